@@ -1,0 +1,29 @@
+# One image for the worker, the API and the migration; which one it is, the command says:
+#   python -m worker | python -m admin_api | alembic upgrade head
+ARG PYTHON_IMAGE=python:3.13-slim
+
+FROM ${PYTHON_IMAGE} AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+RUN python3 -m venv --without-pip /opt/venv
+COPY requirements.lock ./
+RUN pip --python /opt/venv/bin/python install --require-hashes -r requirements.lock
+# What pip would make of [project.scripts]; the project itself is not installed but lies in the working folder.
+RUN printf '#!/opt/venv/bin/python\nfrom worker.cli import main\n\nmain()\n' >/opt/venv/bin/contacts-worker \
+ && chmod 755 /opt/venv/bin/contacts-worker
+
+FROM ${PYTHON_IMAGE}
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONPATH=/app \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+RUN useradd --system --uid 10001 --user-group --home-dir /app --no-create-home --shell /usr/sbin/nologin contacts \
+ && mkdir -p /app/data && chown contacts:contacts /app/data
+WORKDIR /app
+COPY --from=build /opt/venv /opt/venv
+COPY alembic.ini ./
+COPY migrations ./migrations
+COPY distribution ./distribution
+COPY worker ./worker
+COPY admin_api ./admin_api
+USER contacts
+CMD ["python", "-m", "worker"]

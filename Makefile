@@ -1,0 +1,69 @@
+# Needs Python 3.11 or later and make; everything else comes with `make setup`, which every target that needs it runs.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+UV := $(BIN)/uv
+PACKAGES := distribution worker admin_api migrations examples devservices benchmarks tests
+CODE = $(wildcard $(PACKAGES))
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+# pip speaks only of what goes wrong; its advice about newer versions of itself is not for us.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.PHONY: help setup demo run test test-fast check lint types imports format lock clean
+
+help: ## show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with the locked dependencies and the project
+
+$(STAMP): requirements-dev.lock pyproject.toml tools/make-venv
+	@tools/make-venv "$(PYTHON)" "$(VENV)"
+	@echo "setup: installing the locked dependencies"
+	@$(BIN)/python -m pip install --quiet --quiet --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP) ## everything up, real contacts through it, a table of what happened
+	@exec $(BIN)/python -m examples.demo
+
+run: $(STAMP) ## the same services in the foreground, until Ctrl-C
+	@exec $(BIN)/python -m examples.run
+
+test: $(STAMP) ## all tests; finds or starts a broker and a PostgreSQL by itself
+	@exec $(BIN)/python -m pytest
+
+test-fast: $(STAMP) ## the tests that need no service
+	@exec $(BIN)/python -m pytest tests/unit tests/property
+
+check: lint types imports ## everything that has to hold before a commit: lint, types, imports, all tests
+	@exec $(MAKE) --no-print-directory test
+
+lint: $(STAMP) ## style and common mistakes
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+
+types: $(STAMP) ## static types
+	@$(BIN)/mypy $(CODE)
+
+imports: $(STAMP) ## who may import whom
+	@$(BIN)/lint-imports
+
+format: $(STAMP) ## put the code into the common form
+	@$(BIN)/ruff check --fix $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+lock: $(STAMP) ## renew both lock files
+	@test -x $(UV) || $(BIN)/python -m pip install --quiet --quiet uv
+	@$(LOCK) --upgrade --output-file requirements.lock pyproject.toml
+	@$(LOCK) --upgrade --all-extras --output-file requirements-dev.lock pyproject.toml
+	@! grep -nE '://|--(extra-)?index-url|--find-links' requirements.lock requirements-dev.lock
+
+clean: ## remove what was made here, the virtual environment included
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

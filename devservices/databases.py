@@ -1,0 +1,68 @@
+"""Make and drop databases on a PostgreSQL, from plain functions and from within a running event loop alike."""
+
+import asyncio
+import secrets
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import URL, make_url
+
+_DRIVER = "postgresql+asyncpg"
+_ANSWER_SECONDS = 5.0
+_Answer = TypeVar("_Answer")
+
+
+def with_driver(url: str) -> str:
+    """The same address, for SQLAlchemy with asyncpg."""
+    return _text(make_url(url).set(drivername=_DRIVER))
+
+
+def answers(url: str) -> bool:
+    """Whether a server there takes connections."""
+    try:
+        _wait_for(_execute(url, "SELECT 1"))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+    return True
+
+
+def create_database(url: str) -> str:
+    """Make an empty database with a name of its own on the server of `url`; answers its address."""
+    name = f"contacts_test_{secrets.token_hex(6)}"
+    _wait_for(_execute(url, f'CREATE DATABASE "{name}"'))
+    return _text(make_url(url).set(database=name))
+
+
+def drop_database(url: str, database_url: str) -> None:
+    """Drop a database of that server, with the connections to it."""
+    name = make_url(database_url).database
+    _wait_for(_execute(url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+
+async def _execute(url: str, statement: str) -> None:
+    parts = make_url(url)
+    connection = await asyncpg.connect(
+        host=parts.host,
+        port=parts.port,
+        user=parts.username,
+        password=parts.password,
+        database=parts.database,
+        ssl=parts.query.get("ssl"),
+        timeout=_ANSWER_SECONDS,
+    )
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _wait_for(work: Coroutine[Any, Any, _Answer]) -> _Answer:
+    # In a thread of its own, because the caller's may have an event loop already.
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, work).result()
+
+
+def _text(url: URL) -> str:
+    return url.render_as_string(hide_password=False)

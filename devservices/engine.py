@@ -1,0 +1,73 @@
+"""The Docker engine, as far as the services for development need it."""
+
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+
+from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
+from requests.exceptions import RequestException
+from testcontainers.core.config import ConnectionMode, testcontainers_config
+from testcontainers.core.docker_client import DockerClient
+
+from devservices.report import say
+
+LABEL = "contact-distribution.dev-service"
+ENGINE_ERRORS = (DockerException, RequestException, OSError)
+_ANSWER_SECONDS = 10
+_PULL_SECONDS = 180
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def connect() -> DockerClient | None:
+    """A client of the engine, or None where none answers."""
+    try:
+        client = DockerClient(timeout=_ANSWER_SECONDS)
+        client.client.ping()
+    except ENGINE_ERRORS:
+        return None
+    return client
+
+
+def prepare_testcontainers() -> None:
+    """Our guard ends containers, so the reaper container and its image are not needed; ports are published."""
+    testcontainers_config.ryuk_disabled = True
+    if testcontainers_config.connection_mode_override is None:
+        testcontainers_config.connection_mode_override = ConnectionMode.docker_host
+
+
+def is_local(client: DockerClient) -> bool:
+    """Whether the engine runs on this machine, so that a port published on the loopback interface is ours to reach."""
+    return str(client.client.api.base_url).startswith(("http+docker://localhost", "http+unix://", "npipe://"))
+
+
+def have_image(service: str, client: DockerClient, image: str) -> bool:
+    """Whether the image is there, or could be pulled in a bounded time."""
+    try:
+        client.client.images.get(image)
+        return True
+    except ImageNotFound:
+        say(service, f"pulling the image {image}")
+    try:
+        # A process of its own, because a pull cannot be interrupted from within.
+        command = [sys.executable, "-m", "devservices.pull", image]
+        done = subprocess.run(command, check=False, cwd=_ROOT, capture_output=True, text=True, timeout=_PULL_SECONDS)
+    except subprocess.TimeoutExpired:
+        say(
+            service,
+            f"a Docker engine answers, but {image} was not pulled within {_PULL_SECONDS} s; going on without it",
+        )
+        return False
+    if done.returncode != 0:
+        say(service, f"a Docker engine answers, but {image} is not there and cannot be pulled; going on without it")
+    return done.returncode == 0
+
+
+def remove_containers(mark: str) -> None:
+    """Remove every container that carries the mark, running or not, with its volumes."""
+    client = connect()
+    if client is None:
+        return
+    for container in client.client.containers.list(all=True, filters={"label": f"{LABEL}={mark}"}):
+        with contextlib.suppress(*ENGINE_ERRORS):
+            container.remove(force=True, v=True)

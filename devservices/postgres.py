@@ -1,0 +1,102 @@
+"""A PostgreSQL for development: found, or started for the time of a `with` block."""
+
+import secrets
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from devservices import databases
+from devservices.apt import can_install, install
+from devservices.container import Container
+from devservices.engine import connect, have_image
+from devservices.errors import ServiceNotFoundError, ServiceStartError
+from devservices.folders import private_folder
+from devservices.guard import Guard
+from devservices.postgres_cluster import OPTIONS, USER, ClusterSettings, find_postgres, private_cluster
+from devservices.program import unprivileged_user
+from devservices.report import say
+from devservices.service import Service
+from devservices.settings import DevSettings, read_settings
+
+_NAME = "postgres"
+
+
+@dataclass
+class Postgres(Service):
+    """A PostgreSQL whose `url` (postgresql+asyncpg://…) may make databases."""
+
+    def create_database(self) -> str:
+        """Make an empty database with a name of its own; answers its address."""
+        return databases.create_database(self.url)
+
+    def drop_database(self, url: str) -> None:
+        """Drop a database that was made here, with the connections to it."""
+        databases.drop_database(self.url, url)
+
+
+@contextmanager
+def postgres(*, control: bool = False) -> Iterator[Postgres]:
+    """Find or start a PostgreSQL; one that was started ends with the block, or with this process.
+
+    With `control`, one that can be stopped, killed and frozen: `TEST_DATABASE_URL` is passed over then.
+    """
+    with ExitStack() as stack:
+        yield _find(stack, read_settings(), control)
+
+
+def _find(stack: ExitStack, settings: DevSettings, control: bool) -> Postgres:
+    if settings.database_url and not control:
+        say(_NAME, "using the one of TEST_DATABASE_URL")
+        return Postgres(databases.with_driver(settings.database_url), "url")
+    found = _container(stack, settings) or _program(stack)
+    if found is None and can_install() and install(_NAME, "postgresql"):
+        found = _program(stack)
+    if found is None:
+        raise ServiceNotFoundError(
+            "no PostgreSQL: set TEST_DATABASE_URL, start a Docker engine, or install PostgreSQL"
+            " (Debian, Ubuntu: apt-get install postgresql)"
+        )
+    return found
+
+
+def _container(stack: ExitStack, settings: DevSettings) -> Postgres | None:
+    client = connect()
+    if client is None or not have_image(_NAME, client, settings.postgres_image):
+        return None
+    guard = stack.enter_context(Guard(containers=True))
+    password = secrets.token_hex(12)
+
+    def address(host: str, port: int) -> str:
+        return f"postgresql+asyncpg://{USER}:{password}@{host}:{port}/postgres"
+
+    server = Container(
+        image=settings.postgres_image,
+        client=client,
+        inner_port=5432,
+        variables={"POSTGRES_PASSWORD": password},
+        ready=lambda host, port: databases.answers(address(host, port)),
+        guard=guard,
+        arguments=OPTIONS,
+    )
+    say(_NAME, f"starting a container of {server.image} on port {server.port}")
+    try:
+        server.start()
+    except ServiceStartError as error:
+        say(_NAME, f"{error}; going on without it")
+        return None
+    return Postgres(address(*server.address), "docker", server)
+
+
+def _program(stack: ExitStack) -> Postgres | None:
+    tools = find_postgres()
+    if tools is None:
+        return None
+    account = unprivileged_user()
+    settings = ClusterSettings(private_folder("contacts-postgres-", account), tools, account)
+    # SIGQUIT lets it give back its shared memory, which outlives a killed server.
+    guard = stack.enter_context(Guard(settings.folder, gentle=signal.SIGQUIT))
+    say(_NAME, f"starting a private PostgreSQL on port {settings.port}")
+    cluster = private_cluster(settings, guard)
+    cluster.start()
+    return Postgres(settings.url, "program", cluster)

@@ -1,0 +1,120 @@
+"""A private RabbitMQ node: own name, ports, cookie and folder, on the loopback interface alone.
+
+It lives beside any other RabbitMQ of the machine, its own Erlang port mapper (epmd) included.
+"""
+
+import secrets
+import shutil
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devservices.guard import Guard
+from devservices.ports import LOOPBACK, free_ports, is_open, speaks_amqp
+from devservices.program import Program
+from devservices.settings import clean_environment
+
+# Debian's /usr/sbin/rabbitmq-server insists on the user rabbitmq and on the system's folders; the program behind it
+# does not. So these come before PATH.
+_PACKAGED = ("usr/lib/rabbitmq/bin", "usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin")
+_USUAL_PATHS = "/usr/local/sbin:/usr/sbin:/sbin:/opt/homebrew/sbin:/opt/homebrew/bin:/usr/local/bin:/usr/bin:/bin"
+
+
+def find_rabbitmq() -> Path | None:
+    """The folder of the programs rabbitmq-server and rabbitmqctl, or None."""
+    for pattern in _PACKAGED:
+        for folder in sorted(Path("/").glob(pattern), reverse=True):
+            if (folder / "rabbitmq-server").is_file():
+                return folder
+    found = shutil.which("rabbitmq-server") or shutil.which("rabbitmq-server", path=_USUAL_PATHS)
+    return Path(found).resolve().parent if found else None
+
+
+@dataclass
+class NodeSettings:
+    """Names and ports of one node."""
+
+    folder: Path
+    tools: Path
+    name: str = field(default_factory=lambda: f"contacts-{secrets.token_hex(4)}@localhost")
+    ports: list[int] = field(default_factory=lambda: free_ports(3))
+
+    @property
+    def port(self) -> int:
+        """Where clients connect."""
+        return self.ports[0]
+
+
+def private_node(settings: NodeSettings, guard: Guard) -> Program:
+    """The node, ready to be started."""
+    _write_files(settings)
+    return Program(
+        name="rabbitmq",
+        command=[str(settings.tools / "rabbitmq-server")],
+        environment=_environment(settings),
+        folder=settings.folder,
+        ready=lambda: speaks_amqp(LOOPBACK, settings.port),
+        guard=guard,
+        tools=settings.tools,
+        stop_signal=signal.SIGTERM,
+    )
+
+
+def port_mapper(settings: NodeSettings, guard: Guard) -> Program | None:
+    """Erlang's port mapper as a child of ours; None where it is not found, then the node starts one as a daemon."""
+    path = _environment(settings)["PATH"]
+    found = shutil.which("epmd", path=path) or next(map(str, Path("/").glob("usr/lib/erlang/erts-*/bin/epmd")), None)
+    if found is None:
+        return None
+    return Program(
+        name="epmd",
+        command=[found],
+        environment=_environment(settings),
+        folder=settings.folder,
+        ready=lambda: is_open(LOOPBACK, settings.ports[2]),
+        guard=guard,
+        tools=Path(found).parent,
+    )
+
+
+def _write_files(settings: NodeSettings) -> None:
+    folder = settings.folder
+    (folder / "node.conf").write_text(
+        f"listeners.tcp.1 = {LOOPBACK}:{settings.port}\n"
+        "disk_free_limit.absolute = 50MB\n"  # the default stops publishers on a machine that is a little full
+    )
+    (folder / "plugins").write_text("[].\n")
+    (folder / "empty").touch()
+    (folder / "empty.config").write_text("[].\n")
+    cookie = folder / ".erlang.cookie"
+    cookie.write_text(secrets.token_hex(16))
+    cookie.chmod(0o400)
+
+
+def _environment(settings: NodeSettings) -> dict[str, str]:
+    folder, (port, distribution_port, mapper_port) = settings.folder, settings.ports
+    environment = clean_environment("RABBITMQ_", "ERL_")
+    path = environment.get("PATH", "")
+    return environment | {
+        "PATH": f"{path}:{_USUAL_PATHS}" if path else _USUAL_PATHS,
+        "HOME": str(folder),  # where Erlang looks for its cookie
+        "ERL_EPMD_PORT": str(mapper_port),
+        "ERL_EPMD_ADDRESS": LOOPBACK,
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "empty"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "node.conf"),
+        "RABBITMQ_CONFIG_FILES": str(folder / "more"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "empty.config"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RABBITMQ_NODENAME": settings.name,
+        "RABBITMQ_NODE_IP_ADDRESS": LOOPBACK,
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(distribution_port),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        # The script then becomes the Erlang machine instead of staying above it, so that its signals and its end are
+        # the node's own. It also leaves out -noinput, without which the machine would end with its empty input.
+        "RABBITMQ_ALLOW_INPUT": "1",
+        "RABBITMQ_SERVER_START_ARGS": "-noinput",
+    }

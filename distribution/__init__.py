@@ -1,0 +1,10 @@
+"""The business of Contact Distribution: it knows no broker and no HTTP.
+
+settings    what both processes read from the environment
+errors      what can go wrong, one stable code each
+ids         time-ordered ids of contacts and events
+messages    the wire contract: submission and event
+selection   who gets a contact; pure
+store       tables, transactions, queries
+services    one file per use case
+"""

@@ -1,0 +1,78 @@
+"""Everything the business refuses, each with a stable code."""
+
+from enum import StrEnum
+
+
+class ParkedCode(StrEnum):
+    """Why a message is parked; the contract's table."""
+
+    INVALID_JSON = "invalid_json"
+    INVALID_MESSAGE = "invalid_message"
+    MISSING_MESSAGE_ID = "missing_message_id"
+    UNKNOWN_TYPE = "unknown_type"
+    UNKNOWN_SOURCE = "unknown_source"
+    UNKNOWN_CONTACT = "unknown_contact"
+    TOO_LARGE = "too_large"
+    KEY_REUSE = "key_reuse"
+    PROCESSING_FAILED = "processing_failed"
+
+
+class DistributionError(Exception):
+    """Base of what the business refuses."""
+
+    code = "error"
+
+
+class MessageRejected(DistributionError):
+    """A message that cannot become a contact, with one sentence its author can act on."""
+
+    def __init__(self, code: ParkedCode, detail: str, field: str | None = None, source: str | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.field = field
+        self.source = source
+
+
+class NotFound(DistributionError):
+    """There is no such object."""
+
+    code = "not_found"
+
+    def __init__(self, kind: str, key: object) -> None:
+        super().__init__(f"There is no {kind} {key}.")
+
+
+class Conflict(DistributionError):
+    """What was asked contradicts what is there."""
+
+    code = "conflict"
+
+
+class InvalidField(DistributionError):
+    """A value is well-formed and still wrong; names the field."""
+
+    code = "invalid_field"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+class SettingsError(DistributionError):
+    """A setting is wrong; the message is the one line the process prints before it stops."""
+
+    code = "bad_setting"
+
+
+class SchemaError(DistributionError):
+    """The database's schema is not the one this code knows."""
+
+    code = "unknown_schema"
+
+
+class StalePool(DistributionError):
+    """What was read before locking had changed by the time the locks were held: repeat the transaction."""
+
+    code = "stale_pool"

@@ -1,0 +1,88 @@
+"""What the service tells the world: CloudEvents 1.0 in structured JSON."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from distribution.ids import isoformat, time_of
+
+ASSIGNED = "contact.assigned"
+WAITING = "contact.waiting"
+REASSIGNED = "contact.reassigned"
+CLOSED = "contact.closed"
+PARKED = "contact.parked"
+SOURCE = "/contact-distribution"
+NOBODY = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of a contact, with everything that its event says. `payload` is JSON text."""
+
+    id: UUID
+    type: str
+    contact_id: UUID
+    status: str
+    message_id: str
+    lead: dict[str, Any]
+    source: dict[str, Any]
+    operator: dict[str, Any] | None
+    previous_operator: dict[str, Any] | None
+    payload: str
+    sequence: int
+    reason: str | None
+
+    @property
+    def routing_key(self) -> str:
+        """type.source, and the operator's id where the type has one."""
+        key = f"{self.type}.{self.source['code']}"
+        if self.type == WAITING:
+            return key
+        return f"{key}.{self.operator['id'] if self.operator else NOBODY}"
+
+
+def body_of(change: Change) -> bytes:
+    """The event as it goes over the wire."""
+    return orjson.dumps(
+        _envelope(
+            change.id,
+            change.type,
+            str(change.contact_id),
+            {
+                "contact": {
+                    "id": str(change.contact_id),
+                    "status": change.status,
+                    "created_at": isoformat(time_of(change.contact_id)),
+                    "message_id": change.message_id,
+                },
+                "lead": change.lead,
+                "source": change.source,
+                "operator": change.operator,
+                "previous_operator": change.previous_operator,
+                "payload": orjson.Fragment(change.payload),
+                "sequence": change.sequence,
+                "reason": change.reason,
+            },
+        )
+    )
+
+
+def parked_body(event_id: UUID, code: str, detail: str, message_id: str | None) -> bytes:
+    """The answer to a sender that asked for one and whose message is parked."""
+    data = {"code": code, "detail": detail, "message_id": message_id}
+    return orjson.dumps(_envelope(event_id, PARKED, message_id or "", data))
+
+
+def _envelope(event_id: UUID, kind: str, subject: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": str(event_id),
+        "source": SOURCE,
+        "type": kind,
+        "subject": subject,
+        "time": isoformat(time_of(event_id)),
+        "datacontenttype": "application/json",
+        "data": data,
+    }

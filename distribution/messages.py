@@ -1,0 +1,220 @@
+"""The wire contract of what comes in: a submission, as plain JSON, as a CloudEvent or over HTTP."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from distribution.errors import MessageRejected, ParkedCode
+
+SUBMIT = "contact.submit"
+JSON_TYPE = "application/json"
+CLOUDEVENTS_TYPE = "application/cloudevents+json"
+MAX_KEY_BYTES = 255
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def _without_nul(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must not contain the character NUL")
+    return value
+
+
+def _blank_is_none(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+BlankOrText = Annotated[Annotated[Text, Field(max_length=255)] | None, BeforeValidator(_blank_is_none)]
+SourceCode = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_-]+$")]
+
+
+class WireModel(BaseModel):
+    """Strict in types, unknown fields ignored."""
+
+    model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
+
+
+M = TypeVar("M", bound=WireModel)
+
+
+class LeadBody(WireModel):
+    """The lead as a bot knows it."""
+
+    external_id: Annotated[Text, Field(min_length=1, max_length=255)]
+    phone: BlankOrText = None
+    email: BlankOrText = None
+
+
+class SubmissionBody(WireModel):
+    """The body of `contact.submit`."""
+
+    source: SourceCode
+    lead: LeadBody
+    payload: Any = None
+
+
+class CloudEventBody(WireModel):
+    """The envelope's attributes that count."""
+
+    id: str | None = None
+    type: str
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message as it came, before anybody understood it."""
+
+    body: bytes
+    message_id: str | None = None
+    type: str | None = None
+    content_type: str | None = None
+    reply_to: str | None = None
+    correlation_id: str | None = None
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A request for a contact, understood. `payload` is JSON text; `digest` tells one body from another."""
+
+    source: str
+    message_id: str
+    external_id: str
+    phone: str | None
+    email: str | None
+    payload: str
+    digest: bytes
+    traceparent: str | None = None
+    reply_to: str | None = None
+    correlation_id: str | None = None
+
+
+def decode(message: Incoming, max_bytes: int) -> Submission:
+    """Understand a message, or raise MessageRejected with the code it is parked under."""
+    if len(message.body) > max_bytes:
+        raise MessageRejected(
+            ParkedCode.TOO_LARGE, f"The body has {len(message.body)} bytes; at most {max_bytes} are taken."
+        )
+    if _content_type(message) == CLOUDEVENTS_TYPE:
+        envelope = _validated(CloudEventBody, message.body)
+        body, kind, message_id = _validated_data(envelope), envelope.type, envelope.id
+    else:
+        kind, message_id = message.type or SUBMIT, message.message_id
+        _check_type(kind)
+        body = _validated(SubmissionBody, message.body)
+    key = usable_key(message_id, body.source)
+    return submission(
+        body,
+        key,
+        traceparent=traceparent_of(message.headers),
+        reply_to=storable(message.reply_to),
+        correlation_id=storable(message.correlation_id),
+    )
+
+
+def submission(
+    body: SubmissionBody,
+    message_id: str,
+    traceparent: str | None = None,
+    reply_to: str | None = None,
+    correlation_id: str | None = None,
+) -> Submission:
+    """The command a valid body asks for."""
+    lead = body.lead
+    payload = _json(body.payload, body.source)
+    canonical = _json([body.source, lead.external_id, lead.phone, lead.email, body.payload], body.source, sort=True)
+    return Submission(
+        source=body.source,
+        message_id=message_id,
+        external_id=lead.external_id,
+        phone=lead.phone,
+        email=lead.email,
+        payload=payload,
+        digest=blake2b(canonical.encode(), digest_size=16).digest(),
+        traceparent=traceparent,
+        reply_to=reply_to,
+        correlation_id=correlation_id,
+    )
+
+
+def usable_key(message_id: object, source: str | None = None) -> str:
+    """The idempotency key, or MessageRejected where there is none that could be kept."""
+    detail = "Set message_id: it is the idempotency key."
+    if isinstance(message_id, str) and message_id:
+        if len(message_id.encode()) <= MAX_KEY_BYTES and "\0" not in message_id:
+            return message_id
+        detail = f"message_id must have 1 to {MAX_KEY_BYTES} bytes, none of them NUL."
+    raise MessageRejected(ParkedCode.MISSING_MESSAGE_ID, detail, "message_id", source)
+
+
+def storable(value: str | None) -> str | None:
+    """A property that both databases can keep, else None."""
+    return value if value and "\0" not in value else None
+
+
+def traceparent_of(headers: Mapping[str, Any]) -> str | None:
+    """The W3C trace context, where the header holds a well-formed one."""
+    value = headers.get("traceparent")
+    return value if isinstance(value, str) and TRACEPARENT.fullmatch(value) else None
+
+
+def describe(errors: list[ErrorDetails]) -> list[tuple[str, str]]:
+    """(field, message) per problem, in words for the sender."""
+    return [(".".join(str(part) for part in e["loc"]), e["msg"].removeprefix("Value error, ")) for e in errors]
+
+
+def _content_type(message: Incoming) -> str:
+    content_type = (message.content_type or JSON_TYPE).split(";")[0].strip().lower()
+    if content_type not in (JSON_TYPE, CLOUDEVENTS_TYPE):
+        detail = f"content_type is {content_type[:100]!r}; send {JSON_TYPE} or {CLOUDEVENTS_TYPE}."
+        raise MessageRejected(ParkedCode.INVALID_MESSAGE, detail, "content_type")
+    return content_type
+
+
+def _check_type(kind: str) -> None:
+    if kind != SUBMIT:
+        raise MessageRejected(ParkedCode.UNKNOWN_TYPE, f"type is {kind[:100]!r}; the known type is {SUBMIT}.", "type")
+
+
+def _validated_data(envelope: CloudEventBody) -> SubmissionBody:
+    _check_type(envelope.type)
+    try:
+        return SubmissionBody.model_validate(envelope.data)
+    except ValidationError as wrong:
+        raise _rejection(wrong, prefix="data") from None
+
+
+def _validated(model: type[M], body: bytes) -> M:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as wrong:
+        raise _rejection(wrong) from None
+
+
+def _rejection(wrong: ValidationError, prefix: str = "") -> MessageRejected:
+    errors = wrong.errors(include_url=False, include_context=False, include_input=False)
+    first = errors[0]
+    if first["type"] == "json_invalid":
+        return MessageRejected(ParkedCode.INVALID_JSON, f"{first['msg']}.")
+    if not first["loc"] and not prefix:
+        return MessageRejected(ParkedCode.INVALID_JSON, "The body is JSON, but not an object.")
+    named = [(".".join(filter(None, (prefix, name))), message) for name, message in describe(errors)]
+    detail = "; ".join(f"{name}: {message}" for name, message in named[:5])
+    return MessageRejected(ParkedCode.INVALID_MESSAGE, f"{detail}.", named[0][0])
+
+
+def _json(value: object, source: str, *, sort: bool = False) -> str:
+    # The standard encoder, since it keeps integers of any size as they came.
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=sort)
+    except ValueError:
+        detail = "payload holds a number too large for JSON readers."
+        raise MessageRejected(ParkedCode.INVALID_JSON, detail, "payload", source) from None

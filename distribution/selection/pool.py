@@ -1,0 +1,83 @@
+"""The operators and sources that one transaction decides over."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+WEIGHTED_RANDOM = "weighted_random"
+STICKY = "sticky"
+
+
+class LeftOut(StrEnum):
+    """Why an operator was not eligible: the first that holds."""
+
+    INACTIVE = "inactive"
+    ZERO_WEIGHT = "zero_weight"
+    AT_LIMIT = "at_limit"
+
+
+@dataclass(slots=True)
+class Operator:
+    """An operator and the number of active contacts it has at this moment of the transaction."""
+
+    id: int
+    name: str
+    is_active: bool
+    max_active_contacts: int
+    load: int
+
+    @property
+    def free(self) -> int:
+        """Places left; none for who is inactive or over the limit."""
+        return max(0, self.max_active_contacts - self.load) if self.is_active else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source's rules; `weights` are (operator id, weight) in id order."""
+
+    id: int
+    code: str
+    strategy: str
+    sticky: bool
+    weights: tuple[tuple[int, int], ...]
+
+
+class Pool:
+    """Operators by id, sources by id, and for each source its eligible operators with their weights."""
+
+    def __init__(self, operators: Iterable[Operator], sources: Iterable[Source]) -> None:
+        self.operators = {o.id: o for o in operators}
+        self.sources = {s.id: s for s in sources}
+        self._candidates: dict[int, list[tuple[Operator, int]]] = {}
+        self._sources_of: dict[int, list[int]] = {}
+        for source in self.sources.values():
+            for operator_id, _ in source.weights:
+                self._sources_of.setdefault(operator_id, []).append(source.id)
+
+    def eligible(self, source_id: int) -> list[tuple[Operator, int]]:
+        """(operator, weight) of everybody who could take a contact of this source now, in id order."""
+        found = self._candidates.get(source_id)
+        if found is None:
+            weights = self.sources[source_id].weights
+            found = [(self.operators[o], weight) for o, weight in weights if self.left_out(o, weight) is None]
+            self._candidates[source_id] = found
+        return found
+
+    def left_out(self, operator_id: int, weight: int) -> LeftOut | None:
+        """The one reason why an operator is not eligible, or None where it is."""
+        operator = self.operators[operator_id]
+        if not operator.is_active:
+            return LeftOut.INACTIVE
+        if weight == 0:
+            return LeftOut.ZERO_WEIGHT
+        return LeftOut.AT_LIMIT if operator.free == 0 else None
+
+    def change_load(self, operator_id: int, by: int) -> None:
+        """Take (+1) or give back (-1) a place; who is eligible is worked out anew only where it changed."""
+        operator = self.operators[operator_id]
+        had_place = operator.free > 0
+        operator.load += by
+        if had_place != (operator.free > 0):
+            for source_id in self._sources_of.get(operator_id, ()):
+                self._candidates.pop(source_id, None)

@@ -1,0 +1,83 @@
+"""What happened to a contact and why, from the kept decisions."""
+
+from collections.abc import Collection
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution import events
+from distribution.ids import time_of
+from distribution.selection import explain
+from distribution.selection.record import PickStep, Record, pool_before
+from distribution.store import decisions as decision_rows
+from distribution.store.contacts import ACTIVE, WAITING
+from distribution.store.decisions import Decision
+from distribution.store.leads import Lead
+from distribution.store.outbox import Publication, publication_of
+from distribution.store.rows import values_table
+from distribution.store.tables import contacts, decisions, leads, operators, sources
+
+
+async def first_events(conn: AsyncConnection, contact_ids: Collection[UUID]) -> list[Publication]:
+    """The first event of each contact, made again with the id it has had from the start."""
+    if not contact_ids:
+        return []
+    wanted = values_table(conn, "wanted", ("id", sa.Uuid(), sorted(contact_ids)))
+    c, d, o = contacts.c, decisions.c, operators.c
+    rows = await conn.execute(
+        sa.select(
+            d.event_id, d.type, c.id, c.message_id, c.payload, c.traceparent, d.reason, c.lead_id, leads.c.external_id,
+            leads.c.phone, leads.c.email, c.source_id, sources.c.code, d.operator_id, o.name,
+        )
+        .select_from(contacts)
+        .join(wanted, wanted.c.id == c.id)
+        .join(decisions, sa.and_(d.contact_id == c.id, d.sequence == 1))
+        .join(leads, leads.c.id == c.lead_id)
+        .join(sources, sources.c.id == c.source_id)
+        .outerjoin(operators, o.id == d.operator_id)
+    )  # fmt: skip
+    return [_first_event(row) for row in rows]
+
+
+def _first_event(row: Any) -> Publication:
+    change = events.Change(
+        id=row.event_id,
+        type=row.type,
+        contact_id=row.id,
+        status=ACTIVE if row.operator_id is not None else WAITING,
+        message_id=row.message_id,
+        lead=Lead(row.lead_id, row.external_id, row.phone, row.email).shown(),
+        source={"id": row.source_id, "code": row.code},
+        operator=None if row.operator_id is None else {"id": row.operator_id, "name": row.name},
+        previous_operator=None,
+        payload=row.payload,
+        sequence=1,
+        reason=row.reason,
+    )
+    return publication_of(change, row.traceparent)
+
+
+async def history(conn: AsyncConnection, contact_id: UUID) -> list[dict[str, Any]]:
+    """Every change of a contact: sequence, type, time, operator_id, reason, decision, explanation."""
+    made = await decision_rows.of_contact(conn, contact_id)
+    records = await decision_rows.records(conn, [d.batch_id for d in made if d.batch_id is not None])
+    return [_entry(decision, records) for decision in made]
+
+
+def _entry(decision: Decision, records: dict[UUID, Record]) -> dict[str, Any]:
+    data, sentence = None, decision.reason
+    if decision.batch_id is not None and decision.position is not None:
+        record = records[decision.batch_id]
+        step = record.steps[decision.position]
+        if isinstance(step, PickStep):
+            pool = pool_before(record, decision.position)
+            data, sentence = explain.decision_data(pool, step), explain.sentence(pool, step)
+    kept = asdict(decision)
+    return {name: kept[name] for name in ("sequence", "type", "operator_id", "reason")} | {
+        "time": time_of(decision.event_id),
+        "decision": data,
+        "explanation": sentence,
+    }

@@ -1,0 +1,25 @@
+"""Waiting contacts are served, the oldest first, as soon as something frees a place for them."""
+
+from collections.abc import Collection
+from random import Random
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.services.ledger import Ledger
+from distribution.store.pools import lock_pool
+
+SERVE_LIMIT = 500
+
+
+async def serve_waiting(
+    conn: AsyncConnection, random: Random, *, source_ids: Collection[int] = (), operator_ids: Collection[int] = ()
+) -> bool:
+    """Serve the waiting contacts of the named sources, and of every source of the named operators.
+
+    Takes the locks it needs; a caller that changes weights, limits or operators takes the same ones with `lock_pool`
+    before its change. At most SERVE_LIMIT are served: True asks the caller to call again in a new transaction.
+    """
+    ledger = Ledger(conn, await lock_pool(conn, ids=source_ids, operator_ids=operator_ids), random)
+    served = await ledger.serve_waiting(SERVE_LIMIT)
+    await ledger.flush()
+    return served == SERVE_LIMIT

@@ -1,0 +1,115 @@
+"""Submissions become contacts: the lead is recognised, an operator chosen, everything written in one transaction."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.errors import MessageRejected, ParkedCode
+from distribution.messages import Submission
+from distribution.selection.pool import Source
+from distribution.services.ledger import Ledger
+from distribution.services.serve import SERVE_LIMIT
+from distribution.store import contacts as contact_rows
+from distribution.store import leads as lead_rows
+from distribution.store.contacts import Contact
+from distribution.store.leads import Details, Lead
+from distribution.store.outbox import Claim, Publication
+from distribution.store.pools import lock_pool
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The contact of a submission; `is_new` is false where the key was used before with the same body."""
+
+    contact: Contact
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Submissions:
+    """An outcome per submission, in order, and what to publish once the transaction is committed."""
+
+    outcomes: list[Submitted | MessageRejected]
+    publications: list[Publication]
+
+
+async def submit(
+    conn: AsyncConnection, submissions: Sequence[Submission], random: Random, claim: Claim | None = None
+) -> Submissions:
+    """Take submissions in order; a known key is the same contact, a key with another body is refused."""
+    pool = await lock_pool(conn, codes={s.source for s in submissions})
+    sources = {source.code: source for source in pool.sources.values()}
+    known = await _known(conn, submissions, sources)
+    first: dict[Key, Submission] = {}
+    for submission in submissions:
+        if submission.source in sources and _key(submission) not in known:
+            first.setdefault(_key(submission), submission)
+    ledger = Ledger(conn, pool, random, claim)
+    made = await _make(ledger, first, sources)
+    publications = await ledger.flush()
+
+    def outcome(submission: Submission) -> Submitted | MessageRejected:
+        key = _key(submission)
+        if submission.source not in sources:
+            return _unknown_source(submission.source)
+        if first.get(key) is submission:
+            return Submitted(made[key], is_new=True)
+        return _repeated(submission, known.get(key) or made[key])
+
+    return Submissions([outcome(submission) for submission in submissions], publications)
+
+
+def _key(submission: Submission) -> Key:
+    return submission.source, submission.message_id
+
+
+async def _known(
+    conn: AsyncConnection, submissions: Sequence[Submission], sources: dict[str, Source]
+) -> dict[Key, Contact]:
+    keys = {(sources[s.source].id, s.message_id) for s in submissions if s.source in sources}
+    codes = {source.id: code for code, source in sources.items()}
+    found = await contact_rows.by_keys(conn, sorted(keys)) if keys else {}
+    return {(codes[source_id], message_id): contact for (source_id, message_id), contact in found.items()}
+
+
+async def _make(ledger: Ledger, first: dict[Key, Submission], sources: dict[str, Source]) -> dict[Key, Contact]:
+    if not first:
+        return {}
+    details: dict[str, Details] = {}
+    for submission in first.values():
+        details.setdefault(submission.external_id, Details()).add(submission.phone, submission.email)
+    leads = await lead_rows.find_or_make(ledger.conn, details, datetime.now(UTC))
+    await ledger.serve_waiting(SERVE_LIMIT)
+    last = await _last_operators(ledger.conn, first.values(), leads, sources)
+    made = {}
+    for key, submission in first.items():
+        lead, source = leads[submission.external_id], sources[submission.source]
+        contact = ledger.submit(submission, source.id, lead, last.get(lead.id) if source.sticky else None)
+        if contact.operator_id is not None:
+            last[lead.id] = contact.operator_id
+        made[key] = contact
+    return made
+
+
+async def _last_operators(
+    conn: AsyncConnection, submissions: Iterable[Submission], leads: dict[str, Lead], sources: dict[str, Source]
+) -> dict[int, int]:
+    of_sticky = {leads[s.external_id].id for s in submissions if sources[s.source].sticky}
+    return await contact_rows.last_operators(conn, of_sticky) if of_sticky else {}
+
+
+def _repeated(submission: Submission, contact: Contact) -> Submitted | MessageRejected:
+    if contact.digest == submission.digest:
+        return Submitted(contact, is_new=False)
+    detail = f"message_id {submission.message_id!r} was used before with another body; use a new one for a new contact."
+    return MessageRejected(ParkedCode.KEY_REUSE, detail, "message_id", submission.source)
+
+
+def _unknown_source(code: str) -> MessageRejected:
+    detail = f"There is no source {code!r}; make it, then replay this message."
+    return MessageRejected(ParkedCode.UNKNOWN_SOURCE, detail, "source", code)

@@ -1,0 +1,64 @@
+"""Settings that both processes share, read from the environment or a `.env` file."""
+
+import sys
+from typing import Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from distribution.errors import SettingsError
+
+DEFAULT_DATABASE_URL = "sqlite+aiosqlite:///./data/contacts.db"
+DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
+
+S = TypeVar("S", bound="SharedSettings")
+
+
+class SharedSettings(BaseSettings):
+    """What the worker and the admin API have in common."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
+
+    database_url: SecretStr = SecretStr(DEFAULT_DATABASE_URL)
+    max_message_bytes: int = Field(default=256 * 1024, ge=1024, le=16 * 1024 * 1024)
+    log_format: Literal["console", "json", "auto"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_driver(cls, value: SecretStr) -> SecretStr:
+        try:
+            driver = make_url(value.get_secret_value()).drivername
+        except (ArgumentError, ValueError):
+            raise ValueError("is not a database address, expected driver://user:password@host/name") from None
+        if driver not in DRIVERS:
+            raise ValueError(f"has the driver {driver!r}, expected one of {', '.join(DRIVERS)}")
+        return value
+
+    @property
+    def owns_schema(self) -> bool:
+        """Whether DATABASE_URL was left alone: then the process keeps the schema up to date itself."""
+        return "database_url" not in self.model_fields_set
+
+    @property
+    def logs_as_json(self) -> bool:
+        """JSON lines unless somebody is watching."""
+        return self.log_format == "json" or (self.log_format == "auto" and not sys.stderr.isatty())
+
+
+def load(kind: type[S]) -> S:
+    """Read and check the settings; raises SettingsError with one line that names the variable."""
+    try:
+        return kind()
+    except ValidationError as wrong:
+        first = wrong.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"]).upper() or "settings"
+        reason = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{name}: {reason[:1].lower()}{reason[1:]}") from None

@@ -1,0 +1,7 @@
+"""The database: tables, engine and transaction, plain query functions that take a connection.
+
+tables    every table, as the newest revision has it
+engine    how to connect, and the only place that commits or rolls back
+schema    whether the database has the revision this code knows
+rows      many values in one statement, on either database
+"""

@@ -1,0 +1,121 @@
+"""Contacts as the transactions that decide about them read and write them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.store.leads import Lead
+from distribution.store.rows import values_table
+from distribution.store.tables import NumberedId, contacts, leads
+
+WAITING, ACTIVE, CLOSED = "waiting", "active", "closed"
+
+
+@dataclass(slots=True)
+class Contact:
+    """A row of `contacts`; `payload` is JSON text."""
+
+    id: UUID
+    source_id: int
+    message_id: str
+    digest: bytes
+    lead_id: int
+    operator_id: int | None
+    status: str
+    payload: str
+    traceparent: str | None
+    sequence: int
+    created_at: datetime
+    assigned_at: datetime | None = None
+    closed_at: datetime | None = None
+
+
+FIELDS = tuple(contacts.c[name] for name in Contact.__slots__)
+
+
+async def by_keys(conn: AsyncConnection, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Contact]:
+    """The contacts that were submitted with these (source id, message_id) keys."""
+    wanted = _keys_table(conn, keys)
+    c = contacts.c
+    rows = await conn.execute(
+        sa.select(*FIELDS).join(wanted, sa.and_(c.source_id == wanted.c.source_id, c.message_id == wanted.c.message_id))
+    )
+    return {(row.source_id, row.message_id): Contact(*row) for row in rows}
+
+
+async def by_ids(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Contact]:
+    """Contacts by id."""
+    wanted = values_table(conn, "wanted", ("id", sa.Uuid(), sorted(ids)))
+    rows = await conn.execute(sa.select(*FIELDS).join(wanted, contacts.c.id == wanted.c.id))
+    return {row.id: Contact(*row) for row in rows}
+
+
+async def oldest_waiting(
+    conn: AsyncConnection, source_id: int, after: UUID | None, limit: int
+) -> list[tuple[Contact, Lead]]:
+    """The next waiting contacts of a source, oldest first, with their leads."""
+    c = contacts.c
+    query = (
+        sa.select(*FIELDS, leads.c.external_id, leads.c.phone, leads.c.email)
+        .join(leads, leads.c.id == c.lead_id)
+        .where(c.source_id == source_id, c.status == sa.literal_column("'waiting'"))
+        .order_by(c.id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(c.id > after)
+    width = len(FIELDS)
+    return [
+        (contact := Contact(*row[:width]), Lead(contact.lead_id, *row[width:])) for row in await conn.execute(query)
+    ]
+
+
+async def last_operators(conn: AsyncConnection, lead_ids: Iterable[int]) -> dict[int, int]:
+    """Per lead, the operator who had its newest contact that had one."""
+    wanted = values_table(conn, "wanted", ("id", NumberedId, sorted(lead_ids)))
+    c = contacts.c
+    newest = (
+        sa.select(c.operator_id)
+        .where(c.lead_id == wanted.c.id, c.operator_id.is_not(None))
+        .order_by(c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = await conn.execute(sa.select(wanted.c.id, newest))
+    return {lead_id: operator_id for lead_id, operator_id in rows if operator_id is not None}
+
+
+async def insert(conn: AsyncConnection, new: Sequence[Contact]) -> None:
+    """Write new contacts."""
+    if new:
+        await conn.execute(sa.insert(contacts), [asdict(contact) for contact in new])
+
+
+async def update(conn: AsyncConnection, changed: Sequence[Contact]) -> None:
+    """Write what can change of contacts that were read under lock."""
+    if not changed:
+        return
+    names = ("operator_id", "status", "sequence", "assigned_at", "closed_at")
+    statement = (
+        sa.update(contacts)
+        .where(contacts.c.id == sa.bindparam("contact_id"))
+        .values({name: sa.bindparam(f"new_{name}") for name in names})
+    )
+    rows: list[dict[str, Any]] = [
+        {"contact_id": contact.id, **{f"new_{name}": getattr(contact, name) for name in names}} for contact in changed
+    ]
+    await conn.execute(statement, rows)
+
+
+def _keys_table(conn: AsyncConnection, keys: Sequence[tuple[int, str]]) -> Any:
+    return values_table(
+        conn,
+        "keys",
+        ("source_id", NumberedId, [source_id for source_id, _ in keys]),
+        ("message_id", sa.Text(), [message_id for _, message_id in keys]),
+    )

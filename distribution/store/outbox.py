@@ -1,0 +1,109 @@
+"""The outbox: what has to be published, in the same commit as what it tells of."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.events import Change, body_of
+from distribution.store.rows import values_table
+from distribution.store.tables import outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One message to publish: an event to `assignments`, or the answer to one sender (`reply`)."""
+
+    id: UUID
+    contact_id: UUID | None
+    sequence: int
+    message_id: str
+    type: str
+    routing_key: str
+    reply: bool
+    correlation_id: str | None
+    traceparent: str | None
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who publishes a row, and until when nobody else does. `until` is seconds since the epoch."""
+
+    by: UUID
+    until: float
+
+
+FIELDS = tuple(outbox.c[name] for name in Publication.__slots__)
+
+
+def publication_of(change: Change, traceparent: str | None) -> Publication:
+    """The event of a change."""
+    return Publication(
+        id=change.id,
+        contact_id=change.contact_id,
+        sequence=change.sequence,
+        message_id=str(change.id),
+        type=change.type,
+        routing_key=change.routing_key,
+        reply=False,
+        correlation_id=change.message_id,
+        traceparent=traceparent,
+        body=body_of(change),
+    )
+
+
+def is_first(publication: Publication) -> bool:
+    """Whether nothing has to leave before it, so that whoever wrote it may publish it at once."""
+    return publication.reply or publication.sequence == 1
+
+
+async def insert(conn: AsyncConnection, publications: Sequence[Publication], claim: Claim | None) -> None:
+    """Write the rows; the first of each contact are the writer's own where it brings a claim."""
+    rows = []
+    for publication in publications:
+        own = claim if claim is not None and is_first(publication) else None
+        rows.append(
+            asdict(publication) | {"claimed_by": own.by if own else None, "claimed_until": own.until if own else None}
+        )
+    if rows:
+        await conn.execute(sa.insert(outbox), rows)
+
+
+async def claim(conn: AsyncConnection, claim: Claim, now: float, limit: int) -> list[Publication]:
+    """Take up to `limit` free rows whose contact has nothing older left in the outbox, oldest first."""
+    older = outbox.alias("older")
+    blocked = sa.exists().where(
+        older.c.contact_id == outbox.c.contact_id,
+        older.c.reply == sa.false(),
+        older.c.sequence < outbox.c.sequence,
+    )
+    free = sa.or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < now)
+    chosen = (
+        sa.select(outbox.c.id)
+        .where(free, sa.or_(outbox.c.reply, ~blocked))
+        .order_by(outbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    taken = await conn.execute(
+        sa.update(outbox)
+        .where(outbox.c.id.in_(chosen))
+        .values(claimed_by=claim.by, claimed_until=claim.until)
+        .returning(*FIELDS)
+    )
+    return sorted((Publication(*row) for row in taken), key=lambda p: p.id)
+
+
+async def delete(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
+    """Forget what the broker has confirmed."""
+    done = values_table(conn, "done", ("id", sa.Uuid(), ids))
+    await conn.execute(sa.delete(outbox).where(outbox.c.id.in_(sa.select(done.c.id))))
+
+
+async def any_free(conn: AsyncConnection, now: float) -> bool:
+    """Whether there is anything to claim; a read, so that an idle relay writes nothing."""
+    free = sa.or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < now)
+    return bool(await conn.scalar(sa.select(sa.exists().where(free))))

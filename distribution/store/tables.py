@@ -1,0 +1,181 @@
+"""Every table, as the newest revision in migrations/ has it."""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+MAX_ID = 2**63 - 1
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC; SQLite keeps it without its zone, so the zone is put back when read."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Store UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Answer aware UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# Only INTEGER keys number themselves on SQLite.
+NumberedId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+operators = sa.Table(
+    "operators",
+    metadata,
+    sa.Column("id", NumberedId, primary_key=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("is_active", sa.Boolean, nullable=False),
+    sa.Column("max_active_contacts", sa.Integer, nullable=False),
+    sa.Column("load", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.CheckConstraint("load >= 0", name="load"),
+    sa.CheckConstraint("max_active_contacts >= 0", name="max_active_contacts"),
+)
+
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("id", NumberedId, primary_key=True),
+    sa.Column("code", sa.String(64), nullable=False, unique=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("strategy", sa.String(32), nullable=False),
+    sa.Column("sticky", sa.Boolean, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+source_operators = sa.Table(
+    "source_operators",
+    metadata,
+    sa.Column("source_id", sa.ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("operator_id", sa.ForeignKey("operators.id", ondelete="CASCADE"), primary_key=True, index=True),
+    sa.Column("weight", sa.Integer, nullable=False),
+    sa.CheckConstraint("weight >= 0 AND weight <= 10000", name="weight"),
+    sqlite_with_rowid=False,
+)
+
+leads = sa.Table(
+    "leads",
+    metadata,
+    sa.Column("id", NumberedId, primary_key=True),
+    sa.Column("external_id", sa.String(255), nullable=False, unique=True),
+    sa.Column("phone", sa.String(255), index=True),
+    sa.Column("email", sa.String(255), index=True),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+WAITING = sa.text("status = 'waiting'")
+
+contacts = sa.Table(
+    "contacts",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("source_id", sa.ForeignKey("sources.id"), nullable=False),
+    sa.Column("message_id", sa.String(255), nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("lead_id", sa.ForeignKey("leads.id"), nullable=False),
+    sa.Column("operator_id", sa.ForeignKey("operators.id")),
+    sa.Column("status", sa.String(8), nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("traceparent", sa.String(55)),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("assigned_at", UtcDateTime),
+    sa.Column("closed_at", UtcDateTime),
+    sa.UniqueConstraint("source_id", "message_id"),
+    sa.CheckConstraint("status IN ('waiting', 'active', 'closed')", name="status"),
+    sa.CheckConstraint("status <> 'active' OR operator_id IS NOT NULL", name="active_has_operator"),
+    sa.Index("ix_contacts_lead_id_id", "lead_id", "id"),
+    sa.Index("ix_contacts_operator_id_id", "operator_id", "id"),
+    sa.Index("ix_contacts_source_id_id", "source_id", "id"),
+    sa.Index("ix_contacts_waiting", "source_id", "id", sqlite_where=WAITING, postgresql_where=WAITING),
+)
+
+rosters = sa.Table(
+    "rosters",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+decision_batches = sa.Table(
+    "decision_batches",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("roster", sa.ForeignKey("rosters.digest"), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("contact_id", sa.ForeignKey("contacts.id"), primary_key=True),
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("event_id", sa.Uuid, nullable=False),
+    sa.Column("type", sa.String(32), nullable=False),
+    sa.Column("operator_id", sa.ForeignKey("operators.id")),
+    sa.Column("previous_operator_id", sa.ForeignKey("operators.id")),
+    sa.Column("reason", sa.String(255)),
+    sa.Column("batch_id", sa.ForeignKey("decision_batches.id")),
+    sa.Column("position", sa.Integer),
+    sqlite_with_rowid=False,
+)
+
+OPEN = sa.text("state IN ('deferred', 'rejected')")
+
+parked_messages = sa.Table(
+    "parked_messages",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("code", sa.String(32), nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("source", sa.String(64)),
+    sa.Column("message_id", sa.String(255)),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("properties", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Index(
+        "uq_parked_messages_open_fingerprint", "fingerprint", unique=True, sqlite_where=OPEN, postgresql_where=OPEN
+    ),
+    sa.Index("ix_parked_messages_state_code_id", "state", "code", "id"),
+    sa.CheckConstraint("state IN ('deferred', 'rejected', 'replayed', 'dropped')", name="state"),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("contact_id", sa.Uuid, index=True),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("message_id", sa.String(64), nullable=False),
+    sa.Column("type", sa.String(32), nullable=False),
+    sa.Column("routing_key", sa.String(255), nullable=False),
+    sa.Column("reply", sa.Boolean, nullable=False),
+    sa.Column("correlation_id", sa.String(255)),
+    sa.Column("traceparent", sa.String(55)),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("claimed_by", sa.Uuid),
+    sa.Column("claimed_until", sa.Float),
+)

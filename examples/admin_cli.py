@@ -1,0 +1,103 @@
+"""The admin's first steps as commands: `python -m examples.admin_cli --help`."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import httpx2
+import typer
+
+from examples.admin import Admin, ApiError, connect_admin
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where the API is and the token that opens it."""
+
+    api_url: str
+    token: str
+
+    def do[T](self, work: Callable[[Admin], Awaitable[T]]) -> T:
+        """Do something as an admin; an error becomes one line and exit status 1."""
+        try:
+            return asyncio.run(self._do(work))
+        except (ApiError, httpx2.HTTPError) as error:
+            typer.echo(f"{error}", err=True)
+            raise typer.Exit(1) from None
+
+    async def _do[T](self, work: Callable[[Admin], Awaitable[T]]) -> T:
+        async with connect_admin(self.api_url, self.token) as admin:
+            return await work(admin)
+
+
+def access(
+    context: typer.Context,
+    token: Annotated[str, typer.Option(envvar="ADMIN_TOKEN", help="A token with the role admin.")],
+    api_url: Annotated[str, typer.Option(envvar="ADMIN_API_URL")] = "http://127.0.0.1:8000",
+) -> None:
+    """Set up operators, sources and weights, and read what came of them."""
+    context.obj = Access(api_url.rstrip("/"), token)
+
+
+def operator(context: typer.Context, name: str, limit: int = 10) -> None:
+    """Make an operator with a limit of active contacts."""
+    _show(_access(context).do(lambda admin: admin.create_operator(name, limit)))
+
+
+def source(context: typer.Context, code: str, name: str) -> None:
+    """Make a source."""
+    _show(_access(context).do(lambda admin: admin.create_source(code, name)))
+
+
+def weights(context: typer.Context, source_id: int, weight: list[str]) -> None:
+    """Replace the weights of a source: OPERATOR_ID=WEIGHT, as many as there are operators."""
+    wanted = {int(operator_id): int(share) for operator_id, share in (pair.split("=") for pair in weight)}
+
+    async def replace(admin: Admin) -> object:
+        await admin.set_weights(source_id, wanted)
+        return await admin.weights(source_id)
+
+    _show(_access(context).do(replace))
+
+
+def leads(context: typer.Context) -> None:
+    """Print the leads with their contacts."""
+    _show(_access(context).do(lambda admin: admin.leads()))
+
+
+def contacts(context: typer.Context) -> None:
+    """Print the contacts, newest first."""
+    _show(_access(context).do(lambda admin: admin.contacts()))
+
+
+def parked(context: typer.Context) -> None:
+    """Print the parked messages with their reasons."""
+    _show(_access(context).do(lambda admin: admin.parked()))
+
+
+def commands() -> typer.Typer:
+    """The command line."""
+    found = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+    found.callback()(access)
+    for command in (operator, source, weights, leads, contacts, parked):
+        found.command()(command)
+    return found
+
+
+def _access(context: typer.Context) -> Access:
+    found = context.obj
+    if not isinstance(found, Access):
+        raise typer.Exit(1)
+    return found
+
+
+def _show(answer: object) -> None:
+    json.dump(answer, sys.stdout, indent=2, ensure_ascii=False)
+    typer.echo()
+
+
+if __name__ == "__main__":
+    commands()()

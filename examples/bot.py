@@ -1,0 +1,154 @@
+"""A bot: publishes submissions to the exchange `contacts`, and hears what became of them where it asks.
+
+To publish again after an error is safe: the key (`message_id`) is the same, so it is the same contact.
+"""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import aio_pika
+import typer
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractQueue
+
+SUBMIT = "contact.submit"
+WINDOW = 200
+_CONFIRM_SECONDS = 30.0
+_OUTCOME_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One message to publish. With `asks_outcome`, what became of it comes back to the bot."""
+
+    message_id: str
+    source: str
+    body: bytes
+    asks_outcome: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a submission: the type of an event or `contact.parked`, and its content."""
+
+    message_id: str
+    type: str
+    content: dict[str, Any]
+
+
+def submission(source: str, external_id: str, message_id: str, *, text: str, phone: str | None = None) -> Submission:
+    """The submission of one contact."""
+    lead = {"external_id": external_id, "phone": phone}
+    body = json.dumps({"source": source, "lead": lead, "payload": {"text": text}}).encode()
+    return Submission(message_id, source, body)
+
+
+class Bot:
+    """Publishes on one channel, with confirms, many messages in flight."""
+
+    def __init__(self, exchange: AbstractExchange, replies: AbstractQueue, on_outcome: Callable[[Outcome], None]) -> None:
+        self._exchange = exchange
+        self._replies = replies
+        self._on_outcome = on_outcome
+        self._window = asyncio.Semaphore(WINDOW)
+
+    async def publish(self, submissions: Iterable[Submission]) -> int:
+        """Publish them in their order; answers how many the broker confirmed, which is all or an error."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._publish_one(submission)) for submission in submissions]
+        return len(tasks)
+
+    async def listen(self) -> None:
+        """Begin to hear outcomes."""
+        await self._replies.consume(self._hear, no_ack=True, exclusive=True)
+
+    async def _publish_one(self, submission: Submission) -> None:
+        message = aio_pika.Message(
+            submission.body,
+            message_id=submission.message_id,
+            type=SUBMIT,
+            content_type="application/json",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            reply_to=self._replies.name if submission.asks_outcome else None,
+            correlation_id=submission.message_id if submission.asks_outcome else None,
+        )
+        async with self._window:
+            await self._exchange.publish(message, f"{SUBMIT}.{submission.source}", timeout=_CONFIRM_SECONDS)
+
+    async def _hear(self, message: AbstractIncomingMessage) -> None:
+        content = json.loads(message.body)
+        kind = str(message.type or content.get("type"))
+        self._on_outcome(Outcome(str(message.correlation_id), kind, content))
+
+
+@asynccontextmanager
+async def connect_bot(
+    amqp_url: str, prefix: str = "", on_outcome: Callable[[Outcome], None] = lambda _: None
+) -> AsyncIterator[Bot]:
+    """A bot with a connection of its own."""
+    connection = await aio_pika.connect_robust(amqp_url)
+    async with connection:
+        # Without on_return_raises a message that no queue takes is no error, and would be lost without a word.
+        channel: AbstractChannel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        exchange = await channel.get_exchange(f"{prefix}contacts")
+        replies = await channel.declare_queue(exclusive=True, auto_delete=True)
+        bot = Bot(exchange, replies, on_outcome)
+        await bot.listen()
+        yield bot
+
+
+async def publish_some(amqp_url: str, prefix: str, source: str, count: int, leads: int) -> None:
+    """Publish contacts of a few leads and print each outcome."""
+    run = secrets.token_hex(3)
+    done = asyncio.Semaphore(0)
+
+    def show(outcome: Outcome) -> None:
+        typer.echo(f"{outcome.message_id}  {describe(outcome)}")
+        done.release()
+
+    submissions = [
+        Submission(each.message_id, each.source, each.body, asks_outcome=True)
+        for each in (
+            submission(source, f"{source}:{number % leads}", f"{run}-{number}", text=f"Question {number}")
+            for number in range(count)
+        )
+    ]
+    async with connect_bot(amqp_url, prefix, show) as bot:
+        typer.echo(f"{await bot.publish(submissions)} published and confirmed")
+        async with asyncio.timeout(_OUTCOME_SECONDS):
+            for _ in submissions:
+                await done.acquire()
+
+
+def describe(outcome: Outcome) -> str:
+    """An outcome in a few words."""
+    if outcome.type == "contact.parked":
+        return f"parked: {outcome.content.get('code')}: {outcome.content.get('detail')}"
+    operator = outcome.content["data"]["operator"]
+    return f"{outcome.type}: {operator['name'] if operator else 'nobody yet'}"
+
+
+def main(
+    source: Annotated[str, typer.Option(help="Code of the source; an admin has to make it first.")],
+    count: Annotated[int, typer.Option(min=1, help="How many contacts.")] = 10,
+    leads: Annotated[int, typer.Option(min=1, help="Of how many leads.")] = 5,
+    amqp_url: Annotated[str, typer.Option(envvar="AMQP_URL")] = "amqp://guest:guest@127.0.0.1:5672/",
+    prefix: Annotated[str, typer.Option(envvar="BROKER_PREFIX")] = "",
+) -> None:
+    """Publish contacts as a bot would, and print what became of each."""
+    try:
+        asyncio.run(publish_some(amqp_url, prefix, source, count, leads))
+    except TimeoutError:
+        typer.echo(f"no outcome within {_OUTCOME_SECONDS:.0f} s: is the worker running?", err=True)
+        raise typer.Exit(1) from None
+    except (aio_pika.exceptions.AMQPError, OSError) as error:
+        typer.echo(f"the broker did not take it: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,115 @@
+"""Child processes that end with us: asked first, then made to, and even when we are killed."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devservices.guard import Guard
+from devservices.processes import MARK
+
+ROOT = Path(__file__).resolve().parent.parent
+STOP_SECONDS = 35.0  # the worker promises to be done within 30
+_TAIL_LINES = 15
+_PAUSE = 0.05
+
+
+class ChildError(Exception):
+    """A child ended, or was not ready in time."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A running program of ours. Without a log it writes to our own output."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path | None
+
+    def check(self) -> None:
+        """Raise ChildError where it has ended."""
+        status = self.process.poll()
+        if status is not None:
+            raise ChildError(f"{self.name} ended with exit status {status}{self.tail()}")
+
+    def tail(self) -> str:
+        """The last lines of its log, each on a line of its own."""
+        if self.log is None:
+            return ""
+        lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+        return "".join(f"\n  {line}" for line in lines)
+
+
+@dataclass
+class Children:
+    """Starts children with one environment and keeps count of them. Without a folder they write to our own output."""
+
+    guard: Guard
+    environment: Mapping[str, str]
+    logs: Path | None = None
+    running: list[Child] = field(default_factory=list)
+
+    def start(self, name: str, *arguments: str) -> Child:
+        """Start a Python module."""
+        log = self.logs / f"{name}.log" if self.logs else None
+        with ExitStack() as stack:
+            output = stack.enter_context(log.open("ab")) if log else None
+            process = subprocess.Popen(  # noqa: S603 - our own modules
+                [sys.executable, "-m", *arguments],
+                cwd=ROOT,
+                env={**self.environment, MARK: self.guard.mark, "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                # Out of the terminal's process group: a Ctrl-C is for us, and we stop them in our order.
+                start_new_session=True,
+            )
+        self.guard.watch(process)
+        child = Child(name, process, log)
+        self.running.append(child)
+        return child
+
+    def check(self) -> None:
+        """Raise ChildError where one has ended."""
+        for child in self.running:
+            child.check()
+
+    def finish(self, child: Child, seconds: float) -> None:
+        """Wait for a child that is meant to end, and to end well."""
+        if not wait_until(lambda: child.process.poll() is not None, seconds):
+            raise ChildError(f"{child.name} was not done within {seconds:.0f} s{child.tail()}")
+        if child.process.returncode != 0:
+            child.check()
+        self.running.remove(child)
+
+    def stop(self) -> None:
+        """Ask them all to end and wait; who has not ended then is the guard's."""
+        for child in self.running:
+            if child.process.poll() is None:
+                child.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: all(child.process.poll() is not None for child in self.running), STOP_SECONDS)
+
+
+@contextmanager
+def children(environment: Mapping[str, str], logs: Path | None = None) -> Iterator[Children]:
+    """Children for the time of the block. The folder of logs is removed with them."""
+    with Guard(logs) as guard:
+        started = Children(guard, environment, logs)
+        try:
+            yield started
+        finally:
+            started.stop()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether the condition came to hold in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_PAUSE)
+    return True

@@ -1,0 +1,1 @@
+"""Alembic revisions: the same schema on SQLite and PostgreSQL."""
