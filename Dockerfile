@@ -16,7 +16,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
-RUN useradd --system --uid 10001 --user-group --home-dir /app --no-create-home --shell /usr/sbin/nologin contacts \
+RUN groupadd --gid 10001 contacts \
+ && useradd --uid 10001 --gid contacts --home-dir /app --no-create-home --shell /usr/sbin/nologin contacts \
  && mkdir -p /app/data && chown contacts:contacts /app/data
 WORKDIR /app
 COPY --from=build /opt/venv /opt/venv

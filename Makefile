@@ -49,7 +49,7 @@ lint: $(STAMP) ## style and common mistakes
 	@$(BIN)/ruff format --check $(CODE)
 
 types: $(STAMP) ## static types
-	@$(BIN)/mypy $(CODE)
+	@$(BIN)/mypy
 
 imports: $(STAMP) ## who may import whom
 	@$(BIN)/lint-imports

@@ -28,10 +28,11 @@ def answers(url: str) -> bool:
     return True
 
 
-def create_database(url: str) -> str:
-    """Make an empty database with a name of its own on the server of `url`; answers its address."""
+def create_database(url: str, template: str | None = None) -> str:
+    """Make a database with a name of its own on the server of `url`, empty or a copy of another; answers its address."""
     name = f"contacts_test_{secrets.token_hex(6)}"
-    _wait_for(_execute(url, f'CREATE DATABASE "{name}"'))
+    copied = f' TEMPLATE "{make_url(template).database}"' if template else ""
+    _wait_for(_execute(url, f'CREATE DATABASE "{name}"{copied}'))
     return _text(make_url(url).set(database=name))
 
 

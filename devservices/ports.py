@@ -1,6 +1,6 @@
 """Free ports on the loopback interface."""
 
-import random
+import secrets
 import socket
 from contextlib import ExitStack
 
@@ -21,7 +21,7 @@ def free_ports(count: int) -> list[int]:
         for _ in range(_TRIES):
             if len(ports) == count:
                 return ports
-            port = random.randint(_LOWEST, _HIGHEST)
+            port = _LOWEST + secrets.randbelow(_HIGHEST - _LOWEST)
             if _hold(held, port):
                 ports.append(port)
     raise ServiceStartError(f"no {count} free ports between {_LOWEST} and {_HIGHEST} on {LOOPBACK}")

@@ -26,9 +26,9 @@ _NAME = "postgres"
 class Postgres(Service):
     """A PostgreSQL whose `url` (postgresql+asyncpg://…) may make databases."""
 
-    def create_database(self) -> str:
-        """Make an empty database with a name of its own; answers its address."""
-        return databases.create_database(self.url)
+    def create_database(self, template: str | None = None) -> str:
+        """Make a database with a name of its own, empty or a copy of the one at `template`; answers its address."""
+        return databases.create_database(self.url, template)
 
     def drop_database(self, url: str) -> None:
         """Drop a database that was made here, with the connections to it."""
