@@ -5,9 +5,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from devservices.apt import can_install, install
-from devservices.container import Container
-from devservices.engine import connect, have_image
-from devservices.errors import ServiceNotFoundError, ServiceStartError
+from devservices.container import Recipe, start_container
+from devservices.errors import ServiceNotFoundError
 from devservices.folders import private_folder
 from devservices.guard import Guard
 from devservices.ports import LOOPBACK, speaks_amqp
@@ -54,16 +53,8 @@ def _find(stack: ExitStack, settings: DevSettings, control: bool) -> Broker:
 
 
 def _container(stack: ExitStack, settings: DevSettings) -> Broker | None:
-    client = connect()
-    if client is None or not have_image(_NAME, client, settings.rabbitmq_image):
-        return None
-    guard = stack.enter_context(Guard(containers=True))
-    node = Container(settings.rabbitmq_image, client, 5672, {}, speaks_amqp, guard)
-    say(_NAME, f"starting a container of {node.image} on port {node.port}")
-    try:
-        node.start()
-    except ServiceStartError as error:
-        say(_NAME, f"{error}; going on without it")
+    node = start_container(_NAME, Recipe(settings.rabbitmq_image, 5672, speaks_amqp), stack)
+    if node is None:
         return None
     host, port = node.address
     return Broker(f"amqp://guest:guest@{host}:{port}/", "docker", node)

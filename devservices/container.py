@@ -2,33 +2,42 @@
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
-from devservices.engine import ENGINE_ERRORS, LABEL, is_local, prepare_testcontainers
+from devservices.engine import ENGINE_ERRORS, LABEL, connect, have_image, is_local, prepare_testcontainers
 from devservices.errors import ServiceStartError, ToolFailedError
 from devservices.guard import Guard
 from devservices.ports import LOOPBACK, free_ports
+from devservices.report import say
 
 START_SECONDS = 120.0
 _STOP_SECONDS = 60
 _PAUSE = 0.1
 
 
-@dataclass
-class Container:
-    """A container of `image` whose server listens on `inner_port`; after `start`, `address` says where it answers."""
+@dataclass(frozen=True)
+class Recipe:
+    """What to start: an image, the port its server listens on inside, and how to see that it is ready."""
 
     image: str
-    client: DockerClient
     inner_port: int
-    variables: dict[str, str]
     ready: Callable[[str, int], bool]
-    guard: Guard
+    variables: dict[str, str] = field(default_factory=dict)
     arguments: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Container:
+    """A container made from a recipe; after `start`, `address` says where its server answers."""
+
+    recipe: Recipe
+    client: DockerClient
+    guard: Guard
     port: int = field(default_factory=lambda: free_ports(1)[0])
     address: tuple[str, int] = field(default=(LOOPBACK, 0), init=False)
     _made: DockerContainer | None = field(default=None, init=False)
@@ -38,7 +47,7 @@ class Container:
         try:
             self._start()
         except ENGINE_ERRORS as error:
-            raise ServiceStartError(f"a container of {self.image} did not start: {error}") from error
+            raise ServiceStartError(f"a container of {self.recipe.image} did not start: {error}") from error
         self.address = self._wait_for_answer()
 
     def stop(self) -> None:
@@ -66,36 +75,41 @@ class Container:
             raise ToolFailedError(f"{program} {' '.join(arguments)}: {printed.strip()}")
         return printed
 
+    def close(self) -> None:
+        """Close the connections to the engine; removing the container is up to the guard."""
+        if self._made is not None:
+            self._made.get_docker_client().client.close()
+
     def _start(self) -> None:
         if self._made is not None:
             self._container().start()
             return
         prepare_testcontainers()
-        self._made = DockerContainer(self.image, docker_client_kw={"timeout": 2 * _STOP_SECONDS})
-        self._made.with_envs(**self.variables).with_kwargs(labels={LABEL: self.guard.mark})
+        self._made = DockerContainer(self.recipe.image, docker_client_kw={"timeout": 2 * _STOP_SECONDS})
+        self._made.with_envs(**self.recipe.variables).with_kwargs(labels={LABEL: self.guard.mark})
         # Its type knows only port numbers; the engine below takes an interface too, and other machines need not get in.
         ports = cast("dict[str, Any]", self._made.ports)
-        ports[f"{self.inner_port}/tcp"] = (LOOPBACK, self.port) if is_local(self.client) else self.port
-        if self.arguments:
-            self._made.with_command(self.arguments)
+        ports[f"{self.recipe.inner_port}/tcp"] = (LOOPBACK, self.port) if is_local(self.client) else self.port
+        if self.recipe.arguments:
+            self._made.with_command(self.recipe.arguments)
         self._made.start()
 
     def _wait_for_answer(self) -> tuple[str, int]:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             for host, port in self._candidates():
-                if self.ready(host, port):
+                if self.recipe.ready(host, port):
                     return host, port
             self._check_running()
             time.sleep(_PAUSE)
-        raise ServiceStartError(f"a container of {self.image} did not answer within {START_SECONDS:.0f} s")
+        raise ServiceStartError(f"a container of {self.recipe.image} did not answer within {START_SECONDS:.0f} s")
 
     def _check_running(self) -> None:
         container = self._container()
         container.reload()
         if container.status in ("exited", "dead"):
             words = container.logs(tail=3).decode(errors="replace").strip().replace("\n", " / ")
-            raise ServiceStartError(f"a container of {self.image} ended while starting: {words}")
+            raise ServiceStartError(f"a container of {self.recipe.image} ended while starting: {words}")
 
     def _candidates(self) -> list[tuple[str, int]]:
         if not is_local(self.client):
@@ -103,10 +117,29 @@ class Container:
         # Where we run in a container ourselves and only share the engine's socket, the published port is not on our
         # loopback interface, but the container's own address may be within reach.
         networks = self._container().attrs["NetworkSettings"]["Networks"].values()
-        own = [(network["IPAddress"], self.inner_port) for network in networks if network["IPAddress"]]
+        own = [(network["IPAddress"], self.recipe.inner_port) for network in networks if network["IPAddress"]]
         return [(LOOPBACK, self.port), *own]
 
     def _container(self) -> Any:
         if self._made is None:
             raise ServiceStartError("the container was not started yet")
         return self._made.get_wrapped_container()
+
+
+def start_container(service: str, recipe: Recipe, stack: ExitStack) -> Container | None:
+    """Start one for as long as the stack is open; None, with a line that says why, where that does not work."""
+    client = connect()
+    if client is None:
+        return None
+    stack.callback(client.client.close)
+    if not have_image(service, client, recipe.image):
+        return None
+    container = Container(recipe, client, stack.enter_context(Guard(containers=True)))
+    stack.callback(container.close)
+    say(service, f"starting a container of {recipe.image} on port {container.port}")
+    try:
+        container.start()
+    except ServiceStartError as error:
+        say(service, f"{error}; going on without it")
+        return None
+    return container

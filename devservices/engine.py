@@ -1,6 +1,7 @@
 """The Docker engine, as far as the services for development need it."""
 
 import contextlib
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,12 +9,13 @@ from pathlib import Path
 from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
 from requests.exceptions import RequestException
 from testcontainers.core.config import ConnectionMode, testcontainers_config
-from testcontainers.core.docker_client import DockerClient
+from testcontainers.core.docker_client import DockerClient, get_docker_host
 
 from devservices.report import say
 
 LABEL = "contact-distribution.dev-service"
 ENGINE_ERRORS = (DockerException, RequestException, OSError)
+_DEFAULT_HOST = "unix:///var/run/docker.sock"
 _ANSWER_SECONDS = 10
 _PULL_SECONDS = 180
 _ROOT = Path(__file__).resolve().parent.parent
@@ -21,12 +23,13 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 def connect() -> DockerClient | None:
     """A client of the engine, or None where none answers."""
+    if not _listens(get_docker_host() or _DEFAULT_HOST):
+        return None
     try:
         client = DockerClient(timeout=_ANSWER_SECONDS)
-        client.client.ping()
     except ENGINE_ERRORS:
         return None
-    return client
+    return client if _answers(client) else None
 
 
 def prepare_testcontainers() -> None:
@@ -71,3 +74,21 @@ def remove_containers(mark: str) -> None:
     for container in client.client.containers.list(all=True, filters={"label": f"{LABEL}={mark}"}):
         with contextlib.suppress(*ENGINE_ERRORS):
             container.remove(force=True, v=True)
+
+
+def _listens(address: str) -> bool:
+    # The library leaves its socket open where nobody listens, which shows as a warning long afterwards, somewhere else.
+    path = address.removeprefix("unix://")
+    if path == address:
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_ANSWER_SECONDS)
+        return probe.connect_ex(path) == 0
+
+
+def _answers(client: DockerClient) -> bool:
+    try:
+        return bool(client.client.ping())
+    except ENGINE_ERRORS:
+        client.client.close()
+        return False

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from devservices import databases
 from devservices.apt import can_install, install
-from devservices.container import Container
-from devservices.engine import connect, have_image
-from devservices.errors import ServiceNotFoundError, ServiceStartError
+from devservices.container import Recipe, start_container
+from devservices.errors import ServiceNotFoundError
 from devservices.folders import private_folder
 from devservices.guard import Guard
 from devservices.postgres_cluster import OPTIONS, USER, ClusterSettings, find_postgres, private_cluster
@@ -61,31 +60,20 @@ def _find(stack: ExitStack, settings: DevSettings, control: bool) -> Postgres:
 
 
 def _container(stack: ExitStack, settings: DevSettings) -> Postgres | None:
-    client = connect()
-    if client is None or not have_image(_NAME, client, settings.postgres_image):
-        return None
-    guard = stack.enter_context(Guard(containers=True))
     password = secrets.token_hex(12)
 
     def address(host: str, port: int) -> str:
         return f"postgresql+asyncpg://{USER}:{password}@{host}:{port}/postgres"
 
-    server = Container(
+    recipe = Recipe(
         image=settings.postgres_image,
-        client=client,
         inner_port=5432,
-        variables={"POSTGRES_PASSWORD": password},
         ready=lambda host, port: databases.answers(address(host, port)),
-        guard=guard,
+        variables={"POSTGRES_PASSWORD": password},
         arguments=OPTIONS,
     )
-    say(_NAME, f"starting a container of {server.image} on port {server.port}")
-    try:
-        server.start()
-    except ServiceStartError as error:
-        say(_NAME, f"{error}; going on without it")
-        return None
-    return Postgres(address(*server.address), "docker", server)
+    server = start_container(_NAME, recipe, stack)
+    return Postgres(address(*server.address), "docker", server) if server else None
 
 
 def _program(stack: ExitStack) -> Postgres | None:

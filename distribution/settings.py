@@ -1,9 +1,9 @@
 """Settings that both processes share, read from the environment or a `.env` file."""
 
 import sys
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -19,12 +19,18 @@ S = TypeVar("S", bound="SharedSettings")
 class SharedSettings(BaseSettings):
     """What the worker and the admin API have in common."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", hide_input_in_errors=True)
+    means_something_empty: ClassVar[frozenset[str]] = frozenset()
 
     database_url: SecretStr = SecretStr(DEFAULT_DATABASE_URL)
     max_message_bytes: int = Field(default=256 * 1024, ge=1024, le=16 * 1024 * 1024)
     log_format: Literal["console", "json", "auto"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_default(cls, values: dict[str, object]) -> dict[str, object]:
+        return {name: v for name, v in values.items() if v != "" or name in cls.means_something_empty}
 
     @field_validator("log_level", "log_format", mode="before")
     @classmethod

@@ -20,7 +20,7 @@ class Access:
     api_url: str
     token: str
 
-    def do[T](self, work: Callable[[Admin], Awaitable[T]]) -> T:
+    def do(self, work: Callable[[Admin], Awaitable[object]]) -> object:
         """Do something as an admin; an error becomes one line and exit status 1."""
         try:
             return asyncio.run(self._do(work))
@@ -28,7 +28,7 @@ class Access:
             typer.echo(f"{error}", err=True)
             raise typer.Exit(1) from None
 
-    async def _do[T](self, work: Callable[[Admin], Awaitable[T]]) -> T:
+    async def _do(self, work: Callable[[Admin], Awaitable[object]]) -> object:
         async with connect_admin(self.api_url, self.token) as admin:
             return await work(admin)
 
@@ -54,7 +54,7 @@ def source(context: typer.Context, code: str, name: str) -> None:
 
 def weights(context: typer.Context, source_id: int, weight: list[str]) -> None:
     """Replace the weights of a source: OPERATOR_ID=WEIGHT, as many as there are operators."""
-    wanted = {int(operator_id): int(share) for operator_id, share in (pair.split("=") for pair in weight)}
+    wanted = dict(_pair(text) for text in weight)
 
     async def replace(admin: Admin) -> object:
         await admin.set_weights(source_id, wanted)
@@ -85,6 +85,14 @@ def commands() -> typer.Typer:
     for command in (operator, source, weights, leads, contacts, parked):
         found.command()(command)
     return found
+
+
+def _pair(text: str) -> tuple[int, int]:
+    operator_id, _, weight = text.partition("=")
+    try:
+        return int(operator_id), int(weight)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not OPERATOR_ID=WEIGHT") from None
 
 
 def _access(context: typer.Context) -> Access:

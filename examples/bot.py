@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import aio_pika
@@ -16,6 +16,7 @@ import typer
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractQueue
 
 SUBMIT = "contact.submit"
+PARKED = "contact.parked"
 WINDOW = 200
 _CONFIRM_SECONDS = 30.0
 _OUTCOME_SECONDS = 30.0
@@ -30,17 +31,22 @@ class Submission:
     body: bytes
     asks_outcome: bool = False
 
+    def asking_outcome(self) -> "Submission":
+        """The same message, with the wish to hear what became of it."""
+        return replace(self, asks_outcome=True)
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a submission: the type of an event or `contact.parked`, and its content."""
+    """What became of a submission: an event, or `contact.parked` with a code and a detail."""
 
     message_id: str
+    id: str
     type: str
-    content: dict[str, Any]
+    data: dict[str, Any]
 
 
-def submission(source: str, external_id: str, message_id: str, *, text: str, phone: str | None = None) -> Submission:
+def submission(source: str, external_id: str, message_id: str, text: str, phone: str | None = None) -> Submission:
     """The submission of one contact."""
     lead = {"external_id": external_id, "phone": phone}
     body = json.dumps({"source": source, "lead": lead, "payload": {"text": text}}).encode()
@@ -50,7 +56,9 @@ def submission(source: str, external_id: str, message_id: str, *, text: str, pho
 class Bot:
     """Publishes on one channel, with confirms, many messages in flight."""
 
-    def __init__(self, exchange: AbstractExchange, replies: AbstractQueue, on_outcome: Callable[[Outcome], None]) -> None:
+    def __init__(
+        self, exchange: AbstractExchange, replies: AbstractQueue, on_outcome: Callable[[Outcome], None]
+    ) -> None:
         self._exchange = exchange
         self._replies = replies
         self._on_outcome = on_outcome
@@ -58,8 +66,11 @@ class Bot:
 
     async def publish(self, submissions: Iterable[Submission]) -> int:
         """Publish them in their order; answers how many the broker confirmed, which is all or an error."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._publish_one(submission)) for submission in submissions]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._publish_one(submission)) for submission in submissions]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
         return len(tasks)
 
     async def listen(self) -> None:
@@ -80,9 +91,8 @@ class Bot:
             await self._exchange.publish(message, f"{SUBMIT}.{submission.source}", timeout=_CONFIRM_SECONDS)
 
     async def _hear(self, message: AbstractIncomingMessage) -> None:
-        content = json.loads(message.body)
-        kind = str(message.type or content.get("type"))
-        self._on_outcome(Outcome(str(message.correlation_id), kind, content))
+        envelope = json.loads(message.body)
+        self._on_outcome(Outcome(str(message.correlation_id), envelope["id"], envelope["type"], envelope["data"]))
 
 
 @asynccontextmanager
@@ -111,11 +121,8 @@ async def publish_some(amqp_url: str, prefix: str, source: str, count: int, lead
         done.release()
 
     submissions = [
-        Submission(each.message_id, each.source, each.body, asks_outcome=True)
-        for each in (
-            submission(source, f"{source}:{number % leads}", f"{run}-{number}", text=f"Question {number}")
-            for number in range(count)
-        )
+        submission(source, f"{source}:{number % leads}", f"{run}-{number}", f"Question {number}").asking_outcome()
+        for number in range(count)
     ]
     async with connect_bot(amqp_url, prefix, show) as bot:
         typer.echo(f"{await bot.publish(submissions)} published and confirmed")
@@ -126,9 +133,9 @@ async def publish_some(amqp_url: str, prefix: str, source: str, count: int, lead
 
 def describe(outcome: Outcome) -> str:
     """An outcome in a few words."""
-    if outcome.type == "contact.parked":
-        return f"parked: {outcome.content.get('code')}: {outcome.content.get('detail')}"
-    operator = outcome.content["data"]["operator"]
+    if outcome.type == PARKED:
+        return f"parked as {outcome.data['code']}: {outcome.data['detail']}"
+    operator = outcome.data["operator"]
     return f"{outcome.type}: {operator['name'] if operator else 'nobody yet'}"
 
 

@@ -51,6 +51,7 @@ class Children:
     guard: Guard
     environment: Mapping[str, str]
     logs: Path | None = None
+    patience: float = STOP_SECONDS
     running: list[Child] = field(default_factory=list)
 
     def start(self, name: str, *arguments: str) -> Child:
@@ -91,14 +92,16 @@ class Children:
         for child in self.running:
             if child.process.poll() is None:
                 child.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: all(child.process.poll() is not None for child in self.running), STOP_SECONDS)
+        wait_until(lambda: all(child.process.poll() is not None for child in self.running), self.patience)
 
 
 @contextmanager
-def children(environment: Mapping[str, str], logs: Path | None = None) -> Iterator[Children]:
+def children(
+    environment: Mapping[str, str], logs: Path | None = None, patience: float = STOP_SECONDS
+) -> Iterator[Children]:
     """Children for the time of the block. The folder of logs is removed with them."""
     with Guard(logs) as guard:
-        started = Children(guard, environment, logs)
+        started = Children(guard, environment, logs, patience)
         try:
             yield started
         finally:

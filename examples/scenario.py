@@ -1,6 +1,5 @@
 """What the demo does, as data: operators, sources, weights, and every message in its order."""
 
-import dataclasses
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -59,9 +58,9 @@ class Scenario:
             places.append((number * len(self.contacts) / (len(self.broken) + 1) + 0.7, broken.submission))
         return [each for _, each in sorted(places, key=itemgetter(0))]
 
-    def lead_id(self, number: int) -> str:
-        """The external id of a lead, counted from 0."""
-        return f"{self.run}:{number}"
+    def leads(self) -> list[str]:
+        """The external ids of all leads."""
+        return [f"{self.run}:{number}" for number in range(LEADS)]
 
 
 def make_scenario(run: str) -> Scenario:
@@ -72,7 +71,7 @@ def make_scenario(run: str) -> Scenario:
     )
     operators = (OperatorPlan("Olga", 300), OperatorPlan("Ivan", 150), OperatorPlan("Petr", 120))
     contacts = tuple(_contact(run, sources, number) for number in range(CONTACTS))
-    repeated = tuple(dataclasses.replace(each, asks_outcome=True) for each in contacts[::_REPEAT_EVERY])
+    repeated = tuple(each.asking_outcome() for each in contacts[::_REPEAT_EVERY])
     return Scenario(run, operators, sources, contacts, repeated, _broken(run, sources[0].code))
 
 
@@ -81,17 +80,15 @@ def _contact(run: str, sources: tuple[SourcePlan, ...], number: int) -> Submissi
     # The round is added so that a lead comes through one source once and through another the next time.
     fifth = (number + number // LEADS) % sum(source.fifths for source in sources)
     source = sources[0] if fifth < sources[0].fifths else sources[1]
-    return submission(
-        source.code, f"{run}:{lead}", f"{run}-{number}", text=f"Question {number}", phone=f"+7999{lead:07}"
-    )
+    return submission(source.code, f"{run}:{lead}", f"{run}-{number}", f"Question {number}", f"+7999{lead:07}")
 
 
 def _broken(run: str, source: str) -> tuple[Broken, ...]:
-    no_json = Submission(f"{run}-cut-off", source, b'{"source": "telegram-bot", "lead": {"exter', asks_outcome=True)
-    no_lead = Submission(f"{run}-no-lead", source, f'{{"source": "{source}", "lead": {{}}}}'.encode(), asks_outcome=True)
-    unknown = submission(f"fax-{run}", f"{run}:0", f"{run}-no-source", text="Does anybody read faxes?")
+    no_json = Submission(f"{run}-cut-off", source, b'{"source": "telegram-bot", "lead": {"exter')
+    no_lead = Submission(f"{run}-no-lead", source, f'{{"source": "{source}", "lead": {{}}}}'.encode())
+    unknown = submission(f"fax-{run}", f"{run}:0", f"{run}-no-source", "Does anybody read faxes?")
     return (
-        Broken(no_json, "invalid_json"),
-        Broken(no_lead, "invalid_message"),
-        Broken(dataclasses.replace(unknown, asks_outcome=True), "unknown_source"),
+        Broken(no_json.asking_outcome(), "invalid_json"),
+        Broken(no_lead.asking_outcome(), "invalid_message"),
+        Broken(unknown.asking_outcome(), "unknown_source"),
     )

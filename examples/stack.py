@@ -31,7 +31,7 @@ def stack(environment: Mapping[str, str], logs: Path | None = None) -> Iterator[
     with children(environment, logs) as started:
         started.finish(started.start("schema", "alembic", "upgrade", "head"), _SCHEMA_SECONDS)
         worker, api = started.start("worker", "worker"), started.start("admin_api", "admin_api")
-        found = Stack(_api_url(environment), _worker_url(environment), started)
+        found = Stack(api_url(environment), _worker_url(environment), started)
         _wait_ready(worker, found.worker_url)
         _wait_ready(api, found.api_url)
         yield found
@@ -42,7 +42,8 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def _api_url(environment: Mapping[str, str]) -> str:
+def api_url(environment: Mapping[str, str]) -> str:
+    """Where the admin API will be; an address that means every interface is asked at the loopback."""
     host = environment.get("ADMIN_API_HOST", "")
     host = "127.0.0.1" if host in _ANY_HOST else host
     return f"http://{f'[{host}]' if ':' in host else host}:{_port(environment, 'ADMIN_API_PORT')}"

@@ -1,0 +1,105 @@
+"""`make demo`: everything up, real contacts through it, what happened on the screen. Exit 0 if the sums hold."""
+
+import asyncio
+import os
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import aio_pika
+import httpx2
+from rich.console import Console
+
+from devservices.broker import broker
+from devservices.errors import DevServiceError
+from devservices.folders import private_folder
+from devservices.ports import free_ports
+from examples.act import Access, Seen, act
+from examples.admin import ApiError
+from examples.children import ChildError
+from examples.cleanup import remove_declared
+from examples.interruption import interruptible
+from examples.outcome import differences
+from examples.scenario import Scenario, make_scenario
+from examples.stack import Stack, new_token, stack
+from examples.tables import show
+
+_FAILURES = (
+    DevServiceError, ChildError, ApiError, httpx2.HTTPError, aio_pika.exceptions.AMQPError, OSError
+)  # fmt: skip
+
+
+def main() -> int:
+    """Play the demo; answers the exit status."""
+    console = Console(highlight=False, soft_wrap=False)
+    started = time.monotonic()
+    try:
+        with interruptible():
+            wrong = play(console)
+    except KeyboardInterrupt:
+        console.print("stopped")
+        return 130
+    except _FAILURES as error:
+        console.print(f"demo: {error}", markup=False)
+        return 1
+    console.print(f"{'the sums do not hold' if wrong else 'the sums hold'}, {time.monotonic() - started:.0f} s in all")
+    return 1 if wrong else 0
+
+
+def play(console: Console) -> list[str]:
+    """Start everything, act, show the tables, stop everything; answers what differs."""
+    scenario = make_scenario(secrets.token_hex(3))
+    with ExitStack() as opened:
+        found = opened.enter_context(broker())
+        # A broker given by its address may be in use by others, so all our names on it get a prefix, and go at the end.
+        prefix = f"demo-{scenario.run}." if found.kind == "url" else ""
+        opened.callback(remove_declared, found.url, prefix)
+        folder, token = private_folder("contacts-demo-"), new_token()
+        environment = child_environment(os.environ, found.url, prefix, token, folder)
+        console.print(f"services: schema, worker and admin API on {database_name(os.environ)}")
+        services = opened.enter_context(stack(environment, folder))
+        seen = asyncio.run(
+            act(Access(found.url, prefix, services.api_url, token), scenario, console, services.children.check)
+        )
+        return report(console, scenario, seen, services)
+
+
+def child_environment(ours: Mapping[str, str], amqp_url: str, prefix: str, token: str, folder: Path) -> dict[str, str]:
+    """Settings of the services: ports and a token of this run, a fresh SQLite file unless DATABASE_URL is set."""
+    api_port, worker_port = free_ports(2)
+    return {
+        **ours,
+        "AMQP_URL": amqp_url,
+        "BROKER_PREFIX": prefix,
+        "DATABASE_URL": ours.get("DATABASE_URL") or f"sqlite+aiosqlite:///{folder / 'contacts.db'}",
+        "ADMIN_API_HOST": "127.0.0.1",
+        "ADMIN_API_PORT": str(api_port),
+        "ADMIN_API_TOKENS": f"admin:{token}",
+        "WORKER_HEALTH_PORT": str(worker_port),
+        "LOG_FORMAT": ours.get("LOG_FORMAT") or "console",
+    }
+
+
+def database_name(ours: Mapping[str, str]) -> str:
+    """Which database, without its address: that may hold a password."""
+    url = ours.get("DATABASE_URL")
+    return f"the {url.split(':', 1)[0].split('+', 1)[0]} database of DATABASE_URL" if url else "a fresh SQLite file"
+
+
+def report(console: Console, scenario: Scenario, seen: Seen, services: Stack) -> list[str]:
+    """Show what was seen, and what differs with the last words of the services."""
+    show(console, scenario, seen)
+    wrong = differences(scenario, seen)
+    for difference in wrong:
+        console.print(f"differs: {difference}", markup=False)
+    if wrong:
+        for child in services.children.running:
+            console.print(f"{child.name} said last:{child.tail()}", markup=False)
+    return wrong
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""What the environment and `.env` ask of `make run`, and how it is shown."""
+
+import os
+from collections.abc import Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+from dotenv import dotenv_values
+
+from examples.children import ROOT
+
+
+def read_environment() -> dict[str, str]:
+    """The environment over `.env`, as the services read it; empty values count as not set."""
+    file = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value}
+    return file | {name: value for name, value in os.environ.items() if value or name not in file}
+
+
+def admin_token(environment: Mapping[str, str]) -> str | None:
+    """The first token with the role admin of ADMIN_API_TOKENS."""
+    for pair in environment.get("ADMIN_API_TOKENS", "").split(","):
+        role, _, token = pair.strip().partition(":")
+        if role.strip() == "admin" and token.strip():
+            return token.strip()
+    return None
+
+
+def without_password(url: str) -> str:
+    """An address that may be shown; only RabbitMQ's own default password is no secret."""
+    parts = urlsplit(url)
+    if not parts.password or parts.password == "guest":  # noqa: S105 - everybody knows it
+        return url
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{place}"))

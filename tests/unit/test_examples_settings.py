@@ -1,0 +1,69 @@
+"""What the two programs make of their environment."""
+
+from pathlib import Path
+
+import pytest
+
+from examples import demo, stack, wishes
+
+
+@pytest.mark.parametrize(
+    ("shown", "url"),
+    [
+        ("amqp://guest:guest@127.0.0.1:5672/", "amqp://guest:guest@127.0.0.1:5672/"),
+        ("amqp://bot:***@broker:5672/contacts", "amqp://bot:s3cret@broker:5672/contacts"),
+        ("amqp://bot:***@[::1]:5672/", "amqp://bot:p%40ss@[::1]:5672/"),
+        ("amqp://broker/", "amqp://broker/"),
+    ],
+)
+def test_a_password_is_not_shown(url: str, shown: str) -> None:
+    """Only RabbitMQ's well-known default may be read."""
+    assert wishes.without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("tokens", "found"),
+    [
+        ("viewer:v, admin:a ,admin:b", "a"),
+        ("viewer:v", None),
+        ("", None),
+        ("admin:with:colons", "with:colons"),
+    ],
+)
+def test_the_first_admin_token_is_found(tokens: str, found: str | None) -> None:
+    """Pairs may have spaces around them and colons in the token."""
+    assert wishes.admin_token({"ADMIN_API_TOKENS": tokens}) == found
+
+
+@pytest.mark.parametrize(
+    ("environment", "url"),
+    [
+        ({}, "http://127.0.0.1:8000"),
+        ({"ADMIN_API_PORT": "9000"}, "http://127.0.0.1:9000"),
+        ({"ADMIN_API_HOST": "0.0.0.0"}, "http://127.0.0.1:8000"),  # noqa: S104
+        ({"ADMIN_API_HOST": "::1", "ADMIN_API_PORT": ""}, "http://[::1]:8000"),
+    ],
+)
+def test_the_api_is_asked_where_it_was_told_to_be(environment: dict[str, str], url: str) -> None:
+    """An address that means every interface is asked at the loopback."""
+    assert stack.api_url(environment) == url
+
+
+def test_the_demo_has_a_database_of_its_own_unless_it_is_given_one() -> None:
+    """DATABASE_URL alone decides; an empty one counts as not set."""
+    own = demo.child_environment({"DATABASE_URL": ""}, "amqp://b/", "", "t", Path("/x"))
+    given = demo.child_environment({"DATABASE_URL": "postgresql+asyncpg://u:p@h/d"}, "amqp://b/", "p.", "t", Path("/x"))
+
+    assert own["DATABASE_URL"] == "sqlite+aiosqlite:////x/contacts.db"
+    assert given["DATABASE_URL"] == "postgresql+asyncpg://u:p@h/d"
+    assert given["BROKER_PREFIX"] == "p."
+    assert own["ADMIN_API_PORT"] != own["WORKER_HEALTH_PORT"]
+
+
+def test_the_database_is_named_without_its_address() -> None:
+    """The address may hold a password."""
+    assert demo.database_name({}) == "a fresh SQLite file"
+    assert (
+        demo.database_name({"DATABASE_URL": "postgresql+asyncpg://u:p@h/d"})
+        == "the postgresql database of DATABASE_URL"
+    )

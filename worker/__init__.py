@@ -1,0 +1,13 @@
+"""Process 1: RabbitMQ in, RabbitMQ out.
+
+app        what runs beside what, signals, the order of stopping
+settings   what it reads from the environment
+topology   every exchange, queue and binding
+link       keeps one connection to the broker
+consumer   takes messages, makes batches, acknowledges
+batches    one batch through the business: repeated, split or given up
+relay      outbox → assignments, with confirms
+publisher  one channel that publishes and waits for the broker's word
+status     what the parts say of themselves
+health     /healthz, /readyz, /metrics
+"""

@@ -1,0 +1,36 @@
+"""`python -m worker`."""
+
+import socket
+import sys
+
+import structlog
+import uvloop
+
+from distribution.errors import DistributionError
+from distribution.startup import give_up, start
+from worker.app import run_until_signal
+from worker.settings import WorkerSettings
+
+PROGRAM = "worker"
+
+
+def main() -> int:
+    """Run the worker; answers the exit status."""
+    settings = start(PROGRAM, WorkerSettings)
+    try:
+        health_socket = socket.create_server((settings.worker_health_host, settings.worker_health_port))
+    except OSError as error:
+        give_up(PROGRAM, f"WORKER_HEALTH_PORT: cannot listen on {settings.worker_health_port}: {error.strerror}")
+    try:
+        uvloop.run(run_until_signal(settings, health_socket))
+    except ExceptionGroup as group:
+        expected, _ = group.split(DistributionError)
+        if expected is not None:
+            give_up(PROGRAM, str(expected.exceptions[0]))
+        structlog.get_logger("worker").exception("worker_died", exc_info=group)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

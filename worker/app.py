@@ -1,0 +1,95 @@
+"""The composition root: what runs beside what, signals, the order of stopping."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable
+from random import SystemRandom
+
+import structlog
+
+from distribution.store.engine import create_engine
+from worker.batches import Batches
+from worker.consumer import Consumer
+from worker.health import create_server
+from worker.link import Link
+from worker.relay import Relay
+from worker.settings import WorkerSettings
+from worker.status import Status
+from worker.topology import Topology
+
+CONSUMER_STOP_SECONDS = 15
+RELAY_STOP_SECONDS = 6
+EXIT_AT_ONCE = 130
+
+
+async def run_until_signal(settings: WorkerSettings, health_socket: socket.socket) -> None:
+    """Run until SIGTERM or SIGINT."""
+    await run(settings, health_socket, stop_on_signals())
+
+
+async def run(settings: WorkerSettings, health_socket: socket.socket, stopping: asyncio.Event) -> None:
+    """Run until `stopping` is set; a part that dies is named, and its error ends the process."""
+    log = structlog.get_logger("worker")
+    status, random = Status(), SystemRandom()
+    engine = create_engine(settings.database_url.get_secret_value())
+    topology = Topology(settings.broker_prefix, settings.event_log_max_age)
+    relay = Relay(engine, topology, status)
+    consumer = Consumer(settings, topology, Batches(engine, random), relay, status)
+    url = settings.amqp_url.get_secret_value()
+    taking, telling = Link(url, "consumer", status, random), Link(url, "publisher", status, random)
+    health = create_server(status)
+    try:
+        async with asyncio.TaskGroup() as parts:
+            consuming = parts.create_task(named("consumer", taking.run(consumer.serve)))
+            publishing = parts.create_task(named("relay", telling.run(relay.serve)))
+            serving = parts.create_task(named("health", health.serve(sockets=[health_socket])))
+            log.info("worker_started", health_port=health_socket.getsockname()[1])
+            await stopping.wait()
+            log.info("worker_stopping")
+            # First nothing new comes in, then what was committed goes out.
+            consumer.stop()
+            taking.stop()
+            await ended(consuming, CONSUMER_STOP_SECONDS)
+            relay.stop()
+            telling.stop()
+            await ended(publishing, RELAY_STOP_SECONDS)
+            health.should_exit = True
+            await serving
+    finally:
+        await engine.dispose()
+    log.info("worker_stopped")
+
+
+async def named(part: str, work: Awaitable[None]) -> None:
+    """Run a part; say which one it was when it dies."""
+    try:
+        await work
+    except Exception as error:
+        structlog.get_logger("worker").error("part_died", part=part, reason=str(error) or type(error).__name__)
+        raise
+
+
+async def ended(task: asyncio.Task[None], seconds: float) -> None:
+    """Wait for the end of a part that was told to stop; cancel it when that takes too long."""
+    await asyncio.wait({task}, timeout=seconds)
+    if not task.done():
+        structlog.get_logger("worker").warning("part_cancelled", after_seconds=seconds)
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM or SIGINT sets; a second one ends the process at once."""
+    stopping = asyncio.Event()
+
+    def on_signal() -> None:
+        if stopping.is_set():
+            os._exit(EXIT_AT_ONCE)
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    return stopping

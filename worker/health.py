@@ -1,0 +1,53 @@
+"""/healthz, /readyz and /metrics of the worker."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from worker.status import Status
+
+
+class HealthServer(uvicorn.Server):
+    """Uvicorn beside other work: signals are not its business."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the process."""
+        yield
+
+
+def create_server(status: Status) -> HealthServer:
+    """The server; `serve(sockets=[…])` runs it, `should_exit` ends it."""
+    app = Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+        ]
+    )
+    app.state.status = status
+    return HealthServer(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+
+
+async def healthz(_: Request) -> Response:
+    """The process runs its loop."""
+    return JSONResponse({"status": "ok"})
+
+
+async def readyz(request: Request) -> Response:
+    """Messages are consumed and events published; else what keeps them."""
+    problems = request.app.state.status.problems
+    if problems:
+        return JSONResponse({"status": "not ready", "problems": problems}, status_code=503)
+    return JSONResponse({"status": "ready"})
+
+
+async def metrics(request: Request) -> Response:
+    """Prometheus text."""
+    return Response(generate_latest(request.app.state.status.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,35 @@
+"""What the parts of the worker say of themselves: for readiness, metrics and logs."""
+
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+@dataclass(slots=True)
+class Status:
+    """Problems by part: the worker is ready while there are none."""
+
+    problems: dict[str, str] = field(default_factory=dict)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    messages: Counter = field(init=False)
+    published: Counter = field(init=False)
+    batch_seconds: Histogram = field(init=False)
+    batch_messages: Histogram = field(init=False)
+    held: Gauge = field(init=False)
+
+    def __post_init__(self) -> None:
+        at = self.registry
+        self.messages = Counter("contacts_messages", "Messages by outcome", ["outcome"], registry=at)
+        self.published = Counter("contacts_published", "Publications by result", ["result"], registry=at)
+        self.batch_seconds = Histogram("contacts_batch_seconds", "Time of a batch's transaction", registry=at)
+        sizes = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+        self.batch_messages = Histogram("contacts_batch_messages", "Messages in a batch", buckets=sizes, registry=at)
+        self.held = Gauge("contacts_held_messages", "Messages taken and not yet settled", registry=at)
+
+    def problem(self, part: str, what: str) -> None:
+        """Say that a part does not do its work, and why."""
+        self.problems[part] = what
+
+    def fine(self, part: str) -> None:
+        """Say that a part does its work."""
+        self.problems.pop(part, None)
