@@ -4,6 +4,7 @@ import contextlib
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
@@ -18,6 +19,7 @@ ENGINE_ERRORS = (DockerException, RequestException, OSError)
 _DEFAULT_HOST = "unix:///var/run/docker.sock"
 _ANSWER_SECONDS = 10
 _PULL_SECONDS = 180
+_LOOKS = 4
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -67,13 +69,19 @@ def have_image(service: str, client: DockerClient, image: str) -> bool:
 
 
 def remove_containers(mark: str) -> None:
-    """Remove every container that carries the mark, running or not, with its volumes."""
+    """Remove the container that carries the mark, running or not, with its volumes."""
     client = connect()
     if client is None:
         return
-    for container in client.client.containers.list(all=True, filters={"label": f"{LABEL}={mark}"}):
-        with contextlib.suppress(*ENGINE_ERRORS):
-            container.remove(force=True, v=True)
+    # Its starter may have died between asking for it and getting it; then it appears a moment later.
+    for _ in range(_LOOKS):
+        found = client.client.containers.list(all=True, filters={"label": f"{LABEL}={mark}"})
+        for container in found:
+            with contextlib.suppress(*ENGINE_ERRORS):
+                container.remove(force=True, v=True)
+        if found:
+            return
+        time.sleep(1)
 
 
 def _listens(address: str) -> bool:

@@ -91,9 +91,11 @@ async def act(access: Access, scenario: Scenario, console: Console, check: Calla
     async with connect_admin(access.api_url, access.token) as admin:
         made = await _set_up(admin, scenario)
         console.print(f"admin: {len(made.operators)} operators, {len(made.sources)} sources and their weights made")
+        console.print(f"bot: publishing {len(scenario.messages())} messages; subscriber: what is heard of them")
         with Feed(console, len(scenario.contacts)) as feed:
             heard = Heard(frozenset(made.sources), feed)
             published, seconds = await _publish(access, scenario, heard, check)
+        console.print("admin: reading contacts, leads and parked messages")
         return Seen(published, seconds, heard.events, heard.outcomes, await _read(admin, scenario, made))
 
 

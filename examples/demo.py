@@ -59,7 +59,7 @@ def play(console: Console) -> list[str]:
         opened.callback(remove_declared, found.url, prefix)
         folder, token = private_folder("contacts-demo-"), new_token()
         environment = child_environment(os.environ, found.url, prefix, token, folder)
-        console.print(f"services: schema, worker and admin API on {database_name(os.environ)}")
+        console.print(f"services: starting schema, worker and admin API on {database_name(os.environ)}")
         services = opened.enter_context(stack(environment, folder))
         seen = asyncio.run(
             act(Access(found.url, prefix, services.api_url, token), scenario, console, services.children.check)
@@ -86,7 +86,7 @@ def child_environment(ours: Mapping[str, str], amqp_url: str, prefix: str, token
 def database_name(ours: Mapping[str, str]) -> str:
     """Which database, without its address: that may hold a password."""
     url = ours.get("DATABASE_URL")
-    return f"the {url.split(':', 1)[0].split('+', 1)[0]} database of DATABASE_URL" if url else "a fresh SQLite file"
+    return f"{url.split(':', 1)[0].split('+', 1)[0]} (DATABASE_URL)" if url else "a fresh SQLite file"
 
 
 def report(console: Console, scenario: Scenario, seen: Seen, services: Stack) -> list[str]:

@@ -63,7 +63,4 @@ def test_the_demo_has_a_database_of_its_own_unless_it_is_given_one() -> None:
 def test_the_database_is_named_without_its_address() -> None:
     """The address may hold a password."""
     assert demo.database_name({}) == "a fresh SQLite file"
-    assert (
-        demo.database_name({"DATABASE_URL": "postgresql+asyncpg://u:p@h/d"})
-        == "the postgresql database of DATABASE_URL"
-    )
+    assert demo.database_name({"DATABASE_URL": "postgresql+asyncpg://u:p@h/d"}) == "postgresql (DATABASE_URL)"

@@ -1,0 +1,67 @@
+"""`python -m admin_api`."""
+
+import signal
+import socket
+import sys
+from random import SystemRandom
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from admin_api.app import create_app
+from admin_api.context import Context
+from admin_api.settings import AdminSettings
+from distribution.startup import give_up, start
+from distribution.store.engine import create_engine
+
+PROGRAM = "admin_api"
+STOP_SECONDS = 20
+HOW_TO_SET = "ADMIN_API_TOKENS=admin:$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; answers the exit status."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+    settings = start(PROGRAM, AdminSettings)
+    listener = _listen(settings.admin_api_host, settings.admin_api_port)
+    context = Context(
+        engine=create_engine(settings.database_url.get_secret_value()),
+        random=SystemRandom(),
+        tokens=settings.tokens,
+        max_body_bytes=settings.max_message_bytes,
+        metrics_public=settings.metrics_public,
+    )
+    log = structlog.get_logger(PROGRAM)
+    if not context.tokens.known:
+        log.warning("no_tokens", meaning="every request but health is refused", set_one_with=HOW_TO_SET)
+    log.info("listening", host=settings.admin_api_host, port=listener.getsockname()[1])
+    config = uvicorn.Config(
+        create_app(context),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    uvicorn.Server(config).run([listener])
+    return 0
+
+
+def _end(_: int, __: FrameType | None) -> None:
+    # The server raises the signal again once it has stopped; unanswered, that would end the process as if killed.
+    raise SystemExit(0)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=2048)
+    except OSError as error:
+        give_up(PROGRAM, f"ADMIN_API_HOST, ADMIN_API_PORT: cannot listen on {host}:{port}: {error.strerror}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""The application: its routes, what wraps them, what ends with it."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from admin_api.context import Context
+from admin_api.endpoint import Endpoint
+from admin_api.metrics import Measured
+from admin_api.operations import Operation
+from admin_api.routes import all_operations
+
+
+def create_app(context: Context) -> Starlette:
+    """The API over a context; the context's engine is disposed of when the application ends."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await context.engine.dispose()
+
+    app = Starlette(
+        routes=routes(context, all_operations()),
+        middleware=[Middleware(Measured, metrics=context.metrics)],
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.router.default = Endpoint(context)
+    return app
+
+
+def routes(context: Context, operations: Iterable[Operation]) -> list[Route]:
+    """One route per path, so that a wrong method is answered with all the right ones."""
+    by_path: dict[str, list[Operation]] = {}
+    for operation in operations:
+        by_path.setdefault(operation.path, []).append(operation)
+    return [Route(path, Endpoint(context, found)) for path, found in by_path.items()]

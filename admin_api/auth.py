@@ -1,0 +1,105 @@
+"""Who asks: bearer tokens, each with a role."""
+
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+
+from starlette.datastructures import Headers
+
+from admin_api.errors import Refused
+
+TOKEN = re.compile(r"[!-+\--9;-~]{1,512}")  # visible ASCII but comma and colon
+NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
+SCHEME = "bearer"
+
+
+class Role(StrEnum):
+    """What a token may do."""
+
+    VIEWER = "viewer"
+    BOT = "bot"
+    ADMIN = "admin"
+
+
+READERS = frozenset({Role.VIEWER, Role.ADMIN})
+SUBMITTERS = frozenset({Role.BOT, Role.ADMIN})
+ADMINS = frozenset({Role.ADMIN})
+EVERYBODY: frozenset[Role] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose token it is; the name is the role's where the token has none."""
+
+    role: Role
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The known tokens, kept as digests."""
+
+    known: tuple[tuple[bytes, Identity], ...]
+
+    def identity_of(self, token: bytes) -> Identity | None:
+        """Whose token this is; takes the same time wherever it differs."""
+        digest, found = _digest(token), None
+        for known, identity in self.known:
+            if hmac.compare_digest(known, digest):
+                found = identity
+        return found
+
+
+def parse_tokens(text: str) -> Tokens:
+    """Tokens from `role:token` or `role:name:token`, comma-separated; ValueError never repeats what was given."""
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    known = [_entry(number, entry) for number, entry in enumerate(entries, start=1)]
+    if len({digest for digest, _ in known}) < len(known):
+        raise ValueError("the same token stands in two entries")
+    return Tokens(tuple(known))
+
+
+def authenticate(headers: Headers, tokens: Tokens) -> Identity:
+    """Whose request it is; Refused with 401 where nobody's."""
+    if not tokens.known:
+        raise _unauthorized("This API knows no tokens yet. Set ADMIN_API_TOKENS and start it again.")
+    given = headers.getlist("authorization")
+    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    if scheme.lower() != SCHEME:
+        raise _unauthorized("Send the header Authorization: Bearer <token>.")
+    identity = tokens.identity_of(token.strip().encode("latin-1"))
+    if identity is None:
+        raise _unauthorized("The token is not known.")
+    return identity
+
+
+def authorize(identity: Identity, roles: frozenset[Role]) -> None:
+    """Refused with 403 unless the role is one of these."""
+    if identity.role not in roles:
+        allowed = " or ".join(sorted(roles))
+        raise Refused(403, "forbidden", f"The token's role is {identity.role}; this takes {allowed}.")
+
+
+def _entry(number: int, entry: str) -> tuple[bytes, Identity]:
+    parts: Sequence[str] = entry.split(":")
+    if len(parts) not in (2, 3):
+        raise ValueError(f"entry {number} is not role:token or role:name:token")
+    role, name, token = parts[0], parts[1] if len(parts) == 3 else parts[0], parts[-1]
+    if role not in list(Role):
+        raise ValueError(f"entry {number} has an unknown role, expected one of {', '.join(Role)}")
+    if not NAME.fullmatch(name):
+        raise ValueError(f"entry {number} has a name that is not 1 to 64 letters, digits or _ . @ -")
+    if not TOKEN.fullmatch(token):
+        raise ValueError(f"entry {number} has a token that is not 1 to 512 visible ASCII characters")
+    return _digest(token.encode()), Identity(Role(role), name)
+
+
+def _digest(token: bytes) -> bytes:
+    return blake2b(token).digest()
+
+
+def _unauthorized(detail: str) -> Refused:
+    return Refused(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})

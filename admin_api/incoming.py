@@ -1,0 +1,81 @@
+"""Reads what a request holds: the id in its path, its query, its body; Refused says what is wrong with it."""
+
+from collections import Counter
+from typing import TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+
+from admin_api.errors import Refused, invalid, malformed
+from admin_api.operations import Key
+from distribution.errors import NotFound
+from distribution.messages import describe
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_NAME = 100
+WORDS = {
+    "extra_forbidden": "is not known here",
+    "missing": "is required",
+    "model_type": "must be a JSON object",
+}
+
+
+def parse_key(key: Key, text: str) -> int | UUID:
+    """The id in the path; NotFound where nothing can have it."""
+    found = key.parse(text)
+    if found is None:
+        raise NotFound(key.kind, repr(text[:MAX_NAME]))
+    return found
+
+
+def parse_query(model: type[M], params: QueryParams) -> M:
+    """The query; every parameter at most once, and none that is not known."""
+    given = params.multi_items()
+    repeated = [name for name, count in Counter(name for name, _ in given).items() if count > 1]
+    if repeated:
+        raise invalid([(name[:MAX_NAME], "is given more than once") for name in repeated])
+    try:
+        return model.model_validate(dict(given))
+    except ValidationError as wrong:
+        raise _invalid(wrong) from None
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body, as long as it is within the limit."""
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length[:20]) > limit:
+        raise _too_large(limit)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise _too_large(limit)
+    return bytes(body)
+
+
+def parse_body(model: type[M], body: bytes) -> M:
+    """The body as JSON, whatever Content-Type says."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as wrong:
+        raise _invalid(wrong) from None
+
+
+def _invalid(wrong: ValidationError) -> Refused:
+    errors = wrong.errors(include_url=False, include_context=False, include_input=False)
+    if errors[0]["type"] == "json_invalid":
+        return malformed(f"{errors[0]['msg']}.")
+    return invalid([_named(error) for error in errors])
+
+
+def _named(error: ErrorDetails) -> tuple[str, str]:
+    [(name, message)] = describe([error])
+    return name[:MAX_NAME] or "body", WORDS.get(error["type"], message)
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(413, "too-large", f"The body has more than {limit} bytes.", headers={"Connection": "close"})

@@ -1,0 +1,91 @@
+"""How a route is declared: everything that is asked, checked and answered stands in one place."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic
+from uuid import UUID
+
+from pydantic import BaseModel
+from starlette.datastructures import Headers
+from typing_extensions import TypeVar
+
+from admin_api.auth import Identity, Role
+from admin_api.context import Context
+from distribution.store.tables import MAX_ID
+
+PREFIX = "/api/v1"
+JSON = "application/json"
+
+K = TypeVar("K", default=None)
+B = TypeVar("B", default=None)
+Q = TypeVar("Q", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[K, B, Q]):
+    """One request, understood: who asks (None: anybody may), the id in its path, its body, its query."""
+
+    context: Context
+    identity: Identity | None
+    key: K
+    body: B
+    query: Q
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a handler answers: JSON data, or bytes of another media type."""
+
+    status: int
+    content: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What `{id}` in a path is: of which kind of object, and how it is read."""
+
+    kind: str
+    parse: Callable[[str], int | UUID | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A method on a path. Without roles anybody may; without a query model the query is not looked at."""
+
+    method: str
+    path: str
+    summary: str
+    handler: Callable[[Call[Any, Any, Any]], Awaitable[Answer]]
+    roles: frozenset[Role]
+    answers: Mapping[int, Any]
+    problems: tuple[int, ...] = ()
+    key: Key | None = None
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+
+
+def number_key(kind: str) -> Key:
+    """An id that counts from 1."""
+    return Key(kind, _number)
+
+
+def uuid_key(kind: str) -> Key:
+    """An id that is a UUID."""
+    return Key(kind, _uuid)
+
+
+def _number(text: str) -> int | None:
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID))):
+        return None
+    number = int(text)
+    return number if 0 < number <= MAX_ID else None
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text) if len(text) == len(str(UUID(int=0))) else None
+    except ValueError:
+        return None

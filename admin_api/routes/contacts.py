@@ -1,0 +1,99 @@
+"""Contacts."""
+
+from random import Random
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.datastructures import Headers
+
+from admin_api.auth import READERS, SUBMITTERS
+from admin_api.changes import change
+from admin_api.cursors import uuid_after
+from admin_api.errors import invalid
+from admin_api.operations import PREFIX, Answer, Call, Operation, uuid_key
+from admin_api.schemas import ContactsQuery, NewContact, Query
+from admin_api.shapes import (
+    ContactInFull,
+    ContactShape,
+    ContactWithNames,
+    PageShape,
+    contact_in_full,
+    contact_shape,
+    contact_with_names,
+    page_shape,
+)
+from distribution.errors import MessageRejected
+from distribution.messages import Submission, submission, traceparent_of, usable_key
+from distribution.services import contacts
+from distribution.services.contacts import Shown, Wanted
+from distribution.services.history import history
+from distribution.services.submit import submit
+from distribution.store.engine import reading
+
+PATH = f"{PREFIX}/contacts"
+ONE = f"{PATH}/{{id}}"
+KEY = uuid_key("contact")
+KEY_HEADER = "Idempotency-Key"
+
+
+async def submit_contact(call: Call[None, NewContact, Query]) -> Answer:
+    """Submit a contact: 201 where it is new, 200 where the key was used before with the same body."""
+    key = usable_key(_key(call.body, call.headers), call.body.source)
+    wanted = submission(call.body, key, traceparent_of(call.headers))
+    shown, is_new = await change(call.context, lambda conn: _submit(conn, wanted, call.context.random))
+    return Answer(201 if is_new else 200, contact_with_names(shown), {"Location": f"{PATH}/{shown.contact.id}"})
+
+
+async def list_contacts(call: Call[None, None, ContactsQuery]) -> Answer:
+    """Contacts, the newest first."""
+    wanted = Wanted(**call.query.model_dump(exclude={"limit", "cursor"}))
+    async with reading(call.context.engine) as conn:
+        page = await contacts.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)
+    return Answer(200, page_shape(page, contact_shape))
+
+
+async def show_contact(call: Call[UUID, None, Query]) -> Answer:
+    """One contact, its history and why each decision fell as it did."""
+    async with reading(call.context.engine) as conn:
+        shown = await contacts.show(conn, call.key)
+        return Answer(200, contact_in_full(shown, await history(conn, call.key)))
+
+
+async def _submit(conn: AsyncConnection, wanted: Submission, random: Random) -> tuple[Shown, bool]:
+    [outcome] = (await submit(conn, [wanted], random)).outcomes
+    if isinstance(outcome, MessageRejected):
+        raise outcome
+    return await contacts.show(conn, outcome.contact.id), outcome.is_new
+
+
+def _key(body: NewContact, headers: Headers) -> str | None:
+    """The key, from the body or from the header; both only where they agree."""
+    given = headers.getlist(KEY_HEADER)
+    try:
+        keys = {value.encode("latin-1").decode() for value in given}
+    except UnicodeDecodeError:
+        raise invalid([(KEY_HEADER, "is not UTF-8")]) from None
+    if body.message_id is not None:
+        keys.add(body.message_id)
+    if len(keys) > 1:
+        raise invalid([("message_id", f"differs from the header {KEY_HEADER}")])
+    return keys.pop() if keys else None
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        PATH,
+        "Submit a contact",
+        submit_contact,
+        SUBMITTERS,
+        {201: ContactWithNames, 200: ContactWithNames},
+        (409,),
+        body=NewContact,
+        query=Query,
+    ),
+    Operation(
+        "GET", PATH, "List contacts", list_contacts, READERS, {200: PageShape[ContactShape]}, query=ContactsQuery
+    ),
+    Operation("GET", ONE, "Explain a contact", show_contact, READERS, {200: ContactInFull}, (404,), KEY, query=Query),
+)

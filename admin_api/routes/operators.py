@@ -1,0 +1,88 @@
+"""Operators."""
+
+from admin_api.auth import ADMINS, READERS
+from admin_api.changes import change, change_and_serve
+from admin_api.context import Context
+from admin_api.cursors import number_after
+from admin_api.operations import PREFIX, Answer, Call, Operation, number_key
+from admin_api.schemas import NewOperator, OperatorChange, OperatorChangeQuery, PageQuery, Query
+from admin_api.shapes import OperatorShape, PageShape, operator_shape, page_shape
+from distribution.services import operators
+from distribution.store.engine import reading
+
+PATH = f"{PREFIX}/operators"
+ONE = f"{PATH}/{{id}}"
+KEY = number_key("operator")
+
+
+async def create_operator(call: Call[None, NewOperator, Query]) -> Answer:
+    """Make an operator."""
+    body = call.body
+    made = await change(
+        call.context, lambda conn: operators.create(conn, body.name, body.is_active, body.max_active_contacts)
+    )
+    return Answer(201, operator_shape(made), {"Location": f"{PATH}/{made.id}"})
+
+
+async def list_operators(call: Call[None, None, PageQuery]) -> Answer:
+    """Operators in id order."""
+    async with reading(call.context.engine) as conn:
+        page = await operators.page(conn, number_after(call.query.cursor), call.query.limit)
+    return Answer(200, page_shape(page, operator_shape))
+
+
+async def show_operator(call: Call[int, None, Query]) -> Answer:
+    """One operator with its load."""
+    return await _shown(call.context, call.key)
+
+
+async def change_operator(call: Call[int, OperatorChange, OperatorChangeQuery]) -> Answer:
+    """Change an operator, and serve whoever waits for a place this frees; the answer shows the load after that."""
+    values = call.body.model_dump(exclude_unset=True)
+    random = call.context.random
+    await change_and_serve(call.context, lambda conn: operators.change(conn, random, call.key, values))
+    return await _shown(call.context, call.key)
+
+
+async def delete_operator(call: Call[int, None, Query]) -> Answer:
+    """Remove an operator that never had a contact."""
+    await change(call.context, lambda conn: operators.delete(conn, call.key))
+    return Answer(204)
+
+
+async def _shown(context: Context, operator_id: int) -> Answer:
+    async with reading(context.engine) as conn:
+        return Answer(200, operator_shape(await operators.show(conn, operator_id)))
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        PATH,
+        "Make an operator",
+        create_operator,
+        ADMINS,
+        {201: OperatorShape},
+        body=NewOperator,
+        query=Query,
+    ),
+    Operation("GET", PATH, "List operators", list_operators, READERS, {200: PageShape[OperatorShape]}, query=PageQuery),
+    Operation(
+        "GET", ONE, "Show an operator", show_operator, READERS, {200: OperatorShape}, (404,), key=KEY, query=Query
+    ),
+    Operation(
+        "PATCH",
+        ONE,
+        "Change an operator",
+        change_operator,
+        ADMINS,
+        {200: OperatorShape},
+        (404,),
+        key=KEY,
+        body=OperatorChange,
+        query=OperatorChangeQuery,
+    ),
+    Operation(
+        "DELETE", ONE, "Remove an operator", delete_operator, ADMINS, {204: None}, (404, 409), key=KEY, query=Query
+    ),
+)

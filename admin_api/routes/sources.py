@@ -1,0 +1,112 @@
+"""Sources and the weights of their operators."""
+
+from admin_api.auth import ADMINS, READERS
+from admin_api.changes import change, change_and_serve
+from admin_api.context import Context
+from admin_api.cursors import number_after
+from admin_api.operations import PREFIX, Answer, Call, Operation, number_key
+from admin_api.schemas import NewSource, NewWeights, PageQuery, Query, SourceChange
+from admin_api.shapes import PageShape, SourceShape, WeightsShape, page_shape, source_shape, weights_shape
+from distribution.services import sources
+from distribution.store.engine import reading
+
+PATH = f"{PREFIX}/sources"
+ONE = f"{PATH}/{{id}}"
+WEIGHTS = f"{ONE}/operators"
+KEY = number_key("source")
+
+
+async def create_source(call: Call[None, NewSource, Query]) -> Answer:
+    """Make a source."""
+    values = call.body.model_dump() | {"name": call.body.name or call.body.code}
+    made = await change(call.context, lambda conn: sources.create(conn, values))
+    return Answer(201, source_shape(made), {"Location": f"{PATH}/{made.id}"})
+
+
+async def list_sources(call: Call[None, None, PageQuery]) -> Answer:
+    """Sources in id order."""
+    async with reading(call.context.engine) as conn:
+        page = await sources.page(conn, number_after(call.query.cursor), call.query.limit)
+    return Answer(200, page_shape(page, source_shape))
+
+
+async def show_source(call: Call[int, None, Query]) -> Answer:
+    """One source."""
+    async with reading(call.context.engine) as conn:
+        return Answer(200, source_shape(await sources.show(conn, call.key)))
+
+
+async def change_source(call: Call[int, SourceChange, Query]) -> Answer:
+    """Change a source; it holds for the next contact on."""
+    values = call.body.model_dump(exclude_unset=True)
+    changed = await change(call.context, lambda conn: sources.change(conn, call.key, values))
+    return Answer(200, source_shape(changed))
+
+
+async def delete_source(call: Call[int, None, Query]) -> Answer:
+    """Remove a source that no contact came through."""
+    await change(call.context, lambda conn: sources.delete(conn, call.key))
+    return Answer(204)
+
+
+async def show_weights(call: Call[int, None, Query]) -> Answer:
+    """The weights of a source, in the order of operator ids."""
+    return await _weights(call.context, call.key)
+
+
+async def replace_weights(call: Call[int, NewWeights, Query]) -> Answer:
+    """Replace the weights of a source, and serve whoever waits for a place this gives; answers as the GET does."""
+    weights = [(row.operator_id, row.weight) for row in call.body.operators]
+    random = call.context.random
+    await change_and_serve(call.context, lambda conn: sources.replace_weights(conn, random, call.key, weights))
+    return await _weights(call.context, call.key)
+
+
+async def _weights(context: Context, source_id: int) -> Answer:
+    async with reading(context.engine) as conn:
+        return Answer(200, weights_shape(await sources.weights(conn, source_id)))
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        PATH,
+        "Make a source",
+        create_source,
+        ADMINS,
+        {201: SourceShape},
+        (409,),
+        body=NewSource,
+        query=Query,
+    ),
+    Operation("GET", PATH, "List sources", list_sources, READERS, {200: PageShape[SourceShape]}, query=PageQuery),
+    Operation("GET", ONE, "Show a source", show_source, READERS, {200: SourceShape}, (404,), key=KEY, query=Query),
+    Operation(
+        "PATCH",
+        ONE,
+        "Change a source",
+        change_source,
+        ADMINS,
+        {200: SourceShape},
+        (404,),
+        key=KEY,
+        body=SourceChange,
+        query=Query,
+    ),
+    Operation("DELETE", ONE, "Remove a source", delete_source, ADMINS, {204: None}, (404, 409), key=KEY, query=Query),
+    Operation(
+        "GET", WEIGHTS, "Show a source's weights", show_weights, READERS, {200: WeightsShape}, (404,), KEY, query=Query
+    ),
+    Operation(
+        "PUT",
+        WEIGHTS,
+        "Replace a source's weights",
+        replace_weights,
+        ADMINS,
+        {200: WeightsShape},
+        (404,),
+        key=KEY,
+        body=NewWeights,
+        query=Query,
+    ),
+)

@@ -1,0 +1,96 @@
+"""Leads with their contacts, as admins read them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.errors import NotFound
+from distribution.store.contacts import FIELDS as CONTACT_FIELDS
+from distribution.store.contacts import Contact
+from distribution.store.pages import Page, cut
+from distribution.store.rows import values_table
+from distribution.store.tables import NumberedId, contacts, leads
+
+NEWEST = 20
+LOWEST_ID = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class LeadShown:
+    """A lead, its newest contacts and how many there are."""
+
+    id: int
+    external_id: str
+    phone: str | None
+    email: str | None
+    created_at: datetime
+    contacts_total: int
+    contacts: list[Contact] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which leads to list; None is any."""
+
+    external_id: str | None = None
+    phone: str | None = None
+    email: str | None = None
+
+
+async def page(conn: AsyncConnection, wanted: Wanted, before: int | None, limit: int) -> Page[LeadShown, int]:
+    """Leads, the newest first."""
+    query = _select().order_by(leads.c.id.desc()).limit(limit + 1)
+    for name in Wanted.__slots__:
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(leads.c[name] == value)
+    if before is not None:
+        query = query.where(leads.c.id < before)
+    found = cut([LeadShown(*row) for row in await conn.execute(query)], limit, lambda lead: lead.id)
+    await _add_contacts(conn, found.items)
+    return found
+
+
+async def show(conn: AsyncConnection, lead_id: int) -> LeadShown:
+    """One lead, or NotFound."""
+    row = (await conn.execute(_select().where(leads.c.id == lead_id))).one_or_none()
+    if row is None:
+        raise NotFound("lead", lead_id)
+    found = LeadShown(*row)
+    await _add_contacts(conn, [found])
+    return found
+
+
+def _select() -> sa.Select[int, str, str | None, str | None, datetime, int]:
+    total = sa.select(sa.func.count()).where(contacts.c.lead_id == leads.c.id).scalar_subquery()
+    c = leads.c
+    return sa.select(c.id, c.external_id, c.phone, c.email, c.created_at, total)
+
+
+async def _add_contacts(conn: AsyncConnection, found: Sequence[LeadShown]) -> None:
+    """The newest contacts of all leads in one statement that reads no more than it answers, on either database."""
+    if not found:
+        return
+    by_id = {lead.id: lead for lead in found}
+    wanted = values_table(conn, "wanted", ("id", NumberedId, sorted(by_id)))
+    other = contacts.alias("other")
+    oldest = (
+        sa.select(other.c.id)
+        .where(other.c.lead_id == wanted.c.id)
+        .order_by(other.c.id.desc())
+        .offset(NEWEST - 1)
+        .limit(1)
+        .scalar_subquery()
+    )
+    stretch = sa.select(wanted.c.id, sa.func.coalesce(oldest, LOWEST_ID, type_=sa.Uuid()).label("oldest")).cte()
+    rows = await conn.execute(
+        sa.select(*CONTACT_FIELDS)
+        .join(stretch, sa.and_(contacts.c.lead_id == stretch.c.id, contacts.c.id >= stretch.c.oldest))
+        .order_by(contacts.c.id.desc())
+    )
+    for row in rows:
+        contact = Contact(*row)
+        by_id[contact.lead_id].contacts.append(contact)

@@ -1,0 +1,67 @@
+"""Operators as admins see and change them; their load is changed in `pools` alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.store.pages import Page, cut
+from distribution.store.tables import contacts, decisions, operators
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRow:
+    """A row of `operators`."""
+
+    id: int
+    name: str
+    is_active: bool
+    max_active_contacts: int
+    load: int
+    created_at: datetime
+
+
+FIELDS = tuple(operators.c[name] for name in OperatorRow.__slots__)
+
+
+async def insert(
+    conn: AsyncConnection, name: str, is_active: bool, max_active_contacts: int, now: datetime
+) -> OperatorRow:
+    """Write a new operator."""
+    values = {"name": name, "is_active": is_active, "max_active_contacts": max_active_contacts, "created_at": now}
+    return OperatorRow(*(await conn.execute(sa.insert(operators).values(load=0, **values).returning(*FIELDS))).one())
+
+
+async def get(conn: AsyncConnection, operator_id: int) -> OperatorRow | None:
+    """One operator."""
+    row = (await conn.execute(sa.select(*FIELDS).where(operators.c.id == operator_id))).one_or_none()
+    return None if row is None else OperatorRow(*row)
+
+
+async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[OperatorRow, int]:
+    """Operators in id order."""
+    query = sa.select(*FIELDS).where(operators.c.id > (after or 0)).order_by(operators.c.id).limit(limit + 1)
+    return cut([OperatorRow(*row) for row in await conn.execute(query)], limit, attrgetter("id"))
+
+
+async def update(conn: AsyncConnection, operator_id: int, values: Mapping[str, object]) -> None:
+    """Change an operator."""
+    if values:
+        await conn.execute(sa.update(operators).where(operators.c.id == operator_id).values(**values))
+
+
+async def has_history(conn: AsyncConnection, operator_id: int) -> bool:
+    """Whether a contact or a decision names the operator."""
+    d = decisions.c
+    in_contacts = sa.exists().where(contacts.c.operator_id == operator_id)
+    in_decisions = sa.exists().where(sa.or_(d.operator_id == operator_id, d.previous_operator_id == operator_id))
+    # Two statements: contacts have an index on the operator, decisions do not, so they are read only where it must be.
+    return bool(await conn.scalar(sa.select(in_contacts)) or await conn.scalar(sa.select(in_decisions)))
+
+
+async def delete(conn: AsyncConnection, operator_id: int) -> None:
+    """Remove an operator, and its weights with it."""
+    await conn.execute(sa.delete(operators).where(operators.c.id == operator_id))

@@ -1,0 +1,64 @@
+"""Sources as admins see and change them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.store.pages import Page, cut
+from distribution.store.tables import contacts, sources
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A row of `sources`."""
+
+    id: int
+    code: str
+    name: str
+    strategy: str
+    sticky: bool
+    created_at: datetime
+
+
+FIELDS = tuple(sources.c[name] for name in SourceRow.__slots__)
+
+
+async def insert(conn: AsyncConnection, values: Mapping[str, object], now: datetime) -> SourceRow | None:
+    """Write a new source; None where its code is in use."""
+    make = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+    statement = make(sources).values(created_at=now, **values).on_conflict_do_nothing(index_elements=["code"])
+    row = (await conn.execute(statement.returning(*FIELDS))).one_or_none()
+    return None if row is None else SourceRow(*row)
+
+
+async def get(conn: AsyncConnection, source_id: int) -> SourceRow | None:
+    """One source."""
+    row = (await conn.execute(sa.select(*FIELDS).where(sources.c.id == source_id))).one_or_none()
+    return None if row is None else SourceRow(*row)
+
+
+async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[SourceRow, int]:
+    """Sources in id order."""
+    query = sa.select(*FIELDS).where(sources.c.id > (after or 0)).order_by(sources.c.id).limit(limit + 1)
+    return cut([SourceRow(*row) for row in await conn.execute(query)], limit, attrgetter("id"))
+
+
+async def update(conn: AsyncConnection, source_id: int, values: Mapping[str, object]) -> None:
+    """Change a source."""
+    if values:
+        await conn.execute(sa.update(sources).where(sources.c.id == source_id).values(**values))
+
+
+async def has_contacts(conn: AsyncConnection, source_id: int) -> bool:
+    """Whether anything ever came through the source."""
+    return bool(await conn.scalar(sa.select(sa.exists().where(contacts.c.source_id == source_id))))
+
+
+async def delete(conn: AsyncConnection, source_id: int) -> None:
+    """Remove a source, and its weights with it."""
+    await conn.execute(sa.delete(sources).where(sources.c.id == source_id))

@@ -1,0 +1,41 @@
+"""Which operators get a source's contacts, and in what proportion."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.store.tables import operators, source_operators
+
+
+@dataclass(frozen=True, slots=True)
+class WeightRow:
+    """An operator's weight on a source, with what else decides whether it gets anything."""
+
+    operator_id: int
+    name: str
+    weight: int
+    is_active: bool
+    load: int
+    max_active_contacts: int
+
+
+async def of_source(conn: AsyncConnection, source_id: int) -> list[WeightRow]:
+    """The weights of a source, in the order of operator ids."""
+    o, w = operators.c, source_operators.c
+    rows = await conn.execute(
+        sa.select(w.operator_id, o.name, w.weight, o.is_active, o.load, o.max_active_contacts)
+        .join(operators, o.id == w.operator_id)
+        .where(w.source_id == source_id)
+        .order_by(w.operator_id)
+    )
+    return [WeightRow(*row) for row in rows]
+
+
+async def replace(conn: AsyncConnection, source_id: int, weights: Sequence[tuple[int, int]]) -> None:
+    """Make these (operator id, weight) the only ones; the caller holds the locks."""
+    await conn.execute(sa.delete(source_operators).where(source_operators.c.source_id == source_id))
+    rows = [{"source_id": source_id, "operator_id": o, "weight": weight} for o, weight in sorted(weights)]
+    if rows:
+        await conn.execute(sa.insert(source_operators), rows)

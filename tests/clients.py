@@ -1,0 +1,120 @@
+"""A bot and a subscriber for the tests, written against the public contract with aio-pika."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aio_pika
+import aiormq
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aiormq.abc import ChannelFrame
+from pamqp.base import Frame
+from pamqp.body import ContentBody
+from pamqp.commands import Basic
+from pamqp.header import ContentHeader
+
+PATIENCE_SECONDS = 60
+IN_FLIGHT = 200
+
+
+def body(source: str, external_id: str, **more: Any) -> dict[str, Any]:
+    """A submission's body."""
+    lead = {"external_id": external_id} | more.pop("lead", {})
+    return {"source": source, "lead": lead, **more}
+
+
+def message(content: object, message_id: str | None, **properties: Any) -> aio_pika.Message:
+    """A persistent message; bytes go as they are, all else as JSON."""
+    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+    properties = {"type": "contact.submit", "content_type": "application/json"} | properties
+    return aio_pika.Message(raw, message_id=message_id, delivery_mode=2, **properties)
+
+
+@dataclass
+class Bot:
+    """Publishes to the `contacts` exchange and waits for the broker's confirmation of each message."""
+
+    connection: AbstractConnection
+    channel: AbstractChannel
+    prefix: str
+
+    async def publish(self, messages: Iterable[aio_pika.Message]) -> None:
+        """Publish all; return once all are confirmed."""
+        exchange = await self.channel.get_exchange(f"{self.prefix}contacts", ensure=False)
+        room = asyncio.Semaphore(IN_FLIGHT)
+
+        async def one(each: aio_pika.Message) -> None:
+            async with room:
+                await exchange.publish(each, routing_key="contact.submit.test")
+
+        await asyncio.gather(*[one(each) for each in messages])
+
+    async def publish_bare(self, content: bytes, properties: Basic.Properties) -> None:
+        """Publish exactly these properties: the client library would make up a message_id where there is none."""
+        frames: list[Frame | ContentHeader | ContentBody] = [
+            Basic.Publish(exchange=f"{self.prefix}contacts", routing_key="contact.submit.test"),
+            ContentHeader(properties=properties, body_size=len(content)),
+            ContentBody(content),
+        ]
+        channel = await self.connection.channel(publisher_confirms=False)
+        underlay = await channel.get_underlay_channel()
+        assert isinstance(underlay, aiormq.Channel)
+        await underlay.write_queue.put(ChannelFrame.marshall(channel_number=underlay.number, frames=frames))
+        await channel.close()
+
+
+@dataclass
+class Subscriber:
+    """Remembers the messages of one queue, in order of arrival."""
+
+    messages: list[AbstractIncomingMessage] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def remember(self, message: AbstractIncomingMessage) -> None:
+        """The consumer's callback."""
+        self.messages.append(message)
+        self.news.set()
+
+    @property
+    def events(self) -> list[Mapping[str, Any]]:
+        """Bodies, each id once."""
+        return list({event["id"]: event for event in (json.loads(m.body) for m in self.messages)}.values())
+
+    async def until(self, enough: Callable[[list[Mapping[str, Any]]], bool]) -> list[Mapping[str, Any]]:
+        """Wait until the events are what is waited for."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not enough(self.events):
+                self.news.clear()
+                await self.news.wait()
+        return self.events
+
+    async def count(self, number: int) -> list[Mapping[str, Any]]:
+        """Wait for a number of events."""
+        return await self.until(lambda events: len(events) >= number)
+
+
+@asynccontextmanager
+async def bot_at(url: str, prefix: str) -> AsyncIterator[Bot]:
+    """A bot on a connection of its own."""
+    async with await aio_pika.connect(url) as connection:
+        yield Bot(connection, await connection.channel(), prefix)
+
+
+async def subscribe(channel: AbstractChannel, prefix: str, key: str = "#") -> Subscriber:
+    """A subscriber of `assignments`."""
+    queue = await channel.declare_queue(exclusive=True)
+    await queue.bind(f"{prefix}assignments", key)
+    subscriber = Subscriber()
+    await queue.consume(subscriber.remember, no_ack=True)
+    return subscriber
+
+
+async def listen(channel: AbstractChannel) -> tuple[str, Subscriber]:
+    """A queue for replies, and who listens to it."""
+    queue = await channel.declare_queue(exclusive=True)
+    subscriber = Subscriber()
+    await queue.consume(subscriber.remember, no_ack=True)
+    return queue.name, subscriber

@@ -1,0 +1,112 @@
+"""Short ways to say what a test is about: messages, operators, sources, and what the database holds afterwards."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from distribution.errors import MessageRejected
+from distribution.messages import Incoming, decode
+from distribution.services.intake import Arrival, Intake, take_in
+from distribution.store.engine import reading, transaction
+from distribution.store.outbox import Claim
+from distribution.store.tables import contacts, operators, outbox, parked_messages, source_operators, sources
+
+MAX_BYTES = 256 * 1024
+SOURCE = "telegram-bot"
+
+
+def body(external_id: str = "tg:1001", *, source: str = SOURCE, payload: object = None, **lead: object) -> bytes:
+    """The body of a `contact.submit`; further names are the lead's."""
+    content = {"source": source, "lead": {"external_id": external_id} | lead, "payload": payload}
+    return json.dumps(content).encode()
+
+
+def message(key: str, external_id: str = "tg:1001", *, reply_to: str | None = None, **content: Any) -> Incoming:
+    """A message as a bot sends it."""
+    return Incoming(body(external_id, **content), message_id=key, reply_to=reply_to)
+
+
+def messages(keys: Iterable[str], *, leads: int = 10, **content: Any) -> list[Incoming]:
+    """Messages of a number of leads, in turn."""
+    return [message(key, f"lead-{i % leads}", **content) for i, key in enumerate(keys)]
+
+
+def arrival(incoming: Incoming) -> Arrival:
+    """The message with what is understood of it."""
+    try:
+        return Arrival(incoming, decode(incoming, MAX_BYTES))
+    except MessageRejected as rejected:
+        return Arrival(incoming, rejected)
+
+
+async def take(
+    engine: AsyncEngine, batch: Sequence[Incoming], random: Random | None = None, claim: Claim | None = None
+) -> Intake:
+    """One batch, in one transaction."""
+    async with transaction(engine) as conn:
+        return await take_in(conn, [arrival(m) for m in batch], random or Random(20261123), claim)
+
+
+async def make_operator(engine: AsyncEngine, name: str = "Olga", limit: int = 1000, *, active: bool = True) -> int:
+    """An operator; answers its id."""
+    row = {"name": name, "is_active": active, "max_active_contacts": limit, "created_at": datetime.now(UTC)}
+    async with transaction(engine) as conn:
+        return int((await conn.execute(sa.insert(operators).values(row).returning(operators.c.id))).scalar_one())
+
+
+async def make_source(
+    engine: AsyncEngine, weights: Mapping[int, int], code: str = SOURCE, *, sticky: bool = False
+) -> int:
+    """A source with its operators' weights; answers its id."""
+    row = {
+        "code": code, "name": code, "strategy": "weighted_random", "sticky": sticky, "created_at": datetime.now(UTC),
+    }  # fmt: skip
+    async with transaction(engine) as conn:
+        source_id = int((await conn.execute(sa.insert(sources).values(row).returning(sources.c.id))).scalar_one())
+        rows = [{"source_id": source_id, "operator_id": o, "weight": weight} for o, weight in weights.items()]
+        if rows:
+            await conn.execute(sa.insert(source_operators), rows)
+    return source_id
+
+
+async def change_operator(engine: AsyncEngine, operator_id: int, **values: object) -> None:
+    """Change an operator behind the back of the business."""
+    async with transaction(engine) as conn:
+        await conn.execute(sa.update(operators).where(operators.c.id == operator_id).values(values))
+
+
+async def all_contacts(engine: AsyncEngine) -> Sequence[sa.Row[Any]]:
+    """Every contact, oldest first."""
+    async with reading(engine) as conn:
+        return (await conn.execute(sa.select(contacts).order_by(contacts.c.id))).all()
+
+
+async def all_parked(engine: AsyncEngine) -> Sequence[sa.Row[Any]]:
+    """Every parked message, oldest first."""
+    async with reading(engine) as conn:
+        return (await conn.execute(sa.select(parked_messages).order_by(parked_messages.c.id))).all()
+
+
+async def all_events(engine: AsyncEngine) -> list[dict[str, Any]]:
+    """Every event and answer in the outbox, oldest first."""
+    async with reading(engine) as conn:
+        return [json.loads(b) for b in await conn.scalars(sa.select(outbox.c.body).order_by(outbox.c.id))]
+
+
+async def loads(engine: AsyncEngine) -> dict[int, int]:
+    """Every operator's load, once it is checked against a count of its active contacts and against its limit."""
+    c, o = contacts.c, operators.c
+    active = (
+        sa.select(sa.func.count()).where(c.operator_id == o.id, c.status == "active").correlate(operators)
+    ).scalar_subquery()
+    async with reading(engine) as conn:
+        rows = (await conn.execute(sa.select(o.id, o.load, active, o.max_active_contacts))).all()
+    for operator_id, load, counted, limit in rows:
+        assert load == counted, f"operator {operator_id} has the load {load} and {counted} active contacts"
+        assert load <= limit, f"operator {operator_id} has {load} of {limit}"
+    return {operator_id: load for operator_id, load, _, _ in rows}

@@ -1,0 +1,98 @@
+"""A worker inside the test's loop, on a real broker and both databases."""
+
+import asyncio
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiormq
+import httpx2
+import pytest
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from devservices.broker import Broker
+from tests.clients import PATIENCE_SECONDS, Bot, Subscriber, bot_at, listen, subscribe
+from worker.app import run
+from worker.settings import WorkerSettings
+from worker.topology import Topology, declare
+
+
+@dataclass
+class World:
+    """One test's own corner: a database, names on the broker, a bot, a subscriber, and a way to run workers."""
+
+    engine: AsyncEngine
+    settings: WorkerSettings
+    topology: Topology
+    bot: Bot
+    subscriber: Subscriber
+    replies_to: str
+    replies: Subscriber
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[str]:
+        """A running worker that is ready; gives the address of its health pages; stopped in order at the end."""
+        listening = socket.create_server(("127.0.0.1", 0))
+        stopping = asyncio.Event()
+        work = asyncio.create_task(run(self.settings, listening, stopping))
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        try:
+            await ready(address, work)
+            yield address
+        finally:
+            stopping.set()
+            await work
+
+
+async def ready(address: str, work: asyncio.Task[None]) -> None:
+    """Wait until the worker says that it is ready; raise its error where it died before."""
+    async with asyncio.timeout(PATIENCE_SECONDS), httpx2.AsyncClient(trust_env=False) as http:
+        while not work.done():
+            try:
+                if (await http.get(f"{address}/readyz")).is_success:
+                    return
+            except httpx2.HTTPError:
+                pass
+            await asyncio.wait({work}, timeout=0.05)
+    await work
+
+
+@pytest.fixture
+async def prefix(rabbitmq: Broker) -> AsyncIterator[str]:
+    """Names of one test's own on the broker, with everything declared; gone afterwards."""
+    made = f"t{secrets.token_hex(4)}."
+    topology = Topology(made, "1h")
+    async with aiormq.connect(rabbitmq.url) as connection:
+        await declare(await connection.channel(), topology)
+    yield made
+    async with aiormq.connect(rabbitmq.url) as connection:
+        channel = await connection.channel()
+        for queue in topology.queues():
+            await channel.queue_delete(queue.name)
+        for exchange in topology.exchanges():
+            await channel.exchange_delete(exchange.name)
+
+
+@pytest.fixture
+async def world(engine: AsyncEngine, database_url: str, rabbitmq: Broker, prefix: str) -> AsyncIterator[World]:
+    """Everything one test needs, no worker running yet."""
+    settings = WorkerSettings(
+        database_url=SecretStr(database_url),
+        amqp_url=SecretStr(rabbitmq.url),
+        broker_prefix=prefix,
+        event_log_max_age="1h",
+    )
+    async with bot_at(rabbitmq.url, prefix) as bot:
+        replies_to, replies = await listen(bot.channel)
+        yield World(
+            engine,
+            settings,
+            Topology(prefix, "1h"),
+            bot,
+            await subscribe(bot.channel, prefix),
+            replies_to,
+            replies,
+        )

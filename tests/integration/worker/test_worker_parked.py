@@ -1,0 +1,107 @@
+"""Messages that cannot be processed: kept whole, explained, and no harm to their neighbours."""
+
+import json
+
+import sqlalchemy as sa
+from pamqp.commands import Basic
+
+from distribution.store.engine import reading, transaction
+from distribution.store.tables import contacts, parked_messages
+from tests.clients import body, message
+from tests.desk import count, open_source
+from tests.integration.worker.conftest import World
+
+GOOD = body("web", "w:1")
+
+
+async def parked(world: World) -> dict[str, sa.Row[str, str, bytes, str, int, str]]:
+    """What is parked, by code."""
+    c = parked_messages.c
+    async with reading(world.engine) as conn:
+        rows = await conn.execute(sa.select(c.code, c.detail, c.body, c.state, c.attempts, c.properties))
+    return {row.code: row for row in rows}
+
+
+async def refuse_lead(world: World, external_id: str) -> None:
+    """Make the database refuse one lead, as a constraint of the owner's would."""
+    async with transaction(world.engine) as conn:
+        if conn.dialect.name == "postgresql":
+            await conn.execute(sa.text(f"ALTER TABLE leads ADD CHECK (external_id <> '{external_id}')"))
+        else:
+            await conn.execute(
+                sa.text(
+                    "CREATE TRIGGER refuse BEFORE INSERT ON leads WHEN NEW.external_id = "
+                    f"'{external_id}' BEGIN SELECT RAISE(ABORT, 'refused'); END"
+                )
+            )
+
+
+async def test_every_code_in_one_batch_with_good_ones(world: World) -> None:
+    """One message of each broken kind among good ones: all broken are parked whole, all good go through."""
+    await open_source(world.engine, "web", {"Olga": (1, 100)})
+    big = body("web", "w:9", payload="x" * world.settings.max_message_bytes)
+    broken = {
+        "invalid_json": message(b"{not json", "b-1"),
+        "invalid_message": message({"source": "web", "lead": {}}, "b-2"),
+        "missing_message_id": message(body("web", "w:3"), None),
+        "unknown_type": message(GOOD, "b-4", type="contact.explode"),
+        "unknown_source": message(body("nowhere", "w:5"), "b-5"),
+        "too_large": message(big, "b-6"),
+        "key_reuse": message(body("web", "another"), "g-0"),
+    }
+    good = [message(body("web", f"g:{i}"), f"g-{i}") for i in range(7)]
+    no_key = json.dumps(body("web", "w:3")).encode()
+    await world.bot.publish_bare(no_key, Basic.Properties(content_type="application/json"))
+    await world.bot.publish([each for pair in zip(good, broken.values(), strict=False) for each in pair])
+    async with world.worker():
+        await world.subscriber.count(7)
+        await world.bot.publish([message(body("web", "end"), "end")])
+        events = await world.subscriber.count(8)
+    assert {event["data"]["contact"]["message_id"] for event in events} == {*(f"g-{i}" for i in range(7)), "end"}
+    kept = await parked(world)
+    sent = {code: each.body for code, each in broken.items()} | {"missing_message_id": no_key}
+    assert {code: row.body for code, row in kept.items()} == sent
+    assert all((row.state, row.attempts) == ("rejected", 1) for row in kept.values())
+    assert "lead.external_id" in kept["invalid_message"].detail
+    assert "nowhere" in kept["unknown_source"].detail
+    assert await count(world.engine, contacts) == 8
+
+
+async def test_a_message_that_fails_alone_is_parked_alone(world: World) -> None:
+    """A submission that the database itself refuses is parked as processing_failed; its batch goes through."""
+    await open_source(world.engine, "web", {"Olga": (1, 100)})
+    await refuse_lead(world, "poison")
+    await world.bot.publish(message(body("web", "poison" if i == 5 else f"w:{i}"), f"k-{i}") for i in range(12))
+    async with world.worker():
+        events = await world.subscriber.count(11)
+    assert "k-5" not in {event["data"]["contact"]["message_id"] for event in events}
+    kept = await parked(world)
+    assert set(kept) == {"processing_failed"}
+    assert b"poison" in kept["processing_failed"].body
+
+
+async def test_senders_who_ask_get_the_outcome(world: World) -> None:
+    """With reply_to: the event of a new contact, the same event for a repeat, contact.parked with code and detail."""
+    await open_source(world.engine, "web", {"Olga": (1, 100)})
+    asked = {"reply_to": world.replies_to, "correlation_id": "c-1"}
+    async with world.worker():
+        await world.bot.publish([message(GOOD, "k-1", **asked)])
+        (first,) = await world.replies.count(1)
+        await world.bot.publish([message(GOOD, "k-1", **asked), message(b"nope", "k-2", **asked)])
+        replies = await world.replies.until(lambda seen: any(e["type"] == "contact.parked" for e in seen))
+        (event,) = await world.subscriber.count(1)
+    assert first == event
+    assert [m.correlation_id for m in world.replies.messages] == ["c-1"] * 3
+    assert [m.message_id for m in world.replies.messages[:2]] == [event["id"]] * 2
+    (told,) = [e["data"] for e in replies if e["type"] == "contact.parked"]
+    assert (told["code"], told["message_id"]) == ("invalid_json", "k-2")
+    assert told["detail"]
+
+
+async def test_a_reply_queue_that_is_gone_is_no_error(world: World) -> None:
+    """A reply nobody waits for any more is forgotten, and work goes on."""
+    await open_source(world.engine, "web", {"Olga": (1, 100)})
+    async with world.worker():
+        await world.bot.publish([message(GOOD, "k-1", reply_to="gone"), message(body("web", "w:2"), "k-2")])
+        await world.subscriber.count(2)
+    assert len(world.subscriber.events) == 2
