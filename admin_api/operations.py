@@ -66,6 +66,18 @@ class Operation:
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
 
+    @property
+    def statuses(self) -> frozenset[int]:
+        """Every status that it can answer."""
+        found = {*self.answers, *self.problems, 500, 503}
+        if self.roles:
+            found |= {401, 403}
+        if self.body:
+            found |= {400, 413}
+        if self.body or self.query:
+            found |= {422}
+        return frozenset(found)
+
 
 def number_key(kind: str) -> Key:
     """An id that counts from 1."""

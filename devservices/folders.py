@@ -28,7 +28,7 @@ def _base(owner: str | None) -> str:
     wanted = tempfile.gettempdir()
     if owner is None:
         return wanted
-    for candidate in (wanted, "/tmp", "/var/tmp"):  # noqa: S108 - the folder made in it is closed to others
+    for candidate in (wanted, "/var/tmp"):  # noqa: S108 - the folder made in it is closed to others
         if _open_to_all(Path(candidate)):
             return candidate
     raise ServiceStartError(f"user {owner} cannot reach {wanted}; set TMPDIR to a folder open to all")

@@ -32,7 +32,7 @@ class Guard:
         self._watched: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
-        # A session of its own keeps a Ctrl-C at the terminal from it: it has to outlive us by a moment.
+        # Apart from our terminal, so that neither a Ctrl-C nor its closing ends it: it has to outlive us by a moment.
         self._process = subprocess.Popen(
             self._command(),
             cwd=_ROOT,

@@ -72,16 +72,17 @@ def body_of(change: Change) -> bytes:
 def parked_body(event_id: UUID, code: str, detail: str, message_id: str | None) -> bytes:
     """The answer to a sender that asked for one and whose message is parked."""
     data = {"code": code, "detail": detail, "message_id": message_id}
-    return orjson.dumps(_envelope(event_id, PARKED, message_id or "", data))
+    return orjson.dumps(_envelope(event_id, PARKED, message_id or None, data))
 
 
-def _envelope(event_id: UUID, kind: str, subject: str, data: dict[str, Any]) -> dict[str, Any]:
+def _envelope(event_id: UUID, kind: str, subject: str | None, data: dict[str, Any]) -> dict[str, Any]:
+    named = {} if subject is None else {"subject": subject}  # CloudEvents knows no empty subject
     return {
         "specversion": "1.0",
         "id": str(event_id),
         "source": SOURCE,
         "type": kind,
-        "subject": subject,
+        **named,
         "time": isoformat(time_of(event_id)),
         "datacontenttype": "application/json",
         "data": data,

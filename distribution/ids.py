@@ -1,9 +1,11 @@
 """Time-ordered ids (UUIDv7, RFC 9562): unique everywhere, only growing within a process."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from uuid_utils import compat
+
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def new_id() -> UUID:
@@ -18,7 +20,7 @@ def time_of(uid: UUID) -> datetime:
 
 def first_id_at(moment: datetime) -> UUID:
     """The lowest id of that millisecond: everything made from then on is at or above it."""
-    milliseconds = max(0, round(moment.timestamp() * 1000))
+    milliseconds = max(0, (moment - EPOCH) // timedelta(milliseconds=1))
     return UUID(int=(milliseconds << 80) | (0x7 << 76) | (0b10 << 62))
 
 

@@ -16,6 +16,7 @@ SUBMIT = "contact.submit"
 JSON_TYPE = "application/json"
 CLOUDEVENTS_TYPE = "application/cloudevents+json"
 MAX_KEY_BYTES = 255
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -29,8 +30,10 @@ def _blank_is_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-Text = Annotated[str, AfterValidator(_without_nul)]
-BlankOrText = Annotated[Annotated[Text, Field(max_length=255)] | None, BeforeValidator(_blank_is_none)]
+# After the lengths: pydantic words those for texts only where they stand next to the text.
+NoNul = AfterValidator(_without_nul)
+Text = Annotated[str, NoNul]
+BlankOrText = Annotated[Annotated[str, Field(max_length=255), NoNul] | None, BeforeValidator(_blank_is_none)]
 SourceCode = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_-]+$")]
 
 
@@ -46,7 +49,7 @@ M = TypeVar("M", bound=WireModel)
 class LeadBody(WireModel):
     """The lead as a bot knows it."""
 
-    external_id: Annotated[Text, Field(min_length=1, max_length=255)]
+    external_id: Annotated[str, Field(min_length=1, max_length=255), NoNul]
     phone: BlankOrText = None
     email: BlankOrText = None
 
@@ -64,7 +67,7 @@ class CloudEventBody(WireModel):
 
     id: str | None = None
     type: str
-    data: Any
+    data: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +152,15 @@ def usable_key(message_id: object, source: str | None = None) -> str:
     """The idempotency key, or MessageRejected where there is none that could be kept."""
     detail = "Set message_id: it is the idempotency key."
     if isinstance(message_id, str) and message_id:
-        if len(message_id.encode()) <= MAX_KEY_BYTES and "\0" not in message_id:
+        if storable(message_id) and len(message_id.encode()) <= MAX_KEY_BYTES:
             return message_id
-        detail = f"message_id must have 1 to {MAX_KEY_BYTES} bytes, none of them NUL."
+        detail = f"message_id must have 1 to {MAX_KEY_BYTES} bytes of UTF-8, none of them NUL."
     raise MessageRejected(ParkedCode.MISSING_MESSAGE_ID, detail, "message_id", source)
 
 
 def storable(value: str | None) -> str | None:
     """A property that both databases can keep, else None."""
-    return value if value and "\0" not in value else None
+    return value if value and not UNSTORABLE.search(value) else None
 
 
 def traceparent_of(headers: Mapping[str, Any]) -> str | None:

@@ -68,3 +68,5 @@ def load(kind: type[S]) -> S:
         name = ".".join(str(part) for part in first["loc"]).upper() or "settings"
         reason = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{name}: {reason[:1].lower()}{reason[1:]}") from None
+    except (OSError, UnicodeError) as wrong:
+        raise SettingsError(f"the file .env cannot be read: {wrong}") from None

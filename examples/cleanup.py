@@ -1,6 +1,9 @@
-"""Removes what a worker with a prefix of its own declared on a broker that belongs to others."""
+"""Names of our own on a broker that belongs to others, and nothing left of them."""
 
 import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import aio_pika
 
@@ -9,13 +12,28 @@ EXCHANGES = ("contacts", "contacts.dead", "assignments")
 _SECONDS = 20.0
 
 
-def remove_declared(amqp_url: str, prefix: str) -> None:
-    """Delete the queues and exchanges with this prefix; without a prefix they are not ours alone, and stay."""
-    if prefix:
-        asyncio.run(_remove(amqp_url, prefix))
+@contextmanager
+def own_names(amqp_url: str, prefix: str) -> Iterator[None]:
+    """After the block, delete what the worker declared with this prefix; without one the names are not ours alone."""
+    if not prefix:
+        yield
+        return
+    asyncio.run(_delete(amqp_url, prefix))  # nothing is there yet: it shows at once whether the broker can be reached
+    try:
+        yield
+    finally:
+        _delete_or_say(amqp_url, prefix)
 
 
-async def _remove(amqp_url: str, prefix: str) -> None:
+def _delete_or_say(amqp_url: str, prefix: str) -> None:
+    # An error here must not hide the one that ended the block.
+    try:
+        asyncio.run(_delete(amqp_url, prefix))
+    except (aio_pika.exceptions.AMQPError, OSError) as error:
+        print(f"the queues and exchanges {prefix}* are still on the broker: {error}", file=sys.stderr)
+
+
+async def _delete(amqp_url: str, prefix: str) -> None:
     async with asyncio.timeout(_SECONDS):
         connection = await aio_pika.connect(amqp_url)
         async with connection:

@@ -20,7 +20,7 @@ from devservices.ports import free_ports
 from examples.act import Access, Seen, act
 from examples.admin import ApiError
 from examples.children import ChildError
-from examples.cleanup import remove_declared
+from examples.cleanup import own_names
 from examples.interruption import interruptible
 from examples.outcome import differences
 from examples.scenario import Scenario, make_scenario
@@ -56,7 +56,7 @@ def play(console: Console) -> list[str]:
         found = opened.enter_context(broker())
         # A broker given by its address may be in use by others, so all our names on it get a prefix, and go at the end.
         prefix = f"demo-{scenario.run}." if found.kind == "url" else ""
-        opened.callback(remove_declared, found.url, prefix)
+        opened.enter_context(own_names(found.url, prefix))
         folder, token = private_folder("contacts-demo-"), new_token()
         environment = child_environment(os.environ, found.url, prefix, token, folder)
         console.print(f"services: starting schema, worker and admin API on {database_name(os.environ)}")

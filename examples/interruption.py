@@ -12,14 +12,16 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def interruptible() -> Iterator[None]:
     """Within the block the first of these signals raises KeyboardInterrupt, and those after it are ignored.
 
-    So clearing up is never cut short: everything in it has a limit of its own.
+    So clearing up is never cut short: everything in it has a limit of its own. They stay ignored after the block, since
+    the program that was interrupted is about to end.
     """
     before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is _interrupt:
+                signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -67,7 +67,7 @@ class Lead(TypedDict):
 class Parked(TypedDict):
     """A message that could not be processed, with its reason."""
 
-    id: int | str
+    id: str
     state: str
     code: str
     detail: str

@@ -4,7 +4,7 @@ from typing import Any
 
 from distribution.selection.pool import STICKY, LeftOut, Operator, Pool
 from distribution.selection.record import PickStep
-from distribution.selection.strategies import OLDER_FIRST
+from distribution.selection.strategies import DRAW_DIGITS, OLDER_FIRST
 
 
 def decision_data(pool: Pool, step: PickStep) -> dict[str, Any]:
@@ -51,8 +51,12 @@ def _chosen(pool: Pool, step: PickStep) -> str:
     taken = f"{operator.load} of {operator.max_active_contacts} places taken"
     if step.pick.reason == STICKY:
         return f"{operator.name}: had the lead's last contact, {taken}."
-    drawn = "" if step.pick.draw is None else f"; drawn {step.pick.draw}"
+    drawn = "" if step.pick.draw is None else f"; drawn {_in_digits(step.pick.draw)}"
     return f"{operator.name}: weight {weights[operator.id]} of {sum(weights.values())}, {taken}{drawn}."
+
+
+def _in_digits(draw: float) -> str:
+    return f"{draw:.{DRAW_DIGITS}f}".rstrip("0").rstrip(".")
 
 
 def _left_out(pool: Pool, step: PickStep) -> str:

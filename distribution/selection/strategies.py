@@ -11,6 +11,7 @@ STRATEGIES = (WEIGHTED_RANDOM,)
 NOBODY = "nobody_eligible"
 OLDER_FIRST = "older_contacts_first"
 DRAW_DIGITS = 9
+SCALE: int = 10**DRAW_DIGITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,7 @@ class Pick:
 
 def draw_from(random: Random) -> float:
     """A number from 0 to below 1, short enough to check a decision by hand."""
-    scale: int = 10**DRAW_DIGITS
-    return random.randrange(scale) / scale
+    return random.randrange(SCALE) / SCALE
 
 
 def pick(pool: Pool, source_id: int, draw: float, last_operator_id: int | None = None) -> Pick:
@@ -47,6 +47,9 @@ def eligible_weights(pool: Pool, source_id: int) -> list[tuple[int, int]]:
 
 
 def weighted(weights: list[tuple[int, int]], draw: float) -> int:
-    """The operator in whose stretch of the cumulative weights, in id order, `draw` times the total falls."""
+    """The operator in whose stretch of the cumulative weights, in id order, `draw` times the total falls.
+
+    In whole numbers, so that a draw on a border falls where a reader's own sum says.
+    """
     cumulative = list(accumulate(weight for _, weight in weights))
-    return weights[bisect_right(cumulative, draw * cumulative[-1])][0]
+    return weights[bisect_right(cumulative, round(draw * SCALE) * cumulative[-1] // SCALE)][0]

@@ -20,6 +20,18 @@ time.sleep(600)
 """
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Puts the handlers of the test's process back."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def modules(tmp_path: Path) -> Path:
     """A folder for modules that children can be made of."""
@@ -84,15 +96,23 @@ def test_the_folder_of_logs_goes_with_the_children(modules: Path) -> None:
     assert not logs.exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_signal_interrupts_and_later_ones_do_not_disturb(number: signal.Signals) -> None:
-    """Clearing up is not cut short by an impatient second Ctrl-C."""
-    before = signal.getsignal(number)
-
+    """Clearing up is not cut short by an impatient second Ctrl-C, nor is the end of the program."""
     with interruptible():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
         signal.raise_signal(number)
+    signal.raise_signal(number)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_without_a_signal_the_handlers_are_as_before(number: signal.Signals) -> None:
+    """The programs change nothing for whoever calls them."""
+    before = signal.getsignal(number)
+    with interruptible():
+        assert signal.getsignal(number) is not before
 
     assert signal.getsignal(number) is before
 

@@ -152,7 +152,7 @@ def _operator(number: int, plan: OperatorPlan, load: int) -> Operator:
 
 def _parked(message_id: str, code: str) -> Parked:
     return Parked(
-        id=1,
+        id="parked-1",
         state="rejected",
         code=code,
         detail="why",

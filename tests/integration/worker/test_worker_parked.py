@@ -43,7 +43,6 @@ async def test_every_code_in_one_batch_with_good_ones(world: World) -> None:
     broken = {
         "invalid_json": message(b"{not json", "b-1"),
         "invalid_message": message({"source": "web", "lead": {}}, "b-2"),
-        "missing_message_id": message(body("web", "w:3"), None),
         "unknown_type": message(GOOD, "b-4", type="contact.explode"),
         "unknown_source": message(body("nowhere", "w:5"), "b-5"),
         "too_large": message(big, "b-6"),

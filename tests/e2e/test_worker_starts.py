@@ -1,0 +1,69 @@
+"""What a person sees when the worker cannot start, or cannot work yet."""
+
+import pytest
+
+from tests.e2e.conftest import Programs, free_port
+
+BAD_SETTINGS = {
+    "WORKER_BATCH_SIZE": "many",
+    "DATABASE_URL": "mysql://root:hush@127.0.0.1/contacts",
+    "AMQP_URL": "http://guest:hush@127.0.0.1/",
+    "EVENT_LOG_MAX_AGE": "a week",
+    "LOG_LEVEL": "loud",
+}
+
+
+@pytest.mark.parametrize("name", BAD_SETTINGS)
+async def test_bad_setting(programs: Programs, name: str) -> None:
+    """A bad setting ends the worker with one line that names the variable and shows no password."""
+    worker = await programs.start("worker", **{name: BAD_SETTINGS[name]})
+    assert await worker.ended() != 0
+    assert len(worker.printed) == 1
+    assert name in worker.printed[0]
+    assert "hush" not in worker.printed[0]
+
+
+async def test_no_database(programs: Programs) -> None:
+    """A database that is not there ends the worker with one line that names DATABASE_URL and hides the password."""
+    url = f"postgresql+asyncpg://someone:hush@127.0.0.1:{free_port()}/contacts"
+    worker = await programs.start("worker", DATABASE_URL=url)
+    assert await worker.ended() != 0
+    (line,) = worker.printed
+    assert "DATABASE_URL" in line
+    assert "hush" not in line
+
+
+async def test_unknown_schema(programs: Programs) -> None:
+    """A database without the schema ends the worker with one line that says which command to run."""
+    worker = await programs.start("worker", DATABASE_URL=f"sqlite+aiosqlite:///{programs.folder}/new.db")
+    assert await worker.ended() != 0
+    (line,) = worker.printed
+    assert "alembic upgrade head" in line
+
+
+async def test_default_file_makes_its_own_schema(programs: Programs) -> None:
+    """Without DATABASE_URL the worker makes ./data/contacts.db and its schema, and works."""
+    del programs.settings["DATABASE_URL"]
+    worker = await programs.start("worker")
+    await worker.until_ready()
+    assert (programs.folder / "data" / "contacts.db").exists()
+    assert await worker.terminate() == 0
+
+
+async def test_no_broker(programs: Programs) -> None:
+    """Without a broker the worker keeps trying, says so, is not ready, and still stops at once when asked."""
+    worker = await programs.start("worker", AMQP_URL=f"amqp://guest:hush@127.0.0.1:{free_port()}/")
+    await worker.until_printed("broker_away")
+    assert worker.child.returncode is None
+    assert await worker.terminate() == 0
+    assert not any("hush" in line for line in worker.printed)
+
+
+async def test_port_in_use(programs: Programs) -> None:
+    """A health port that is taken ends the worker with one line."""
+    first = await programs.start("worker")
+    await first.until_ready()
+    second = await programs.start("worker", WORKER_HEALTH_PORT=first.address.rsplit(":", 1)[1])
+    assert await second.ended() != 0
+    assert "WORKER_HEALTH_PORT" in second.printed[-1]
+    assert len(second.printed) == 1
