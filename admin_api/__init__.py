@@ -2,10 +2,15 @@
 
 app         the application: its routes, what wraps them, what ends with it
 operations  how a route is declared: method, path, roles, body, query, answers
-endpoint    what happens to a request: who asks, for what, is it well-formed, then the handler
 routes      the operations, one file per noun
-schemas     what comes in; shapes: what goes out
+endpoint    what happens to a request: who asks, for what, is it well-formed, then the handler
+incoming    reads the id in the path, the query, the body
+schemas     what comes in
+shapes      what goes out, made in showing
+cursors     where a list goes on
 auth        tokens and roles
 errors      every error as application/problem+json
-changes     transactions that are repeated when they lose a race, and the waiting contacts that they serve
+changes     changes that may let waiting contacts be served
+context     what every request needs
+metrics     requests counted and timed
 """

@@ -18,7 +18,7 @@ RETRY_AFTER_SECONDS = "5"
 MAX_ERRORS = 20
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Refused(Exception):
     """An answer that is a problem. `kind` becomes its type; `errors` are (field, message)."""
 
@@ -56,7 +56,7 @@ def problem_of(error: Exception) -> Refused:
     log = structlog.get_logger("admin_api")
     if classify(error) is not Failure.CONTENT:
         log.warning("database_unavailable", reason=in_words(error))
-        detail = "The database does not answer. Nothing was changed; try again."
+        detail = "The database does not answer; try again."
         return Refused(503, "unavailable", detail, headers={"Retry-After": RETRY_AFTER_SECONDS})
     log.error("request_failed", exc_info=error)
     return Refused(500, "internal", "Something went wrong here; the log has more.")

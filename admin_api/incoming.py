@@ -47,7 +47,7 @@ def parse_query(model: type[M], params: QueryParams) -> M:
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body, as long as it is within the limit."""
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length[:20]) > limit:
+    if length.isascii() and length.isdigit() and int(length[:20]) > limit:
         raise _too_large(limit)
     body = bytearray()
     async for chunk in request.stream():

@@ -5,14 +5,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
+from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from distribution.errors import MessageRejected, ParkedCode
 
 SUBMIT = "contact.submit"
+CLOSE = "contact.close"
 JSON_TYPE = "application/json"
 CLOUDEVENTS_TYPE = "application/cloudevents+json"
 MAX_KEY_BYTES = 255
@@ -62,6 +64,21 @@ class SubmissionBody(WireModel):
     payload: Any = None
 
 
+class ClosingBody(WireModel):
+    """The body of `contact.close`: the contact by its id, or by the key it was submitted with."""
+
+    contact_id: Annotated[UUID, Field(strict=False)] | None = None
+    source: SourceCode | None = None
+    message_id: Annotated[str, Field(min_length=1, max_length=MAX_KEY_BYTES), NoNul] | None = None
+    reason: BlankOrText = None
+
+    @model_validator(mode="after")
+    def _names_a_contact(self) -> Self:
+        if self.contact_id is None and (self.source is None or self.message_id is None):
+            raise ValueError("give contact_id, or source and message_id")
+        return self
+
+
 class CloudEventBody(WireModel):
     """The envelope's attributes that count."""
 
@@ -96,11 +113,27 @@ class Submission:
     payload: str
     digest: bytes
     traceparent: str | None = None
-    reply_to: str | None = None
-    correlation_id: str | None = None
 
 
-def decode(message: Incoming, max_bytes: int) -> Submission:
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A request to close a contact, known by its id or by the (source, message_id) of its submission."""
+
+    contact_id: UUID | None
+    source: str | None
+    message_id: str | None
+    reason: str | None
+
+    @property
+    def named(self) -> str:
+        """The contact, in words."""
+        return str(self.contact_id) if self.contact_id else f"{self.message_id!r} of source {self.source!r}"
+
+
+Command = Submission | Closing
+
+
+def decode(message: Incoming, max_bytes: int) -> Command:
     """Understand a message, or raise MessageRejected with the code it is parked under."""
     if len(message.body) > max_bytes:
         raise MessageRejected(
@@ -108,27 +141,18 @@ def decode(message: Incoming, max_bytes: int) -> Submission:
         )
     if _content_type(message) == CLOUDEVENTS_TYPE:
         envelope = _validated(CloudEventBody, message.body)
-        body, kind, message_id = _validated_data(envelope), envelope.type, envelope.id
+        body, message_id = _validated_data(_body_model(envelope.type), envelope.data), envelope.id
     else:
-        kind, message_id = message.type or SUBMIT, message.message_id
-        _check_type(kind)
-        body = _validated(SubmissionBody, message.body)
-    key = usable_key(message_id, body.source)
-    return submission(
-        body,
-        key,
-        traceparent=traceparent_of(message.headers),
-        reply_to=storable(message.reply_to),
-        correlation_id=storable(message.correlation_id),
-    )
+        body, message_id = _validated(_body_model(message.type or SUBMIT), message.body), message.message_id
+    if isinstance(body, ClosingBody):
+        return Closing(body.contact_id, body.source, body.message_id, body.reason)
+    return submission(body, usable_key(message_id, body.source), traceparent=traceparent_of(message.headers))
 
 
 def submission(
     body: SubmissionBody,
     message_id: str,
     traceparent: str | None = None,
-    reply_to: str | None = None,
-    correlation_id: str | None = None,
 ) -> Submission:
     """The command a valid body asks for."""
     lead = body.lead
@@ -143,8 +167,6 @@ def submission(
         payload=payload,
         digest=blake2b(canonical.encode(), digest_size=16).digest(),
         traceparent=traceparent,
-        reply_to=reply_to,
-        correlation_id=correlation_id,
     )
 
 
@@ -182,15 +204,18 @@ def _content_type(message: Incoming) -> str:
     return content_type
 
 
-def _check_type(kind: str) -> None:
-    if kind != SUBMIT:
-        raise MessageRejected(ParkedCode.UNKNOWN_TYPE, f"type is {kind[:100]!r}; the known type is {SUBMIT}.", "type")
+def _body_model(kind: str) -> type[SubmissionBody] | type[ClosingBody]:
+    if kind == SUBMIT:
+        return SubmissionBody
+    if kind == CLOSE:
+        return ClosingBody
+    detail = f"type is {kind[:100]!r}; the known types are {SUBMIT} and {CLOSE}."
+    raise MessageRejected(ParkedCode.UNKNOWN_TYPE, detail, "type")
 
 
-def _validated_data(envelope: CloudEventBody) -> SubmissionBody:
-    _check_type(envelope.type)
+def _validated_data(model: type[M], data: object) -> M:
     try:
-        return SubmissionBody.model_validate(envelope.data)
+        return model.model_validate(data)
     except ValidationError as wrong:
         raise _rejection(wrong, prefix="data") from None
 
@@ -207,9 +232,9 @@ def _rejection(wrong: ValidationError, prefix: str = "") -> MessageRejected:
     first = errors[0]
     if first["type"] == "json_invalid":
         return MessageRejected(ParkedCode.INVALID_JSON, f"{first['msg']}.")
-    if not first["loc"] and not prefix:
+    if first["type"] == "model_type" and not first["loc"] and not prefix:
         return MessageRejected(ParkedCode.INVALID_JSON, "The body is JSON, but not an object.")
-    named = [(".".join(filter(None, (prefix, name))), message) for name, message in describe(errors)]
+    named = [(".".join(filter(None, (prefix, name))) or "body", message) for name, message in describe(errors)]
     detail = "; ".join(f"{name}: {message}" for name, message in named[:5])
     return MessageRejected(ParkedCode.INVALID_MESSAGE, f"{detail}.", named[0][0])
 

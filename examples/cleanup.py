@@ -14,10 +14,7 @@ _SECONDS = 20.0
 
 @contextmanager
 def own_names(amqp_url: str, prefix: str) -> Iterator[None]:
-    """After the block, delete what the worker declared with this prefix; without one the names are not ours alone."""
-    if not prefix:
-        yield
-        return
+    """After the block, delete what the worker declared with this prefix, which has to be ours alone."""
     asyncio.run(_delete(amqp_url, prefix))  # nothing is there yet: it shows at once whether the broker can be reached
     try:
         yield

@@ -43,7 +43,7 @@ def main() -> int:
         console.print("stopped")
         return 130
     except _FAILURES as error:
-        console.print(f"demo: {error}", markup=False)
+        console.print(f"demo: {error}", markup=False, soft_wrap=True)
         return 1
     console.print(f"{'the sums do not hold' if wrong else 'the sums hold'}, {time.monotonic() - started:.0f} s in all")
     return 1 if wrong else 0
@@ -54,8 +54,8 @@ def play(console: Console) -> list[str]:
     scenario = make_scenario(secrets.token_hex(3))
     with ExitStack() as opened:
         found = opened.enter_context(broker())
-        # A broker given by its address may be in use by others, so all our names on it get a prefix, and go at the end.
-        prefix = f"demo-{scenario.run}." if found.kind == "url" else ""
+        # The broker may be in use by others, so all names on it get a prefix of this run, and go at the end.
+        prefix = f"demo-{scenario.run}."
         opened.enter_context(own_names(found.url, prefix))
         folder, token = private_folder("contacts-demo-"), new_token()
         environment = child_environment(os.environ, found.url, prefix, token, folder)
@@ -94,10 +94,10 @@ def report(console: Console, scenario: Scenario, seen: Seen, services: Stack) ->
     show(console, scenario, seen)
     wrong = differences(scenario, seen)
     for difference in wrong:
-        console.print(f"differs: {difference}", markup=False)
+        console.print(f"differs: {difference}", markup=False, soft_wrap=True)
     if wrong:
         for child in services.children.running:
-            console.print(f"{child.name} said last:{child.tail()}", markup=False)
+            console.print(f"{child.name} said last:{child.tail()}", markup=False, soft_wrap=True)
     return wrong
 
 

@@ -27,7 +27,7 @@ def main() -> int:
         console.print("stopped")
         return 0
     except (DevServiceError, ChildError) as error:
-        console.print(f"run: {error}", markup=False)
+        console.print(f"run: {error}", markup=False, soft_wrap=True)
         return 1
 
 
@@ -50,7 +50,7 @@ def _broker(amqp_url: str) -> AbstractContextManager[Broker]:
 def _show(console: Console, services: Stack, found: Broker, token: str | None) -> None:
     ends = "" if found.kind == "url" else "   (private: its queues end with it)"
     for line in (
-        f"admin API       {services.api_url}   (try it: {services.api_url}/docs)",
+        f"admin API       {services.api_url}",
         f"admin token     {token or 'none of ADMIN_API_TOKENS has the role admin'}",
         f"broker          {without_password(found.url)}{ends}",
         f"worker health   {services.worker_url}/readyz",

@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.errors import MessageRejected
-from distribution.messages import Incoming, decode
-from distribution.services.intake import Arrival, Intake, take_in
+from distribution.messages import Incoming, Submission, decode
+from distribution.services.intake import Intake, take_in
+from distribution.services.process import Arrival, understood
 from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Claim
 from distribution.store.tables import contacts, operators, outbox, parked_messages, source_operators, sources
@@ -20,7 +20,7 @@ MAX_BYTES = 256 * 1024
 SOURCE = "telegram-bot"
 
 
-def body(external_id: str = "tg:1001", *, source: str = SOURCE, payload: object = None, **lead: object) -> bytes:
+def body(external_id: str = "tg:1001", *, source: str = SOURCE, payload: object = None, **lead: Any) -> bytes:
     """The body of a `contact.submit`; further names are the lead's."""
     content = {"source": source, "lead": {"external_id": external_id} | lead, "payload": payload}
     return json.dumps(content).encode()
@@ -38,10 +38,14 @@ def messages(keys: Iterable[str], *, leads: int = 10, **content: Any) -> list[In
 
 def arrival(incoming: Incoming) -> Arrival:
     """The message with what is understood of it."""
-    try:
-        return Arrival(incoming, decode(incoming, MAX_BYTES))
-    except MessageRejected as rejected:
-        return Arrival(incoming, rejected)
+    return understood(incoming, MAX_BYTES)
+
+
+def submission_of(incoming: Incoming, max_bytes: int = MAX_BYTES) -> Submission:
+    """What is understood of a message that asks for a contact."""
+    command = decode(incoming, max_bytes)
+    assert isinstance(command, Submission)
+    return command
 
 
 async def take(

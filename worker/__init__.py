@@ -6,6 +6,7 @@ topology   every exchange, queue and binding
 link       keeps one connection to the broker
 consumer   takes messages, makes batches, acknowledges
 batches    one batch through the business: repeated, split or given up
+sweeper    deferred messages that are due, waiting contacts that were missed
 relay      outbox → assignments, with confirms
 publisher  one channel that publishes and waits for the broker's word
 status     what the parts say of themselves

@@ -17,9 +17,11 @@ from worker.link import Link
 from worker.relay import Relay
 from worker.settings import WorkerSettings
 from worker.status import Status
+from worker.sweeper import Sweeper
 from worker.topology import Topology
 
 CONSUMER_STOP_SECONDS = 15
+SWEEPER_STOP_SECONDS = 2
 RELAY_STOP_SECONDS = 6
 EXIT_AT_ONCE = 130
 
@@ -36,7 +38,9 @@ async def run(settings: WorkerSettings, health_socket: socket.socket, stopping: 
     engine = create_engine(settings.database_url.get_secret_value())
     topology = Topology(settings.broker_prefix, settings.event_log_max_age)
     relay = Relay(engine, topology, status)
-    consumer = Consumer(settings, topology, Batches(engine, random), relay, status)
+    batches = Batches(engine, random)
+    consumer = Consumer(settings, topology, batches, relay, status)
+    sweeper = Sweeper(engine, batches, relay, status, random, settings.max_message_bytes)
     url = settings.amqp_url.get_secret_value()
     taking, telling = Link(url, "consumer", status, random), Link(url, "publisher", status, random)
     health = create_server(status)
@@ -44,6 +48,7 @@ async def run(settings: WorkerSettings, health_socket: socket.socket, stopping: 
         async with asyncio.TaskGroup() as parts:
             consuming = parts.create_task(named("consumer", taking.run(consumer.serve)))
             publishing = parts.create_task(named("relay", telling.run(relay.serve)))
+            sweeping = parts.create_task(named("sweeper", sweeper.run()))
             serving = parts.create_task(named("health", health.serve(sockets=[health_socket])))
             log.info("worker_started", health_port=health_socket.getsockname()[1])
             await stopping.wait()
@@ -51,7 +56,9 @@ async def run(settings: WorkerSettings, health_socket: socket.socket, stopping: 
             # First nothing new comes in, then what was committed goes out.
             consumer.stop()
             taking.stop()
+            sweeper.stop()
             await ended(consuming, CONSUMER_STOP_SECONDS)
+            await ended(sweeping, SWEEPER_STOP_SECONDS)
             relay.stop()
             telling.stop()
             await ended(publishing, RELAY_STOP_SECONDS)

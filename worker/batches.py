@@ -1,24 +1,26 @@
 """One batch through the business: repeated when it lost a race, split until the culprit stands alone."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from random import Random
+from typing import TypeVar
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.errors import DistributionError, MessageRejected, ParkedCode
-from distribution.services.intake import Arrival, Intake, take_in
-from distribution.store.engine import transaction
+from distribution.messages import Closing
+from distribution.services.intake import Intake, take_in
+from distribution.services.process import Arrival
+from distribution.services.serve import serve_waiting
+from distribution.store.commit import commit
 from distribution.store.failures import Failure, classify, in_words
 from distribution.store.outbox import Claim
 
-RACES = 10
-FIRST_PAUSE_SECONDS = 0.01
+T = TypeVar("T")
 
 
 class DatabaseAway(DistributionError):
-    """The database did not do its part; nothing of the batch is at fault."""
+    """The database did not do its part; nothing that was asked is at fault."""
 
     code = "database_away"
 
@@ -33,7 +35,7 @@ class Batches:
     async def take(self, arrivals: Sequence[Arrival], claim: Claim | None) -> list[Intake]:
         """Commit every arrival; raises DatabaseAway where the world is broken, with the finished part committed."""
         try:
-            return [await self._commit(arrivals, claim)]
+            intake = await self.commit(lambda conn: take_in(conn, arrivals, self._random, claim))
         except DatabaseAway:
             raise
         except Exception as error:
@@ -41,27 +43,28 @@ class Batches:
                 return [await self._give_up(arrivals[0], error)]
             middle = len(arrivals) // 2
             return [*await self.take(arrivals[:middle], claim), *await self.take(arrivals[middle:], claim)]
+        await self.serve(intake.unserved)
+        return [intake]
 
-    async def _commit(self, arrivals: Sequence[Arrival], claim: Claim | None) -> Intake:
-        for attempt in range(RACES):
-            try:
-                async with transaction(self._engine) as conn:
-                    return await take_in(conn, arrivals, self._random, claim)
-            except Exception as error:
-                match classify(error):
-                    case Failure.CONTENT:
-                        raise
-                    case Failure.WORLD:
-                        raise DatabaseAway(in_words(error)) from error
-                    case Failure.RACE:
-                        self._log.info("batch_repeated", reason=in_words(error), attempt=attempt + 1)
-                        await asyncio.sleep(FIRST_PAUSE_SECONDS * 2**attempt * self._random.random())
-        raise DatabaseAway(f"the batch lost {RACES} races in a row")
+    async def serve(self, source_ids: Collection[int]) -> None:
+        """Serve waiting contacts of these sources in as many transactions as it takes."""
+        more = bool(source_ids)
+        while more:
+            more = await self.commit(lambda conn: serve_waiting(conn, self._random, source_ids=source_ids))
+
+    async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do work in one transaction; what the content is at fault for is raised as it is, all else as DatabaseAway."""
+        try:
+            return await commit(self._engine, self._random, work)
+        except Exception as error:
+            if classify(error) is Failure.CONTENT:
+                raise
+            raise DatabaseAway(in_words(error)) from error
 
     async def _give_up(self, arrival: Arrival, error: Exception) -> Intake:
         """Park a message that fails on its own, so that it keeps nobody else from going through."""
         self._log.error("processing_failed", message_id=arrival.message.message_id, exc_info=error)
         detail = f"It failed on its own ({type(error).__name__}); the worker's log has more. Replay it once mended."
-        source = None if isinstance(arrival.command, MessageRejected) else arrival.command.source
+        source = arrival.command.source if not isinstance(arrival.command, Closing) else None
         rejected = MessageRejected(ParkedCode.PROCESSING_FAILED, detail, source=source)
-        return await self._commit([Arrival(arrival.message, rejected)], None)
+        return await self.commit(lambda conn: take_in(conn, [Arrival(arrival.message, rejected)], self._random, None))

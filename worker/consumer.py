@@ -8,9 +8,8 @@ from typing import Any
 import structlog
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 
-from distribution.errors import MessageRejected
-from distribution.messages import Incoming, decode
-from distribution.services.intake import Arrival
+from distribution.messages import Incoming
+from distribution.services.process import understood
 from worker.batches import Batches, DatabaseAway
 from worker.link import ConnectionLost, wait_for_event
 from worker.relay import Relay
@@ -129,14 +128,6 @@ async def _either(one: asyncio.Event, other: asyncio.Event) -> None:
     finally:
         for task in waiting:
             task.cancel()
-
-
-def understood(message: Incoming, max_bytes: int) -> Arrival:
-    """The message with its command, or with the reason why there is none."""
-    try:
-        return Arrival(message, decode(message, max_bytes))
-    except MessageRejected as rejected:
-        return Arrival(message, rejected)
 
 
 def incoming(delivery: DeliveredMessage) -> Incoming:

@@ -59,6 +59,10 @@ class Relay:
             self._mine.extend((claim.until, p) for p in publications if outbox.is_first(p))
         self._wake.set()
 
+    def wake(self) -> None:
+        """Look into the outbox now."""
+        self._wake.set()
+
     def stop(self) -> None:
         """Make `serve` return after one more pass: what is in memory and what is in the outbox."""
         self._stopping = True

@@ -16,6 +16,7 @@ class Status:
     batch_seconds: Histogram = field(init=False)
     batch_messages: Histogram = field(init=False)
     held: Gauge = field(init=False)
+    swept: Counter = field(init=False)
 
     def __post_init__(self) -> None:
         at = self.registry
@@ -24,6 +25,7 @@ class Status:
         self.batch_seconds = Histogram("contacts_batch_seconds", "Time of a batch's transaction", registry=at)
         sizes = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
         self.batch_messages = Histogram("contacts_batch_messages", "Messages in a batch", buckets=sizes, registry=at)
+        self.swept = Counter("contacts_swept_sources", "Sources whose waiting contacts were missed", registry=at)
         self.held = Gauge("contacts_held_messages", "Messages taken and not yet settled", registry=at)
 
     def problem(self, part: str, what: str) -> None:

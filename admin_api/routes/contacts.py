@@ -12,16 +12,8 @@ from admin_api.cursors import uuid_after
 from admin_api.errors import invalid
 from admin_api.operations import PREFIX, Answer, Call, Operation, uuid_key
 from admin_api.schemas import ContactsQuery, NewContact, Query
-from admin_api.shapes import (
-    ContactInFull,
-    ContactShape,
-    ContactWithNames,
-    PageShape,
-    contact_in_full,
-    contact_shape,
-    contact_with_names,
-    page_shape,
-)
+from admin_api.shapes import ContactInFull, ContactShape, ContactWithNames, PageShape
+from admin_api.showing import contact_in_full, contact_shape, contact_with_names, page_shape
 from distribution.errors import MessageRejected
 from distribution.messages import Submission, submission, traceparent_of, usable_key
 from distribution.services import contacts

@@ -4,7 +4,8 @@ from admin_api.auth import READERS
 from admin_api.cursors import number_after
 from admin_api.operations import PREFIX, Answer, Call, Operation, number_key
 from admin_api.schemas import LeadsQuery, Query
-from admin_api.shapes import LeadShape, PageShape, lead_shape, page_shape
+from admin_api.shapes import LeadShape, PageShape
+from admin_api.showing import lead_shape, page_shape
 from distribution.services import leads
 from distribution.services.leads import Wanted
 from distribution.store.engine import reading

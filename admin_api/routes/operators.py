@@ -6,7 +6,8 @@ from admin_api.context import Context
 from admin_api.cursors import number_after
 from admin_api.operations import PREFIX, Answer, Call, Operation, number_key
 from admin_api.schemas import NewOperator, OperatorChange, OperatorChangeQuery, PageQuery, Query
-from admin_api.shapes import OperatorShape, PageShape, operator_shape, page_shape
+from admin_api.shapes import OperatorShape, PageShape
+from admin_api.showing import operator_shape, page_shape
 from distribution.services import operators
 from distribution.store.engine import reading
 

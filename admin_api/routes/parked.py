@@ -6,7 +6,8 @@ from admin_api.auth import READERS
 from admin_api.cursors import uuid_after
 from admin_api.operations import PREFIX, Answer, Call, Operation, uuid_key
 from admin_api.schemas import ParkedQuery, Query
-from admin_api.shapes import PageShape, ParkedShape, page_shape, parked_shape
+from admin_api.shapes import PageShape, ParkedShape
+from admin_api.showing import page_shape, parked_shape
 from distribution.services import parked
 from distribution.services.parked import Wanted
 from distribution.store.engine import reading

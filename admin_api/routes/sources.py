@@ -6,7 +6,8 @@ from admin_api.context import Context
 from admin_api.cursors import number_after
 from admin_api.operations import PREFIX, Answer, Call, Operation, number_key
 from admin_api.schemas import NewSource, NewWeights, PageQuery, Query, SourceChange
-from admin_api.shapes import PageShape, SourceShape, WeightsShape, page_shape, source_shape, weights_shape
+from admin_api.shapes import PageShape, SourceShape, WeightsShape
+from admin_api.showing import page_shape, source_shape, weights_shape
 from distribution.services import sources
 from distribution.store.engine import reading
 

@@ -1,10 +1,12 @@
 """The operators and sources that one transaction decides over."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 WEIGHTED_RANDOM = "weighted_random"
+SMOOTH_WEIGHTED = "smooth_weighted"
+LEAST_LOADED = "least_loaded"
 STICKY = "sticky"
 
 
@@ -44,11 +46,20 @@ class Source:
 
 
 class Pool:
-    """Operators by id, sources by id, and for each source its eligible operators with their weights."""
+    """Operators by id, sources by id, and for each source its eligible operators with their weights.
 
-    def __init__(self, operators: Iterable[Operator], sources: Iterable[Source]) -> None:
+    `deficits`: by (source id, operator id), contacts of a `smooth_weighted` source that the operator is owed.
+    """
+
+    def __init__(
+        self,
+        operators: Iterable[Operator],
+        sources: Iterable[Source],
+        deficits: Mapping[tuple[int, int], float] | None = None,
+    ) -> None:
         self.operators = {o.id: o for o in operators}
         self.sources = {s.id: s for s in sources}
+        self.deficits = dict(deficits or {})
         self._candidates: dict[int, list[tuple[Operator, int]]] = {}
         self._sources_of: dict[int, list[int]] = {}
         for source in self.sources.values():
@@ -81,3 +92,11 @@ class Pool:
         if had_place != (operator.free > 0):
             for source_id in self._sources_of.get(operator_id, ()):
                 self._candidates.pop(source_id, None)
+
+    def deficit(self, source_id: int, operator_id: int) -> float:
+        """How many contacts of the source the operator is owed; below zero: has had too many."""
+        return self.deficits.get((source_id, operator_id), 0.0)
+
+    def change_deficit(self, source_id: int, operator_id: int, by: float) -> None:
+        """Add to a deficit."""
+        self.deficits[source_id, operator_id] = self.deficit(source_id, operator_id) + by

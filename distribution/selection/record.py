@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from distribution.selection.pool import Operator, Pool, Source
-from distribution.selection.strategies import Pick
+from distribution.selection.strategies import OLDER_FIRST, Pick, pick, take_turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,32 +17,45 @@ class PickStep:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadStep:
-    """A place taken (+1) or given back (-1) without a choice: a close, a move by hand."""
+class GivenStep:
+    """A contact given by hand."""
+
+    source_id: int
+    operator_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FreedStep:
+    """A place that became free: a close, a contact moved away."""
 
     operator_id: int
-    by: int
 
 
-Step = PickStep | LoadStep
+Step = PickStep | GivenStep | FreedStep
 
 
 @dataclass(slots=True)
 class Record:
-    """`roster`: what changes rarely; `loads`: at the start, in the roster's order; `steps`: what followed."""
+    """`roster`: what changes rarely; `loads` and `deficits`: at the start; `steps`: what followed.
+
+    `loads` are in the order of the roster's operators; `deficits` are (source id, operator id, contacts owed).
+    """
 
     roster: dict[str, Any]
     loads: list[int]
+    deficits: list[tuple[int, int, float]]
     steps: list[Step] = field(default_factory=list)
 
     def to_data(self) -> dict[str, Any]:
-        """Loads and steps as JSON data; the roster is kept apart, since many records share it."""
-        return {"loads": self.loads, "steps": [_step_to_data(step) for step in self.steps]}
+        """All but the roster as JSON data; the roster is kept apart, since many records share it."""
+        data: dict[str, Any] = {"loads": self.loads, "steps": [_step_to_data(step) for step in self.steps]}
+        return data | {"deficits": self.deficits} if self.deficits else data
 
     @classmethod
     def from_data(cls, roster: dict[str, Any], data: dict[str, Any]) -> "Record":
         """The inverse of `to_data`."""
-        return cls(roster, data["loads"], [_step_from_data(step) for step in data["steps"]])
+        deficits = [(source_id, operator_id, owed) for source_id, operator_id, owed in data.get("deficits", ())]
+        return cls(roster, data["loads"], deficits, [_step_from_data(step) for step in data["steps"]])
 
 
 def begin(pool: Pool) -> Record:
@@ -55,16 +68,18 @@ def begin(pool: Pool) -> Record:
             for s in sorted(pool.sources.values(), key=lambda s: s.id)
         ],
     }
-    return Record(roster, [o.load for o in operators])
+    owed = [(source_id, operator_id, deficit) for (source_id, operator_id), deficit in pool.deficits.items()]
+    return Record(roster, [o.load for o in operators], sorted(owed))
 
 
 def apply(pool: Pool, step: Step) -> None:
     """Change the pool by one step."""
     match step:
-        case PickStep(pick=Pick(operator_id=int(operator_id))):
+        case PickStep(source_id, _, Pick(operator_id=int(operator_id))) | GivenStep(source_id, operator_id):
+            take_turn(pool, source_id, operator_id)
             pool.change_load(operator_id, 1)
-        case LoadStep(operator_id, by):
-            pool.change_load(operator_id, by)
+        case FreedStep(operator_id):
+            pool.change_load(operator_id, -1)
         case PickStep():
             pass
 
@@ -79,22 +94,36 @@ def pool_before(record: Record, position: int) -> Pool:
         Source(id_, code, strategy, sticky, tuple((o, w) for o, w in weights))
         for id_, code, strategy, sticky, weights in record.roster["sources"]
     ]
-    pool = Pool(operators, sources)
+    pool = Pool(operators, sources, {(s, o): owed for s, o, owed in record.deficits})
     for step in record.steps[:position]:
         apply(pool, step)
     return pool
+
+
+def picked_again(record: Record, position: int) -> Pick:
+    """The pick at `position`, made again from the kept data alone."""
+    step = record.steps[position]
+    if not isinstance(step, PickStep) or step.pick.reason == OLDER_FIRST:
+        raise ValueError(f"nothing was picked at step {position}")
+    return pick(pool_before(record, position), step.source_id, step.pick.draw or 0.0, step.last_operator_id)
 
 
 def _step_to_data(step: Step) -> list[Any]:
     match step:
         case PickStep(source_id, last, Pick(operator_id, reason, draw)):
             return [source_id, operator_id, reason, draw, last]
-        case LoadStep(operator_id, by):
-            return [operator_id, by]
+        case GivenStep(source_id, operator_id):
+            return [source_id, operator_id]
+        case FreedStep(operator_id):
+            return [operator_id]
 
 
 def _step_from_data(data: list[Any]) -> Step:
-    if len(data) == 2:
-        return LoadStep(*data)
-    source_id, operator_id, reason, draw, last = data
-    return PickStep(source_id, last, Pick(operator_id, reason, draw))
+    match data:
+        case [operator_id]:
+            return FreedStep(operator_id)
+        case [source_id, operator_id]:
+            return GivenStep(source_id, operator_id)
+        case [source_id, operator_id, reason, draw, last]:
+            return PickStep(source_id, last, Pick(operator_id, reason, draw))
+    raise ValueError(f"not a step: {data!r}")

@@ -1,17 +1,21 @@
-"""How one of the eligible operators is picked."""
+"""How one of the eligible operators is picked. Each strategy's promise stands beside it."""
 
 from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
 
-from distribution.selection.pool import STICKY, WEIGHTED_RANDOM, Pool
+from distribution.selection.pool import LEAST_LOADED, SMOOTH_WEIGHTED, STICKY, WEIGHTED_RANDOM, Operator, Pool
 
-STRATEGIES = (WEIGHTED_RANDOM,)
 NOBODY = "nobody_eligible"
 OLDER_FIRST = "older_contacts_first"
 DRAW_DIGITS = 9
 SCALE: int = 10**DRAW_DIGITS
+SAME = 1e-9
+"""Two deadlines this near are a tie: they differ by rounding alone."""
+
+Eligible = Sequence[tuple[Operator, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +42,65 @@ def pick(pool: Pool, source_id: int, draw: float, last_operator_id: int | None =
         return Pick(None, NOBODY)
     if source.sticky and last_operator_id is not None and any(o.id == last_operator_id for o, _ in eligible):
         return Pick(last_operator_id, STICKY)
-    return Pick(weighted(eligible_weights(pool, source_id), draw), source.strategy, draw)
+    best = STRATEGIES[source.strategy](pool, source_id, eligible)
+    if len(best) == 1 and source.strategy != WEIGHTED_RANDOM:
+        return Pick(best[0][0].id, source.strategy)
+    return Pick(drawn(best, draw), source.strategy, draw)
 
 
-def eligible_weights(pool: Pool, source_id: int) -> list[tuple[int, int]]:
-    """(operator id, weight) of the eligible, in id order."""
-    return [(operator.id, weight) for operator, weight in pool.eligible(source_id)]
-
-
-def weighted(weights: list[tuple[int, int]], draw: float) -> int:
+def drawn(eligible: Eligible, draw: float) -> int:
     """The operator in whose stretch of the cumulative weights, in id order, `draw` times the total falls.
 
     In whole numbers, so that a draw on a border falls where a reader's own sum says.
     """
-    cumulative = list(accumulate(weight for _, weight in weights))
-    return weights[bisect_right(cumulative, round(draw * SCALE) * cumulative[-1] // SCALE)][0]
+    cumulative = list(accumulate(weight for _, weight in eligible))
+    return eligible[bisect_right(cumulative, round(draw * SCALE) * cumulative[-1] // SCALE)][0].id
+
+
+def everybody(_pool: Pool, _source_id: int, eligible: Eligible) -> Eligible:
+    """`weighted_random`: the draw alone decides, in proportion to weight."""
+    return eligible
+
+
+def least_loaded(_pool: Pool, _source_id: int, eligible: Eligible) -> Eligible:
+    """`least_loaded`: nobody with a lower load / max_active_contacts is passed over; ties in proportion to weight."""
+    ratios = [operator.load / operator.max_active_contacts for operator, _ in eligible]
+    lowest = min(ratios)
+    return [each for each, ratio in zip(eligible, ratios, strict=True) if ratio == lowest]
+
+
+def earliest_deadline(pool: Pool, source_id: int, eligible: Eligible) -> Eligible:
+    """`smooth_weighted`: nobody is ever a whole contact away from the exact share while the eligible stay the same.
+
+    Each one's deficit has grown by its share; of those above zero the one goes first whose deficit would reach 1
+    first (earliest deadline first: Tijdeman, The chairman assignment problem, 1980).
+    """
+    total = sum(weight for _, weight in eligible)
+    deadlines = []
+    for operator, weight in eligible:
+        grown = pool.deficit(source_id, operator.id) + weight / total
+        deadlines.append((1 - grown) * total / weight if grown > SAME else float("inf"))
+    first = min(deadlines)
+    return [each for each, deadline in zip(eligible, deadlines, strict=True) if deadline <= first + SAME]
+
+
+STRATEGIES: dict[str, Callable[[Pool, int, Eligible], Eligible]] = {
+    WEIGHTED_RANDOM: everybody,
+    SMOOTH_WEIGHTED: earliest_deadline,
+    LEAST_LOADED: least_loaded,
+}
+
+
+def take_turn(pool: Pool, source_id: int, operator_id: int) -> None:
+    """Count a contact of a `smooth_weighted` source that goes to an eligible operator, however it was chosen.
+
+    To be called before the load changes: who is eligible gains its share, and the one who gets the contact loses 1.
+    """
+    if pool.sources[source_id].strategy != SMOOTH_WEIGHTED:
+        return
+    eligible = pool.eligible(source_id)
+    if all(operator.id != operator_id for operator, _ in eligible):
+        return
+    total = sum(weight for _, weight in eligible)
+    for operator, weight in eligible:
+        pool.change_deficit(source_id, operator.id, weight / total - (operator.id == operator_id))

@@ -1,9 +1,17 @@
 """One file per use case; each function works inside the caller's transaction unless it says otherwise.
 
+waiting     the line of waiting contacts
 ledger      one transaction's decisions: decided in memory, written at once
 submit      submissions become contacts
+close       contacts are closed, their places filled
+moves       contacts that people move
+process     what a batch of messages asks for, done in one transaction
 serve       waiting contacts get the places that became free
 intake      a batch of messages: contacts, duplicates and parked messages in one transaction
-parked      messages that could not be processed, kept whole
+park        messages that could not be processed, kept whole
+replay      parked messages are tried again
+replies     the outcome for senders who asked for it
+history     what happened to a contact and why
+parked      parked messages as admins read them
 operators, sources, contacts, leads   what the admin API manages and shows
 """

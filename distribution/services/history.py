@@ -13,48 +13,61 @@ from distribution.ids import time_of
 from distribution.selection import explain
 from distribution.selection.record import PickStep, Record, pool_before
 from distribution.store import decisions as decision_rows
-from distribution.store.contacts import ACTIVE, WAITING
+from distribution.store.contacts import ACTIVE, CLOSED, WAITING
 from distribution.store.decisions import Decision
 from distribution.store.leads import Lead
 from distribution.store.outbox import Publication, publication_of
 from distribution.store.rows import values_table
 from distribution.store.tables import contacts, decisions, leads, operators, sources
 
+STATUS_AFTER = {events.ASSIGNED: ACTIVE, events.REASSIGNED: ACTIVE, events.WAITING: WAITING, events.CLOSED: CLOSED}
+
 
 async def first_events(conn: AsyncConnection, contact_ids: Collection[UUID]) -> list[Publication]:
     """The first event of each contact, made again with the id it has had from the start."""
+    return await _events_again(conn, contact_ids, decisions.c.sequence == 1)
+
+
+async def closing_events(conn: AsyncConnection, contact_ids: Collection[UUID]) -> list[Publication]:
+    """The closing event of each contact, likewise."""
+    return await _events_again(conn, contact_ids, decisions.c.type == events.CLOSED)
+
+
+async def _events_again(
+    conn: AsyncConnection, contact_ids: Collection[UUID], which: sa.ColumnElement[bool]
+) -> list[Publication]:
     if not contact_ids:
         return []
     wanted = values_table(conn, "wanted", ("id", sa.Uuid(), sorted(contact_ids)))
     c, d, o = contacts.c, decisions.c, operators.c
     rows = await conn.execute(
         sa.select(
-            d.event_id, d.type, c.id, c.message_id, c.payload, c.traceparent, d.reason, c.lead_id, leads.c.external_id,
-            leads.c.phone, leads.c.email, c.source_id, sources.c.code, d.operator_id, o.name,
+            d.event_id, d.type, d.sequence, d.reason, c.id, c.message_id, c.payload, c.traceparent, c.lead_id,
+            leads.c.external_id, leads.c.phone, leads.c.email, c.source_id, sources.c.code, d.operator_id, o.name,
         )
         .select_from(contacts)
         .join(wanted, wanted.c.id == c.id)
-        .join(decisions, sa.and_(d.contact_id == c.id, d.sequence == 1))
+        .join(decisions, sa.and_(d.contact_id == c.id, which))
         .join(leads, leads.c.id == c.lead_id)
         .join(sources, sources.c.id == c.source_id)
         .outerjoin(operators, o.id == d.operator_id)
     )  # fmt: skip
-    return [_first_event(row) for row in rows]
+    return [_event_again(row) for row in rows]
 
 
-def _first_event(row: Any) -> Publication:
+def _event_again(row: Any) -> Publication:
     change = events.Change(
         id=row.event_id,
         type=row.type,
         contact_id=row.id,
-        status=ACTIVE if row.operator_id is not None else WAITING,
+        status=STATUS_AFTER[row.type],
         message_id=row.message_id,
         lead=Lead(row.lead_id, row.external_id, row.phone, row.email).shown(),
         source={"id": row.source_id, "code": row.code},
         operator=None if row.operator_id is None else {"id": row.operator_id, "name": row.name},
         previous_operator=None,
         payload=row.payload,
-        sequence=1,
+        sequence=row.sequence,
         reason=row.reason,
     )
     return publication_of(change, row.traceparent)

@@ -1,7 +1,6 @@
 """One transaction's decisions: decided in memory over a locked pool, written at once."""
 
-import heapq
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -14,18 +13,19 @@ from distribution.ids import new_id, time_of
 from distribution.messages import Submission
 from distribution.selection import record as records
 from distribution.selection.pool import Pool
-from distribution.selection.record import PickStep
+from distribution.selection.record import FreedStep, GivenStep, PickStep
 from distribution.selection.strategies import OLDER_FIRST, Pick, draw_from, pick
+from distribution.services.waiting import WaitingLine
 from distribution.store import contacts as contact_rows
 from distribution.store import decisions as decision_rows
 from distribution.store import outbox
-from distribution.store.contacts import ACTIVE, WAITING, Contact
+from distribution.store.contacts import ACTIVE, CLOSED, WAITING, Contact, OperatorName
 from distribution.store.decisions import Decision
 from distribution.store.leads import Lead
 from distribution.store.outbox import Claim, Publication
-from distribution.store.pools import change_loads, sources_with_waiting
+from distribution.store.pools import change_loads, write_deficits
 
-WAITING_CHUNK = 200
+BY_HAND, FORCED = "manual", "forced"
 
 
 @dataclass(slots=True)
@@ -44,6 +44,7 @@ class Ledger:
     _changed: dict[UUID, Contact] = field(default_factory=dict)
     _decisions: list[Decision] = field(default_factory=list)
     _loads: Counter[int] = field(default_factory=Counter)
+    _forced: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._record = records.begin(self.pool)
@@ -65,10 +66,34 @@ class Ledger:
             created_at=time_of(contact_id),
         )
         self._new.append(contact)
-        behind = source_id in self._backlogged and bool(self.pool.eligible(source_id))
-        chosen = Pick(None, OLDER_FIRST) if behind else self._pick(contact, last_operator_id)
-        self._settle(contact, lead, chosen, last_operator_id)
+        self._place(contact, lead, last_operator_id, previous=None)
         return contact
+
+    def close(self, contact: Contact, lead: Lead, reason: str | None) -> None:
+        """Close a waiting or active contact; its place is free for `serve_waiting`."""
+        if contact.status == ACTIVE:
+            self._free(contact)
+        contact.status = CLOSED
+        contact.closed_at = time_of(self._tell(contact, lead, events.CLOSED, reason, position=None))
+
+    def move_away(self, contact: Contact, lead: Lead, last_operator_id: int | None) -> None:
+        """Take an active contact from its operator: to another one, or back to waiting with its age kept."""
+        previous = self._named(contact.operator_id)
+        self._free(contact)
+        contact.operator_id, contact.status, contact.assigned_at = None, WAITING, None
+        self._place(contact, lead, last_operator_id, previous)
+
+    def give(
+        self, contact: Contact, lead: Lead, operator_id: int, previous: OperatorName | None, *, forced: bool
+    ) -> None:
+        """Give a contact to an operator by hand; with `forced` over the limit."""
+        if contact.status == ACTIVE:
+            previous = self._named(contact.operator_id)
+            self._free(contact)
+        position = self._step(GivenStep(contact.source_id, operator_id))
+        if forced:
+            self._forced.add(operator_id)
+        self._assign(contact, lead, operator_id, FORCED if forced else BY_HAND, position, previous)
 
     async def serve_waiting(self, limit: int) -> int:
         """Give waiting contacts, the oldest first over all sources, to whoever is eligible; answers how many it gave.
@@ -76,32 +101,21 @@ class Ledger:
         At most `limit`: a caller that gets as many calls again in another transaction. Until all are served, a new
         contact of a source that still has waiting ones waits behind them.
         """
-        open_sources = [source_id for source_id in self.pool.sources if self.pool.eligible(source_id)]
-        if not open_sources:
-            return 0
-        queues = {s: _WaitingQueue(self.conn, s) for s in await sources_with_waiting(self.conn, open_sources)}
-        self._backlogged = set(queues)
-        heap = [(head.id, s) for s, queue in queues.items() if (head := await queue.head()) is not None]
-        heapq.heapify(heap)
+        line = await WaitingLine.open(self.conn, [s for s in self.pool.sources if self.pool.eligible(s)])
         served = 0
-        while heap and served < limit:
-            _, source_id = heapq.heappop(heap)
-            if not self.pool.eligible(source_id):
-                continue
-            queue = queues[source_id]
-            contact, lead = queue.pop()
-            last_operator_id = await self._last_operator(contact)
-            self._settle(contact, lead, self._pick(contact, last_operator_id), last_operator_id)
+        while served < limit and (oldest := await line.oldest(self.pool)) is not None:
+            contact, lead, previous = oldest
+            last = await self._last_operator(contact)
+            chosen = pick(self.pool, contact.source_id, draw_from(self.random), last)
+            self._settle(contact, lead, chosen, last, previous)
             served += 1
-            if (head := await queue.head()) is not None:
-                heapq.heappush(heap, (head.id, source_id))
-            else:
-                self._backlogged.discard(source_id)
+        self._backlogged = line.left
         return served
 
     async def flush(self) -> list[Publication]:
         """Write everything decided; answers what is to be published once the transaction is committed."""
-        await change_loads(self.conn, self._loads)
+        await change_loads(self.conn, self._loads, self._forced)
+        await write_deficits(self.conn, self.pool.deficits if self._record.steps else {})
         await contact_rows.insert(self.conn, self._new)
         await contact_rows.update(self.conn, list(self._changed.values()))
         if self._record.steps:
@@ -115,25 +129,51 @@ class Ledger:
             return None
         return (await contact_rows.last_operators(self.conn, [contact.lead_id])).get(contact.lead_id)
 
-    def _pick(self, contact: Contact, last_operator_id: int | None) -> Pick:
-        return pick(self.pool, contact.source_id, draw_from(self.random), last_operator_id)
-
-    def _settle(self, contact: Contact, lead: Lead, chosen: Pick, last_operator_id: int | None) -> None:
-        step = PickStep(contact.source_id, last_operator_id, chosen)
-        position = len(self._record.steps)
+    def _step(self, step: records.Step) -> int:
+        """Keep a step and take it; answers its position."""
         self._record.steps.append(step)
-        if chosen.operator_id is None:
-            self._tell(contact, lead, events.WAITING, chosen.reason, position)
-            return
         records.apply(self.pool, step)
-        self._loads[chosen.operator_id] += 1
-        self._give(contact, lead, chosen, position)
+        return len(self._record.steps) - 1
 
-    def _give(self, contact: Contact, lead: Lead, chosen: Pick, position: int) -> None:
-        previous = contact.operator_id
-        contact.operator_id, contact.status = chosen.operator_id, ACTIVE
+    def _free(self, contact: Contact) -> None:
+        if contact.operator_id is not None:
+            self._step(FreedStep(contact.operator_id))
+            self._loads[contact.operator_id] -= 1
+
+    def _place(self, contact: Contact, lead: Lead, last_operator_id: int | None, previous: OperatorName | None) -> None:
+        if contact.source_id in self._backlogged and self.pool.eligible(contact.source_id):
+            chosen = Pick(None, OLDER_FIRST)
+        else:
+            chosen = pick(self.pool, contact.source_id, draw_from(self.random), last_operator_id)
+        self._settle(contact, lead, chosen, last_operator_id, previous)
+
+    def _settle(
+        self,
+        contact: Contact,
+        lead: Lead,
+        chosen: Pick,
+        last_operator_id: int | None,
+        previous: OperatorName | None,
+    ) -> None:
+        position = self._step(PickStep(contact.source_id, last_operator_id, chosen))
+        if chosen.operator_id is None:
+            self._tell(contact, lead, events.WAITING, chosen.reason, position, previous)
+        else:
+            self._assign(contact, lead, chosen.operator_id, chosen.reason, position, previous)
+
+    def _assign(
+        self,
+        contact: Contact,
+        lead: Lead,
+        operator_id: int,
+        reason: str,
+        position: int,
+        previous: OperatorName | None,
+    ) -> None:
+        self._loads[operator_id] += 1
+        contact.operator_id, contact.status = operator_id, ACTIVE
         kind = events.ASSIGNED if previous is None else events.REASSIGNED
-        contact.assigned_at = time_of(self._tell(contact, lead, kind, chosen.reason, position, previous))
+        contact.assigned_at = time_of(self._tell(contact, lead, kind, reason, position, previous))
 
     def _tell(
         self,
@@ -142,12 +182,13 @@ class Ledger:
         kind: str,
         reason: str | None,
         position: int | None,
-        previous_operator_id: int | None = None,
+        previous: OperatorName | None = None,
     ) -> UUID:
         """Keep the decision and its event; returns the event's id."""
         if contact.sequence:
             self._changed[contact.id] = contact
         contact.sequence += 1
+        operator = self._named(contact.operator_id)
         change = events.Change(
             id=new_id(),
             type=kind,
@@ -156,8 +197,8 @@ class Ledger:
             message_id=contact.message_id,
             lead=lead.shown(),
             source={"id": contact.source_id, "code": self.pool.sources[contact.source_id].code},
-            operator=self._operator(contact.operator_id),
-            previous_operator=self._operator(previous_operator_id),
+            operator=_shown(operator),
+            previous_operator=_shown(previous),
             payload=contact.payload,
             sequence=contact.sequence,
             reason=reason,
@@ -170,7 +211,7 @@ class Ledger:
                 event_id=change.id,
                 type=kind,
                 operator_id=contact.operator_id,
-                previous_operator_id=previous_operator_id,
+                previous_operator_id=previous.id if previous else None,
                 reason=reason,
                 batch_id=None if position is None else self._batch_id,
                 position=position,
@@ -178,26 +219,9 @@ class Ledger:
         )
         return change.id
 
-    def _operator(self, operator_id: int | None) -> dict[str, Any] | None:
-        return None if operator_id is None else {"id": operator_id, "name": self.pool.operators[operator_id].name}
+    def _named(self, operator_id: int | None) -> OperatorName | None:
+        return None if operator_id is None else OperatorName(operator_id, self.pool.operators[operator_id].name)
 
 
-class _WaitingQueue:
-    """The waiting contacts of one source, oldest first, read in chunks."""
-
-    def __init__(self, conn: AsyncConnection, source_id: int) -> None:
-        self._conn, self._source_id = conn, source_id
-        self._chunk: deque[tuple[Contact, Lead]] = deque()
-        self._after: UUID | None = None
-
-    async def head(self) -> Contact | None:
-        if not self._chunk:
-            self._chunk.extend(
-                await contact_rows.oldest_waiting(self._conn, self._source_id, self._after, WAITING_CHUNK)
-            )
-        return self._chunk[0][0] if self._chunk else None
-
-    def pop(self) -> tuple[Contact, Lead]:
-        contact, lead = self._chunk.popleft()
-        self._after = contact.id
-        return contact, lead
+def _shown(operator: OperatorName | None) -> dict[str, Any] | None:
+    return None if operator is None else {"id": operator.id, "name": operator.name}

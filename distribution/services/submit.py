@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.messages import Submission
-from distribution.selection.pool import Source
+from distribution.selection.pool import Pool, Source
 from distribution.services.ledger import Ledger
 from distribution.services.serve import SERVE_LIMIT
 from distribution.store import contacts as contact_rows
@@ -42,7 +42,21 @@ async def submit(
     conn: AsyncConnection, submissions: Sequence[Submission], random: Random, claim: Claim | None = None
 ) -> Submissions:
     """Take submissions in order; a known key is the same contact, a key with another body is refused."""
-    pool = await lock_pool(conn, codes={s.source for s in submissions})
+    return await submit_to(
+        conn, await lock_pool(conn, codes={s.source for s in submissions}), submissions, random, claim
+    )
+
+
+async def submit_to(
+    conn: AsyncConnection,
+    pool: Pool,
+    submissions: Sequence[Submission],
+    random: Random,
+    claim: Claim | None = None,
+) -> Submissions:
+    """The same over a pool that is locked already."""
+    if not submissions:
+        return Submissions([], [])
     sources = {source.code: source for source in pool.sources.values()}
     known = await _known(conn, submissions, sources)
     first: dict[Key, Submission] = {}

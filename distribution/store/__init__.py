@@ -2,6 +2,7 @@
 
 tables    every table, as the newest revision has it
 engine    how to connect, and the only place that commits or rolls back
+commit    work in one transaction, repeated where it lost a race
 schema    whether the database has the revision this code knows
 rows      many values in one statement, on either database
 """

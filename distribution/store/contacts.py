@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.leads import Lead
 from distribution.store.rows import values_table
-from distribution.store.tables import NumberedId, contacts, leads
+from distribution.store.tables import NumberedId, contacts, decisions, leads, operators
 
 WAITING, ACTIVE, CLOSED = "waiting", "active", "closed"
 
@@ -35,7 +35,24 @@ class Contact:
     closed_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OperatorName:
+    """An operator as events name it."""
+
+    id: int
+    name: str
+
+
+class Waiting(NamedTuple):
+    """A contact, its lead, and who had it before it came back to wait."""
+
+    contact: Contact
+    lead: Lead
+    previous: OperatorName | None
+
+
 FIELDS = tuple(contacts.c[name] for name in Contact.__slots__)
+LEAD_FIELDS = (leads.c.external_id, leads.c.phone, leads.c.email)
 
 
 async def by_keys(conn: AsyncConnection, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Contact]:
@@ -55,24 +72,45 @@ async def by_ids(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Conta
     return {row.id: Contact(*row) for row in rows}
 
 
-async def oldest_waiting(
-    conn: AsyncConnection, source_id: int, after: UUID | None, limit: int
-) -> list[tuple[Contact, Lead]]:
-    """The next waiting contacts of a source, oldest first, with their leads."""
+async def oldest_waiting(conn: AsyncConnection, source_id: int, after: UUID | None, limit: int) -> list[Waiting]:
+    """The next waiting contacts of a source, oldest first."""
     c = contacts.c
-    query = (
-        sa.select(*FIELDS, leads.c.external_id, leads.c.phone, leads.c.email)
-        .join(leads, leads.c.id == c.lead_id)
-        .where(c.source_id == source_id, c.status == sa.literal_column("'waiting'"))
-        .order_by(c.id)
-        .limit(limit)
-    )
+    query = _with_leads().where(c.source_id == source_id, c.status == sa.literal_column("'waiting'")).limit(limit)
     if after is not None:
         query = query.where(c.id > after)
-    width = len(FIELDS)
-    return [
-        (contact := Contact(*row[:width]), Lead(contact.lead_id, *row[width:])) for row in await conn.execute(query)
-    ]
+    return [_waiting(row) for row in await conn.execute(query)]
+
+
+async def oldest_active(conn: AsyncConnection, operator_id: int, limit: int) -> list[Waiting]:
+    """The oldest active contacts of an operator."""
+    c = contacts.c
+    query = _with_leads().where(c.operator_id == operator_id, c.status == ACTIVE).limit(limit)
+    return [_waiting(row) for row in await conn.execute(query)]
+
+
+async def with_leads(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Waiting]:
+    """Contacts by id, each with its lead and, where it waits again, who had it before."""
+    wanted = values_table(conn, "wanted", ("id", sa.Uuid(), sorted(ids)))
+    query = _with_leads().where(contacts.c.id.in_(sa.select(wanted.c.id)))
+    return {row.id: _waiting(row) for row in await conn.execute(query)}
+
+
+def _with_leads() -> sa.Select[*tuple[Any, ...]]:
+    c, d = contacts.c, decisions.c
+    return (
+        sa.select(*FIELDS, *LEAD_FIELDS, d.previous_operator_id, operators.c.name)
+        .join(leads, leads.c.id == c.lead_id)
+        .join(decisions, sa.and_(d.contact_id == c.id, d.sequence == c.sequence))
+        .outerjoin(operators, operators.c.id == d.previous_operator_id)
+        .order_by(c.id)
+    )
+
+
+def _waiting(row: Sequence[Any]) -> Waiting:
+    contact = Contact(*row[: len(FIELDS)])
+    external_id, phone, email, previous_id, previous_name = row[len(FIELDS) :]
+    previous = None if previous_id is None else OperatorName(previous_id, previous_name)
+    return Waiting(contact, Lead(contact.lead_id, external_id, phone, email), previous)
 
 
 async def last_operators(conn: AsyncConnection, lead_ids: Iterable[int]) -> dict[int, int]:

@@ -1,12 +1,12 @@
 """Locks and reads the operators and sources that a transaction decides over."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import StalePool
-from distribution.selection.pool import Operator, Pool, Source
+from distribution.selection.pool import SMOOTH_WEIGHTED, Operator, Pool, Source
 from distribution.store.rows import values_table
 from distribution.store.tables import MAX_ID, NumberedId, contacts, operators, source_operators, sources
 
@@ -21,12 +21,20 @@ async def lock_pool(
     Raises StalePool where an operator got another source before it was locked.
     """
     source_rows = await _lock_sources(conn, codes, operator_ids, ids)
-    weights = await _lock_operators(conn, [row.id for row in source_rows], operator_ids)
-    await _check_not_stale(conn, {row.id for row in source_rows}, operator_ids)
-    pool_operators, by_source = weights
+    source_ids = [row.id for row in source_rows]
+    operator_rows = await _lock_operators(conn, source_ids, operator_ids)
+    await _check_not_stale(conn, set(source_ids), operator_ids)
+    weights: dict[int, list[tuple[int, int]]] = {source_id: [] for source_id in source_ids}
+    deficits = {}
+    smooth = {row.id for row in source_rows if row.strategy == SMOOTH_WEIGHTED}
+    for source_id, operator_id, weight, deficit in await _weights(conn, source_ids):
+        weights[source_id].append((operator_id, weight))
+        if source_id in smooth:
+            deficits[source_id, operator_id] = deficit
     return Pool(
-        pool_operators,
-        [Source(r.id, r.code, r.strategy, r.sticky, tuple(by_source.get(r.id, ()))) for r in source_rows],
+        [Operator(*row) for row in operator_rows],
+        [Source(r.id, r.code, r.strategy, r.sticky, tuple(weights[r.id])) for r in source_rows],
+        deficits,
     )
 
 
@@ -35,6 +43,20 @@ async def sources_with_waiting(conn: AsyncConnection, source_ids: Iterable[int])
     wanted = values_table(conn, "wanted", ("id", NumberedId, sorted(source_ids)))
     one = sa.exists().where(contacts.c.source_id == wanted.c.id, contacts.c.status == sa.literal_column("'waiting'"))
     return set((await conn.scalars(sa.select(wanted.c.id).where(one))).all())
+
+
+async def servable_sources(conn: AsyncConnection) -> list[int]:
+    """Sources with a waiting contact and an operator who could take it: there should be none."""
+    w, o = source_operators.c, operators.c
+    waiting = sa.exists().where(
+        contacts.c.source_id == sources.c.id, contacts.c.status == sa.literal_column("'waiting'")
+    )
+    able = (
+        sa.exists()
+        .where(w.source_id == sources.c.id, w.operator_id == o.id, w.weight > 0)
+        .where(o.is_active, o.load < o.max_active_contacts)
+    )
+    return list((await conn.scalars(sa.select(sources.c.id).where(waiting, able).order_by(sources.c.id))).all())
 
 
 async def change_loads(conn: AsyncConnection, changes: dict[int, int], forced: Collection[int] = ()) -> None:
@@ -60,6 +82,26 @@ async def change_loads(conn: AsyncConnection, changes: dict[int, int], forced: C
     )
     if done.rowcount != len(rows):
         raise StalePool("an operator's load was not what the lock said")
+
+
+async def write_deficits(conn: AsyncConnection, deficits: Mapping[tuple[int, int], float]) -> None:
+    """Keep what operators are owed, by (source id, operator id)."""
+    if not deficits:
+        return
+    keys = sorted(deficits)
+    owed = values_table(
+        conn,
+        "owed",
+        ("source_id", NumberedId, [source_id for source_id, _ in keys]),
+        ("operator_id", NumberedId, [operator_id for _, operator_id in keys]),
+        ("deficit", sa.Double(), [deficits[key] for key in keys]),
+    )
+    w = source_operators.c
+    await conn.execute(
+        sa.update(source_operators)
+        .where(w.source_id == owed.c.source_id, w.operator_id == owed.c.operator_id)
+        .values(deficit=owed.c.deficit)
+    )
 
 
 async def _lock_sources(
@@ -92,7 +134,7 @@ async def _lock_sources(
 
 async def _lock_operators(
     conn: AsyncConnection, source_ids: list[int], operator_ids: Collection[int]
-) -> tuple[list[Operator], dict[int, list[tuple[int, int]]]]:
+) -> Sequence[sa.Row[int, str, bool, int, int]]:
     concerned = values_table(conn, "concerned", ("id", NumberedId, source_ids))
     of_sources = sa.select(source_operators.c.operator_id).where(
         source_operators.c.source_id.in_(sa.select(concerned.c.id))
@@ -105,16 +147,18 @@ async def _lock_operators(
         .order_by(o.id)
         .with_for_update(key_share=True)
     )
+    return rows.all()
+
+
+async def _weights(conn: AsyncConnection, source_ids: list[int]) -> Sequence[sa.Row[int, int, int, float]]:
+    concerned = values_table(conn, "concerned", ("id", NumberedId, source_ids))
     w = source_operators.c
-    weights = await conn.execute(
-        sa.select(w.source_id, w.operator_id, w.weight)
+    rows = await conn.execute(
+        sa.select(w.source_id, w.operator_id, w.weight, w.deficit)
         .where(w.source_id.in_(sa.select(concerned.c.id)))
         .order_by(w.operator_id)
     )
-    by_source: dict[int, list[tuple[int, int]]] = {}
-    for source_id, operator_id, weight in weights:
-        by_source.setdefault(source_id, []).append((operator_id, weight))
-    return [Operator(*row) for row in rows], by_source
+    return rows.all()
 
 
 async def _check_not_stale(conn: AsyncConnection, locked: set[int], operator_ids: Collection[int]) -> None:

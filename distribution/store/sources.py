@@ -1,6 +1,6 @@
 """Sources as admins see and change them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.pages import Page, cut
+from distribution.store.rows import values_table
 from distribution.store.tables import contacts, sources
 
 
@@ -62,3 +63,12 @@ async def has_contacts(conn: AsyncConnection, source_id: int) -> bool:
 async def delete(conn: AsyncConnection, source_id: int) -> None:
     """Remove a source, and its weights with it."""
     await conn.execute(sa.delete(sources).where(sources.c.id == source_id))
+
+
+async def ids_by_code(conn: AsyncConnection, codes: Collection[str]) -> dict[str, int]:
+    """Ids of the sources that there are of these codes."""
+    wanted = values_table(conn, "codes", ("code", sa.Text(), sorted(codes)))
+    rows = await conn.execute(
+        sa.select(sources.c.code, sources.c.id).where(sources.c.code.in_(sa.select(wanted.c.code)))
+    )
+    return {row.code: row.id for row in rows}

@@ -69,6 +69,7 @@ source_operators = sa.Table(
     sa.Column("source_id", sa.ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("operator_id", sa.ForeignKey("operators.id", ondelete="CASCADE"), primary_key=True, index=True),
     sa.Column("weight", sa.Integer, nullable=False),
+    sa.Column("deficit", sa.Double, nullable=False, server_default="0"),
     sa.CheckConstraint("weight >= 0 AND weight <= 10000", name="weight"),
     sqlite_with_rowid=False,
 )
@@ -142,6 +143,8 @@ decisions = sa.Table(
 
 OPEN = sa.text("state IN ('deferred', 'rejected')")
 
+DEFERRED = sa.text("state = 'deferred'")
+
 parked_messages = sa.Table(
     "parked_messages",
     metadata,
@@ -156,10 +159,12 @@ parked_messages = sa.Table(
     sa.Column("fingerprint", sa.LargeBinary, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("next_attempt_at", UtcDateTime),
     sa.Index(
         "uq_parked_messages_open_fingerprint", "fingerprint", unique=True, sqlite_where=OPEN, postgresql_where=OPEN
     ),
     sa.Index("ix_parked_messages_state_code_id", "state", "code", "id"),
+    sa.Index("ix_parked_messages_due", "next_attempt_at", sqlite_where=DEFERRED, postgresql_where=DEFERRED),
     sa.CheckConstraint("state IN ('deferred', 'rejected', 'replayed', 'dropped')", name="state"),
 )
 

@@ -69,12 +69,20 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True)),
         sa.CheckConstraint(
             "state IN ('deferred', 'rejected', 'replayed', 'dropped')", name=op.f("ck_parked_messages_state")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_parked_messages")),
     )
     op.create_index("ix_parked_messages_state_code_id", "parked_messages", ["state", "code", "id"])
+    op.create_index(
+        "ix_parked_messages_due",
+        "parked_messages",
+        ["next_attempt_at"],
+        sqlite_where=sa.text("state = 'deferred'"),
+        postgresql_where=sa.text("state = 'deferred'"),
+    )
     op.create_index(
         "uq_parked_messages_open_fingerprint",
         "parked_messages",
@@ -150,6 +158,7 @@ def upgrade() -> None:
         sa.Column("source_id", NumberedId, nullable=False),
         sa.Column("operator_id", NumberedId, nullable=False),
         sa.Column("weight", sa.Integer(), nullable=False),
+        sa.Column("deficit", sa.Double(), server_default="0", nullable=False),
         sa.CheckConstraint("weight >= 0 AND weight <= 10000", name=op.f("ck_source_operators_weight")),
         sa.ForeignKeyConstraint(
             ["operator_id"], ["operators.id"], name=op.f("fk_source_operators_operator_id"), ondelete="CASCADE"

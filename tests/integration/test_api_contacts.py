@@ -20,6 +20,7 @@ SHAPE = {
 ONE = {*SHAPE, "lead", "source", "operator"}
 ENTRY = {"sequence", "type", "time", "operator_id", "reason", "decision", "explanation"}
 LEAD: dict[str, Any] = {"external_id": "tg:1001", "phone": "+79991234567", "email": "anna@example.com"}
+PAYLOADS: list[Any] = [None, "", "a\0b", [], {}, 0, -1.5e-7, 10**60, True, {"ключ": ["🙂", {"a": None}]}]
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -82,7 +83,7 @@ async def test_one_key_at_the_same_time_makes_one_contact(admin: httpx2.AsyncCli
 async def test_the_key_may_come_in_the_header(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
     """Header and body name the same key, either alone will do."""
     await make_source(engine, {})
-    header = {"Idempotency-Key": "ключ".encode()}
+    header = {b"Idempotency-Key": "ключ".encode()}
     made = await admin.post("/contacts", json=body(None), headers=header)
     assert (made.status_code, made.json()["message_id"]) == (201, "ключ")
     assert (await admin.post("/contacts", json=body("ключ"))).status_code == 200
@@ -97,7 +98,7 @@ async def test_a_key_that_cannot_be_kept_is_named(admin: httpx2.AsyncClient, eng
     assert fields_of(await admin.post("/contacts", json=body(None) | {"message_id": 7})) == ["message_id"]
     differing = await admin.post("/contacts", json=body("a"), headers={"Idempotency-Key": "b"})
     assert fields_of(differing) == ["message_id"]
-    not_text = await admin.post("/contacts", json=body(None), headers={"Idempotency-Key": b"\xff"})
+    not_text = await admin.post("/contacts", json=body(None), headers={b"Idempotency-Key": b"\xff"})
     assert fields_of(not_text) == ["Idempotency-Key"]
     assert await all_contacts(engine) == []
 
@@ -126,9 +127,7 @@ async def test_a_wrong_submission_is_named_and_unknown_fields_are_ignored(
 async def test_any_payload_comes_back_as_it_went_in(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
     """Every JSON value, also none, NUL characters and numbers that no 64 bits hold."""
     await make_source(engine, {})
-    for number, payload in enumerate(
-        (None, "", "a\0b", [], {}, 0, -1.5e-7, 10**60, True, {"ключ": ["🙂", {"a": None}]})
-    ):
+    for number, payload in enumerate(PAYLOADS):
         contact = (await admin.post("/contacts", json=body(f"m{number}", payload=payload))).json()
         assert contact["payload"] == payload
         assert (await admin.get(f"/contacts/{contact['id']}")).json()["payload"] == payload

@@ -60,7 +60,9 @@ async def test_a_page_of_large_bodies_is_short_and_nothing_is_left_out(
     size = PAGE_BYTES // 2 - 10
     bodies = [b"a" * size, b"b" * size, b"c" * size, b"d" * (PAGE_BYTES + 1), b"e", b"f"]
     await take(engine, [Incoming(content, message_id=chr(content[0])) for content in bodies])
-    sizes, keys, cursor = [], [], ""
+    sizes: list[int] = []
+    keys: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = (await admin.get("/parked", params={"cursor": cursor} if cursor else {})).json()
         sizes.append(len(page["items"]))

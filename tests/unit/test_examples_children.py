@@ -74,7 +74,7 @@ def test_a_child_that_is_meant_to_end_well_and_does_not_is_an_error(started: Chi
 
 
 def test_a_child_that_does_not_listen_is_ended_with_its_own_children(modules: Path) -> None:
-    """SIGTERM ignored, and a grandchild in a session of its own: both are gone after the block."""
+    """SIGTERM ignored, and a grandchild outside its process group: both are gone after the block."""
     told = modules / "told"
     (modules / "stubborn.py").write_text(STUBBORN.format(told=told))
     with children({**os.environ, "PYTHONPATH": str(modules)}, patience=0.5) as started:

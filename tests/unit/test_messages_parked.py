@@ -6,7 +6,7 @@ import pytest
 
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.messages import CLOUDEVENTS_TYPE, Incoming, decode
-from tests.factories import MAX_BYTES, body
+from tests.factories import MAX_BYTES, body, submission_of
 
 
 def rejected(message: Incoming) -> MessageRejected:
@@ -134,7 +134,7 @@ def test_another_content_type_is_named(content_type: str) -> None:
 def test_the_limit_of_bytes_is_exact() -> None:
     """A body of exactly MAX_MESSAGE_BYTES is taken, one byte more is parked as too large."""
     exact = Incoming(body().ljust(2048), message_id="k")
-    assert decode(exact, 2048).external_id == "tg:1001"
+    assert submission_of(exact, 2048).external_id == "tg:1001"
     with pytest.raises(MessageRejected) as refusal:
         decode(Incoming(body().ljust(2049), message_id="k"), 2048)
     assert refusal.value.code == ParkedCode.TOO_LARGE

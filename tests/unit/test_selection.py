@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from distribution.selection.pool import STICKY, WEIGHTED_RANDOM, LeftOut, Operator, Pool, Source
-from distribution.selection.strategies import NOBODY, Pick, draw_from, pick, weighted
+from distribution.selection.strategies import NOBODY, Pick, draw_from, pick
 
 
 def pool_of(*people: tuple[int, bool, int, int], sticky: bool = False) -> Pool:
@@ -45,14 +45,16 @@ def test_the_one_reason_is_the_first_that_holds(
 )
 def test_a_draw_can_be_checked_by_hand(draw: float, operator_id: int) -> None:
     """Weights 30, 50, 20 in id order: below 0.3 is the first, below 0.8 the second, from there the third."""
-    assert weighted([(1, 30), (2, 50), (3, 20)], draw) == operator_id
+    pool = pool_of(*((weight, True, 0, 9) for weight in (30, 50, 20)))
+    assert pick(pool, 1, draw) == Pick(operator_id, WEIGHTED_RANDOM, draw)
 
 
 def test_a_draw_on_a_border_belongs_to_the_next() -> None:
     """A border is exact for every weight, though 0.29 * 100 is a little less than 29 to a computer."""
     for border in range(1, 100):
-        assert weighted([(1, border), (2, 100 - border)], border / 100) == 2, border
-        assert weighted([(1, border), (2, 100 - border)], border / 100 - 1e-9) == 1, border
+        pool = pool_of((border, True, 0, 9), (100 - border, True, 0, 9))
+        assert pick(pool, 1, border / 100).operator_id == 2, border
+        assert pick(pool, 1, border / 100 - 1e-9).operator_id == 1, border
 
 
 def test_a_draw_is_from_zero_to_below_one_in_nine_digits(random: Random) -> None:

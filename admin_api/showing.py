@@ -1,0 +1,174 @@
+"""How the contract's shapes are made from what the business answers."""
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import orjson
+
+from admin_api.cursors import cursor_of
+from admin_api.shapes import (
+    ContactInFull,
+    ContactShape,
+    ContactWithNames,
+    HistoryEntry,
+    LeadShape,
+    OperatorShape,
+    PageShape,
+    ParkedShape,
+    SourceShape,
+    WeightsShape,
+)
+from distribution.ids import isoformat
+from distribution.services.contacts import Shown
+from distribution.services.leads import LeadShown
+from distribution.services.sources import shares
+from distribution.store.contacts import Contact
+from distribution.store.operators import OperatorRow
+from distribution.store.pages import Page
+from distribution.store.parked import Parked
+from distribution.store.sources import SourceRow
+from distribution.store.weights import WeightRow
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def page_shape(page: Page[R, int] | Page[R, UUID], shape: Callable[[R], T]) -> PageShape[T]:
+    """A page of these shapes."""
+    return {"items": [shape(item) for item in page.items], "next_cursor": cursor_of(page.last)}
+
+
+def operator_shape(row: OperatorRow) -> OperatorShape:
+    """An operator as the API shows it."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "is_active": row.is_active,
+        "max_active_contacts": row.max_active_contacts,
+        "load": row.load,
+        "created_at": isoformat(row.created_at),
+    }
+
+
+def source_shape(row: SourceRow) -> SourceShape:
+    """A source as the API shows it."""
+    return {
+        "id": row.id,
+        "code": row.code,
+        "name": row.name,
+        "strategy": row.strategy,
+        "sticky": row.sticky,
+        "created_at": isoformat(row.created_at),
+    }
+
+
+def weights_shape(rows: Sequence[WeightRow]) -> WeightsShape:
+    """The weights of a source as the API shows them."""
+    return {
+        "operators": [
+            {
+                "operator_id": row.operator_id,
+                "name": row.name,
+                "weight": row.weight,
+                "share": share,
+                "is_active": row.is_active,
+                "load": row.load,
+                "max_active_contacts": row.max_active_contacts,
+            }
+            for row, share in zip(rows, shares(rows), strict=True)
+        ]
+    }
+
+
+def contact_shape(contact: Contact) -> ContactShape:
+    """A contact as lists show it."""
+    return {
+        "id": str(contact.id),
+        "status": contact.status,
+        "lead_id": contact.lead_id,
+        "source_id": contact.source_id,
+        "operator_id": contact.operator_id,
+        "message_id": contact.message_id,
+        "payload": orjson.Fragment(contact.payload),
+        "created_at": isoformat(contact.created_at),
+        "assigned_at": _time(contact.assigned_at),
+        "closed_at": _time(contact.closed_at),
+    }
+
+
+def contact_with_names(shown: Shown) -> ContactWithNames:
+    """A contact as the answer to its submission shows it."""
+    return {
+        **contact_shape(shown.contact),
+        "lead": {
+            "id": shown.lead.id,
+            "external_id": shown.lead.external_id,
+            "phone": shown.lead.phone,
+            "email": shown.lead.email,
+        },
+        "source": {"id": shown.contact.source_id, "code": shown.source_code},
+        "operator": (
+            None
+            if shown.contact.operator_id is None
+            else {"id": shown.contact.operator_id, "name": shown.operator_name or ""}
+        ),
+    }
+
+
+def contact_in_full(shown: Shown, history: Sequence[dict[str, Any]]) -> ContactInFull:
+    """A contact with everything that happened to it."""
+    return {**contact_with_names(shown), "history": [_entry(entry) for entry in history]}
+
+
+def lead_shape(lead: LeadShown) -> LeadShape:
+    """A lead as the API shows it."""
+    return {
+        "id": lead.id,
+        "external_id": lead.external_id,
+        "phone": lead.phone,
+        "email": lead.email,
+        "created_at": isoformat(lead.created_at),
+        "contacts": [contact_shape(contact) for contact in lead.contacts],
+        "contacts_total": lead.contacts_total,
+    }
+
+
+def parked_shape(parked: Parked) -> ParkedShape:
+    """A parked message as the API shows it."""
+    shape: ParkedShape = {
+        "id": str(parked.id),
+        "state": parked.state,
+        "code": parked.code,
+        "detail": parked.detail,
+        "source": parked.source,
+        "message_id": parked.message_id,
+        # Parsed, not spliced: headers may have held numbers that are none in JSON.
+        "properties": json.loads(parked.properties),
+        "attempts": parked.attempts,
+        "created_at": isoformat(parked.created_at),
+    }
+    try:
+        shape["body"] = parked.body.decode()
+    except UnicodeDecodeError:
+        shape["body_base64"] = base64.b64encode(parked.body).decode()
+    return shape
+
+
+def _entry(entry: dict[str, Any]) -> HistoryEntry:
+    return {
+        "sequence": entry["sequence"],
+        "type": entry["type"],
+        "time": isoformat(entry["time"]),
+        "operator_id": entry["operator_id"],
+        "reason": entry["reason"],
+        "decision": entry["decision"],
+        "explanation": entry["explanation"],
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else isoformat(moment)

@@ -1,0 +1,75 @@
+"""Contacts that people move: given by hand, or taken from an operator who leaves."""
+
+from random import Random
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.errors import Conflict, InvalidField, NotFound, StalePool
+from distribution.selection.pool import Pool
+from distribution.services.ledger import Ledger
+from distribution.services.serve import SERVE_LIMIT
+from distribution.store import contacts as contact_rows
+from distribution.store.contacts import ACTIVE, CLOSED, Contact
+from distribution.store.pools import lock_pool
+
+MOVE_LIMIT = 200
+
+
+async def assign(
+    conn: AsyncConnection, random: Random, contact_id: UUID, operator_id: int, *, force: bool
+) -> frozenset[int]:
+    """Give a waiting or active contact to an operator by hand; a place this frees is filled.
+
+    At the limit it is a Conflict, unless forced. Answers the sources to serve in further transactions.
+    """
+    seen = (await contact_rows.by_ids(conn, [contact_id])).get(contact_id)
+    if seen is None:
+        raise NotFound("contact", contact_id)
+    held = {seen.operator_id} if seen.operator_id is not None else set()
+    pool = await lock_pool(conn, ids=[seen.source_id], operator_ids={operator_id} | held)
+    contact, lead, previous = (await contact_rows.with_leads(conn, [contact_id]))[contact_id]
+    if contact.operator_id is not None and contact.operator_id not in pool.operators:
+        raise StalePool("the contact moved meanwhile")
+    if contact.status == ACTIVE and contact.operator_id == operator_id:
+        return frozenset()
+    over = _check(pool, contact, operator_id, force=force)
+    ledger = Ledger(conn, pool, random)
+    ledger.give(contact, lead, operator_id, previous, forced=over)
+    served = await ledger.serve_waiting(SERVE_LIMIT)
+    await ledger.flush()
+    return frozenset(pool.sources) if served == SERVE_LIMIT else frozenset()
+
+
+async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> bool:
+    """Move up to MOVE_LIMIT active contacts, the oldest first, from an inactive operator to others or to waiting.
+
+    True asks the caller to call again in a new transaction.
+    """
+    seen = await contact_rows.oldest_active(conn, operator_id, MOVE_LIMIT)
+    sources = {contact.source_id for contact, _, _ in seen}
+    pool = await lock_pool(conn, ids=sources, operator_ids=[operator_id])
+    full = await contact_rows.with_leads(conn, [contact.id for contact, _, _ in seen])
+    ledger = Ledger(conn, pool, random)
+    await ledger.serve_waiting(SERVE_LIMIT)
+    for contact, lead, _ in full.values():
+        if contact.status == ACTIVE and contact.operator_id == operator_id:
+            ledger.move_away(contact, lead, last_operator_id=None)
+    await ledger.flush()
+    return len(seen) == MOVE_LIMIT
+
+
+def _check(pool: Pool, contact: Contact, operator_id: int, *, force: bool) -> bool:
+    """Whether the operator may have the contact; answers whether that takes it over the limit."""
+    operator = pool.operators.get(operator_id)
+    if operator is None:
+        raise InvalidField("operator_id", f"There is no operator {operator_id}.")
+    if contact.status == CLOSED:
+        raise Conflict(f"Contact {contact.id} is closed.")
+    if not operator.is_active:
+        raise Conflict(f"{operator.name} is not active; activate the operator first.")
+    full = operator.load >= operator.max_active_contacts
+    if full and not force:
+        taken = f"{operator.load} of {operator.max_active_contacts} places taken"
+        raise Conflict(f"{operator.name} has {taken}; close a contact, raise the limit, or force it.")
+    return full

@@ -1,0 +1,95 @@
+"""Parked messages are tried again: the deferred by themselves, all others when a person asks for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.errors import Conflict, MessageRejected, NotFound
+from distribution.services.park import next_attempt, restored, words
+from distribution.services.process import Arrival, Outcome, Processed, process, understood
+from distribution.services.replies import replies_to
+from distribution.store import outbox, parked
+from distribution.store.parked import DEFERRED, DROPPED, REJECTED, REPLAYED, Parked
+
+CHUNK = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many went through and how many are parked again; `last`: where to go on; `unserved`: sources to serve."""
+
+    replayed: int
+    parked_again: int
+    last: UUID | None
+    unserved: frozenset[int]
+
+
+async def retry_due(conn: AsyncConnection, random: Random, now: datetime, max_bytes: int) -> Replayed:
+    """Try deferred messages whose time has come."""
+    return await _again(conn, await parked.due(conn, now, CHUNK), random, now, max_bytes)
+
+
+async def replay_code(conn: AsyncConnection, random: Random, code: str, after: UUID | None, max_bytes: int) -> Replayed:
+    """Try up to CHUNK parked messages of a code, oldest first; call again with `last` until that is None."""
+    rows = await parked.open_ones(conn, code, after, CHUNK)
+    return await _again(conn, rows, random, datetime.now(UTC), max_bytes)
+
+
+async def replay_one(conn: AsyncConnection, random: Random, parked_id: UUID, max_bytes: int) -> Replayed:
+    """Try one parked message; one that is done with is a Conflict."""
+    row = await open_row(conn, parked_id)
+    return await _again(conn, [row], random, datetime.now(UTC), max_bytes)
+
+
+async def drop(conn: AsyncConnection, parked_id: UUID) -> Parked:
+    """Give a parked message up; it stays on record."""
+    row = await open_row(conn, parked_id)
+    row.state, row.next_attempt_at = DROPPED, None
+    await parked.update(conn, [row])
+    return row
+
+
+async def open_row(conn: AsyncConnection, parked_id: UUID) -> Parked:
+    """A parked message that is not done with, locked; else NotFound or Conflict."""
+    row = await parked.lock(conn, parked_id)
+    if row is None:
+        raise NotFound("parked message", parked_id)
+    if row.state not in (DEFERRED, REJECTED):
+        raise Conflict(f"Parked message {parked_id} is {row.state} already.")
+    return row
+
+
+async def _again(
+    conn: AsyncConnection, rows: Sequence[Parked], random: Random, now: datetime, max_bytes: int
+) -> Replayed:
+    if not rows:
+        return Replayed(0, 0, None, frozenset())
+    done = await process(conn, [understood(restored(row), max_bytes) for row in rows], random)
+    for row, (_, outcome) in zip(rows, done.settled, strict=True):
+        _mark(row, outcome, now)
+    await parked.update(conn, rows)
+    await outbox.insert(conn, await replies_to(conn, _final(done, rows), last_try=True), None)
+    through = sum(row.state == REPLAYED for row in rows)
+    return Replayed(through, len(rows) - through, rows[-1].id, done.unserved)
+
+
+def _mark(row: Parked, outcome: Outcome, now: datetime) -> None:
+    row.attempts += 1
+    if not isinstance(outcome, MessageRejected):
+        row.state, row.next_attempt_at = REPLAYED, None
+        return
+    row.next_attempt_at = next_attempt(outcome, row.created_at, now)
+    row.state = REJECTED if row.next_attempt_at is None else DEFERRED
+    row.code, row.detail, row.source = str(outcome.code), words(outcome), outcome.source
+
+
+def _final(done: Processed, rows: Sequence[Parked]) -> Processed:
+    """Without what will be tried again: nobody is told yet."""
+    settled: list[tuple[Arrival, Outcome]] = [
+        each for row, each in zip(rows, done.settled, strict=True) if row.state != DEFERRED
+    ]
+    return Processed(settled, done.publications, done.unserved)

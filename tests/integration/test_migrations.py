@@ -1,0 +1,132 @@
+"""The revisions build the schema that the code knows, on both databases, and can be taken back."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import ReflectedIndex
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from distribution.store import schema
+from distribution.store.engine import reading, transaction
+from distribution.store.tables import metadata
+
+ROOT = Path(schema.__file__).parents[2]
+Shape = dict[str, dict[str, Any]]
+
+
+def shape_of(conn: Connection) -> Shape:
+    """Every table with its columns, keys, constraints and indexes, in an order of their own."""
+    inspector = sa.inspect(conn)
+    found: Shape = {}
+    for table in inspector.get_table_names():
+        found[table] = {
+            "columns": {c["name"]: (str(c["type"]), c["nullable"], c["default"]) for c in inspector.get_columns(table)},
+            "primary key": inspector.get_pk_constraint(table),
+            "foreign keys": sorted(inspector.get_foreign_keys(table), key=str),
+            "unique": sorted(inspector.get_unique_constraints(table), key=str),
+            "checks": sorted(inspector.get_check_constraints(table), key=str),
+            "indexes": sorted(map(index_shape, inspector.get_indexes(table)), key=str),
+        }
+    return found
+
+
+def index_shape(index: ReflectedIndex) -> tuple[Any, ...]:
+    """Name, columns, whether unique, and the condition of a partial one."""
+    options = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return index["name"], index["column_names"], index["unique"], options
+
+
+def without_rowid(conn: Connection) -> set[str]:
+    """SQLite's tables that are kept in the order of their key."""
+    rows = conn.exec_driver_sql("SELECT name FROM pragma_table_list WHERE wr = 1").all()
+    return {name for (name,) in rows}
+
+
+def rebuild_from_models(conn: Connection) -> None:
+    """The tables as the models say, without any revision."""
+    metadata.drop_all(conn)
+    metadata.create_all(conn)
+
+
+async def shape(engine: AsyncEngine) -> Shape:
+    """The schema as the database tells it, without the table of revisions."""
+    async with reading(engine) as conn:
+        found = await conn.run_sync(shape_of)
+    found.pop("alembic_version", None)
+    return found
+
+
+async def test_models_and_revisions_agree(engine: AsyncEngine) -> None:
+    """Alembic finds nothing to add to the revisions."""
+    async with reading(engine) as conn:
+        differences = await conn.run_sync(
+            lambda c: compare_metadata(
+                MigrationContext.configure(c, opts={"compare_type": True, "compare_server_default": True}), metadata
+            )
+        )
+    assert differences == []
+
+
+async def test_models_build_what_the_revisions_build(engine: AsyncEngine) -> None:
+    """Checks, partial indexes and what else Alembic does not compare are the same too."""
+    by_revisions = await shape(engine)
+    tables = set()
+    if engine.dialect.name == "sqlite":
+        async with reading(engine) as conn:
+            tables = await conn.run_sync(without_rowid)
+        assert tables == {"source_operators", "decisions"}
+    async with transaction(engine) as conn:
+        await conn.run_sync(rebuild_from_models)
+    assert await shape(engine) == by_revisions
+    if engine.dialect.name == "sqlite":
+        async with reading(engine) as conn:
+            assert await conn.run_sync(without_rowid) == tables
+
+
+async def test_both_databases_have_the_same_tables_and_columns(engine: AsyncEngine) -> None:
+    """An admin who moves from SQLite to PostgreSQL finds every table and column again."""
+    found = await shape(engine)
+    expected = {t.name: {c.name: c.nullable for c in t.columns} for t in metadata.tables.values()}
+    assert {t: {c: nullable for c, (_, nullable, _) in s["columns"].items()} for t, s in found.items()} == expected
+
+
+async def test_every_constraint_has_a_name(engine: AsyncEngine) -> None:
+    """A later revision can drop any constraint by its name, and an error names what was violated."""
+    for table, parts in (await shape(engine)).items():
+        assert parts["primary key"]["name"] == f"pk_{table}"
+        for kind, prefix in (("foreign keys", "fk"), ("unique", "uq"), ("checks", "ck")):
+            for constraint in parts[kind]:
+                assert str(constraint["name"]).startswith(f"{prefix}_{table}_"), constraint
+
+
+async def test_down_and_up_again_gives_the_same_schema(database_url: str, engine: AsyncEngine) -> None:
+    """Taking the revisions back leaves nothing behind, and putting them on again builds the same."""
+    before = await shape(engine)
+    await asyncio.to_thread(command.downgrade, schema.config(database_url), "base")
+    assert await shape(engine) == {}
+    await asyncio.to_thread(schema.upgrade, database_url)
+    assert await shape(engine) == before
+    await schema.check(engine)
+
+
+async def test_two_processes_may_upgrade_at_once(database_url: str, engine: AsyncEngine) -> None:
+    """Worker and API started together on an empty database both find the schema there afterwards."""
+    await asyncio.to_thread(command.downgrade, schema.config(database_url), "base")
+    upgrades = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "alembic", "upgrade", "head", cwd=ROOT,
+            env=os.environ | {"DATABASE_URL": database_url}, stderr=asyncio.subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]  # fmt: skip
+    said = [(await upgrade.communicate())[1].decode() for upgrade in upgrades]
+    assert [upgrade.returncode for upgrade in upgrades] == [0, 0, 0], said
+    await schema.check(engine)

@@ -1,0 +1,117 @@
+"""Whatever arrives is understood or refused: nothing a sender can write makes the worker fall."""
+
+import dataclasses
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distribution.errors import MessageRejected, ParkedCode
+from distribution.messages import CLOUDEVENTS_TYPE, MAX_KEY_BYTES, Incoming, Submission, decode
+from tests.factories import submission_of
+
+MAX_BYTES = 4096
+AT_DECODE = {
+    ParkedCode.INVALID_JSON,
+    ParkedCode.INVALID_MESSAGE,
+    ParkedCode.MISSING_MESSAGE_ID,
+    ParkedCode.UNKNOWN_TYPE,
+    ParkedCode.TOO_LARGE,
+}
+
+anything = st.text(st.characters(), max_size=20)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | anything
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(anything, inner, max_size=3))
+codes = st.from_regex(r"[a-z0-9_-]{1,64}", fullmatch=True)
+no_nul = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+names = st.text(no_nul, min_size=1, max_size=30)
+near_misses = st.fixed_dictionaries(
+    {},
+    optional={
+        "source": codes | values,
+        "lead": st.fixed_dictionaries({}, optional={"external_id": names | values, "phone": values, "email": values}),
+        "payload": values,
+        "id": names | values,
+        "contact_id": st.uuids().map(str) | values,
+        "message_id": names | values,
+        "reason": values,
+        "type": st.just("contact.submit") | st.just("contact.close") | values,
+        "data": values,
+    },
+)
+properties = st.fixed_dictionaries(
+    {},
+    optional={
+        "message_id": st.none() | anything,
+        "type": st.none() | st.just("contact.submit") | st.just("contact.close") | anything,
+        "content_type": st.sampled_from([None, "application/json", CLOUDEVENTS_TYPE]) | anything,
+        "reply_to": st.none() | anything,
+        "correlation_id": st.none() | anything,
+        "headers": st.dictionaries(st.just("traceparent") | anything, values | st.binary(max_size=5), max_size=2),
+    },
+)
+finite = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | names,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+)
+
+
+def check(raw: bytes, kept: dict[str, Any]) -> None:
+    """Understood, with what both databases can hold, or refused under a code of the contract."""
+    try:
+        found = decode(Incoming(raw, **kept), MAX_BYTES)
+    except MessageRejected as refusal:
+        code, detail = refusal.code, refusal.detail
+        assert code in AT_DECODE
+        assert detail
+        assert len(detail) < 2000
+    else:
+        assert found.message_id is None or 1 <= len(found.message_id.encode()) <= MAX_KEY_BYTES
+        for text in filter(None, (value for value in dataclasses.astuple(found) if isinstance(value, str))):
+            assert text.encode()
+            assert "\0" not in text
+
+
+@given(st.binary(max_size=5000), properties)
+def test_any_bytes_are_answered(raw: bytes, kept: dict[str, Any]) -> None:
+    """Bytes that mean nothing are refused under a code, whatever properties come with them."""
+    check(raw, kept)
+
+
+@given(values | near_misses, properties)
+def test_any_json_is_answered(content: object, kept: dict[str, Any]) -> None:
+    """JSON that is almost a submission or a CloudEvent, NaN and lone surrogates included, is answered too."""
+    check(json.dumps(content).encode(), kept)
+    check(json.dumps(content, ensure_ascii=False).encode(errors="surrogatepass"), kept)
+
+
+def submitted(content: dict[str, Any], **kept: Any) -> Submission:
+    """What is understood of a valid body."""
+    return submission_of(Incoming(json.dumps(content).encode(), **kept), 2**20)
+
+
+@given(codes, names, st.none() | names, st.none() | names, finite)
+def test_every_valid_submission_is_understood(
+    source: str, external_id: str, phone: str | None, email: str | None, payload: object
+) -> None:
+    """What keeps to the contract gets through with its values unchanged, plain and in an envelope alike."""
+    lead = {"external_id": external_id, "phone": phone, "email": email}
+    content = {"source": source, "lead": lead, "payload": payload}
+    plain = submitted(content, message_id="k")
+    assert (plain.source, plain.external_id) == (source, external_id)
+    assert plain.phone == (phone if phone and phone.strip() else None)
+    assert plain.email == (email if email and email.strip() else None)
+    assert json.loads(plain.payload) == payload
+    assert submitted({"id": "k", "type": "contact.submit", "data": content}, content_type=CLOUDEVENTS_TYPE) == plain
+
+
+@given(finite, finite)
+def test_bodies_are_the_same_only_when_they_mean_the_same(one: object, other: object) -> None:
+    """A key is refused for another body exactly when the JSON means something else."""
+    digests = [
+        submitted({"source": "bot", "lead": {"external_id": "x"}, "payload": payload}, message_id="k").digest
+        for payload in (one, other)
+    ]
+    meanings = [json.dumps(payload, sort_keys=True) for payload in (one, other)]
+    assert (digests[0] == digests[1]) == (meanings[0] == meanings[1])

@@ -1,0 +1,51 @@
+"""Tokens and roles."""
+
+import pytest
+from starlette.datastructures import Headers
+
+from admin_api.auth import Identity, Role, authenticate, authorize, parse_tokens
+from admin_api.errors import Refused
+
+
+def test_entries_have_a_role_perhaps_a_name_and_a_token() -> None:
+    """Spaces around an entry and empty entries do not matter; without a name the role is the name."""
+    tokens = parse_tokens(" admin:olga:s3cret , bot:b~!, ,viewer:v ,")
+    assert tokens.identity_of(b"s3cret") == Identity(Role.ADMIN, "olga")
+    assert tokens.identity_of(b"b~!") == Identity(Role.BOT, "bot")
+    assert tokens.identity_of(b"v") == Identity(Role.VIEWER, "viewer")
+    assert tokens.identity_of(b"") is None
+    assert tokens.identity_of(b"s3cre") is None
+
+
+def test_no_entries_are_no_tokens() -> None:
+    """The setting may be empty."""
+    assert parse_tokens(" , ").known == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "verysecret", "admin:", ":verysecret", "Admin:verysecret", "verysecret:verysecret", "admin:very secret",
+        "admin:very\tsecret", "admin:ö-verysecret", "admin:a:b:verysecret", "admin::verysecret",
+        "admin:o o:verysecret", "bot:verysecret,admin:verysecret", "admin:verysecret\0", "admin:" + "verysecret" * 60,
+    ],
+)  # fmt: skip
+def test_a_bad_entry_is_refused_without_being_repeated(text: str) -> None:
+    """The message says which entry and why, never what it holds."""
+    with pytest.raises(ValueError, match=r"^(entry \d|the same token)") as refused:
+        parse_tokens(f"viewer:other,{text}")
+    assert "verysecret" not in str(refused.value)
+
+
+def test_tokens_are_not_kept_as_they_are() -> None:
+    """What could be printed by mistake holds no token."""
+    assert "s3cret" not in repr(parse_tokens("admin:s3cret"))
+
+
+def test_a_role_that_is_not_allowed_is_403_and_says_whose_it_is() -> None:
+    """The detail names the role and the roles that may."""
+    identity = authenticate(Headers({"Authorization": "Bearer t"}), parse_tokens("bot:t"))
+    with pytest.raises(Refused) as refused:
+        authorize(identity, frozenset({Role.ADMIN, Role.VIEWER}))
+    assert refused.value.status == 403
+    assert refused.value.detail == "The token's role is bot; this takes admin or viewer."

@@ -1,0 +1,73 @@
+"""Looks after what time brings: deferred messages that are due, and waiting contacts that were missed."""
+
+import asyncio
+from datetime import UTC, datetime
+from random import Random
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from distribution.services.replay import retry_due
+from distribution.store import parked
+from distribution.store.engine import reading
+from distribution.store.failures import in_words
+from distribution.store.pools import servable_sources
+from worker.batches import Batches, DatabaseAway
+from worker.link import wait_for_event
+from worker.relay import Relay
+from worker.status import Status
+
+DUE_EVERY_SECONDS = 1.0
+SWEEP_EVERY = 5
+"""Every so many rounds the sweep for missed contacts."""
+
+
+class Sweeper:
+    """Runs beside the consumer, also while there is no broker."""
+
+    def __init__(
+        self, engine: AsyncEngine, batches: Batches, relay: Relay, status: Status, random: Random, max_bytes: int
+    ) -> None:
+        self._engine, self._batches, self._relay, self._status = engine, batches, relay, status
+        self._random, self._max_bytes = random, max_bytes
+        self._stopping = asyncio.Event()
+        self._log = structlog.get_logger("worker.sweeper")
+
+    def stop(self) -> None:
+        """Make `run` return."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Look again and again until stopped; a database that is away is waited for."""
+        rounds = 0
+        while not self._stopping.is_set():
+            try:
+                await self.retry_deferred()
+                if rounds % SWEEP_EVERY == 0:
+                    await self.sweep()
+            except (SQLAlchemyError, OSError, DatabaseAway) as error:
+                self._log.warning("sweep_failed", reason=in_words(error))
+            rounds += 1
+            await wait_for_event(self._stopping, DUE_EVERY_SECONDS)
+
+    async def retry_deferred(self) -> None:
+        """Try deferred messages whose time has come."""
+        now = datetime.now(UTC)
+        async with reading(self._engine) as conn:
+            if not await parked.any_due(conn, now):
+                return
+        done = await self._batches.commit(lambda conn: retry_due(conn, self._random, now, self._max_bytes))
+        await self._batches.serve(done.unserved)
+        self._status.messages.labels("retried").inc(done.replayed)
+        self._relay.wake()
+
+    async def sweep(self) -> None:
+        """Serve waiting contacts that somebody could have: every change does so itself, so this finds none."""
+        async with reading(self._engine) as conn:
+            missed = await servable_sources(conn)
+        if missed:
+            self._status.swept.inc(len(missed))
+            self._log.warning("waiting_contacts_missed", source_ids=missed)
+            await self._batches.serve(missed)
+            self._relay.wake()
