@@ -30,7 +30,7 @@ async def open_source(engine: AsyncEngine) -> int:
 
 
 async def test_every_code_in_one_batch_with_good_messages(engine: AsyncEngine, random: Random) -> None:
-    """One message of each kind that can go wrong is parked under its code, and the good ones between them go through."""
+    """One message of each kind that can go wrong is parked under its code; the good ones between them go through."""
     await open_source(engine)
     good = [made.message(f"good-{i}") for i in range(1, 9)]
     batch = [m for pair in zip(good, BROKEN.values(), strict=False) for m in pair] + good[len(BROKEN) :]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -79,6 +79,8 @@ class Life(RuleBasedStateMachine):
             for n, strategy in enumerate(strategies):
                 values = {"code": f"s{n}", "name": f"s{n}", "strategy": strategy, "sticky": sticky}
                 self.sources.append((await source_service.create(conn, values)).id)
+                shared = [(operator_id, 1 + n) for operator_id in self.operators[n : n + 2]]
+                await source_service.replace_weights(conn, self.random, self.sources[n], shared)
 
         self.run(make)
 
@@ -206,5 +208,6 @@ def test_any_life(database_url: str) -> None:
             deadline=None,
             suppress_health_check=list(HealthCheck),
             database=None,
+            phases=[Phase.generate],  # shrinking takes minutes on real databases
         ),
     )
