@@ -105,6 +105,8 @@ class Ledger:
         served = 0
         while served < limit and (oldest := await line.oldest(self.pool)) is not None:
             contact, lead, previous = oldest
+            if contact.id in self._changed:
+                continue  # closed or given away in this transaction, which the database does not know yet
             last = await self._last_operator(contact)
             chosen = pick(self.pool, contact.source_id, draw_from(self.random), last)
             self._settle(contact, lead, chosen, last, previous)

@@ -56,7 +56,7 @@ def test_a_cloud_events_content_type_may_have_parameters() -> None:
 
 
 @pytest.mark.parametrize("blank", [{}, {"phone": None}, {"phone": ""}, {"phone": "  "}, {"phone": None, "email": ""}])
-def test_blank_phone_and_email_are_the_same_as_none(blank: dict[str, object]) -> None:
+def test_blank_phone_and_email_are_the_same_as_none(blank: dict[str, Any]) -> None:
     """Null, absent and empty are one thing, in the values and in what makes two bodies the same."""
     found = understood(body("x", **blank))
     assert (found.phone, found.email) == (None, None)
