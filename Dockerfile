@@ -7,9 +7,6 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 RUN python3 -m venv --without-pip /opt/venv
 COPY requirements.lock ./
 RUN pip --python /opt/venv/bin/python install --require-hashes -r requirements.lock
-# What pip would make of [project.scripts]; the project itself is not installed but lies in the working folder.
-RUN printf '#!/opt/venv/bin/python\nfrom worker.cli import main\n\nmain()\n' >/opt/venv/bin/contacts-worker \
- && chmod 755 /opt/venv/bin/contacts-worker
 
 FROM ${PYTHON_IMAGE}
 ENV PATH=/opt/venv/bin:$PATH \

@@ -184,3 +184,18 @@ outbox = sa.Table(
     sa.Column("claimed_by", sa.Uuid),
     sa.Column("claimed_until", sa.Float),
 )
+
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("name", sa.String(64)),
+    sa.Column("action", sa.String(64), nullable=False),
+    sa.Column("object_kind", sa.String(32), nullable=False),
+    sa.Column("object_id", sa.String(64), nullable=False),
+    sa.Column("before", sa.Text),
+    sa.Column("after", sa.Text),
+    sa.Index("ix_audit_log_object_kind_object_id_id", "object_kind", "object_id", "id"),
+    sa.Index("ix_audit_log_name_id", "name", "id"),
+)

@@ -114,7 +114,7 @@ async def test_a_broken_message_that_several_workers_get_is_parked_once(engine: 
 async def test_a_key_that_two_workers_get_at_once_is_decided_once(
     engine: AsyncEngine, database_url: str, same_body: bool
 ) -> None:
-    """Of two messages with one key the second is recognised, or refused where its body is another; nobody serves yet."""
+    """Of two messages with one key the second is recognised, or refused where its body is another; nobody serves."""
     await made.make_source(engine, {})
     batches = [[made.message(f"m-{i}", payload=0 if same_body else w) for i in range(20)] for w in range(2)]
     counts = await side_by_side(database_url, *(worker(batch, 4) for batch in batches))
