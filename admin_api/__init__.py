@@ -7,10 +7,12 @@ endpoint    what happens to a request: who asks, for what, is it well-formed, th
 incoming    reads the id in the path, the query, the body
 schemas     what comes in
 shapes      what goes out, made in showing
+reports     stats and audit, shapes and all
+tags        ETag and If-Match
 cursors     where a list goes on
 auth        tokens and roles
 errors      every error as application/problem+json
-changes     changes that may let waiting contacts be served
+changes     changes: who asks, the transaction, the waiting contacts served after it
 context     what every request needs
 metrics     requests counted and timed
 """

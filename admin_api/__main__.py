@@ -32,6 +32,7 @@ def main() -> int:
         tokens=settings.tokens,
         max_body_bytes=settings.max_message_bytes,
         metrics_public=settings.metrics_public,
+        phone_region=settings.default_phone_region,
     )
     log = structlog.get_logger(PROGRAM)
     if not context.tokens.known:

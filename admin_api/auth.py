@@ -32,10 +32,10 @@ EVERYBODY: frozenset[Role] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose token it is; the name is the role's where the token has none."""
+    """Whose token it is, as far as the token says."""
 
     role: Role
-    name: str
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,10 @@ def _entry(number: int, entry: str) -> tuple[bytes, Identity]:
     parts: Sequence[str] = entry.split(":")
     if len(parts) not in (2, 3):
         raise ValueError(f"entry {number} is not role:token or role:name:token")
-    role, name, token = parts[0], parts[1] if len(parts) == 3 else parts[0], parts[-1]
+    role, name, token = parts[0], parts[1] if len(parts) == 3 else None, parts[-1]
     if role not in list(Role):
         raise ValueError(f"entry {number} has an unknown role, expected one of {', '.join(Role)}")
-    if not NAME.fullmatch(name):
+    if name is not None and not NAME.fullmatch(name):
         raise ValueError(f"entry {number} has a name that is not 1 to 64 letters, digits or _ . @ -")
     if not TOKEN.fullmatch(token):
         raise ValueError(f"entry {number} has a token that is not 1 to 512 visible ASCII characters")

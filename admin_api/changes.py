@@ -1,17 +1,27 @@
-"""Changes that may let waiting contacts be served."""
+"""Changes: who asks for one, its transaction, and the waiting contacts that it lets be served."""
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from admin_api.context import Context
+from admin_api.operations import Call
+from admin_api.tags import versions_seen
+from distribution.services.edits import Edit, Who
 from distribution.services.serve import serve_waiting
 from distribution.store.commit import commit
 from distribution.store.failures import in_words
 
 T = TypeVar("T")
+
+
+def edit_of(call: Call[Any, Any, Any]) -> Edit:
+    """Who asks, and which versions of the object they have seen."""
+    if call.identity is None:
+        raise LookupError("an operation that is open to everybody cannot say who asks")
+    return Edit(Who(call.identity.role.value, call.identity.name), versions_seen(call.headers))
 
 
 async def change(context: Context, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -20,11 +30,15 @@ async def change(context: Context, work: Callable[[AsyncConnection], Awaitable[T
 
 
 async def change_and_serve(context: Context, work: Callable[[AsyncConnection], Awaitable[Collection[int]]]) -> None:
-    """Do work that answers which sources it could not serve to the end, and serve them in further transactions.
+    """Do work that answers which sources it could not serve to the end, and serve them in further transactions."""
+    await serve_further(context, await change(context, work))
 
-    The change is committed by then: where the rest fails, it is left to whatever serves these sources next.
+
+async def serve_further(context: Context, source_ids: Collection[int]) -> None:
+    """Serve the waiting contacts of these sources, in as many transactions as it takes.
+
+    The change is committed by then: where this fails, it is left to whatever serves these sources next.
     """
-    source_ids = await change(context, work)
     unserved = bool(source_ids)
     try:
         while unserved:

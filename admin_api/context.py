@@ -18,4 +18,5 @@ class Context:
     tokens: Tokens
     max_body_bytes: int
     metrics_public: bool = False
+    phone_region: str = ""
     metrics: Metrics = field(default_factory=Metrics)

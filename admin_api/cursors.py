@@ -8,6 +8,8 @@ from distribution.store.tables import MAX_ID
 
 NUMBER_BYTES = 8
 UUID_BYTES = 16
+NUMBER_CURSOR = "^[A-Za-f][A-Za-z0-9_-]{9}[AEIMQUYcgkosw048]$"
+UUID_CURSOR = "^[A-Za-z0-9_-]{21}[AQgw]$"
 
 
 def cursor_of(key: int | UUID | None) -> str | None:

@@ -64,13 +64,15 @@ class Endpoint:
             identity=identity,
             key=parse_key(operation.key, path_params["id"]) if operation.key else None,
             query=parse_query(operation.query, request.query_params) if operation.query else None,
-            body=(
-                parse_body(operation.body, await read_body(request, self._context.max_body_bytes))
-                if operation.body
-                else None
-            ),
+            body=await self._body(request, operation),
             headers=request.headers,
         )
+
+    async def _body(self, request: Request, operation: Operation) -> Any:
+        if operation.body is None:
+            return None
+        body = await read_body(request, self._context.max_body_bytes)
+        return parse_body(operation.body, b"{}" if operation.body_optional and not body else body)
 
 
 def _response(answer: Answer) -> Response:

@@ -9,7 +9,7 @@ import orjson
 import structlog
 from starlette.responses import Response
 
-from distribution.errors import Conflict, InvalidField, MessageRejected, NotFound, ParkedCode
+from distribution.errors import Conflict, InvalidField, MessageRejected, NotFound, ParkedCode, StaleEdit
 from distribution.store.failures import Failure, classify, in_words
 
 MEDIA_TYPE = "application/problem+json"
@@ -49,6 +49,8 @@ def problem_of(error: Exception) -> Refused:
             return Refused(404, "not-found", str(error))
         case Conflict():
             return Refused(409, "conflict", str(error))
+        case StaleEdit():
+            return Refused(412, "stale", str(error))
         case InvalidField(field=name, message=message):
             return invalid([(name, message)])
         case MessageRejected():

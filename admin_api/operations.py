@@ -45,15 +45,20 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What `{id}` in a path is: of which kind of object, and how it is read."""
+    """What `{id}` in a path is: of which kind of object, how it is read, and as JSON schema."""
 
     kind: str
     parse: Callable[[str], int | UUID | None]
+    schema: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A method on a path. Without roles anybody may; without a query model the query is not looked at."""
+    """A method on a path. Without roles anybody may; without a query model the query is not looked at.
+
+    `body_optional`: no body at all is an empty object. `tagged`: its good answers carry an ETag. `conditional`: it
+    heeds If-Match. `request_headers`: what else it heeds.
+    """
 
     method: str
     path: str
@@ -65,6 +70,10 @@ class Operation:
     key: Key | None = None
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
+    body_optional: bool = False
+    tagged: bool = False
+    conditional: bool = False
+    request_headers: tuple[str, ...] = ()
 
     @property
     def statuses(self) -> frozenset[int]:
@@ -76,17 +85,19 @@ class Operation:
             found |= {400, 413}
         if self.body or self.query:
             found |= {422}
+        if self.conditional:
+            found |= {412}
         return frozenset(found)
 
 
 def number_key(kind: str) -> Key:
     """An id that counts from 1."""
-    return Key(kind, _number)
+    return Key(kind, _number, {"type": "integer", "minimum": 1, "maximum": MAX_ID})
 
 
 def uuid_key(kind: str) -> Key:
     """An id that is a UUID."""
-    return Key(kind, _uuid)
+    return Key(kind, _uuid, {"type": "string", "format": "uuid"})
 
 
 def _number(text: str) -> int | None:

@@ -5,16 +5,22 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.config import JsonDict
 
+from admin_api.auth import Role
+from admin_api.cursors import NUMBER_CURSOR, UUID_CURSOR
 from distribution.errors import ParkedCode
-from distribution.messages import SourceCode, SubmissionBody, Text
+from distribution.messages import MAX_KEY_BYTES, BlankOrText, SourceCode, SubmissionBody, Text
 from distribution.selection.pool import WEIGHTED_RANDOM
 from distribution.selection.strategies import STRATEGIES
+from distribution.services.audit import Action
 from distribution.store.tables import MAX_ID
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 NUMBER = re.compile(r"[0-9]{1,19}")
+# Checked where the key is read, from the body or from its header.
+KEY_IN_SCHEMA: JsonDict = {"minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern": r"^[^\u0000]*$"}
 
 
 def _not_blank(value: str) -> str:
@@ -27,6 +33,11 @@ def _known_strategy(value: str) -> str:
     if value not in STRATEGIES:
         raise ValueError(f"must be one of: {', '.join(STRATEGIES)}")
     return value
+
+
+def _whole(value: object) -> object:
+    """To JSON, 10.0 is the same number as 10."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _number(value: object) -> object:
@@ -45,10 +56,10 @@ def _moment(value: object) -> object:
     return moment
 
 
-def _not_yet(value: object) -> object:
-    if value != "false":
-        raise ValueError("is not available yet: the operator's contacts stay with it")
-    return False
+def _truth(value: object) -> object:
+    if value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value == "true"
 
 
 def _absent() -> Any:
@@ -56,13 +67,21 @@ def _absent() -> Any:
     return None
 
 
-Name = Annotated[Text, Field(min_length=1, max_length=200), AfterValidator(_not_blank)]
-Limit = Annotated[int, Field(ge=0, le=1_000_000)]
+Name = Annotated[
+    Text,
+    Field(min_length=1, max_length=200, json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}),
+    AfterValidator(_not_blank),
+]
+# After the limits, which otherwise do not reach the JSON schema.
+Whole = BeforeValidator(_whole)
+Limit = Annotated[int, Field(ge=0, le=1_000_000), Whole]
 Strategy = Annotated[str, AfterValidator(_known_strategy), Field(json_schema_extra={"enum": list(STRATEGIES)})]
-Id = Annotated[int, Field(ge=1, le=MAX_ID)]
-QueryId = Annotated[Id, BeforeValidator(_number)]
+Id = Annotated[int, Field(ge=1, le=MAX_ID), Whole]
+QueryId = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(_number)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 QueryText = Annotated[Text, Field(min_length=1, max_length=255)]
+NumberCursor = Annotated[QueryText, Field(json_schema_extra={"pattern": NUMBER_CURSOR})]
+UuidCursor = Annotated[QueryText, Field(json_schema_extra={"pattern": UUID_CURSOR})]
 
 
 class Body(BaseModel):
@@ -108,7 +127,7 @@ class NewWeight(Body):
     """An operator's weight; 0 is never."""
 
     operator_id: Id
-    weight: Annotated[int, Field(ge=0, le=10_000)]
+    weight: Annotated[int, Field(ge=0, le=10_000), Whole]
 
 
 class NewWeights(Body):
@@ -120,7 +139,30 @@ class NewWeights(Body):
 class NewContact(SubmissionBody):
     """The body of `contact.submit` and its key; unknown fields are ignored, as in a message."""
 
-    message_id: str | None = None
+    message_id: Annotated[str, Field(json_schema_extra=KEY_IN_SCHEMA)] | None = None
+
+
+class Nothing(Body):
+    """A body that says nothing."""
+
+
+class ContactClosing(Body):
+    """Why a contact is closed."""
+
+    reason: BlankOrText = None
+
+
+class ContactAssignment(Body):
+    """Whom to give a contact to; `force` over the limit."""
+
+    operator_id: Id
+    force: bool = False
+
+
+class CodeReplay(Body):
+    """The code whose parked messages are tried again."""
+
+    code: ParkedCode
 
 
 class Query(BaseModel):
@@ -130,19 +172,25 @@ class Query(BaseModel):
 
 
 class OperatorChangeQuery(Query):
-    """How to change an operator."""
+    """How to change an operator: `reassign` moves its contacts away, and takes `is_active: false` in the body."""
 
-    reassign: Annotated[bool, BeforeValidator(_not_yet)] = False
+    reassign: Annotated[bool, BeforeValidator(_truth)] = False
 
 
 class PageQuery(Query):
     """Which page of a list."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_number)] = DEFAULT_LIMIT
-    cursor: QueryText | None = None
+    cursor: NumberCursor | None = None
 
 
-class ContactsQuery(PageQuery):
+class UuidPageQuery(PageQuery):
+    """The same of a list of what has UUIDs."""
+
+    cursor: UuidCursor | None = None
+
+
+class ContactsQuery(UuidPageQuery):
     """Which contacts: `created_from` counts in, `created_to` does not."""
 
     status: Literal["waiting", "active", "closed"] | None = None
@@ -161,9 +209,19 @@ class LeadsQuery(PageQuery):
     email: QueryText | None = None
 
 
-class ParkedQuery(PageQuery):
+class ParkedQuery(UuidPageQuery):
     """Which parked messages."""
 
     state: Literal["deferred", "rejected", "replayed", "dropped"] | None = None
     code: ParkedCode | None = None
     source: SourceCode | None = None
+
+
+class AuditQuery(UuidPageQuery):
+    """Which rows of the audit: of an object (`object_id` within its `object_kind`), of an action, of somebody."""
+
+    object_kind: Literal["operator", "source", "contact", "parked"] | None = None
+    object_id: QueryText | None = None
+    action: Action | None = None
+    role: Role | None = None
+    name: QueryText | None = None

@@ -1,10 +1,22 @@
 """What goes out: the contract's shapes."""
 
-from typing import Any, Generic, NotRequired, TypeVar
+from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
+from distribution.errors import ParkedCode
+from distribution.selection.strategies import STRATEGIES
+
 T = TypeVar("T")
+
+# Texts to the type checker; what they hold stands in the API's document.
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+Status = Annotated[str, Field(json_schema_extra={"enum": ["waiting", "active", "closed"]})]
+State = Annotated[str, Field(json_schema_extra={"enum": ["deferred", "rejected", "replayed", "dropped"]})]
+Code = Annotated[str, Field(json_schema_extra={"enum": [*ParkedCode]})]
+Strategy = Annotated[str, Field(json_schema_extra={"enum": [*STRATEGIES]})]
 
 
 class PageShape(TypedDict, Generic[T]):
@@ -22,7 +34,7 @@ class OperatorShape(TypedDict):
     is_active: bool
     max_active_contacts: int
     load: int
-    created_at: str
+    created_at: Time
 
 
 class SourceShape(TypedDict):
@@ -31,9 +43,9 @@ class SourceShape(TypedDict):
     id: int
     code: str
     name: str
-    strategy: str
+    strategy: Strategy
     sticky: bool
-    created_at: str
+    created_at: Time
 
 
 class WeightShape(TypedDict):
@@ -57,16 +69,16 @@ class WeightsShape(TypedDict):
 class ContactShape(TypedDict):
     """A contact."""
 
-    id: str
-    status: str
+    id: Uuid
+    status: Status
     lead_id: int
     source_id: int
     operator_id: int | None
     message_id: str
     payload: Any
-    created_at: str
-    assigned_at: str | None
-    closed_at: str | None
+    created_at: Time
+    assigned_at: Time | None
+    closed_at: Time | None
 
 
 class LeadReference(TypedDict):
@@ -101,21 +113,30 @@ class ContactWithNames(ContactShape):
 
 
 class HistoryEntry(TypedDict):
-    """One change of a contact and why it fell so."""
+    """One change of a contact and why it fell so; `previous_operator` had it before."""
 
     sequence: int
     type: str
-    time: str
+    time: Time
     operator_id: int | None
+    previous_operator: OperatorReference | None
     reason: str | None
     decision: dict[str, Any] | None
     explanation: str | None
 
 
 class ContactInFull(ContactWithNames):
-    """A contact with whom it concerns and what happened to it."""
+    """A contact with whom it concerns and what happened to it; while it waits, also what would move it."""
 
     history: list[HistoryEntry]
+    waiting_for: str | None
+
+
+class ContactClosed(ContactWithNames):
+    """A contact that is closed; who may read contacts also gets what happened to it."""
+
+    history: NotRequired[list[HistoryEntry]]
+    waiting_for: NotRequired[str | None]
 
 
 class LeadShape(TypedDict):
@@ -125,17 +146,29 @@ class LeadShape(TypedDict):
     external_id: str
     phone: str | None
     email: str | None
-    created_at: str
+    created_at: Time
     contacts: list[ContactShape]
     contacts_total: int
+
+
+class PossibleDuplicate(LeadReference):
+    """Another lead that may be the same customer; `same` names what both have."""
+
+    same: list[Literal["phone", "email"]]
+
+
+class LeadInFull(LeadShape):
+    """A lead and up to 20 others with the same phone or e-mail, however it was written."""
+
+    possible_duplicates: list[PossibleDuplicate]
 
 
 class ParkedShape(TypedDict):
     """A message that could not be processed; `body` is text, `body_base64` stands for it where it is not UTF-8."""
 
-    id: str
-    state: str
-    code: str
+    id: Uuid
+    state: State
+    code: Code
     detail: str
     source: str | None
     message_id: str | None
@@ -143,4 +176,15 @@ class ParkedShape(TypedDict):
     body_base64: NotRequired[str]
     properties: dict[str, Any]
     attempts: int
-    created_at: str
+    created_at: Time
+
+
+class ReplayShape(TypedDict):
+    """How many messages went through, and how many are parked again."""
+
+    replayed: int
+    parked_again: int
+
+
+class ReplayedShape(ParkedShape, ReplayShape):
+    """The message as it is after another try, and whether it went through."""

@@ -15,18 +15,24 @@ from admin_api.shapes import (
     ContactShape,
     ContactWithNames,
     HistoryEntry,
+    LeadInFull,
+    LeadReference,
     LeadShape,
     OperatorShape,
     PageShape,
     ParkedShape,
+    PossibleDuplicate,
+    ReplayShape,
     SourceShape,
     WeightsShape,
 )
 from distribution.ids import isoformat
 from distribution.services.contacts import Shown
-from distribution.services.leads import LeadShown
+from distribution.services.leads import Duplicate, LeadShown
+from distribution.services.replay import Replayed
 from distribution.services.sources import shares
 from distribution.store.contacts import Contact
+from distribution.store.leads import Lead
 from distribution.store.operators import OperatorRow
 from distribution.store.pages import Page
 from distribution.store.parked import Parked
@@ -104,12 +110,7 @@ def contact_with_names(shown: Shown) -> ContactWithNames:
     """A contact as the answer to its submission shows it."""
     return {
         **contact_shape(shown.contact),
-        "lead": {
-            "id": shown.lead.id,
-            "external_id": shown.lead.external_id,
-            "phone": shown.lead.phone,
-            "email": shown.lead.email,
-        },
+        "lead": _lead_reference(shown.lead),
         "source": {"id": shown.contact.source_id, "code": shown.source_code},
         "operator": (
             None
@@ -119,9 +120,13 @@ def contact_with_names(shown: Shown) -> ContactWithNames:
     }
 
 
-def contact_in_full(shown: Shown, history: Sequence[dict[str, Any]]) -> ContactInFull:
+def contact_in_full(shown: Shown, history: Sequence[dict[str, Any]], waiting_for: str | None) -> ContactInFull:
     """A contact with everything that happened to it."""
-    return {**contact_with_names(shown), "history": [_entry(entry) for entry in history]}
+    return {
+        **contact_with_names(shown),
+        "history": [_entry(entry) for entry in history],
+        "waiting_for": waiting_for,
+    }
 
 
 def lead_shape(lead: LeadShown) -> LeadShape:
@@ -135,6 +140,12 @@ def lead_shape(lead: LeadShown) -> LeadShape:
         "contacts": [contact_shape(contact) for contact in lead.contacts],
         "contacts_total": lead.contacts_total,
     }
+
+
+def lead_in_full(lead: LeadShown, duplicates: Sequence[Duplicate]) -> LeadInFull:
+    """A lead as the API shows one."""
+    others: list[PossibleDuplicate] = [{**_lead_reference(other.lead), "same": other.same} for other in duplicates]
+    return {**lead_shape(lead), "possible_duplicates": others}
 
 
 def parked_shape(parked: Parked) -> ParkedShape:
@@ -158,12 +169,22 @@ def parked_shape(parked: Parked) -> ParkedShape:
     return shape
 
 
+def replay_shape(done: Replayed) -> ReplayShape:
+    """How a replay went."""
+    return {"replayed": done.replayed, "parked_again": done.parked_again}
+
+
+def _lead_reference(lead: Lead) -> LeadReference:
+    return {"id": lead.id, "external_id": lead.external_id, "phone": lead.phone, "email": lead.email}
+
+
 def _entry(entry: dict[str, Any]) -> HistoryEntry:
     return {
         "sequence": entry["sequence"],
         "type": entry["type"],
         "time": isoformat(entry["time"]),
         "operator_id": entry["operator_id"],
+        "previous_operator": entry["previous_operator"],
         "reason": entry["reason"],
         "decision": entry["decision"],
         "explanation": entry["explanation"],

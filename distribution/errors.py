@@ -49,6 +49,12 @@ class Conflict(DistributionError):
     code = "conflict"
 
 
+class StaleEdit(DistributionError):
+    """The object is no longer as the editor saw it."""
+
+    code = "stale_edit"
+
+
 class InvalidField(DistributionError):
     """A value is well-formed and still wrong; names the field."""
 

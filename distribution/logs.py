@@ -4,7 +4,7 @@ import logging
 import sys
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 
 def configure(as_json: bool, level: str) -> None:
@@ -14,6 +14,7 @@ def configure(as_json: bool, level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
+        _without_colour,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     # The renderer's own choice of traceback would print local variables, and with them tokens and addresses.
@@ -40,3 +41,9 @@ def configure(as_json: bool, level: str) -> None:
     root.setLevel(level.upper())
     for noisy in ("aiormq", "aio_pika", "aiosqlite", "asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def _without_colour(_logger: object, _method: str, entry: EventDict) -> EventDict:
+    """Uvicorn gives its messages a second time, with escape codes."""
+    entry.pop("color_message", None)
+    return entry

@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from distribution import normalize
 from distribution.errors import MessageRejected, ParkedCode
 
 SUBMIT = "contact.submit"
@@ -34,8 +35,11 @@ def _blank_is_none(value: object) -> object:
 
 # After the lengths: pydantic words those for texts only where they stand next to the text.
 NoNul = AfterValidator(_without_nul)
-Text = Annotated[str, NoNul]
-BlankOrText = Annotated[Annotated[str, Field(max_length=255), NoNul] | None, BeforeValidator(_blank_is_none)]
+NoNulInSchema = Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
+Text = Annotated[str, NoNul, NoNulInSchema]
+BlankOrText = Annotated[
+    Annotated[str, Field(max_length=255), NoNul, NoNulInSchema] | None, BeforeValidator(_blank_is_none)
+]
 SourceCode = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_-]+$")]
 
 
@@ -51,7 +55,7 @@ M = TypeVar("M", bound=WireModel)
 class LeadBody(WireModel):
     """The lead as a bot knows it."""
 
-    external_id: Annotated[str, Field(min_length=1, max_length=255), NoNul]
+    external_id: Annotated[str, Field(min_length=1, max_length=255), NoNul, NoNulInSchema]
     phone: BlankOrText = None
     email: BlankOrText = None
 
@@ -103,7 +107,10 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A request for a contact, understood. `payload` is JSON text; `digest` tells one body from another."""
+    """A request for a contact, understood. `payload` is JSON text; `digest` tells one body from another.
+
+    Phone and e-mail are normalised here already, so that no transaction waits for it.
+    """
 
     source: str
     message_id: str
@@ -113,6 +120,8 @@ class Submission:
     payload: str
     digest: bytes
     traceparent: str | None = None
+    phone_normalized: str | None = None
+    email_normalized: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +142,7 @@ class Closing:
 Command = Submission | Closing
 
 
-def decode(message: Incoming, max_bytes: int) -> Command:
+def decode(message: Incoming, max_bytes: int, phone_region: str = "") -> Command:
     """Understand a message, or raise MessageRejected with the code it is parked under."""
     if len(message.body) > max_bytes:
         raise MessageRejected(
@@ -146,15 +155,16 @@ def decode(message: Incoming, max_bytes: int) -> Command:
         body, message_id = _validated(_body_model(message.type or SUBMIT), message.body), message.message_id
     if isinstance(body, ClosingBody):
         return Closing(body.contact_id, body.source, body.message_id, body.reason)
-    return submission(body, usable_key(message_id, body.source), traceparent=traceparent_of(message.headers))
+    return submission(body, usable_key(message_id, body.source), traceparent_of(message.headers), phone_region)
 
 
 def submission(
     body: SubmissionBody,
     message_id: str,
     traceparent: str | None = None,
+    phone_region: str = "",
 ) -> Submission:
-    """The command a valid body asks for."""
+    """The command a valid body asks for. `phone_region`: whose numbers those without a country code are, if known."""
     lead = body.lead
     payload = _json(body.payload, body.source)
     canonical = _json([body.source, lead.external_id, lead.phone, lead.email, body.payload], body.source, sort=True)
@@ -167,6 +177,8 @@ def submission(
         payload=payload,
         digest=blake2b(canonical.encode(), digest_size=16).digest(),
         traceparent=traceparent,
+        phone_normalized=normalize.phone(lead.phone, phone_region),
+        email_normalized=normalize.email(lead.email),
     )
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from distribution.errors import SettingsError
+from distribution.normalize import is_region
 
 DEFAULT_DATABASE_URL = "sqlite+aiosqlite:///./data/contacts.db"
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
@@ -24,6 +25,7 @@ class SharedSettings(BaseSettings):
 
     database_url: SecretStr = SecretStr(DEFAULT_DATABASE_URL)
     max_message_bytes: int = Field(default=256 * 1024, ge=1024, le=16 * 1024 * 1024)
+    default_phone_region: str = ""
     log_format: Literal["console", "json", "auto"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -36,6 +38,13 @@ class SharedSettings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("default_phone_region")
+    @classmethod
+    def _region(cls, value: str) -> str:
+        if value and not is_region(value.upper()):
+            raise ValueError("is not a country with phone numbers, expected two letters such as KZ")
+        return value.upper()
 
     @field_validator("database_url")
     @classmethod

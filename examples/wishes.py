@@ -17,10 +17,10 @@ def read_environment() -> dict[str, str]:
 
 def admin_token(environment: Mapping[str, str]) -> str | None:
     """The first token with the role admin of ADMIN_API_TOKENS."""
-    for pair in environment.get("ADMIN_API_TOKENS", "").split(","):
-        role, _, token = pair.strip().partition(":")
-        if role.strip() == "admin" and token.strip():
-            return token.strip()
+    for entry in environment.get("ADMIN_API_TOKENS", "").split(","):
+        parts = [part.strip() for part in entry.split(":")]
+        if len(parts) > 1 and parts[0] == "admin" and parts[-1]:
+            return parts[-1]
     return None
 
 

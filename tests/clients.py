@@ -5,10 +5,12 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import aio_pika
 import aiormq
+import pamqp.frame
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aiormq.abc import ChannelFrame
 from pamqp.base import Frame
@@ -16,8 +18,10 @@ from pamqp.body import ContentBody
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 IN_FLIGHT = 200
+
+Event = Mapping[str, Any]
 
 
 def body(source: str, external_id: str, **more: Any) -> dict[str, Any]:
@@ -59,10 +63,30 @@ class Bot:
             ContentHeader(properties=properties, body_size=len(content)),
             ContentBody(content),
         ]
+        await self._send(lambda number: ChannelFrame.marshall(channel_number=number, frames=frames))
+
+    async def publish_garbled(self, content: bytes, properties: Basic.Properties) -> None:
+        """Publish with every text and moment of the properties made into bytes that nobody can read."""
+        frames: list[Frame | ContentHeader | ContentBody] = [
+            Basic.Publish(exchange=f"{self.prefix}contacts", routing_key="contact.submit.test"),
+            ContentHeader(properties=properties, body_size=len(content)),
+            ContentBody(content),
+        ]
+        readable = [b"id", b"type", b"header", int(datetime(2026, 11, 23, tzinfo=UTC).timestamp()).to_bytes(8, "big")]
+
+        def garbled(number: int) -> ChannelFrame:
+            method, header, rest = [pamqp.frame.marshal(frame, number) for frame in frames]
+            for word in readable:
+                header = header.replace(word, b"\xff" * len(word))
+            return ChannelFrame(payload=method + header + rest, should_close=False)
+
+        await self._send(garbled)
+
+    async def _send(self, frame: Callable[[int], ChannelFrame]) -> None:
         channel = await self.connection.channel(publisher_confirms=False)
         underlay = await channel.get_underlay_channel()
         assert isinstance(underlay, aiormq.Channel)
-        await underlay.write_queue.put(ChannelFrame.marshall(channel_number=underlay.number, frames=frames))
+        await underlay.write_queue.put(frame(underlay.number))
         await channel.close()
 
 
@@ -79,11 +103,11 @@ class Subscriber:
         self.news.set()
 
     @property
-    def events(self) -> list[Mapping[str, Any]]:
+    def events(self) -> list[Event]:
         """Bodies, each id once."""
         return list({event["id"]: event for event in (json.loads(m.body) for m in self.messages)}.values())
 
-    async def until(self, enough: Callable[[list[Mapping[str, Any]]], bool]) -> list[Mapping[str, Any]]:
+    async def until(self, enough: Callable[[list[Event]], bool]) -> list[Event]:
         """Wait until the events are what is waited for."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not enough(self.events):
@@ -91,7 +115,7 @@ class Subscriber:
                 await self.news.wait()
         return self.events
 
-    async def count(self, number: int) -> list[Mapping[str, Any]]:
+    async def count(self, number: int) -> list[Event]:
         """Wait for a number of events."""
         return await self.until(lambda events: len(events) >= number)
 

@@ -56,3 +56,17 @@ async def count(engine: AsyncEngine, table: sa.Table) -> int:
     """How many rows a table has."""
     async with reading(engine) as conn:
         return (await conn.execute(sa.select(sa.func.count()).select_from(table))).scalar_one()
+
+
+async def refuse_lead(engine: AsyncEngine, external_id: str) -> None:
+    """Make the database refuse one lead, as a constraint of the owner's would."""
+    async with transaction(engine) as conn:
+        if conn.dialect.name == "postgresql":
+            await conn.execute(sa.text(f"ALTER TABLE leads ADD CHECK (external_id <> '{external_id}')"))
+        else:
+            await conn.execute(
+                sa.text(
+                    "CREATE TRIGGER refuse BEFORE INSERT ON leads WHEN NEW.external_id = "
+                    f"'{external_id}' BEGIN SELECT RAISE(ABORT, 'refused'); END"
+                )
+            )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -29,6 +30,11 @@ def body(external_id: str = "tg:1001", *, source: str = SOURCE, payload: object 
 def message(key: str, external_id: str = "tg:1001", *, reply_to: str | None = None, **content: Any) -> Incoming:
     """A message as a bot sends it."""
     return Incoming(body(external_id, **content), message_id=key, reply_to=reply_to)
+
+
+def as_sent(incoming: Incoming) -> Incoming:
+    """The same with the properties that a broker would have brought, from which a parked message is restored."""
+    return replace(incoming, properties={"message_id": incoming.message_id, "message_type": incoming.type})
 
 
 def messages(keys: Iterable[str], *, leads: int = 10, **content: Any) -> list[Incoming]:

@@ -3,6 +3,7 @@
 app        what runs beside what, signals, the order of stopping
 settings   what it reads from the environment
 topology   every exchange, queue and binding
+lenient    odd properties must not cost the connection
 link       keeps one connection to the broker
 consumer   takes messages, makes batches, acknowledges
 batches    one batch through the business: repeated, split or given up

@@ -13,6 +13,7 @@ from distribution.store.engine import create_engine
 from worker.batches import Batches
 from worker.consumer import Consumer
 from worker.health import create_server
+from worker.lenient import tolerate_any_properties
 from worker.link import Link
 from worker.relay import Relay
 from worker.settings import WorkerSettings
@@ -34,13 +35,14 @@ async def run_until_signal(settings: WorkerSettings, health_socket: socket.socke
 async def run(settings: WorkerSettings, health_socket: socket.socket, stopping: asyncio.Event) -> None:
     """Run until `stopping` is set; a part that dies is named, and its error ends the process."""
     log = structlog.get_logger("worker")
+    tolerate_any_properties()
     status, random = Status(), SystemRandom()
     engine = create_engine(settings.database_url.get_secret_value())
     topology = Topology(settings.broker_prefix, settings.event_log_max_age)
-    relay = Relay(engine, topology, status)
+    relay = Relay(engine, topology, status, random)
     batches = Batches(engine, random)
     consumer = Consumer(settings, topology, batches, relay, status)
-    sweeper = Sweeper(engine, batches, relay, status, random, settings.max_message_bytes)
+    sweeper = Sweeper(settings, engine, batches, relay, status, random)
     url = settings.amqp_url.get_secret_value()
     taking, telling = Link(url, "consumer", status, random), Link(url, "publisher", status, random)
     health = create_server(status)

@@ -7,10 +7,9 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from distribution.errors import DistributionError, MessageRejected, ParkedCode
-from distribution.messages import Closing
+from distribution.errors import DistributionError
 from distribution.services.intake import Intake, take_in
-from distribution.services.process import Arrival
+from distribution.services.process import Arrival, failed_alone
 from distribution.services.serve import serve_waiting
 from distribution.store.commit import commit
 from distribution.store.failures import Failure, classify, in_words
@@ -64,7 +63,5 @@ class Batches:
     async def _give_up(self, arrival: Arrival, error: Exception) -> Intake:
         """Park a message that fails on its own, so that it keeps nobody else from going through."""
         self._log.error("processing_failed", message_id=arrival.message.message_id, exc_info=error)
-        detail = f"It failed on its own ({type(error).__name__}); the worker's log has more. Replay it once mended."
-        source = arrival.command.source if not isinstance(arrival.command, Closing) else None
-        rejected = MessageRejected(ParkedCode.PROCESSING_FAILED, detail, source=source)
+        rejected = failed_alone(error, arrival)
         return await self.commit(lambda conn: take_in(conn, [Arrival(arrival.message, rejected)], self._random, None))

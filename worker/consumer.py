@@ -11,6 +11,7 @@ from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 from distribution.messages import Incoming
 from distribution.services.process import understood
 from worker.batches import Batches, DatabaseAway
+from worker.lenient import as_bytes
 from worker.link import ConnectionLost, wait_for_event
 from worker.relay import Relay
 from worker.settings import WorkerSettings
@@ -29,8 +30,10 @@ class Consumer:
         self, settings: WorkerSettings, topology: Topology, batches: Batches, relay: Relay, status: Status
     ) -> None:
         self._batch_size, self._max_bytes = settings.worker_batch_size, settings.max_message_bytes
+        self._phone_region = settings.default_phone_region
         self._topology, self._batches, self._relay, self._status = topology, batches, relay, status
         self._stopping = asyncio.Event()
+        status.problem(PART, "not consuming")
         self._log = structlog.get_logger("worker.consumer")
 
     def stop(self) -> None:
@@ -72,7 +75,7 @@ class Consumer:
             await channel.basic_cancel(consumer.consumer_tag)
 
     async def _settle(self, channel: AbstractChannel, deliveries: Sequence[DeliveredMessage]) -> None:
-        arrivals = [understood(incoming(delivery), self._max_bytes) for delivery in deliveries]
+        arrivals = [understood(incoming(delivery), self._max_bytes, self._phone_region) for delivery in deliveries]
         claim = self._relay.claim()
         self._status.batch_messages.observe(len(arrivals))
         with self._status.batch_seconds.time():
@@ -135,6 +138,7 @@ def incoming(delivery: DeliveredMessage) -> Incoming:
     properties = delivery.header.properties
     kept: dict[str, Any] = {name: value for name, value in dict(properties).items() if value not in (None, "", {})}
     kept |= {"exchange": delivery.exchange, "routing_key": delivery.routing_key}
+    kept = {name: as_bytes(value) if isinstance(value, str) else value for name, value in kept.items()}
     return Incoming(
         body=delivery.body,
         message_id=properties.message_id or None,

@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from random import Random
 from uuid import UUID
 
 import structlog
@@ -13,9 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.ids import new_id
 from distribution.store import outbox
-from distribution.store.engine import reading, transaction
+from distribution.store.commit import commit
+from distribution.store.engine import reading
 from distribution.store.failures import in_words
 from distribution.store.outbox import Claim, Publication
+from worker.batches import DatabaseAway
 from worker.link import wait_for_event
 from worker.publisher import Publisher, Unroutable
 from worker.status import Status
@@ -38,8 +42,9 @@ class Relay:
     event with the same id, never an event: a contact's next event is free only once the one before is deleted.
     """
 
-    def __init__(self, engine: AsyncEngine, topology: Topology, status: Status) -> None:
-        self._engine, self._topology, self._status = engine, topology, status
+    def __init__(self, engine: AsyncEngine, topology: Topology, status: Status, random: Random) -> None:
+        self._engine, self._topology, self._status, self._random = engine, topology, status, random
+        status.problem(PART, "not publishing")
         self._me = new_id()
         self._mine: deque[Held] = deque()
         self._confirmed: list[UUID] = []
@@ -81,6 +86,7 @@ class Relay:
                 await wait_for_event(self._wake, POLL_SECONDS)
         finally:
             self._connected = False
+            self._status.problem(PART, "not publishing")
 
     async def _pass(self, events: Publisher, replies: Publisher) -> bool:
         """Publish all there is; answers whether that was the last pass."""
@@ -90,30 +96,22 @@ class Relay:
             while self._mine or self._confirmed or await self._claim_more():
                 await self._publish_mine(events, replies)
                 await self._forget()
-        except SQLAlchemyError as error:
-            self._status.problem(OUTBOX, "the database is away")
-            self._log.warning("outbox_away", reason=in_words(error))
-            return last
-        self._status.fine(OUTBOX)
+        except DatabaseAway as away:
+            self._status.problem(OUTBOX, str(away))
+            self._log.warning("outbox_away", reason=str(away))
+        else:
+            self._status.fine(OUTBOX)
         return last
 
     async def _publish_mine(self, events: Publisher, replies: Publisher) -> None:
         """Publish what is in memory, WINDOW at a time; on a failure what is not confirmed stays in memory."""
         flying: dict[asyncio.Task[bool], Held] = {}
+        landed: asyncio.Queue[asyncio.Task[bool]] = asyncio.Queue()
         try:
-            while self._mine or flying:
-                while self._mine and len(flying) < WINDOW:
-                    held = self._mine.popleft()
-                    if held[0] > time.time():
-                        publisher = replies if held[1].reply else events
-                        flying[asyncio.create_task(self._publish(publisher, held[1]))] = held
-                if not flying:
-                    return
-                done, _ = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    if task.result():
-                        self._confirmed.append(flying[task][1].id)
-                    del flying[task]
+            while self._take_off(flying, landed, events, replies):
+                await self._land(flying, await landed.get())
+                while not landed.empty():
+                    await self._land(flying, landed.get_nowait())
                 if len(self._confirmed) >= FORGET_AT_ONCE:
                     await self._forget()
         finally:
@@ -121,6 +119,29 @@ class Relay:
                 task.cancel()
             await asyncio.gather(*flying, return_exceptions=True)
             self._mine.extendleft(reversed(flying.values()))
+
+    def _take_off(
+        self,
+        flying: dict[asyncio.Task[bool], Held],
+        landed: asyncio.Queue[asyncio.Task[bool]],
+        events: Publisher,
+        replies: Publisher,
+    ) -> bool:
+        """Fill the window with whatever still is ours to publish; answers whether anything is on its way."""
+        now = time.time()
+        while self._mine and len(flying) < WINDOW:
+            until, publication = self._mine.popleft()
+            if until > now:
+                task = asyncio.create_task(self._publish(replies if publication.reply else events, publication))
+                task.add_done_callback(landed.put_nowait)
+                flying[task] = (until, publication)
+        return bool(flying)
+
+    async def _land(self, flying: dict[asyncio.Task[bool], Held], task: asyncio.Task[bool]) -> None:
+        """Note what the broker confirmed; raise what went wrong."""
+        if await task:
+            self._confirmed.append(flying[task][1].id)
+        del flying[task]
 
     async def _publish(self, publisher: Publisher, publication: Publication) -> bool:
         """Whether the row is done with; an unroutable one stays until its lease ends and is tried again."""
@@ -134,18 +155,28 @@ class Relay:
         return True
 
     async def _claim_more(self) -> bool:
-        async with reading(self._engine) as conn:
-            if not await outbox.any_free(conn, time.time()):
-                return False
-        until = time.time() + LEASE_SECONDS
-        async with transaction(self._engine) as conn:
-            claimed = await outbox.claim(conn, Claim(self._me, until), time.time(), HELD_AT_MOST)
-        self._mine.extend((until, publication) for publication in claimed)
+        now = time.time()
+        mine = Claim(self._me, now + LEASE_SECONDS)
+
+        async with self._database():
+            async with reading(self._engine) as conn:
+                if not await outbox.any_free(conn, now):
+                    return False
+            claimed = await commit(self._engine, self._random, lambda conn: outbox.claim(conn, mine, now, HELD_AT_MOST))
+        self._mine.extend((mine.until, publication) for publication in claimed)
         return bool(claimed)
 
     async def _forget(self) -> None:
         done = self._confirmed[:]
         if done:
-            async with transaction(self._engine) as conn:
-                await outbox.delete(conn, done)
+            async with self._database():
+                await commit(self._engine, self._random, lambda conn: outbox.delete(conn, done))
             del self._confirmed[: len(done)]
+
+    @asynccontextmanager
+    async def _database(self) -> AsyncIterator[None]:
+        """What the database does not do here says nothing of the broker's connection."""
+        try:
+            yield
+        except (SQLAlchemyError, OSError) as error:
+            raise DatabaseAway(in_words(error)) from error

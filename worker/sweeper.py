@@ -16,6 +16,7 @@ from distribution.store.pools import servable_sources
 from worker.batches import Batches, DatabaseAway
 from worker.link import wait_for_event
 from worker.relay import Relay
+from worker.settings import WorkerSettings
 from worker.status import Status
 
 DUE_EVERY_SECONDS = 1.0
@@ -27,10 +28,17 @@ class Sweeper:
     """Runs beside the consumer, also while there is no broker."""
 
     def __init__(
-        self, engine: AsyncEngine, batches: Batches, relay: Relay, status: Status, random: Random, max_bytes: int
+        self,
+        settings: WorkerSettings,
+        engine: AsyncEngine,
+        batches: Batches,
+        relay: Relay,
+        status: Status,
+        random: Random,
     ) -> None:
+        self._max_bytes, self._phone_region = settings.max_message_bytes, settings.default_phone_region
         self._engine, self._batches, self._relay, self._status = engine, batches, relay, status
-        self._random, self._max_bytes = random, max_bytes
+        self._random = random
         self._stopping = asyncio.Event()
         self._log = structlog.get_logger("worker.sweeper")
 
@@ -57,7 +65,9 @@ class Sweeper:
         async with reading(self._engine) as conn:
             if not await parked.any_due(conn, now):
                 return
-        done = await self._batches.commit(lambda conn: retry_due(conn, self._random, now, self._max_bytes))
+        done = await self._batches.commit(
+            lambda conn: retry_due(conn, self._random, now, self._max_bytes, self._phone_region)
+        )
         await self._batches.serve(done.unserved)
         self._status.messages.labels("retried").inc(done.replayed)
         self._relay.wake()

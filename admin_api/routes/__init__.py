@@ -1,16 +1,18 @@
 """Every operation of the API, one file per noun."""
 
 from admin_api.operations import Operation
-from admin_api.routes import contacts, health, leads, operators, parked, sources
+from admin_api.routes import contacts, docs, health, leads, operators, parked, reports, sources
 
 
 def all_operations() -> list[Operation]:
     """What the API can do."""
-    return [
+    described = [
         *operators.OPERATIONS,
         *sources.OPERATIONS,
         *contacts.OPERATIONS,
         *leads.OPERATIONS,
         *parked.OPERATIONS,
+        *reports.OPERATIONS,
         *health.OPERATIONS,
     ]
+    return [*described, *docs.operations(described)]

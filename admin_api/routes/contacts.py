@@ -1,19 +1,22 @@
 """Contacts."""
 
+from collections.abc import Mapping
 from random import Random
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import Headers
 
-from admin_api.auth import READERS, SUBMITTERS
-from admin_api.changes import change
+from admin_api.auth import ADMINS, READERS, SUBMITTERS
+from admin_api.changes import change, change_and_serve, edit_of
+from admin_api.context import Context
 from admin_api.cursors import uuid_after
 from admin_api.errors import invalid
 from admin_api.operations import PREFIX, Answer, Call, Operation, uuid_key
-from admin_api.schemas import ContactsQuery, NewContact, Query
-from admin_api.shapes import ContactInFull, ContactShape, ContactWithNames, PageShape
+from admin_api.schemas import ContactAssignment, ContactClosing, ContactsQuery, NewContact, Query
+from admin_api.shapes import ContactClosed, ContactInFull, ContactShape, ContactWithNames, PageShape
 from admin_api.showing import contact_in_full, contact_shape, contact_with_names, page_shape
+from admin_api.tags import tagged
 from distribution.errors import MessageRejected
 from distribution.messages import Submission, submission, traceparent_of, usable_key
 from distribution.services import contacts
@@ -31,9 +34,10 @@ KEY_HEADER = "Idempotency-Key"
 async def submit_contact(call: Call[None, NewContact, Query]) -> Answer:
     """Submit a contact: 201 where it is new, 200 where the key was used before with the same body."""
     key = usable_key(_key(call.body, call.headers), call.body.source)
-    wanted = submission(call.body, key, traceparent_of(call.headers))
+    wanted = submission(call.body, key, traceparent_of(call.headers), call.context.phone_region)
     shown, is_new = await change(call.context, lambda conn: _submit(conn, wanted, call.context.random))
-    return Answer(201 if is_new else 200, contact_with_names(shown), {"Location": f"{PATH}/{shown.contact.id}"})
+    headers = {"Location": f"{PATH}/{shown.contact.id}", **_tagged(shown)}
+    return Answer(201 if is_new else 200, contact_with_names(shown), headers)
 
 
 async def list_contacts(call: Call[None, None, ContactsQuery]) -> Answer:
@@ -46,9 +50,44 @@ async def list_contacts(call: Call[None, None, ContactsQuery]) -> Answer:
 
 async def show_contact(call: Call[UUID, None, Query]) -> Answer:
     """One contact, its history and why each decision fell as it did."""
+    return await _in_full(call.context, call.key)
+
+
+async def close_contact(call: Call[UUID, ContactClosing, Query]) -> Answer:
+    """Close a contact, and give its place to the oldest that waits for it; one that is closed stays as it is.
+
+    A bot reads nothing: it gets the contact without its history.
+    """
+    random, edit = call.context.random, edit_of(call)
+    await change_and_serve(call.context, lambda conn: contacts.close(conn, random, call.key, call.body.reason, edit))
+    if call.identity is not None and call.identity.role in READERS:
+        return await _in_full(call.context, call.key)
     async with reading(call.context.engine) as conn:
         shown = await contacts.show(conn, call.key)
-        return Answer(200, contact_in_full(shown, await history(conn, call.key)))
+    return Answer(200, contact_with_names(shown), _tagged(shown))
+
+
+async def assign_contact(call: Call[UUID, ContactAssignment, Query]) -> Answer:
+    """Give a contact to an operator by hand, and its old place to the oldest that waits for it.
+
+    At the operator's limit only with `force`, which is the one way over it.
+    """
+    body, random, edit = call.body, call.context.random, edit_of(call)
+    await change_and_serve(
+        call.context, lambda conn: contacts.assign(conn, random, call.key, body.operator_id, edit, force=body.force)
+    )
+    return await _in_full(call.context, call.key)
+
+
+async def _in_full(context: Context, contact_id: UUID) -> Answer:
+    async with reading(context.engine) as conn:
+        shown = await contacts.show(conn, contact_id)
+        entries, waiting_for = await history(conn, contact_id), await contacts.waiting_for(conn, shown.contact)
+    return Answer(200, contact_in_full(shown, entries, waiting_for), _tagged(shown))
+
+
+def _tagged(shown: Shown) -> Mapping[str, str]:
+    return tagged(contacts.version(shown.contact))
 
 
 async def _submit(conn: AsyncConnection, wanted: Submission, random: Random) -> tuple[Shown, bool]:
@@ -83,9 +122,51 @@ OPERATIONS = (
         (409,),
         body=NewContact,
         query=Query,
+        tagged=True,
+        request_headers=(KEY_HEADER, "traceparent"),
     ),
     Operation(
         "GET", PATH, "List contacts", list_contacts, READERS, {200: PageShape[ContactShape]}, query=ContactsQuery
     ),
-    Operation("GET", ONE, "Explain a contact", show_contact, READERS, {200: ContactInFull}, (404,), KEY, query=Query),
+    Operation(
+        "GET",
+        ONE,
+        "Explain a contact",
+        show_contact,
+        READERS,
+        {200: ContactInFull},
+        (404,),
+        KEY,
+        query=Query,
+        tagged=True,
+    ),
+    Operation(
+        "POST",
+        f"{ONE}/close",
+        "Close a contact",
+        close_contact,
+        SUBMITTERS,
+        {200: ContactClosed},
+        (404,),
+        KEY,
+        ContactClosing,
+        Query,
+        body_optional=True,
+        tagged=True,
+        conditional=True,
+    ),
+    Operation(
+        "POST",
+        f"{ONE}/assign",
+        "Give a contact to an operator by hand",
+        assign_contact,
+        ADMINS,
+        {200: ContactInFull},
+        (404, 409),
+        KEY,
+        ContactAssignment,
+        Query,
+        tagged=True,
+        conditional=True,
+    ),
 )

@@ -4,8 +4,9 @@ from admin_api.auth import READERS
 from admin_api.cursors import number_after
 from admin_api.operations import PREFIX, Answer, Call, Operation, number_key
 from admin_api.schemas import LeadsQuery, Query
-from admin_api.shapes import LeadShape, PageShape
-from admin_api.showing import lead_shape, page_shape
+from admin_api.shapes import LeadInFull, LeadShape, PageShape
+from admin_api.showing import lead_in_full, lead_shape, page_shape
+from distribution import normalize
 from distribution.services import leads
 from distribution.services.leads import Wanted
 from distribution.store.engine import reading
@@ -17,19 +18,32 @@ KEY = number_key("lead")
 
 async def list_leads(call: Call[None, None, LeadsQuery]) -> Answer:
     """Leads, the newest first."""
-    wanted = Wanted(**call.query.model_dump(exclude={"limit", "cursor"}))
+    wanted = _wanted(call.query, call.context.phone_region)
     async with reading(call.context.engine) as conn:
         page = await leads.page(conn, wanted, number_after(call.query.cursor), call.query.limit)
     return Answer(200, page_shape(page, lead_shape))
 
 
 async def show_lead(call: Call[int, None, Query]) -> Answer:
-    """One lead."""
+    """One lead, and the others that may be the same customer."""
     async with reading(call.context.engine) as conn:
-        return Answer(200, lead_shape(await leads.show(conn, call.key)))
+        lead = await leads.show(conn, call.key)
+        return Answer(200, lead_in_full(lead, await leads.possible_duplicates(conn, lead.id)))
+
+
+def _wanted(query: LeadsQuery, phone_region: str) -> Wanted:
+    # A + that was not encoded arrives as a blank.
+    number = f"+{query.phone[1:]}" if query.phone and query.phone.startswith(" ") else query.phone
+    return Wanted(
+        external_id=query.external_id,
+        phone=query.phone,
+        email=query.email,
+        phone_normalized=normalize.phone(number, phone_region),
+        email_normalized=normalize.email(query.email),
+    )
 
 
 OPERATIONS = (
     Operation("GET", PATH, "List leads", list_leads, READERS, {200: PageShape[LeadShape]}, query=LeadsQuery),
-    Operation("GET", ONE, "Show a lead", show_lead, READERS, {200: LeadShape}, (404,), KEY, query=Query),
+    Operation("GET", ONE, "Show a lead", show_lead, READERS, {200: LeadInFull}, (404,), KEY, query=Query),
 )

@@ -1,15 +1,21 @@
 """Operators."""
 
+from collections.abc import Mapping
+
 from admin_api.auth import ADMINS, READERS
-from admin_api.changes import change, change_and_serve
+from admin_api.changes import change, change_and_serve, edit_of
 from admin_api.context import Context
 from admin_api.cursors import number_after
+from admin_api.errors import invalid
 from admin_api.operations import PREFIX, Answer, Call, Operation, number_key
 from admin_api.schemas import NewOperator, OperatorChange, OperatorChangeQuery, PageQuery, Query
 from admin_api.shapes import OperatorShape, PageShape
 from admin_api.showing import operator_shape, page_shape
+from admin_api.tags import tagged
 from distribution.services import operators
+from distribution.services.edits import Edit
 from distribution.store.engine import reading
+from distribution.store.operators import OperatorRow
 
 PATH = f"{PREFIX}/operators"
 ONE = f"{PATH}/{{id}}"
@@ -18,11 +24,11 @@ KEY = number_key("operator")
 
 async def create_operator(call: Call[None, NewOperator, Query]) -> Answer:
     """Make an operator."""
-    body = call.body
+    body, edit = call.body, edit_of(call)
     made = await change(
-        call.context, lambda conn: operators.create(conn, body.name, body.is_active, body.max_active_contacts)
+        call.context, lambda conn: operators.create(conn, body.name, body.is_active, body.max_active_contacts, edit)
     )
-    return Answer(201, operator_shape(made), {"Location": f"{PATH}/{made.id}"})
+    return _answer(made, 201, {"Location": f"{PATH}/{made.id}"})
 
 
 async def list_operators(call: Call[None, None, PageQuery]) -> Answer:
@@ -38,22 +44,40 @@ async def show_operator(call: Call[int, None, Query]) -> Answer:
 
 
 async def change_operator(call: Call[int, OperatorChange, OperatorChangeQuery]) -> Answer:
-    """Change an operator, and serve whoever waits for a place this frees; the answer shows the load after that."""
+    """Change an operator, and serve whoever waits for a place this frees; the answer shows the load after that.
+
+    With `reassign` its contacts go to others or back to waiting, and keep their age.
+    """
     values = call.body.model_dump(exclude_unset=True)
-    random = call.context.random
-    await change_and_serve(call.context, lambda conn: operators.change(conn, random, call.key, values))
+    if call.query.reassign and values.get("is_active") is not False:
+        raise invalid([("is_active", "must be false to move the operator's contacts away")])
+    random, edit = call.context.random, edit_of(call)
+    await change_and_serve(call.context, lambda conn: operators.change(conn, random, call.key, values, edit))
+    if call.query.reassign:
+        await _reassign(call.context, call.key, edit)
     return await _shown(call.context, call.key)
 
 
 async def delete_operator(call: Call[int, None, Query]) -> Answer:
     """Remove an operator that never had a contact."""
-    await change(call.context, lambda conn: operators.delete(conn, call.key))
+    edit = edit_of(call)
+    await change(call.context, lambda conn: operators.delete(conn, call.key, edit))
     return Answer(204)
+
+
+async def _reassign(context: Context, operator_id: int, edit: Edit) -> None:
+    moved = 1
+    while moved:
+        moved = await change(context, lambda conn: operators.reassign(conn, context.random, operator_id, edit))
 
 
 async def _shown(context: Context, operator_id: int) -> Answer:
     async with reading(context.engine) as conn:
-        return Answer(200, operator_shape(await operators.show(conn, operator_id)))
+        return _answer(await operators.show(conn, operator_id))
+
+
+def _answer(row: OperatorRow, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(status, operator_shape(row), {**(headers or {}), **tagged(operators.version(row))})
 
 
 OPERATIONS = (
@@ -66,10 +90,20 @@ OPERATIONS = (
         {201: OperatorShape},
         body=NewOperator,
         query=Query,
+        tagged=True,
     ),
     Operation("GET", PATH, "List operators", list_operators, READERS, {200: PageShape[OperatorShape]}, query=PageQuery),
     Operation(
-        "GET", ONE, "Show an operator", show_operator, READERS, {200: OperatorShape}, (404,), key=KEY, query=Query
+        "GET",
+        ONE,
+        "Show an operator",
+        show_operator,
+        READERS,
+        {200: OperatorShape},
+        (404,),
+        key=KEY,
+        query=Query,
+        tagged=True,
     ),
     Operation(
         "PATCH",
@@ -82,8 +116,19 @@ OPERATIONS = (
         key=KEY,
         body=OperatorChange,
         query=OperatorChangeQuery,
+        tagged=True,
+        conditional=True,
     ),
     Operation(
-        "DELETE", ONE, "Remove an operator", delete_operator, ADMINS, {204: None}, (404, 409), key=KEY, query=Query
+        "DELETE",
+        ONE,
+        "Remove an operator",
+        delete_operator,
+        ADMINS,
+        {204: None},
+        (404, 409),
+        key=KEY,
+        query=Query,
+        conditional=True,
     ),
 )

@@ -2,14 +2,20 @@
 
 from uuid import UUID
 
-from admin_api.auth import READERS
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from admin_api.auth import ADMINS, READERS
+from admin_api.changes import change, edit_of, serve_further
+from admin_api.context import Context
 from admin_api.cursors import uuid_after
 from admin_api.operations import PREFIX, Answer, Call, Operation, uuid_key
-from admin_api.schemas import ParkedQuery, Query
-from admin_api.shapes import PageShape, ParkedShape
-from admin_api.showing import page_shape, parked_shape
+from admin_api.schemas import CodeReplay, Nothing, ParkedQuery, Query
+from admin_api.shapes import PageShape, ParkedShape, ReplayedShape, ReplayShape
+from admin_api.showing import page_shape, parked_shape, replay_shape
 from distribution.services import parked
+from distribution.services.edits import Edit
 from distribution.services.parked import Wanted
+from distribution.services.replay import Replayed
 from distribution.store.engine import reading
 
 PATH = f"{PREFIX}/parked"
@@ -31,9 +37,73 @@ async def show_parked(call: Call[UUID, None, Query]) -> Answer:
         return Answer(200, parked_shape(await parked.show(conn, call.key)))
 
 
+async def replay_parked(call: Call[UUID, Nothing, Query]) -> Answer:
+    """Try a parked message again; it keeps its key, so it cannot make a second contact."""
+    context, edit = call.context, edit_of(call)
+    settings = context.max_body_bytes, context.phone_region
+    done = await change(context, lambda conn: parked.replay(conn, context.random, call.key, *settings, edit))
+    await serve_further(context, done.unserved)
+    async with reading(context.engine) as conn:
+        row = await parked.show(conn, call.key)
+    return Answer(200, {**parked_shape(row), **replay_shape(done)})
+
+
+async def replay_code(call: Call[None, CodeReplay, Query]) -> Answer:
+    """Try all parked messages of a code again, the oldest first, in as many transactions as it takes."""
+    edit, replayed, parked_again = edit_of(call), 0, 0
+    done: Replayed | None = None
+    while done is None or done.last is not None:
+        done = await _replay_some(call.context, call.body.code.value, done.last if done else None, edit)
+        replayed, parked_again = replayed + done.replayed, parked_again + done.parked_again
+    return Answer(200, ReplayShape(replayed=replayed, parked_again=parked_again))
+
+
+async def drop_parked(call: Call[UUID, None, Query]) -> Answer:
+    """Give a parked message up; it stays to be read, as `dropped`."""
+    edit = edit_of(call)
+    await change(call.context, lambda conn: parked.give_up(conn, call.key, edit))
+    return Answer(204)
+
+
+async def _replay_some(context: Context, code: str, after: UUID | None, edit: Edit) -> Replayed:
+    settings = context.max_body_bytes, context.phone_region
+
+    async def work(conn: AsyncConnection) -> Replayed:
+        return await parked.replay_some(conn, context.random, code, after, *settings, edit)
+
+    done = await change(context, work)
+    await serve_further(context, done.unserved)
+    return done
+
+
 OPERATIONS = (
     Operation(
         "GET", PATH, "List parked messages", list_parked, READERS, {200: PageShape[ParkedShape]}, query=ParkedQuery
     ),
+    # Before the one by id: a path is matched in this order.
+    Operation(
+        "POST",
+        f"{PATH}/replay",
+        "Try parked messages of a code again",
+        replay_code,
+        ADMINS,
+        {200: ReplayShape},
+        body=CodeReplay,
+        query=Query,
+    ),
     Operation("GET", ONE, "Show a parked message", show_parked, READERS, {200: ParkedShape}, (404,), KEY, query=Query),
+    Operation("DELETE", ONE, "Drop a parked message", drop_parked, ADMINS, {204: None}, (404, 409), KEY, query=Query),
+    Operation(
+        "POST",
+        f"{ONE}/replay",
+        "Try a parked message again",
+        replay_parked,
+        ADMINS,
+        {200: ReplayedShape},
+        (404, 409),
+        KEY,
+        Nothing,
+        Query,
+        body_optional=True,
+    ),
 )

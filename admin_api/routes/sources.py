@@ -1,15 +1,19 @@
 """Sources and the weights of their operators."""
 
+from collections.abc import Mapping
+
 from admin_api.auth import ADMINS, READERS
-from admin_api.changes import change, change_and_serve
+from admin_api.changes import change, change_and_serve, edit_of
 from admin_api.context import Context
 from admin_api.cursors import number_after
 from admin_api.operations import PREFIX, Answer, Call, Operation, number_key
 from admin_api.schemas import NewSource, NewWeights, PageQuery, Query, SourceChange
 from admin_api.shapes import PageShape, SourceShape, WeightsShape
 from admin_api.showing import page_shape, source_shape, weights_shape
+from admin_api.tags import tagged
 from distribution.services import sources
 from distribution.store.engine import reading
+from distribution.store.sources import SourceRow
 
 PATH = f"{PREFIX}/sources"
 ONE = f"{PATH}/{{id}}"
@@ -19,9 +23,9 @@ KEY = number_key("source")
 
 async def create_source(call: Call[None, NewSource, Query]) -> Answer:
     """Make a source."""
-    values = call.body.model_dump() | {"name": call.body.name or call.body.code}
-    made = await change(call.context, lambda conn: sources.create(conn, values))
-    return Answer(201, source_shape(made), {"Location": f"{PATH}/{made.id}"})
+    values, edit = call.body.model_dump() | {"name": call.body.name or call.body.code}, edit_of(call)
+    made = await change(call.context, lambda conn: sources.create(conn, values, edit))
+    return _answer(made, 201, {"Location": f"{PATH}/{made.id}"})
 
 
 async def list_sources(call: Call[None, None, PageQuery]) -> Answer:
@@ -34,19 +38,19 @@ async def list_sources(call: Call[None, None, PageQuery]) -> Answer:
 async def show_source(call: Call[int, None, Query]) -> Answer:
     """One source."""
     async with reading(call.context.engine) as conn:
-        return Answer(200, source_shape(await sources.show(conn, call.key)))
+        return _answer(await sources.show(conn, call.key))
 
 
 async def change_source(call: Call[int, SourceChange, Query]) -> Answer:
     """Change a source; it holds for the next contact on."""
-    values = call.body.model_dump(exclude_unset=True)
-    changed = await change(call.context, lambda conn: sources.change(conn, call.key, values))
-    return Answer(200, source_shape(changed))
+    values, edit = call.body.model_dump(exclude_unset=True), edit_of(call)
+    return _answer(await change(call.context, lambda conn: sources.change(conn, call.key, values, edit)))
 
 
 async def delete_source(call: Call[int, None, Query]) -> Answer:
     """Remove a source that no contact came through."""
-    await change(call.context, lambda conn: sources.delete(conn, call.key))
+    edit = edit_of(call)
+    await change(call.context, lambda conn: sources.delete(conn, call.key, edit))
     return Answer(204)
 
 
@@ -58,14 +62,19 @@ async def show_weights(call: Call[int, None, Query]) -> Answer:
 async def replace_weights(call: Call[int, NewWeights, Query]) -> Answer:
     """Replace the weights of a source, and serve whoever waits for a place this gives; answers as the GET does."""
     weights = [(row.operator_id, row.weight) for row in call.body.operators]
-    random = call.context.random
-    await change_and_serve(call.context, lambda conn: sources.replace_weights(conn, random, call.key, weights))
+    random, edit = call.context.random, edit_of(call)
+    await change_and_serve(call.context, lambda conn: sources.replace_weights(conn, random, call.key, weights, edit))
     return await _weights(call.context, call.key)
 
 
 async def _weights(context: Context, source_id: int) -> Answer:
     async with reading(context.engine) as conn:
-        return Answer(200, weights_shape(await sources.weights(conn, source_id)))
+        rows = await sources.weights(conn, source_id)
+    return Answer(200, weights_shape(rows), tagged(sources.weights_version(source_id, rows)))
+
+
+def _answer(row: SourceRow, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(status, source_shape(row), {**(headers or {}), **tagged(sources.version(row))})
 
 
 OPERATIONS = (
@@ -79,9 +88,12 @@ OPERATIONS = (
         (409,),
         body=NewSource,
         query=Query,
+        tagged=True,
     ),
     Operation("GET", PATH, "List sources", list_sources, READERS, {200: PageShape[SourceShape]}, query=PageQuery),
-    Operation("GET", ONE, "Show a source", show_source, READERS, {200: SourceShape}, (404,), key=KEY, query=Query),
+    Operation(
+        "GET", ONE, "Show a source", show_source, READERS, {200: SourceShape}, (404,), key=KEY, query=Query, tagged=True
+    ),
     Operation(
         "PATCH",
         ONE,
@@ -93,10 +105,32 @@ OPERATIONS = (
         key=KEY,
         body=SourceChange,
         query=Query,
+        tagged=True,
+        conditional=True,
     ),
-    Operation("DELETE", ONE, "Remove a source", delete_source, ADMINS, {204: None}, (404, 409), key=KEY, query=Query),
     Operation(
-        "GET", WEIGHTS, "Show a source's weights", show_weights, READERS, {200: WeightsShape}, (404,), KEY, query=Query
+        "DELETE",
+        ONE,
+        "Remove a source",
+        delete_source,
+        ADMINS,
+        {204: None},
+        (404, 409),
+        key=KEY,
+        query=Query,
+        conditional=True,
+    ),
+    Operation(
+        "GET",
+        WEIGHTS,
+        "Show a source's weights",
+        show_weights,
+        READERS,
+        {200: WeightsShape},
+        (404,),
+        KEY,
+        query=Query,
+        tagged=True,
     ),
     Operation(
         "PUT",
@@ -109,5 +143,7 @@ OPERATIONS = (
         key=KEY,
         body=NewWeights,
         query=Query,
+        tagged=True,
+        conditional=True,
     ),
 )

@@ -6,6 +6,9 @@ from distribution.selection.pool import LEAST_LOADED, SMOOTH_WEIGHTED, STICKY, L
 from distribution.selection.record import PickStep
 from distribution.selection.strategies import DRAW_DIGITS, OLDER_FIRST
 
+COUNTED = 1000
+"""So many older contacts are counted out; beyond that the number tells nobody anything."""
+
 
 def decision_data(pool: Pool, step: PickStep) -> dict[str, Any]:
     """Candidates and left out, as the pool stood before the step."""
@@ -35,7 +38,7 @@ def sentence(pool: Pool, step: PickStep) -> str:
 def unblocked_by(pool: Pool, source_id: int, older: int) -> str:
     """What would move a waiting contact of the source, with `older` contacts before it; the pool is as it is now."""
     source = pool.sources[source_id]
-    before = f"{older} older contacts of the source go first. " if older else ""
+    before = _older(older)
     if not source.weights:
         return f"{before}Give the source an operator."
     ways = {LeftOut.AT_LIMIT: "a place free at", LeftOut.INACTIVE: "activating", LeftOut.ZERO_WEIGHT: "a weight for"}
@@ -47,6 +50,12 @@ def unblocked_by(pool: Pool, source_id: int, older: int) -> str:
         return f"{before}It is about to be served."
     parts = [f"{way} {' or '.join(named[reason])}" for reason, way in ways.items() if reason in named]
     return f"{before}Any of these would serve it: {'; '.join(parts)}."
+
+
+def _older(number: int) -> str:
+    if number <= 1:
+        return "1 older contact of the source goes first. " if number else ""
+    return f"{number if number <= COUNTED else f'More than {COUNTED}'} older contacts of the source go first. "
 
 
 def _candidate(pool: Pool, source_id: int, operator: Operator, weight: int) -> dict[str, Any]:

@@ -12,6 +12,9 @@ park        messages that could not be processed, kept whole
 replay      parked messages are tried again
 replies     the outcome for senders who asked for it
 history     what happened to a contact and why
-parked      parked messages as admins read them
+parked      parked messages as admins read, replay and drop them
 operators, sources, contacts, leads   what the admin API manages and shows
+edits       who edits, and which version of the object they saw
+audit       who changed what, when
+stats       loads and waiting contacts
 """

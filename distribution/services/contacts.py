@@ -1,18 +1,29 @@
-"""Contacts as admins read them."""
+"""Contacts as admins read them, close them and give them by hand."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
+from random import Random
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.errors import NotFound
+from distribution.errors import NotFound, StalePool
 from distribution.ids import first_id_at
-from distribution.store.contacts import FIELDS, Contact
+from distribution.messages import Closing
+from distribution.selection.explain import COUNTED, unblocked_by
+from distribution.services import close as closing
+from distribution.services import moves
+from distribution.services.audit import Action, note
+from distribution.services.edits import Edit, version_of
+from distribution.services.ledger import FORCED
+from distribution.store import decisions as decision_rows
+from distribution.store.contacts import FIELDS, WAITING, Contact, by_ids, count_older_waiting
 from distribution.store.leads import Lead
 from distribution.store.pages import Page, cut
+from distribution.store.pools import lock_pool, read_pool
 from distribution.store.tables import contacts, leads, operators, sources
 
 
@@ -62,6 +73,70 @@ async def show(conn: AsyncConnection, contact_id: UUID) -> Shown:
         raise NotFound("contact", contact_id)
     contact = Contact(*row[: len(FIELDS)])
     return Shown(contact, Lead(contact.lead_id, row.external_id, row.phone, row.email), row.code, row.name)
+
+
+async def waiting_for(conn: AsyncConnection, contact: Contact) -> str | None:
+    """What would move a waiting contact, as things stand; None for any other."""
+    if contact.status != WAITING:
+        return None
+    older = await count_older_waiting(conn, contact, COUNTED + 1)
+    return unblocked_by(await read_pool(conn, contact.source_id), contact.source_id, older)
+
+
+def version(contact: Contact) -> str:
+    """Names the contact as it is now: every change of its status or operator counts its sequence up."""
+    return version_of("contact", contact.id, {"sequence": contact.sequence})
+
+
+async def close(conn: AsyncConnection, random: Random, contact_id: UUID, reason: str | None, edit: Edit) -> set[int]:
+    """Close a contact, and fill its place; one that is closed stays so. Answers the sources to serve further."""
+    wanted = [Closing(contact_id, None, None, reason)]
+    source_ids, operator_ids = closing.concerned(await closing.find(conn, wanted))
+    pool = await lock_pool(conn, ids=source_ids, operator_ids=operator_ids)
+    before = await _one(conn, contact_id)
+    edit.check(version(before))
+    done = await closing.close(conn, pool, wanted, random)
+    after = await _one(conn, contact_id)
+    if version(before) != version(after):
+        closed = _state(after) | {"reason": reason}
+        await note(conn, edit.who, Action.CONTACT_CLOSED, contact_id, _state(before), closed)
+    return set(pool.sources) if done.more else set()
+
+
+async def assign(
+    conn: AsyncConnection, random: Random, contact_id: UUID, operator_id: int, edit: Edit, *, force: bool
+) -> set[int]:
+    """Give a contact to an operator by hand, with `force` over the limit. Answers the sources to serve further."""
+    before = await _locked(conn, contact_id, operator_id)
+    edit.check(version(before))
+    unserved = await moves.assign(conn, random, contact_id, operator_id, force=force)
+    after = await _one(conn, contact_id)
+    reason = (await decision_rows.of_contact(conn, contact_id))[-1].reason
+    action = Action.CONTACT_FORCED if reason == FORCED else Action.CONTACT_ASSIGNED
+    await note(conn, edit.who, action, contact_id, _state(before), _state(after))
+    return set(unserved)
+
+
+async def _locked(conn: AsyncConnection, contact_id: UUID, operator_id: int) -> Contact:
+    """The contact, under the locks that giving it to the operator takes again."""
+    seen = await _one(conn, contact_id)
+    held = set() if seen.operator_id is None else {seen.operator_id}
+    await lock_pool(conn, ids=[seen.source_id], operator_ids={operator_id} | held)
+    found = await _one(conn, contact_id)
+    if found.operator_id != seen.operator_id:
+        raise StalePool("the contact moved meanwhile")
+    return found
+
+
+async def _one(conn: AsyncConnection, contact_id: UUID) -> Contact:
+    found = (await by_ids(conn, [contact_id])).get(contact_id)
+    if found is None:
+        raise NotFound("contact", contact_id)
+    return found
+
+
+def _state(contact: Contact) -> dict[str, Any]:
+    return {"status": contact.status, "operator_id": contact.operator_id}
 
 
 def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:

@@ -12,7 +12,9 @@ from distribution import events
 from distribution.ids import time_of
 from distribution.selection import explain
 from distribution.selection.record import PickStep, Record, pool_before
+from distribution.services.ledger import BY_HAND, FORCED
 from distribution.store import decisions as decision_rows
+from distribution.store import operators as operator_rows
 from distribution.store.contacts import ACTIVE, CLOSED, WAITING
 from distribution.store.decisions import Decision
 from distribution.store.leads import Lead
@@ -20,6 +22,7 @@ from distribution.store.outbox import Publication, publication_of
 from distribution.store.rows import values_table
 from distribution.store.tables import contacts, decisions, leads, operators, sources
 
+SENTENCES = {BY_HAND: "Given by hand.", FORCED: "Given by hand, over the limit."}
 STATUS_AFTER = {events.ASSIGNED: ACTIVE, events.REASSIGNED: ACTIVE, events.WAITING: WAITING, events.CLOSED: CLOSED}
 
 
@@ -74,23 +77,33 @@ def _event_again(row: Any) -> Publication:
 
 
 async def history(conn: AsyncConnection, contact_id: UUID) -> list[dict[str, Any]]:
-    """Every change of a contact: sequence, type, time, operator_id, reason, decision, explanation."""
+    """Every change of a contact, in the order of their sequence: the fields of `_entry`."""
     made = await decision_rows.of_contact(conn, contact_id)
     records = await decision_rows.records(conn, [d.batch_id for d in made if d.batch_id is not None])
-    return [_entry(decision, records) for decision in made]
+    before = {d.previous_operator_id for d in made if d.previous_operator_id is not None}
+    names = await operator_rows.names(conn, before) if before else {}
+    return [_entry(decision, records, names) for decision in made]
 
 
-def _entry(decision: Decision, records: dict[UUID, Record]) -> dict[str, Any]:
-    data, sentence = None, decision.reason
+def _entry(decision: Decision, records: dict[UUID, Record], names: dict[int, str]) -> dict[str, Any]:
+    data, sentence = _explained(decision, records)
+    kept = asdict(decision)
+    previous = decision.previous_operator_id
+    return {name: kept[name] for name in ("sequence", "type", "operator_id", "reason")} | {
+        "time": time_of(decision.event_id),
+        "previous_operator": None if previous is None else {"id": previous, "name": names[previous]},
+        "decision": data,
+        "explanation": sentence if previous is None else f"{sentence} Before: {names[previous]}.",
+    }
+
+
+def _explained(decision: Decision, records: dict[UUID, Record]) -> tuple[dict[str, Any] | None, str]:
     if decision.batch_id is not None and decision.position is not None:
         record = records[decision.batch_id]
         step = record.steps[decision.position]
         if isinstance(step, PickStep):
             pool = pool_before(record, decision.position)
-            data, sentence = explain.decision_data(pool, step), explain.sentence(pool, step)
-    kept = asdict(decision)
-    return {name: kept[name] for name in ("sequence", "type", "operator_id", "reason")} | {
-        "time": time_of(decision.event_id),
-        "decision": data,
-        "explanation": sentence,
-    }
+            return explain.decision_data(pool, step), explain.sentence(pool, step)
+    if decision.type == events.CLOSED:
+        return None, f"Closed: {decision.reason.rstrip('.')}." if decision.reason else "Closed."
+    return None, SENTENCES[decision.reason or ""]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,11 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution.errors import NotFound
 from distribution.store.contacts import FIELDS as CONTACT_FIELDS
 from distribution.store.contacts import Contact
+from distribution.store.leads import Lead
 from distribution.store.pages import Page, cut
 from distribution.store.rows import values_table
 from distribution.store.tables import NumberedId, contacts, leads
 
+Detail = Literal["phone", "email"]
+
 NEWEST = 20
+DUPLICATES = 20
 LOWEST_ID = UUID(int=0)
 
 
@@ -33,20 +38,27 @@ class LeadShown:
 
 
 @dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Another lead that may be the same customer, and what it has in common: `phone`, `email`, or both."""
+
+    lead: Lead
+    same: list[Detail]
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which leads to list; None is any."""
+    """Which leads to list; None is any. A phone or e-mail is found as it was sent, or by the normalised one."""
 
     external_id: str | None = None
     phone: str | None = None
     email: str | None = None
+    phone_normalized: str | None = None
+    email_normalized: str | None = None
 
 
 async def page(conn: AsyncConnection, wanted: Wanted, before: int | None, limit: int) -> Page[LeadShown, int]:
     """Leads, the newest first."""
-    query = _select().order_by(leads.c.id.desc()).limit(limit + 1)
-    for name in Wanted.__slots__:
-        if (value := getattr(wanted, name)) is not None:
-            query = query.where(leads.c[name] == value)
+    query = _select().where(*_conditions(wanted)).order_by(leads.c.id.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(leads.c.id < before)
     found = cut([LeadShown(*row) for row in await conn.execute(query)], limit, lambda lead: lead.id)
@@ -61,6 +73,39 @@ async def show(conn: AsyncConnection, lead_id: int) -> LeadShown:
         raise NotFound("lead", lead_id)
     found = LeadShown(*row)
     await _add_contacts(conn, [found])
+    return found
+
+
+async def possible_duplicates(conn: AsyncConnection, lead_id: int) -> list[Duplicate]:
+    """Other leads with the same normalised phone or e-mail, the newest first; nothing is merged by itself."""
+    c = leads.c
+    columns: dict[Detail, sa.Column[str | None]] = {"phone": c.phone_normalized, "email": c.email_normalized}
+    known = (await conn.execute(sa.select(*columns.values()).where(c.id == lead_id))).one()
+    mine = {name: value for name, value in zip(columns, known, strict=True) if value is not None}
+    found: dict[int, Duplicate] = {}
+    # One statement per detail: each reads its index from the end and stops, however many leads share the value.
+    for wanted, value in mine.items():
+        rows = await conn.execute(
+            sa.select(c.id, c.external_id, c.phone, c.email, *columns.values())
+            .where(columns[wanted] == value, c.id != lead_id)
+            .order_by(c.id.desc())
+            .limit(DUPLICATES)
+        )
+        for *lead, phone, email in rows:
+            theirs: dict[Detail, str | None] = {"phone": phone, "email": email}
+            found[lead[0]] = Duplicate(Lead(*lead), [name for name in mine if theirs[name] == mine[name]])
+    return [found[key] for key in sorted(found, reverse=True)[:DUPLICATES]]
+
+
+def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    c = leads.c
+    found = [] if wanted.external_id is None else [c.external_id == wanted.external_id]
+    for name in ("phone", "email"):
+        raw, normalized = getattr(wanted, name), getattr(wanted, f"{name}_normalized")
+        if raw is not None and normalized is not None:
+            found.append(sa.or_(c[name] == raw, c[f"{name}_normalized"] == normalized))
+        elif raw is not None:
+            found.append(c[name] == raw)
     return found
 
 

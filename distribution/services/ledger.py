@@ -37,6 +37,8 @@ class Ledger:
     random: Random
     claim: Claim | None = None
     publications: list[Publication] = field(default_factory=list)
+    given: dict[int, int] = field(default_factory=dict)
+    """By lead: who got its last contact in this transaction, which the database does not know yet."""
     _record: records.Record = field(init=False)
     _batch_id: UUID = field(default_factory=new_id)
     _backlogged: set[int] = field(default_factory=set)
@@ -129,6 +131,8 @@ class Ledger:
     async def _last_operator(self, contact: Contact) -> int | None:
         if not self.pool.sources[contact.source_id].sticky:
             return None
+        if contact.lead_id in self.given:
+            return self.given[contact.lead_id]
         return (await contact_rows.last_operators(self.conn, [contact.lead_id])).get(contact.lead_id)
 
     def _step(self, step: records.Step) -> int:
@@ -173,6 +177,7 @@ class Ledger:
         previous: OperatorName | None,
     ) -> None:
         self._loads[operator_id] += 1
+        self.given[contact.lead_id] = operator_id
         contact.operator_id, contact.status = operator_id, ACTIVE
         kind = events.ASSIGNED if previous is None else events.REASSIGNED
         contact.assigned_at = time_of(self._tell(contact, lead, kind, reason, position, previous))

@@ -41,10 +41,10 @@ async def assign(
     return frozenset(pool.sources) if served == SERVE_LIMIT else frozenset()
 
 
-async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> bool:
+async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> int:
     """Move up to MOVE_LIMIT active contacts, the oldest first, from an inactive operator to others or to waiting.
 
-    True asks the caller to call again in a new transaction.
+    Answers how many: call again in a new transaction until that is 0.
     """
     seen = await contact_rows.oldest_active(conn, operator_id, MOVE_LIMIT)
     sources = {contact.source_id for contact, _, _ in seen}
@@ -52,11 +52,13 @@ async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> b
     full = await contact_rows.with_leads(conn, [contact.id for contact, _, _ in seen])
     ledger = Ledger(conn, pool, random)
     await ledger.serve_waiting(SERVE_LIMIT)
-    for contact, lead, _ in full.values():
-        if contact.status == ACTIVE and contact.operator_id == operator_id:
-            ledger.move_away(contact, lead, last_operator_id=None)
+    held = [each for each in full.values() if each.contact.status == ACTIVE and each.contact.operator_id == operator_id]
+    if seen and not held:
+        raise StalePool("every contact that was to be moved has gone meanwhile")
+    for contact, lead, _ in held:
+        ledger.move_away(contact, lead, last_operator_id=None)
     await ledger.flush()
-    return len(seen) == MOVE_LIMIT
+    return len(held)
 
 
 def _check(pool: Pool, contact: Contact, operator_id: int, *, force: bool) -> bool:

@@ -1,22 +1,44 @@
 """Operators: made, shown, changed and removed; a place that a change frees is filled with the change."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from random import Random
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import Conflict, NotFound
+from distribution.services.audit import Action, note
+from distribution.services.edits import Edit, version_of
+from distribution.services.moves import move_all
 from distribution.services.serve import serve_waiting
 from distribution.store import operators as rows
 from distribution.store.operators import OperatorRow
 from distribution.store.pages import Page
 from distribution.store.pools import lock_pool
 
+EDITABLE = ("name", "is_active", "max_active_contacts")
 
-async def create(conn: AsyncConnection, name: str, is_active: bool, max_active_contacts: int) -> OperatorRow:
+
+def editable(row: OperatorRow) -> dict[str, Any]:
+    """What people can change of an operator; its load is not part of it."""
+    kept = asdict(row)
+    return {name: kept[name] for name in EDITABLE}
+
+
+def version(row: OperatorRow) -> str:
+    """Names what can be edited as it is now."""
+    return version_of("operator", row.id, editable(row))
+
+
+async def create(
+    conn: AsyncConnection, name: str, is_active: bool, max_active_contacts: int, edit: Edit
+) -> OperatorRow:
     """Make an operator; it gets nothing before a source gives it a weight."""
-    return await rows.insert(conn, name, is_active, max_active_contacts, datetime.now(UTC))
+    made = await rows.insert(conn, name, is_active, max_active_contacts, datetime.now(UTC))
+    await note(conn, edit.who, Action.OPERATOR_MADE, made.id, None, editable(made))
+    return made
 
 
 async def show(conn: AsyncConnection, operator_id: int) -> OperatorRow:
@@ -33,7 +55,7 @@ async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[Ope
 
 
 async def change(
-    conn: AsyncConnection, random: Random, operator_id: int, values: Mapping[str, object]
+    conn: AsyncConnection, random: Random, operator_id: int, values: Mapping[str, object], edit: Edit
 ) -> Collection[int]:
     """Change name, is_active or max_active_contacts, and serve whoever waits for a place this frees.
 
@@ -41,16 +63,36 @@ async def change(
     that are not served to the end: call `serve_waiting` for them in further transactions.
     """
     source_ids = await _lock(conn, operator_id)
+    before = await show(conn, operator_id)
+    edit.check(version(before))
     await rows.update(conn, operator_id, values)
+    after = await show(conn, operator_id)
+    await note(conn, edit.who, Action.OPERATOR_CHANGED, operator_id, editable(before), editable(after))
     return source_ids if await serve_waiting(conn, random, source_ids=source_ids) else ()
 
 
-async def delete(conn: AsyncConnection, operator_id: int) -> None:
+async def reassign(conn: AsyncConnection, random: Random, operator_id: int, edit: Edit) -> int:
+    """Move some contacts of an inactive operator to others or to waiting; answers how many.
+
+    Call again in a new transaction until that is 0. It also is where somebody has activated the operator meanwhile.
+    """
+    if (await show(conn, operator_id)).is_active:
+        return 0
+    moved = await move_all(conn, random, operator_id)
+    left = (await show(conn, operator_id)).load
+    await note(conn, edit.who, Action.OPERATOR_REASSIGNED, operator_id, {"load": left + moved}, {"load": left})
+    return moved
+
+
+async def delete(conn: AsyncConnection, operator_id: int, edit: Edit) -> None:
     """Remove an operator that no contact ever had; else Conflict."""
     await _lock(conn, operator_id)
+    before = await show(conn, operator_id)
+    edit.check(version(before))
     if await rows.has_history(conn, operator_id):
         raise Conflict(f"Operator {operator_id} has contacts in history; deactivate it instead.")
     await rows.delete(conn, operator_id)
+    await note(conn, edit.who, Action.OPERATOR_REMOVED, operator_id, editable(before), None)
 
 
 async def _lock(conn: AsyncConnection, operator_id: int) -> list[int]:

@@ -37,11 +37,11 @@ def restored(row: Parked) -> Incoming:
     properties = json.loads(row.properties)
     return Incoming(
         body=row.body,
-        message_id=properties.get("message_id"),
-        type=properties.get("message_type"),
-        content_type=properties.get("content_type"),
-        reply_to=properties.get("reply_to"),
-        correlation_id=properties.get("correlation_id"),
+        message_id=_text(properties.get("message_id")),
+        type=_text(properties.get("message_type")),
+        content_type=_text(properties.get("content_type")),
+        reply_to=_text(properties.get("reply_to")),
+        correlation_id=_text(properties.get("correlation_id")),
         headers=properties.get("headers") or {},
         properties=properties,
     )
@@ -96,3 +96,10 @@ def _with_words(value: Any) -> Any:
 
 def _plain(value: object) -> object:
     return {"base64": base64.b64encode(value).decode()} if isinstance(value, (bytes, bytearray)) else str(value)
+
+
+def _text(value: object) -> str | None:
+    """The inverse of `_plain` for a property that is a text; bytes that are no UTF-8 as lone surrogates."""
+    if isinstance(value, dict):
+        return base64.b64decode(value.get("base64", "")).decode("utf-8", "surrogateescape")
+    return value if isinstance(value, str) else None

@@ -1,15 +1,20 @@
-"""Messages that could not be processed, as admins read them."""
+"""Messages that could not be processed, as admins read, replay and drop them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import attrgetter
+from random import Random
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import NotFound
+from distribution.services.audit import Action, note
+from distribution.services.edits import Edit
+from distribution.services.replay import Replayed, drop, open_row, replay_code, replay_one
 from distribution.store.pages import Page, cut
 from distribution.store.parked import FIELDS, Parked
 from distribution.store.rows import values_table
@@ -47,6 +52,48 @@ async def show(conn: AsyncConnection, parked_id: UUID) -> Parked:
     if not found:
         raise NotFound("parked message", parked_id)
     return found[0]
+
+
+async def replay(
+    conn: AsyncConnection, random: Random, parked_id: UUID, max_bytes: int, phone_region: str, edit: Edit
+) -> Replayed:
+    """Try one parked message again; one that is done with is a Conflict."""
+    before = _state(await open_row(conn, parked_id))
+    done = await replay_one(conn, random, parked_id, max_bytes, phone_region)
+    after = _state(await show(conn, parked_id))
+    await note(conn, edit.who, Action.PARKED_REPLAYED, parked_id, before, after)
+    return done
+
+
+async def replay_some(
+    conn: AsyncConnection,
+    random: Random,
+    code: str,
+    after: UUID | None,
+    max_bytes: int,
+    phone_region: str,
+    edit: Edit,
+) -> Replayed:
+    """Try some parked messages of a code; call again with `last` in a new transaction until that is None.
+
+    The audit has one row for each such transaction, under the code.
+    """
+    done = await replay_code(conn, random, code, after, max_bytes, phone_region)
+    if done.last is not None:
+        counts = {"replayed": done.replayed, "parked_again": done.parked_again}
+        await note(conn, edit.who, Action.PARKED_REPLAYED, code, None, counts)
+    return done
+
+
+async def give_up(conn: AsyncConnection, parked_id: UUID, edit: Edit) -> None:
+    """Drop a parked message; one that is done with is a Conflict."""
+    before = _state(await open_row(conn, parked_id))
+    await note(conn, edit.who, Action.PARKED_DROPPED, parked_id, before, _state(await drop(conn, parked_id)))
+
+
+def _state(row: Parked) -> dict[str, Any]:
+    """What the audit keeps: never the message itself, which may hold anything."""
+    return {"state": row.state, "code": row.code, "attempts": row.attempts}
 
 
 def _fitting(sizes: Sequence[int]) -> int:

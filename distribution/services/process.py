@@ -6,7 +6,7 @@ from random import Random
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.errors import MessageRejected
+from distribution.errors import MessageRejected, ParkedCode
 from distribution.messages import Closing, Command, Incoming, Submission, decode
 from distribution.services.close import Closed, close, concerned, find
 from distribution.services.submit import Submitted, submit_to
@@ -33,12 +33,19 @@ class Processed:
     unserved: frozenset[int]
 
 
-def understood(message: Incoming, max_bytes: int) -> Arrival:
+def understood(message: Incoming, max_bytes: int, phone_region: str = "") -> Arrival:
     """The message with its command, or with the reason why there is none."""
     try:
-        return Arrival(message, decode(message, max_bytes))
+        return Arrival(message, decode(message, max_bytes, phone_region))
     except MessageRejected as rejected:
         return Arrival(message, rejected)
+
+
+def failed_alone(error: Exception, arrival: Arrival) -> MessageRejected:
+    """Why a message is parked that fails on its own, where its neighbours do not."""
+    detail = f"It failed on its own ({type(error).__name__}); the log has more. Replay it once mended."
+    source = None if isinstance(arrival.command, Closing) else arrival.command.source
+    return MessageRejected(ParkedCode.PROCESSING_FAILED, detail, source=source)
 
 
 async def process(

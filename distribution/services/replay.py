@@ -10,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import Conflict, MessageRejected, NotFound
 from distribution.services.park import next_attempt, restored, words
-from distribution.services.process import Arrival, Outcome, Processed, process, understood
+from distribution.services.process import Arrival, Outcome, Processed, failed_alone, process, understood
 from distribution.services.replies import replies_to
 from distribution.store import outbox, parked
+from distribution.store.engine import savepoint
+from distribution.store.failures import Failure, classify
 from distribution.store.parked import DEFERRED, DROPPED, REJECTED, REPLAYED, Parked
 
 CHUNK = 100
@@ -28,21 +30,27 @@ class Replayed:
     unserved: frozenset[int]
 
 
-async def retry_due(conn: AsyncConnection, random: Random, now: datetime, max_bytes: int) -> Replayed:
+async def retry_due(
+    conn: AsyncConnection, random: Random, now: datetime, max_bytes: int, phone_region: str = ""
+) -> Replayed:
     """Try deferred messages whose time has come."""
-    return await _again(conn, await parked.due(conn, now, CHUNK), random, now, max_bytes)
+    return await _again(conn, await parked.due(conn, now, CHUNK), random, now, max_bytes, phone_region)
 
 
-async def replay_code(conn: AsyncConnection, random: Random, code: str, after: UUID | None, max_bytes: int) -> Replayed:
+async def replay_code(
+    conn: AsyncConnection, random: Random, code: str, after: UUID | None, max_bytes: int, phone_region: str = ""
+) -> Replayed:
     """Try up to CHUNK parked messages of a code, oldest first; call again with `last` until that is None."""
     rows = await parked.open_ones(conn, code, after, CHUNK)
-    return await _again(conn, rows, random, datetime.now(UTC), max_bytes)
+    return await _again(conn, rows, random, datetime.now(UTC), max_bytes, phone_region)
 
 
-async def replay_one(conn: AsyncConnection, random: Random, parked_id: UUID, max_bytes: int) -> Replayed:
+async def replay_one(
+    conn: AsyncConnection, random: Random, parked_id: UUID, max_bytes: int, phone_region: str = ""
+) -> Replayed:
     """Try one parked message; one that is done with is a Conflict."""
     row = await open_row(conn, parked_id)
-    return await _again(conn, [row], random, datetime.now(UTC), max_bytes)
+    return await _again(conn, [row], random, datetime.now(UTC), max_bytes, phone_region)
 
 
 async def drop(conn: AsyncConnection, parked_id: UUID) -> Parked:
@@ -64,17 +72,32 @@ async def open_row(conn: AsyncConnection, parked_id: UUID) -> Parked:
 
 
 async def _again(
-    conn: AsyncConnection, rows: Sequence[Parked], random: Random, now: datetime, max_bytes: int
+    conn: AsyncConnection, rows: Sequence[Parked], random: Random, now: datetime, max_bytes: int, phone_region: str
 ) -> Replayed:
     if not rows:
         return Replayed(0, 0, None, frozenset())
-    done = await process(conn, [understood(restored(row), max_bytes) for row in rows], random)
+    done = await _each_tried(conn, [understood(restored(row), max_bytes, phone_region) for row in rows], random)
     for row, (_, outcome) in zip(rows, done.settled, strict=True):
         _mark(row, outcome, now)
     await parked.update(conn, rows)
     await outbox.insert(conn, await replies_to(conn, _final(done, rows), last_try=True), None)
     through = sum(row.state == REPLAYED for row in rows)
     return Replayed(through, len(rows) - through, rows[-1].id, done.unserved)
+
+
+async def _each_tried(conn: AsyncConnection, arrivals: Sequence[Arrival], random: Random) -> Processed:
+    """Process all; where that fails for their content, in halves, so that one keeps nobody else from going through."""
+    try:
+        async with savepoint(conn):
+            return await process(conn, arrivals, random)
+    except Exception as error:
+        if classify(error) is not Failure.CONTENT:
+            raise
+        if len(arrivals) == 1:
+            return Processed([(arrivals[0], failed_alone(error, arrivals[0]))], [], frozenset())
+    middle = len(arrivals) // 2
+    one, other = [await _each_tried(conn, half, random) for half in (arrivals[:middle], arrivals[middle:])]
+    return Processed(one.settled + other.settled, one.publications + other.publications, one.unserved | other.unserved)
 
 
 def _mark(row: Parked, outcome: Outcome, now: datetime) -> None:

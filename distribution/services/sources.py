@@ -1,13 +1,17 @@
 """Sources and the weights of their operators: made, shown, changed and removed."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from random import Random
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import Conflict, InvalidField, NotFound
 from distribution.selection.pool import Pool
+from distribution.services.audit import Action, note
+from distribution.services.edits import Edit, version_of
 from distribution.services.serve import serve_waiting
 from distribution.store import sources as rows
 from distribution.store import weights as weight_rows
@@ -19,11 +23,36 @@ from distribution.store.weights import WeightRow
 Weights = Sequence[tuple[int, int]]
 
 
-async def create(conn: AsyncConnection, values: Mapping[str, object]) -> SourceRow:
+EDITABLE = ("code", "name", "strategy", "sticky")
+
+
+def editable(row: SourceRow) -> dict[str, Any]:
+    """What people decide about a source."""
+    kept = asdict(row)
+    return {name: kept[name] for name in EDITABLE}
+
+
+def editable_weights(weights: Sequence[WeightRow]) -> dict[str, Any]:
+    """What people decide about the weights of a source; loads and shares are not part of it."""
+    return {"operators": [{"operator_id": row.operator_id, "weight": row.weight} for row in weights]}
+
+
+def version(row: SourceRow) -> str:
+    """Names what can be edited as it is now."""
+    return version_of("source", row.id, editable(row))
+
+
+def weights_version(source_id: int, weights: Sequence[WeightRow]) -> str:
+    """Names the weights as they are now."""
+    return version_of("weights", source_id, editable_weights(weights))
+
+
+async def create(conn: AsyncConnection, values: Mapping[str, object], edit: Edit) -> SourceRow:
     """Make a source, or Conflict where its code is in use."""
     made = await rows.insert(conn, values, datetime.now(UTC))
     if made is None:
         raise Conflict(f"There is a source {values['code']} already.")
+    await note(conn, edit.who, Action.SOURCE_MADE, made.id, None, editable(made))
     return made
 
 
@@ -40,19 +69,26 @@ async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[Sou
     return await rows.page(conn, after, limit)
 
 
-async def change(conn: AsyncConnection, source_id: int, values: Mapping[str, object]) -> SourceRow:
+async def change(conn: AsyncConnection, source_id: int, values: Mapping[str, object], edit: Edit) -> SourceRow:
     """Change name, strategy or sticky; the code stays, since bots use it."""
     await _lock(conn, source_id)
+    before = await show(conn, source_id)
+    edit.check(version(before))
     await rows.update(conn, source_id, values)
-    return await show(conn, source_id)
+    after = await show(conn, source_id)
+    await note(conn, edit.who, Action.SOURCE_CHANGED, source_id, editable(before), editable(after))
+    return after
 
 
-async def delete(conn: AsyncConnection, source_id: int) -> None:
+async def delete(conn: AsyncConnection, source_id: int, edit: Edit) -> None:
     """Remove a source that no contact came through; else Conflict."""
     await _lock(conn, source_id)
+    before = await show(conn, source_id)
+    edit.check(version(before))
     if await rows.has_contacts(conn, source_id):
         raise Conflict(f"Source {source_id} has contacts; take its operators away instead.")
     await rows.delete(conn, source_id)
+    await note(conn, edit.who, Action.SOURCE_REMOVED, source_id, editable(before), None)
 
 
 async def weights(conn: AsyncConnection, source_id: int) -> list[WeightRow]:
@@ -67,14 +103,21 @@ def shares(weights: Sequence[WeightRow]) -> list[float]:
     return [row.weight / total if row.is_active and row.weight else 0.0 for row in weights]
 
 
-async def replace_weights(conn: AsyncConnection, random: Random, source_id: int, weights: Weights) -> Collection[int]:
+async def replace_weights(
+    conn: AsyncConnection, random: Random, source_id: int, weights: Weights, edit: Edit
+) -> Collection[int]:
     """Make these (operator id, weight) the source's only ones, and serve whoever waits for a place this gives.
 
     Answers the sources that are not served to the end: call `serve_waiting` for them in further transactions.
     """
     pool = await _lock(conn, source_id, [operator_id for operator_id, _ in weights])
+    before = await weight_rows.of_source(conn, source_id)
+    edit.check(weights_version(source_id, before))
     _check_operators(pool, weights)
     await weight_rows.replace(conn, source_id, weights)
+    after = await weight_rows.of_source(conn, source_id)
+    states = editable_weights(before), editable_weights(after)
+    await note(conn, edit.who, Action.SOURCE_WEIGHTS_CHANGED, source_id, *states)
     return [source_id] if await serve_waiting(conn, random, source_ids=[source_id]) else ()
 
 

@@ -96,18 +96,21 @@ async def _make(ledger: Ledger, first: dict[Key, Submission], sources: dict[str,
         return {}
     details: dict[str, Details] = {}
     for submission in first.values():
-        details.setdefault(submission.external_id, Details()).add(submission.phone, submission.email)
+        details.setdefault(submission.external_id, Details()).add(_details(submission))
     leads = await lead_rows.find_or_make(ledger.conn, details, datetime.now(UTC))
     await ledger.serve_waiting(SERVE_LIMIT)
     last = await _last_operators(ledger.conn, first.values(), leads, sources)
     made = {}
     for key, submission in first.items():
         lead, source = leads[submission.external_id], sources[submission.source]
-        contact = ledger.submit(submission, source.id, lead, last.get(lead.id) if source.sticky else None)
-        if contact.operator_id is not None:
-            last[lead.id] = contact.operator_id
-        made[key] = contact
+        last_operator_id = ledger.given.get(lead.id, last.get(lead.id)) if source.sticky else None
+        made[key] = ledger.submit(submission, source.id, lead, last_operator_id)
     return made
+
+
+def _details(submission: Submission) -> Details:
+    s = submission
+    return Details(s.phone, s.phone_normalized, s.email, s.email_normalized)
 
 
 async def _last_operators(

@@ -81,6 +81,16 @@ async def oldest_waiting(conn: AsyncConnection, source_id: int, after: UUID | No
     return [_waiting(row) for row in await conn.execute(query)]
 
 
+async def count_older_waiting(conn: AsyncConnection, contact: Contact, up_to: int) -> int:
+    """How many contacts of its source wait longer than this one; counted no further than `up_to`."""
+    c = contacts.c
+    older = sa.select(c.id).where(
+        c.source_id == contact.source_id, c.status == sa.literal_column("'waiting'"), c.id < contact.id
+    )
+    counted = sa.select(sa.func.count()).select_from(older.limit(up_to).subquery())
+    return (await conn.execute(counted)).scalar_one()
+
+
 async def oldest_active(conn: AsyncConnection, operator_id: int, limit: int) -> list[Waiting]:
     """The oldest active contacts of an operator."""
     c = contacts.c

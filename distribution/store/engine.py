@@ -34,6 +34,13 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 @asynccontextmanager
+async def savepoint(conn: AsyncConnection) -> AsyncIterator[None]:
+    """A part of a transaction that can fail without the rest."""
+    async with conn.begin_nested():
+        yield
+
+
+@asynccontextmanager
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction that only reads."""
     async with engine.connect() as conn:

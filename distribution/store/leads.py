@@ -1,7 +1,7 @@
 """Leads: found by external_id or made; blanks are filled, nothing is overwritten."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -29,15 +29,19 @@ class Lead:
 
 @dataclass(slots=True)
 class Details:
-    """What a transaction's submissions say of a lead: the first non-blank value of each."""
+    """What a transaction's submissions say of a lead: the first non-blank value of each, as sent and normalised."""
 
     phone: str | None = None
+    phone_normalized: str | None = None
     email: str | None = None
+    email_normalized: str | None = None
 
-    def add(self, phone: str | None, email: str | None) -> None:
+    def add(self, other: "Details") -> None:
         """Keep what is already there."""
-        self.phone = self.phone or phone
-        self.email = self.email or email
+        if not self.phone:
+            self.phone, self.phone_normalized = other.phone, other.phone_normalized
+        if not self.email:
+            self.email, self.email_normalized = other.email, other.email_normalized
 
 
 async def find_or_make(conn: AsyncConnection, wanted: Mapping[str, Details], now: datetime) -> dict[str, Lead]:
@@ -66,7 +70,7 @@ async def _by_external_id(conn: AsyncConnection, external_ids: list[str]) -> dic
 
 async def _insert(conn: AsyncConnection, new: list[tuple[str, Details]], now: datetime) -> None:
     insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    rows = [{"external_id": key, "phone": d.phone, "email": d.email, "created_at": now} for key, d in new]
+    rows = [{"external_id": key, "created_at": now, **asdict(details)} for key, details in new]
     await conn.execute(insert(leads).on_conflict_do_nothing(index_elements=["external_id"]), rows)
 
 
@@ -75,21 +79,25 @@ async def _fill(conn: AsyncConnection, blank: list[Lead], wanted: Mapping[str, D
     if not blank:
         return
     ids = values_table(conn, "blank", ("id", NumberedId, sorted(lead.id for lead in blank)))
+    names = [field.name for field in fields(Details)]
     c = leads.c
-    fresh = await conn.execute(
-        sa.select(c.id, c.phone, c.email)
+    rows = await conn.execute(
+        sa.select(c.id, *[c[name] for name in names])
         .where(c.id.in_(sa.select(ids.c.id)))
         .order_by(c.id)
         .with_for_update(key_share=True)
     )
-    by_id = {lead.id: lead for lead in blank}
-    for row in fresh:
-        lead = by_id[row.id]
-        details = wanted[lead.external_id]
-        lead.phone, lead.email = row.phone or details.phone, row.email or details.email
+    stored = {row.id: Details(*row[1:]) for row in rows}
+    for lead in blank:
+        details = stored[lead.id]
+        details.add(wanted[lead.external_id])
+        lead.phone, lead.email = details.phone, details.email
     await conn.execute(
         sa.update(leads)
         .where(c.id == sa.bindparam("lead_id"))
-        .values(phone=sa.bindparam("new_phone"), email=sa.bindparam("new_email")),
-        [{"lead_id": lead.id, "new_phone": lead.phone, "new_email": lead.email} for lead in blank],
+        .values({name: sa.bindparam(f"new_{name}") for name in names}),
+        [
+            {"lead_id": lead_id, **{f"new_{name}": value for name, value in asdict(details).items()}}
+            for lead_id, details in stored.items()
+        ],
     )

@@ -1,6 +1,6 @@
 """Operators as admins see and change them; their load is changed in `pools` alone."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.pages import Page, cut
-from distribution.store.tables import contacts, decisions, operators
+from distribution.store.rows import values_table
+from distribution.store.tables import NumberedId, contacts, decisions, operators
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,13 @@ async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[Ope
     """Operators in id order."""
     query = sa.select(*FIELDS).where(operators.c.id > (after or 0)).order_by(operators.c.id).limit(limit + 1)
     return cut([OperatorRow(*row) for row in await conn.execute(query)], limit, attrgetter("id"))
+
+
+async def names(conn: AsyncConnection, ids: Collection[int]) -> dict[int, str]:
+    """Names by id."""
+    wanted = values_table(conn, "wanted", ("id", NumberedId, sorted(ids)))
+    rows = await conn.execute(sa.select(operators.c.id, operators.c.name).join(wanted, operators.c.id == wanted.c.id))
+    return {row.id: row.name for row in rows}
 
 
 async def update(conn: AsyncConnection, operator_id: int, values: Mapping[str, object]) -> None:

@@ -38,6 +38,21 @@ async def lock_pool(
     )
 
 
+async def read_pool(conn: AsyncConnection, source_id: int) -> Pool:
+    """One source and its operators as they are, without any lock: to be shown, never to decide by."""
+    o, s, w = operators.c, sources.c, source_operators.c
+    source = (await conn.execute(sa.select(s.id, s.code, s.strategy, s.sticky).where(s.id == source_id))).one()
+    rows = await conn.execute(
+        sa.select(o.id, o.name, o.is_active, o.max_active_contacts, o.load, w.weight)
+        .join(source_operators, w.operator_id == o.id)
+        .where(w.source_id == source_id)
+        .order_by(o.id)
+    )
+    of_source = [(Operator(*row[:5]), row[5]) for row in rows]
+    weights = tuple((operator.id, weight) for operator, weight in of_source)
+    return Pool([operator for operator, _ in of_source], [Source(*source, weights)])
+
+
 async def sources_with_waiting(conn: AsyncConnection, source_ids: Iterable[int]) -> set[int]:
     """Which of the sources have at least one waiting contact."""
     wanted = values_table(conn, "wanted", ("id", NumberedId, sorted(source_ids)))

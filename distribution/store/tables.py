@@ -82,6 +82,10 @@ leads = sa.Table(
     sa.Column("phone", sa.String(255), index=True),
     sa.Column("email", sa.String(255), index=True),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("phone_normalized", sa.String(32)),
+    sa.Column("email_normalized", sa.String(255)),
+    sa.Index("ix_leads_phone_normalized_id", "phone_normalized", "id"),
+    sa.Index("ix_leads_email_normalized_id", "email_normalized", "id"),
 )
 
 WAITING = sa.text("status = 'waiting'")

@@ -18,7 +18,7 @@ SHAPE = {
     "closed_at",
 }  # fmt: skip
 ONE = {*SHAPE, "lead", "source", "operator"}
-ENTRY = {"sequence", "type", "time", "operator_id", "reason", "decision", "explanation"}
+ENTRY = {"sequence", "type", "time", "operator_id", "previous_operator", "reason", "decision", "explanation"}
 LEAD: dict[str, Any] = {"external_id": "tg:1001", "phone": "+79991234567", "email": "anna@example.com"}
 PAYLOADS: list[Any] = [None, "", "a\0b", [], {}, 0, -1.5e-7, 10**60, True, {"ключ": ["🙂", {"a": None}]}]
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -161,7 +161,7 @@ async def test_a_contact_is_explained(admin: httpx2.AsyncClient, engine: AsyncEn
     contact_id = (await admin.post("/contacts", json=body())).json()["id"]
     await admin.patch(f"/operators/{operator_id}", json={"max_active_contacts": 1})
     contact = (await admin.get(f"/contacts/{contact_id}")).json()
-    assert set(contact) == {*ONE, "history"}
+    assert set(contact) == {*ONE, "history", "waiting_for"}
     waiting, assigned = contact["history"]
     assert set(waiting) == set(assigned) == ENTRY
     assert (waiting["sequence"], waiting["type"], waiting["operator_id"]) == (1, "contact.waiting", None)

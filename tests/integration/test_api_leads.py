@@ -1,10 +1,14 @@
 """Leads with their contacts over HTTP."""
 
+import dataclasses
+
 import httpx2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.factories import make_operator, make_source, message, take
-from tests.integration.conftest import all_items
+from admin_api.app import create_app
+from admin_api.context import Context
+from tests.factories import SOURCE, make_operator, make_source, message, take
+from tests.integration.conftest import TOKENS, all_items, client
 
 SHAPE = {"id", "external_id", "phone", "email", "created_at", "contacts", "contacts_total"}
 
@@ -20,7 +24,7 @@ async def test_a_lead_holds_its_newest_contacts_and_counts_all(admin: httpx2.Asy
     assert [c["message_id"] for c in many["contacts"]] == [f"m{number:02}" for number in range(22, 2, -1)]
     assert (few["contacts_total"], [c["message_id"] for c in few["contacts"]]) == (2, ["x1", "x0"])
     for lead in (few, many):
-        assert (await admin.get(f"/leads/{lead['id']}")).json() == lead
+        assert (await admin.get(f"/leads/{lead['id']}")).json() == lead | {"possible_duplicates": []}
 
 
 async def test_exactly_twenty_are_all_shown(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
@@ -52,3 +56,81 @@ async def test_an_unknown_lead_is_not_found(admin: httpx2.AsyncClient) -> None:
     """404, also for the largest id there can be."""
     for key in (1, 2**63 - 1):
         assert (await admin.get(f"/leads/{key}")).status_code == 404
+
+
+async def test_details_are_found_however_they_are_written(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
+    """As they were sent, or any other spelling of the same number or address; a + may come unencoded."""
+    await make_source(engine, {})
+    await take(engine, [message("m0", "tg:1", phone="+79991234567", email="anna@example.com")])
+    await take(engine, [message("m1", "tg:2", phone="+7 (999) 123-45-67", email="anna@EXAMPLE.com")])
+    await take(engine, [message("m2", "tg:3", phone="89991234567", email="Anna@example.com")])
+    for query, expected in (
+        ("phone=%2B79991234567", ["tg:2", "tg:1"]),
+        ("phone=%2B7%20999%20123-45-67", ["tg:2", "tg:1"]),
+        ("phone=+79991234567", ["tg:2", "tg:1"]),
+        ("phone=89991234567", ["tg:3"]),
+        ("phone=79991234567", []),
+        ("email=anna@example.com", ["tg:2", "tg:1"]),
+        ("email=%20anna@Example.Com", ["tg:2", "tg:1"]),
+        ("email=Anna@example.com", ["tg:3"]),
+        ("phone=%2B79991234567&email=Anna@example.com", []),
+    ):
+        answer = await admin.get(f"/leads?{query}")
+        assert [lead["external_id"] for lead in answer.json()["items"]] == expected, query
+
+
+async def test_a_lead_names_its_possible_duplicates(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
+    """Others with the same phone or e-mail, as sent, the newest first, and what they share; itself it does not name."""
+    await make_source(engine, {})
+    said: list[dict[str, str]] = [
+        {"phone": "+79991234567", "email": "anna@example.com"},
+        {"phone": "+7 999 123 45 67"},
+        {"phone": "+7-999-123-45-67", "email": "anna@EXAMPLE.com"},
+        {"phone": "+79990000000", "email": "anna@Example.com"},
+        {"phone": "123", "email": "a@b"},
+        {"phone": "123", "email": "a@b"},
+        {},
+    ]
+    for number, details in enumerate(said):
+        await take(engine, [message(f"m{number}", f"tg:{number}", **details)])
+    expected = [["tg:3 email", "tg:2 phone email", "tg:1 phone"], ["tg:2 phone", "tg:0 phone"]]
+    for lead_id, others in enumerate(expected, start=1):
+        found = (await admin.get(f"/leads/{lead_id}")).json()["possible_duplicates"]
+        assert [" ".join([other["external_id"], *other["same"]]) for other in found] == others
+        for other in found:
+            sent = said[other["id"] - 1]
+            assert (other["phone"], other["email"]) == (sent.get("phone"), sent.get("email"))
+    for lead_id in (5, 6, 7):
+        assert (await admin.get(f"/leads/{lead_id}")).json()["possible_duplicates"] == []
+
+
+async def test_possible_duplicates_are_at_most_twenty(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
+    """The newest of them; an old one that shares more does not hide what it shares."""
+    await make_source(engine, {})
+    phone, email = "+79991234567", "anna@example.com"
+    await take(engine, [message("m", "asked", phone=phone, email=email)])
+    await take(engine, [message("both", "both", phone=phone, email=email)])
+    await take(engine, [message(f"m{number:02}", f"tg:{number:02}", phone=phone) for number in range(19)])
+    found = (await admin.get("/leads/1")).json()["possible_duplicates"]
+    assert [other["external_id"] for other in found] == [f"tg:{number:02}" for number in range(18, -1, -1)] + ["both"]
+    assert found[-1]["same"] == ["phone", "email"]
+    await take(engine, [message("last", "last", email=email)])
+    found = (await admin.get("/leads/1")).json()["possible_duplicates"]
+    assert (len(found), found[0]["external_id"], found[-1]["external_id"]) == (20, "last", "tg:00")
+
+
+async def test_a_country_may_stand_for_numbers_without_their_code(context: Context, engine: AsyncEngine) -> None:
+    """With DEFAULT_PHONE_REGION a number as people dial it at home is the same as with its country's code."""
+    await make_source(engine, {})
+    app = create_app(dataclasses.replace(context, phone_region="RU"))
+    async with client(app, TOKENS["admin"]) as admin:
+        for number, phone in enumerate(("8 (999) 123-45-67", "+79991234567")):
+            body = {
+                "source": SOURCE,
+                "lead": {"external_id": f"tg:{number}", "phone": phone},
+                "message_id": f"{number}",
+            }
+            assert (await admin.post("/contacts", json=body)).status_code == 201
+        for phone in ("9991234567", "+7 999 1234567"):
+            found = await all_items(admin, "/leads", phone=phone)
+            assert [lead["external_id"] for lead in found] == ["tg:1", "tg:0"], phone

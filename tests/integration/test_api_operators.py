@@ -87,14 +87,6 @@ async def test_taking_room_away_takes_no_contact_away(admin: httpx2.AsyncClient,
     assert (await admin.patch(path, json={"is_active": False})).json()["load"] == 3
 
 
-async def test_moving_contacts_away_is_refused_until_it_exists(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
-    """`reassign=true` is never silently ignored; `false` asks for what happens anyway."""
-    path = f"/operators/{await make_operator(engine)}"
-    assert fields_of(await admin.patch(f"{path}?reassign=true", json={"is_active": False})) == ["reassign"]
-    assert (await admin.get(path)).json()["is_active"] is True
-    assert (await admin.patch(f"{path}?reassign=false", json={"is_active": False})).status_code == 200
-
-
 async def test_goes_with_its_weights_while_it_has_no_history(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
     """204, then 404; its weight is gone too."""
     operator_id = await make_operator(engine)

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.factories import make_operator, make_source, message, messages, take
 from tests.integration.conftest import all_items, fields_of
 
-LISTS = ("/operators", "/sources", "/contacts", "/leads", "/parked")
+LISTS = ("/operators", "/sources", "/contacts", "/leads", "/parked", "/audit")
 
 
 async def test_pages_hold_every_item_exactly_once(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
@@ -17,6 +17,8 @@ async def test_pages_hold_every_item_exactly_once(admin: httpx2.AsyncClient, eng
         await make_source(engine, {await make_operator(engine): 1}, f"source-{number}")
     await take(engine, messages((f"m{n}" for n in range(6)), leads=6, source="source-0"))
     await take(engine, [message(f"p{n}", source="fax") for n in range(6)])
+    for number in range(6):
+        await admin.patch("/operators/1", json={"name": f"Olga {number}"})
     for path in LISTS:
         whole = (await admin.get(path)).json()
         assert (len(whole["items"]), whole["next_cursor"]) == (6, None)
@@ -85,6 +87,11 @@ async def test_a_wrong_filter_is_named(admin: httpx2.AsyncClient) -> None:
         ("/parked", "state", ("open", "", "%00")),
         ("/parked", "code", ("other", "", "%00")),
         ("/parked", "source", ("No Body", "")),
+        ("/audit", "object_kind", ("lead", "", "%00")),
+        ("/audit", "object_id", ("", "%00")),
+        ("/audit", "action", ("operator.sold", "")),
+        ("/audit", "role", ("boss", "")),
+        ("/audit", "name", ("", "%00", "x" * 256)),
     ):
         for value in values:
             assert fields_of(await admin.get(f"{path}?{name}={value}")) == [name], (path, name, value)

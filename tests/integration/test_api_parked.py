@@ -1,15 +1,29 @@
 """Parked messages over HTTP."""
 
+import asyncio
 import base64
 from math import nan
+from uuid import UUID
 
 import httpx2
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.messages import Incoming
 from distribution.services.parked import PAGE_BYTES
-from tests.factories import make_source, message, take
-from tests.integration.conftest import all_items
+from distribution.services.replay import CHUNK
+from tests.factories import (
+    all_contacts,
+    all_events,
+    all_parked,
+    as_sent,
+    loads,
+    make_operator,
+    make_source,
+    message,
+    take,
+)
+from tests.integration.conftest import all_items, fields_of
 
 SHAPE = {"id", "state", "code", "detail", "source", "message_id", "properties", "attempts", "created_at"}
 
@@ -70,3 +84,87 @@ async def test_a_page_of_large_bodies_is_short_and_nothing_is_left_out(
         cursor = page["next_cursor"]
     assert keys == list("fedcba")
     assert sizes == [2, 1, 2, 1]
+
+
+async def test_one_message_is_replayed_once_it_can_go_through(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
+    """Parked again while it cannot; then it makes its contact, which is served; done is done."""
+    await take(engine, [as_sent(message("m1", source="fax"))])
+    [row] = await all_parked(engine)
+    path = f"/parked/{row.id}"
+    again = await admin.post(f"{path}/replay", json={})
+    assert (again.status_code, again.json()["replayed"], again.json()["parked_again"]) == (200, 0, 1)
+    assert (again.json()["state"], again.json()["attempts"]) == ("rejected", 2)
+    await make_source(engine, {await make_operator(engine): 1}, "fax")
+    asked = [admin.post(f"{path}/replay") for _ in range(2)]
+    answers = sorted(await asyncio.gather(*asked), key=lambda answer: answer.status_code)
+    assert [answer.status_code for answer in answers] == [200, 409]
+    done = answers[0].json()
+    assert (done["replayed"], done["parked_again"], done["state"]) == (1, 0, "replayed")
+    assert {name: done[name] for name in (*SHAPE, "body")} == (await admin.get(path)).json()
+    [contact] = await all_contacts(engine)
+    assert (contact.message_id, contact.status) == ("m1", "active")
+    assert [event["type"] for event in await all_events(engine)] == ["contact.assigned"]
+    refused = await admin.delete(path)
+    assert (refused.status_code, "replayed already" in refused.json()["detail"]) == (409, True)
+
+
+async def test_all_of_a_code_are_replayed_in_bounded_transactions(
+    admin: httpx2.AsyncClient, engine: AsyncEngine
+) -> None:
+    """Each one once, the oldest first; how many went through and how many are parked again."""
+    number = CHUNK + 20
+    await take(engine, [as_sent(message(f"m{n:03}", source="fax")) for n in range(number)])
+    await take(engine, [as_sent(message("other", source="telex")), Incoming(b"{", message_id="broken")])
+    operator_id = await make_operator(engine, limit=number - 1)
+    await make_source(engine, {operator_id: 1}, "fax")
+    answer = await admin.post("/parked/replay", json={"code": "unknown_source"})
+    assert (answer.status_code, answer.json()) == (200, {"replayed": number, "parked_again": 1})
+    contacts = await all_contacts(engine)
+    assert [contact.message_id for contact in contacts] == [f"m{n:03}" for n in range(number)]
+    assert [contact.status for contact in contacts] == ["active"] * (number - 1) + ["waiting"]
+    assert await loads(engine) == {operator_id: number - 1}
+    left = await all_items(admin, "/parked", state="rejected")
+    assert [row["message_id"] for row in left] == ["broken", "other"]
+    rows = await all_items(admin, "/audit")
+    assert [row["after"] for row in rows] == [{"replayed": 20, "parked_again": 1}, {"replayed": 100, "parked_again": 0}]
+    assert {(row["action"], row["object_kind"], row["object_id"]) for row in rows} == {
+        ("parked.replayed", "parked", "unknown_source"),
+    }  # fmt: skip
+    again = await admin.post("/parked/replay", json={"code": "too_large"})
+    assert (again.status_code, again.json()) == (200, {"replayed": 0, "parked_again": 0})
+
+
+async def test_a_deferred_close_is_replayed_and_its_place_filled(
+    admin: httpx2.AsyncClient, engine: AsyncEngine
+) -> None:
+    """A close that overtook its submission, tried by a person before its time."""
+    await make_source(engine, {await make_operator(engine, limit=1): 1})
+    close = Incoming(b'{"source": "telegram-bot", "message_id": "m0"}', message_id="c", type="contact.close")
+    await take(engine, [as_sent(close)])
+    [row] = await all_parked(engine)
+    assert row.state == "deferred"
+    assert (await admin.post(f"/parked/{row.id}/replay")).json()["state"] == "deferred"
+    await take(engine, [message("m0"), message("m1")])
+    assert (await admin.post("/parked/replay", json={"code": "unknown_contact"})).json()["replayed"] == 1
+    assert [contact.status for contact in await all_contacts(engine)] == ["closed", "active"]
+
+
+async def test_a_dropped_message_stays_to_be_read(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
+    """204 once; afterwards it can be shown, and neither replayed nor dropped again."""
+    await take(engine, [as_sent(message("m1", source="fax"))])
+    path = f"/parked/{(await all_parked(engine))[0].id}"
+    assert (await admin.delete(path)).status_code == 204
+    assert (await admin.get(path)).json()["state"] == "dropped"
+    for answer in (await admin.delete(path), await admin.post(f"{path}/replay")):
+        assert (answer.status_code, "dropped already" in answer.json()["detail"]) == (409, True)
+    assert (await admin.post("/parked/replay", json={"code": "unknown_source"})).json()["replayed"] == 0
+
+
+@pytest.mark.parametrize("key", [UUID(int=7), "abc", "%00", "replay"])
+async def test_what_is_not_parked_is_not_found(admin: httpx2.AsyncClient, key: object) -> None:
+    """404, and 422 for a code that is none."""
+    assert (await admin.post(f"/parked/{key}/replay")).status_code == 404
+    if key != "replay":
+        assert (await admin.delete(f"/parked/{key}")).status_code == 404
+    for body, field in (({}, "code"), ({"code": "x"}, "code"), ({"code": None}, "code"), ({"codes": "x"}, "code")):
+        assert field in fields_of(await admin.post("/parked/replay", json=body))

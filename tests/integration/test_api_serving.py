@@ -1,6 +1,8 @@
 """Whatever frees a place over HTTP serves waiting contacts, the oldest first, within the limits."""
 
 import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -71,17 +73,40 @@ async def test_what_frees_nothing_serves_nobody(
     assert await waiting_keys(engine) == ["m3", "m4"]
 
 
-async def test_a_thousand_places_serve_a_thousand_contacts(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
-    """In several transactions and one request, oldest first, and not one more than there are places."""
-    operator_id = await make_operator(engine, limit=0)
+async def test_a_close_and_a_move_serve_the_oldest(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
+    """The place of a closed contact, and of one that is given to somebody else, over all sources it can serve."""
+    olga, ivan = await make_operator(engine, "Olga", 1), await make_operator(engine, "Ivan", 9)
+    for code in ("a", "b"):
+        await make_source(engine, {olga: 1}, code)
+    for number in range(4):
+        await take(engine, [message(f"m{number}", source="ab"[number % 2])])
+    ids = [contact.id for contact in await all_contacts(engine)]
+    await admin.post(f"/contacts/{ids[0]}/close")
+    assert await waiting_keys(engine) == ["m2", "m3"]
+    await admin.post(f"/contacts/{ids[1]}/assign", json={"operator_id": ivan})
+    assert await waiting_keys(engine) == ["m3"]
+    assert await loads(engine) == {olga: 1, ivan: 1}
+
+
+async def test_a_thousand_places_serve_a_thousand_contacts(
+    admin: httpx2.AsyncClient, engine: AsyncEngine, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    """One operator activated: in several transactions, oldest first, not one more than there are places.
+
+    Records the seconds from the request to the last event in the outbox.
+    """
+    operator_id = await make_operator(engine, limit=1000, active=False)
     await make_source(engine, {operator_id: 1})
     await take(engine, messages((f"m{n:04}" for n in range(1020)), leads=50))
-    answer = await admin.patch(f"/operators/{operator_id}", json={"max_active_contacts": 1000})
+    asked = datetime.now(UTC)
+    answer = await admin.patch(f"/operators/{operator_id}", json={"is_active": True})
     assert answer.json()["load"] == 1000
     assert await loads(engine) == {operator_id: 1000}
     assert await waiting_keys(engine) == [f"m{n:04}" for n in range(1000, 1020)]
-    served = [event["data"]["contact"]["message_id"] for event in await all_events(engine) if event["data"]["operator"]]
-    assert served == [f"m{n:04}" for n in range(1000)]
+    served = [event for event in await all_events(engine) if event["data"]["operator"]]
+    assert [event["data"]["contact"]["message_id"] for event in served] == [f"m{n:04}" for n in range(1000)]
+    last = datetime.fromisoformat(served[-1]["time"])
+    record_testsuite_property(f"seconds_to_serve_1000_{engine.dialect.name}", (last - asked).total_seconds())
 
 
 async def test_changes_and_submissions_at_once_keep_every_limit(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:

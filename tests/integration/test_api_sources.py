@@ -5,8 +5,9 @@ from typing import Any
 import httpx2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.factories import make_operator, make_source, message, take
-from tests.integration.conftest import fields_of
+from distribution.selection.strategies import STRATEGIES
+from tests.factories import loads, make_operator, make_source, message, take
+from tests.integration.conftest import all_items, fields_of
 
 SHAPE = {"id", "code", "name", "strategy", "sticky", "created_at"}
 WEIGHT = {"operator_id", "name", "weight", "share", "is_active", "load", "max_active_contacts"}
@@ -78,6 +79,29 @@ async def test_a_patch_changes_only_what_it_names(admin: httpx2.AsyncClient) -> 
         source |= change
         answer = await admin.patch(path, json=change)
         assert (answer.status_code, answer.json()) == (200, source)
+
+
+async def test_every_strategy_can_be_chosen_and_changed_while_contacts_come(
+    admin: httpx2.AsyncClient, engine: AsyncEngine
+) -> None:
+    """The next contact falls as the new rules say, sticky too; every decision says under which it fell."""
+    olga, ivan = await make_operator(engine, "Olga", 100), await make_operator(engine, "Ivan", 100)
+    rows = [{"operator_id": operator_id, "weight": 1} for operator_id in (olga, ivan)]
+    for number, strategy in enumerate(STRATEGIES):
+        made = await admin.post("/sources", json={"code": f"s{number}", "strategy": strategy, "sticky": True})
+        assert (made.json()["strategy"], made.json()["sticky"]) == (strategy, True)
+    await admin.put("/sources/1/operators", json={"operators": rows})
+    for number, strategy in enumerate([*STRATEGIES, *STRATEGIES]):
+        sticky = number >= len(STRATEGIES)
+        await admin.patch("/sources/1", json={"strategy": strategy, "sticky": sticky})
+        await take(engine, [message(f"{number}-{n}", f"lead-{n}", source="s0") for n in range(4)])
+        newest = await all_items(admin, "/contacts")
+        for contact in newest[:4]:
+            [entry] = (await admin.get(f"/contacts/{contact['id']}")).json()["history"]
+            assert entry["reason"] == ("sticky" if sticky else strategy)
+            assert (entry["decision"]["strategy"], entry["decision"]["sticky"]) == (strategy, sticky)
+        if strategy == "least_loaded" and not sticky:
+            assert len(set((await loads(engine)).values())) == 1
 
 
 async def test_a_patch_that_is_wrong_names_the_field(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:

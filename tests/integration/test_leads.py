@@ -18,6 +18,13 @@ async def all_leads(engine: AsyncEngine) -> dict[str, tuple[str | None, str | No
         return {external_id: (phone, email) for external_id, phone, email in rows}
 
 
+async def normalized(engine: AsyncEngine) -> dict[str, tuple[str | None, str | None]]:
+    """(phone, email) as normalised, by external id."""
+    async with reading(engine) as conn:
+        rows = await conn.execute(sa.select(leads.c.external_id, leads.c.phone_normalized, leads.c.email_normalized))
+        return {external_id: (phone, email) for external_id, phone, email in rows}
+
+
 @pytest.fixture
 async def opened(engine: AsyncEngine) -> AsyncEngine:
     """A database with the usual source and an operator."""
@@ -87,3 +94,35 @@ async def test_a_refused_message_makes_no_lead(opened: AsyncEngine) -> None:
     await made.take(opened, [made.message("m-1", "anna")])
     await made.take(opened, [made.message("m-1", "petr", phone="1"), made.message("m-2", "olga", source="none")])
     assert await all_leads(opened) == {"anna": (None, None)}
+
+
+async def test_details_are_also_kept_normalised(opened: AsyncEngine) -> None:
+    """Of new leads and of those filled later; the normalised one always belongs to what is kept as sent."""
+    said: list[tuple[dict[str, Any], tuple[str | None, str | None]]] = [
+        ({"email": "Anna@Example.COM"}, (None, "Anna@example.com")),
+        ({"phone": "+7 999 123-45-67", "email": "other@example.com"}, ("+79991234567", "Anna@example.com")),
+        ({"phone": "+44 20 7946 0958", "email": "other@example.com"}, ("+79991234567", "Anna@example.com")),
+    ]
+    for number, (details, known) in enumerate(said):
+        await made.take(opened, [made.message(f"m-{number}", "anna", **details)])
+        assert await normalized(opened) == {"anna": known}
+    assert await all_leads(opened) == {"anna": ("+7 999 123-45-67", "Anna@Example.COM")}
+
+
+async def test_what_cannot_be_told_is_kept_as_sent_alone(opened: AsyncEngine) -> None:
+    """A later detail that could be told does not stand in for the one that is kept."""
+    await made.take(opened, [made.message("m-1", "anna", phone="89991234567", email="a@b")])
+    await made.take(opened, [made.message("m-2", "anna", phone="+79991234567", email="a@example.com")])
+    assert await all_leads(opened) == {"anna": ("89991234567", "a@b")}
+    assert await normalized(opened) == {"anna": (None, None)}
+
+
+async def test_the_first_detail_of_a_batch_brings_its_normalised_one(opened: AsyncEngine) -> None:
+    """Where several contacts of a new lead arrive together, values of two of them do not mix."""
+    batch = [
+        made.message("m-1", "anna", phone="123"),
+        made.message("m-2", "anna", phone="+79991234567", email="A@Example.com"),
+    ]
+    await made.take(opened, batch)
+    assert await all_leads(opened) == {"anna": ("123", "A@Example.com")}
+    assert await normalized(opened) == {"anna": (None, "A@example.com")}

@@ -26,6 +26,7 @@ from distribution.selection.strategies import NOBODY, OLDER_FIRST, STRATEGIES
 from distribution.services import operators as operator_service
 from distribution.services import sources as source_service
 from distribution.services.close import close, concerned, find
+from distribution.services.edits import Edit, Who
 from distribution.services.moves import assign, move_all
 from distribution.services.submit import submit
 from distribution.store import decisions as decision_rows
@@ -36,6 +37,7 @@ from distribution.store.tables import contacts, metadata, operators
 
 T = TypeVar("T")
 OPERATORS, SOURCES = 4, 3
+EDIT = Edit(Who("admin"))
 operator_index = st.integers(0, OPERATORS - 1)
 source_index = st.integers(0, SOURCES - 1)
 limits = st.integers(0, 4)
@@ -75,12 +77,12 @@ class Life(RuleBasedStateMachine):
             for table in reversed(metadata.sorted_tables):
                 await conn.execute(sa.delete(table))
             for n in range(OPERATORS):
-                self.operators.append((await operator_service.create(conn, f"operator {n}", True, 2)).id)
+                self.operators.append((await operator_service.create(conn, f"operator {n}", True, 2, EDIT)).id)
             for n, strategy in enumerate(strategies):
                 values = {"code": f"s{n}", "name": f"s{n}", "strategy": strategy, "sticky": sticky}
-                self.sources.append((await source_service.create(conn, values)).id)
+                self.sources.append((await source_service.create(conn, values, EDIT)).id)
                 shared = [(operator_id, 1 + n) for operator_id in self.operators[n : n + 2]]
-                await source_service.replace_weights(conn, self.random, self.sources[n], shared)
+                await source_service.replace_weights(conn, self.random, self.sources[n], shared, EDIT)
 
         self.run(make)
 
@@ -88,7 +90,7 @@ class Life(RuleBasedStateMachine):
     def weigh(self, source: int, weights: dict[int, int]) -> None:
         """Replace a source's weights."""
         wanted = [(self.operators[o], weight) for o, weight in weights.items()]
-        self.run(lambda conn: source_service.replace_weights(conn, self.random, self.sources[source], wanted))
+        self.run(lambda conn: source_service.replace_weights(conn, self.random, self.sources[source], wanted, EDIT))
 
     @rule(source=source_index, count=st.integers(1, 5), lead=st.integers(0, 3))
     def submit(self, source: int, count: int, lead: int) -> None:
@@ -118,7 +120,7 @@ class Life(RuleBasedStateMachine):
     def change(self, operator: int, active: bool, limit: int) -> None:
         """Activate, deactivate, raise or lower."""
         values = {"is_active": active, "max_active_contacts": limit}
-        self.run(lambda conn: operator_service.change(conn, self.random, self.operators[operator], values))
+        self.run(lambda conn: operator_service.change(conn, self.random, self.operators[operator], values, EDIT))
 
     @rule(operator=operator_index)
     def leave(self, operator: int) -> None:

@@ -117,6 +117,27 @@ async def test_down_and_up_again_gives_the_same_schema(database_url: str, engine
     await schema.check(engine)
 
 
+async def test_known_leads_get_normalised_details(database_url: str, engine: AsyncEngine) -> None:
+    """Revision 0003 fills what is there, more than one chunk of it; taking it back leaves the details as sent."""
+    number = 1001
+    await asyncio.to_thread(command.downgrade, schema.config(database_url), "0002")
+    rows = [{"id": f"lead-{n}", "phone": f"+7 999 000-{n:04}", "email": f"L{n}@Example.COM"} for n in range(number)]
+    rows.append({"id": "nobody", "phone": None, "email": "a@b"})
+    insert = "INSERT INTO leads (external_id, phone, email, created_at) VALUES (:id, :phone, :email, CURRENT_TIMESTAMP)"
+    read = "SELECT external_id, phone, email, phone_normalized, email_normalized FROM leads ORDER BY id"
+    async with transaction(engine) as conn:
+        await conn.execute(sa.text(insert), rows)
+    await asyncio.to_thread(schema.upgrade, database_url)
+    async with reading(engine) as conn:
+        filled = (await conn.execute(sa.text(read))).all()
+    expected = [(*row.values(), f"+7999000{n:04}", f"L{n}@example.com") for n, row in enumerate(rows[:number])]
+    assert filled == [*expected, ("nobody", None, "a@b", None, None)]
+    await asyncio.to_thread(command.downgrade, schema.config(database_url), "0002")
+    async with reading(engine) as conn:
+        left = (await conn.execute(sa.text("SELECT * FROM leads ORDER BY id"))).all()
+    assert [(row.external_id, row.phone, row.email) for row in left] == [tuple(row.values()) for row in rows]
+
+
 async def test_two_processes_may_upgrade_at_once(database_url: str, engine: AsyncEngine) -> None:
     """Worker and API started together on an empty database both find the schema there afterwards."""
     await asyncio.to_thread(command.downgrade, schema.config(database_url), "base")

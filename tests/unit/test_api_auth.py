@@ -8,11 +8,11 @@ from admin_api.errors import Refused
 
 
 def test_entries_have_a_role_perhaps_a_name_and_a_token() -> None:
-    """Spaces around an entry and empty entries do not matter; without a name the role is the name."""
+    """Spaces around an entry and empty entries do not matter; the name may be left out."""
     tokens = parse_tokens(" admin:olga:s3cret , bot:b~!, ,viewer:v ,")
     assert tokens.identity_of(b"s3cret") == Identity(Role.ADMIN, "olga")
-    assert tokens.identity_of(b"b~!") == Identity(Role.BOT, "bot")
-    assert tokens.identity_of(b"v") == Identity(Role.VIEWER, "viewer")
+    assert tokens.identity_of(b"b~!") == Identity(Role.BOT)
+    assert tokens.identity_of(b"v") == Identity(Role.VIEWER)
     assert tokens.identity_of(b"") is None
     assert tokens.identity_of(b"s3cre") is None
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from distribution.selection.explain import decision_data, sentence
+from distribution.selection.explain import COUNTED, decision_data, sentence, unblocked_by
 from distribution.selection.pool import STICKY, WEIGHTED_RANDOM, Operator, Pool, Source
 from distribution.selection.record import PickStep
 from distribution.selection.strategies import NOBODY, OLDER_FIRST, Pick
@@ -81,3 +81,22 @@ def test_the_decision_in_data_holds_all_that_decided() -> None:
             {"operator_id": 4, "name": "Vera", "reason": "zero_weight"},
         ],
     }
+
+
+@pytest.mark.parametrize(
+    ("older", "before"),
+    [
+        (0, ""),
+        (1, "1 older contact of the source goes first. "),
+        (2, "2 older contacts of the source go first. "),
+        (COUNTED, f"{COUNTED} older contacts of the source go first. "),
+        (COUNTED + 1, f"More than {COUNTED} older contacts of the source go first. "),
+    ],
+)
+def test_what_would_move_a_waiting_contact_is_told(older: int, before: str) -> None:
+    """Every way there is, whoever is concerned, and how many go first; nobody counts a long line to its end."""
+    ways = "a place free at Ivan; activating Petr; a weight for Vera"
+    blocked = team(weights=((2, 40), (3, 50), (4, 0)))
+    assert unblocked_by(blocked, 1, older) == f"{before}Any of these would serve it: {ways}."
+    assert unblocked_by(team(weights=()), 1, older) == f"{before}Give the source an operator."
+    assert unblocked_by(team(), 1, older) == f"{before}It is about to be served."

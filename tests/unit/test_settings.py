@@ -28,6 +28,7 @@ def test_every_setting_has_the_contracts_default() -> None:
     assert settings.broker_prefix == ""
     assert settings.event_log_max_age == "7D"
     assert settings.max_message_bytes == 256 * 1024
+    assert settings.default_phone_region == ""
     assert (settings.worker_batch_size, settings.worker_health_port) == (500, 8001)
     assert settings.log_level == "info"
     assert settings.owns_schema
@@ -50,6 +51,8 @@ def test_every_setting_has_the_contracts_default() -> None:
         ("MAX_MESSAGE_BYTES", "many"),
         ("MAX_MESSAGE_BYTES", "0"),
         ("MAX_MESSAGE_BYTES", "9" * 5000),
+        ("DEFAULT_PHONE_REGION", "Russia"),
+        ("DEFAULT_PHONE_REGION", "XX"),
         ("LOG_FORMAT", "xml"),
         ("LOG_LEVEL", "loud"),
         ("BROKER_PREFIX", "a b"),
@@ -84,6 +87,12 @@ def test_an_empty_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(WorkerSettings)
     assert settings == expected
     assert settings.owns_schema
+
+
+def test_a_country_may_be_written_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is kept as the library of phone numbers spells it."""
+    monkeypatch.setenv("DEFAULT_PHONE_REGION", "kz")
+    assert load(SharedSettings).default_phone_region == "KZ"
 
 
 def test_an_empty_age_means_no_event_log(monkeypatch: pytest.MonkeyPatch) -> None:

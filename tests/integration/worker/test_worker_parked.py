@@ -1,14 +1,16 @@
 """Messages that cannot be processed: kept whole, explained, and no harm to their neighbours."""
 
 import json
+from datetime import UTC, datetime
 
+import pytest
 import sqlalchemy as sa
 from pamqp.commands import Basic
 
-from distribution.store.engine import reading, transaction
+from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
 from tests.clients import body, message
-from tests.desk import count, open_source
+from tests.desk import count, open_source, refuse_lead
 from tests.integration.worker.conftest import World
 
 GOOD = body("web", "w:1")
@@ -20,20 +22,6 @@ async def parked(world: World) -> dict[str, sa.Row[str, str, bytes, str, int, st
     async with reading(world.engine) as conn:
         rows = await conn.execute(sa.select(c.code, c.detail, c.body, c.state, c.attempts, c.properties))
     return {row.code: row for row in rows}
-
-
-async def refuse_lead(world: World, external_id: str) -> None:
-    """Make the database refuse one lead, as a constraint of the owner's would."""
-    async with transaction(world.engine) as conn:
-        if conn.dialect.name == "postgresql":
-            await conn.execute(sa.text(f"ALTER TABLE leads ADD CHECK (external_id <> '{external_id}')"))
-        else:
-            await conn.execute(
-                sa.text(
-                    "CREATE TRIGGER refuse BEFORE INSERT ON leads WHEN NEW.external_id = "
-                    f"'{external_id}' BEGIN SELECT RAISE(ABORT, 'refused'); END"
-                )
-            )
 
 
 async def test_every_code_in_one_batch_with_good_ones(world: World) -> None:
@@ -51,7 +39,7 @@ async def test_every_code_in_one_batch_with_good_ones(world: World) -> None:
     good = [message(body("web", f"g:{i}"), f"g-{i}") for i in range(7)]
     no_key = json.dumps(body("web", "w:3")).encode()
     await world.bot.publish_bare(no_key, Basic.Properties(content_type="application/json"))
-    await world.bot.publish([each for pair in zip(good, broken.values(), strict=False) for each in pair])
+    await world.bot.publish([*good[:4], *broken.values(), *good[4:]])
     async with world.worker():
         await world.subscriber.count(7)
         await world.bot.publish([message(body("web", "end"), "end")])
@@ -66,10 +54,32 @@ async def test_every_code_in_one_batch_with_good_ones(world: World) -> None:
     assert await count(world.engine, contacts) == 8
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Basic.Properties(message_id="id", message_type="type"),
+        Basic.Properties(message_id="odd", timestamp=datetime(2026, 11, 23, tzinfo=UTC)),
+        Basic.Properties(message_id="odd", headers={"header": "value"}),
+    ],
+    ids=["short strings", "timestamp", "header name"],
+)
+async def test_properties_that_no_client_would_send(world: World, odd: Basic.Properties) -> None:
+    """A message whose properties are not UTF-8, or no moment, is parked or taken; its neighbours are not harmed."""
+    await open_source(world.engine, "web", {"Olga": (1, 100)})
+    await world.bot.publish([message(body("web", f"w:{i}"), f"k-{i}") for i in range(3)])
+    await world.bot.publish_garbled(json.dumps(body("web", "odd")).encode(), odd)
+    await world.bot.publish([message(body("web", f"w:{i}"), f"k-{i}") for i in range(3, 6)])
+    async with world.worker():
+        await world.subscriber.count(6)
+        await world.bot.publish([message(body("web", "end"), "end")])
+        await world.subscriber.until(lambda seen: any(e["data"]["contact"]["message_id"] == "end" for e in seen))
+    assert await count(world.engine, contacts) + await count(world.engine, parked_messages) == 8
+
+
 async def test_a_message_that_fails_alone_is_parked_alone(world: World) -> None:
     """A submission that the database itself refuses is parked as processing_failed; its batch goes through."""
     await open_source(world.engine, "web", {"Olga": (1, 100)})
-    await refuse_lead(world, "poison")
+    await refuse_lead(world.engine, "poison")
     await world.bot.publish(message(body("web", "poison" if i == 5 else f"w:{i}"), f"k-{i}") for i in range(12))
     async with world.worker():
         events = await world.subscriber.count(11)

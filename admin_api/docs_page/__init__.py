@@ -1,0 +1,1 @@
+"""The page that shows the API: our part of it; script and style come from an installed package."""

@@ -1,0 +1,32 @@
+"""The document of all operations."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from admin_api.openapi.operation import describe
+from admin_api.openapi.problems import responses
+from admin_api.openapi.schemas import Schemas
+from admin_api.openapi.words import ABOUT, HEADERS, SECURITY, TAGS
+from admin_api.operations import Operation
+
+
+def document(operations: Iterable[Operation]) -> dict[str, Any]:
+    """OpenAPI 3.1 of these operations."""
+    described = list(operations)
+    schemas = Schemas(described)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in described:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = describe(operation, schemas, described)
+    used = {tag for path in paths.values() for found in path.values() for tag in found["tags"]}
+    return {
+        "openapi": "3.1.0",
+        "info": ABOUT,
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in used],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.definitions,
+            "responses": responses(),
+            "headers": HEADERS,
+            "securitySchemes": SECURITY,
+        },
+    }

@@ -1,0 +1,63 @@
+"""What can go wrong: RFC 9457, as responses that all operations share."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from admin_api.errors import MEDIA_TYPE, TYPE_PREFIX
+
+
+class FieldError(TypedDict):
+    """A field and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class Problem(TypedDict):
+    """What went wrong, as RFC 9457 has it."""
+
+    type: Annotated[str, Field(json_schema_extra={"format": "uri", "examples": [f"{TYPE_PREFIX}not-found"]})]
+    title: str
+    status: int
+    detail: str
+
+
+class InvalidInput(Problem):
+    """Well-formed input that is wrong, and where."""
+
+    errors: list[FieldError]
+
+
+MEANINGS = {
+    400: ("invalid-json", "The body is not JSON, or not an object."),
+    401: ("unauthorized", "There is no token, or none that is known."),
+    403: ("forbidden", "The token's role may not do this."),
+    404: ("not-found", "There is no such object."),
+    409: ("conflict", "It contradicts what is there."),
+    412: ("stale", "The object has changed since If-Match was read."),
+    413: ("too-large", "The body is too large."),
+    422: ("invalid-input", "A parameter or a field is wrong; `errors` names it."),
+    500: ("internal", "Something went wrong here; the service's log has more."),
+    503: ("unavailable", "The database does not answer; try again."),
+}
+HEADERS_OF = {401: "WWW-Authenticate", 503: "Retry-After"}
+
+
+def responses() -> dict[str, Any]:
+    """A response for each status that is a problem."""
+    return {f"Problem{status}": _response(status, *words) for status, words in MEANINGS.items()}
+
+
+def _response(status: int, kind: str, meaning: str) -> dict[str, Any]:
+    title = HTTPStatus(status).phrase
+    example: dict[str, Any] = {"type": TYPE_PREFIX + kind, "title": title, "status": status, "detail": meaning}
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        example["errors"] = [{"field": "limit", "message": "Input should be greater than or equal to 1"}]
+    schema = "InvalidInput" if "errors" in example else "Problem"
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}}
+    header = HEADERS_OF.get(status)
+    headers = {"headers": {header: {"$ref": f"#/components/headers/{header}"}}} if header else {}
+    return {"description": meaning, **headers, "content": content}

@@ -1,0 +1,73 @@
+"""Shapes and bodies as JSON schema, each once, under a name that people read."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+
+from admin_api.openapi.problems import InvalidInput, Problem
+from admin_api.operations import Operation
+
+REFERENCE = "#/components/schemas/{model}"
+PAGE = re.compile(r"Page_(.+)_")
+NULL = {"type": "null"}
+
+
+class Generator(GenerateJsonSchema):
+    """Names without the suffixes that tell our classes apart, and no titles that repeat a name."""
+
+    def normalize_name(self, name: str) -> str:
+        """`PageShape[OperatorShape]` is an `OperatorPage`."""
+        return PAGE.sub(r"\1Page", super().normalize_name(name.replace("Shape", "")))
+
+    def field_title_should_be_set(self, _: object) -> bool:
+        """Never: it is the field's name again."""
+        return False
+
+
+class Schemas:
+    """The JSON schemas of all that operations take and answer."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        found = list(operations)
+        bodies = [operation.body for operation in found if operation.body]
+        answers = [shape for operation in found for shape in operation.answers.values() if shape not in (None, str)]
+        inputs = [(model, "validation", TypeAdapter(model)) for model in dict.fromkeys(bodies)]
+        outputs = [(shape, "serialization", TypeAdapter(shape)) for shape in dict.fromkeys(answers)]
+        problems = [(shape, "serialization", TypeAdapter(shape)) for shape in (Problem, InvalidInput)]
+        self._schemas, made = TypeAdapter.json_schemas(
+            [*inputs, *outputs, *problems],  # type: ignore[list-item]  # the modes are literals
+            ref_template=REFERENCE,
+            schema_generator=Generator,
+        )
+        self.definitions: dict[str, Any] = made.get("$defs", {})
+        self._queries = {operation.query: self._query(operation.query) for operation in found if operation.query}
+        for schema in self.definitions.values():
+            schema.pop("title", None)
+
+    def body(self, model: type[BaseModel]) -> dict[str, Any]:
+        """The schema of a body."""
+        return self._schemas[model, "validation"]
+
+    def answer(self, shape: Any) -> dict[str, Any]:
+        """The schema of an answer."""
+        return self._schemas[shape, "serialization"]
+
+    def query(self, model: type[BaseModel]) -> Mapping[str, dict[str, Any]]:
+        """The schema of each parameter of a query."""
+        return self._queries[model]
+
+    def _query(self, model: type[BaseModel]) -> dict[str, dict[str, Any]]:
+        schema = model.model_json_schema(ref_template=REFERENCE, schema_generator=Generator)
+        self.definitions |= schema.get("$defs", {})
+        return {name: _without_null(found) for name, found in schema.get("properties", {}).items()}
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter that is not there is left out; there is no null in a query."""
+    if NULL not in schema.get("anyOf", ()):
+        return schema
+    [present] = [each for each in schema["anyOf"] if each != NULL]
+    return {**present}

@@ -1,0 +1,109 @@
+"""Stats and audit: their shapes, and how they are made."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from admin_api.shapes import Time, Uuid
+from distribution.ids import isoformat, time_of
+from distribution.services.audit import Entry
+from distribution.services.stats import SourceLine, Stats
+
+
+class OperatorLine(TypedDict):
+    """An operator's load and limit."""
+
+    id: int
+    name: str
+    is_active: bool
+    load: int
+    max_active_contacts: int
+
+
+class SourceWaiting(TypedDict):
+    """How many contacts of a source wait, and when the oldest of them was made; null where none waits."""
+
+    id: int
+    code: str
+    waiting: int
+    oldest_wait: Time | None
+    oldest_wait_seconds: float | None
+
+
+class Totals(TypedDict):
+    """Contacts that wait, and contacts that operators have. Closed ones are not counted: nothing keeps their number."""
+
+    waiting: int
+    active: int
+
+
+class StatsShape(TypedDict):
+    """How things stood at `time`."""
+
+    time: Time
+    operators: list[OperatorLine]
+    sources: list[SourceWaiting]
+    totals: Totals
+
+
+class AuditShape(TypedDict):
+    """Who did what to which object, and what of it was so before and after; null where it was not there."""
+
+    id: Uuid
+    time: Time
+    role: str
+    name: str | None
+    action: str
+    object_kind: str
+    object_id: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+def stats_shape(stats: Stats) -> StatsShape:
+    """The stats as the API shows them."""
+    now = datetime.now(UTC)
+    return {
+        "time": isoformat(now),
+        "operators": [
+            {
+                "id": row.id,
+                "name": row.name,
+                "is_active": row.is_active,
+                "load": row.load,
+                "max_active_contacts": row.max_active_contacts,
+            }
+            for row in stats.operators
+        ],
+        "sources": [_source(line, now) for line in stats.sources],
+        "totals": {"waiting": stats.waiting, "active": stats.active},
+    }
+
+
+def audit_shape(entry: Entry) -> AuditShape:
+    """A row of the audit as the API shows it."""
+    return {
+        "id": str(entry.id),
+        "time": isoformat(time_of(entry.id)),
+        "role": entry.role,
+        "name": entry.name,
+        "action": entry.action,
+        "object_kind": entry.object_kind,
+        "object_id": entry.object_id,
+        "before": None if entry.before is None else json.loads(entry.before),
+        "after": None if entry.after is None else json.loads(entry.after),
+    }
+
+
+def _source(line: SourceLine, now: datetime) -> SourceWaiting:
+    since = line.oldest_wait
+    return {
+        "id": line.id,
+        "code": line.code,
+        "waiting": line.waiting,
+        "oldest_wait": None if since is None else isoformat(since),
+        # Another machine's clock made the id: never let it look like the future.
+        "oldest_wait_seconds": None if since is None else max(0.0, round((now - since).total_seconds(), 3)),
+    }

@@ -1,0 +1,81 @@
+"""The OpenAPI document, and a page to try the API that asks nobody outside for anything."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from admin_api import docs_page
+from admin_api.auth import EVERYBODY
+from admin_api.openapi.document import document
+from admin_api.operations import Answer, Call, Operation
+
+DOCUMENT, PAGE = "/openapi.json", "/docs"
+PACKAGE = "flask_swagger_ui"
+OURS = Path(docs_page.__file__).parent
+SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+CACHED = {"Cache-Control": "max-age=3600", "X-Content-Type-Options": "nosniff"}
+STYLE, SCRIPT, PICTURE = "text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/png"
+
+
+class Described:
+    """The operations' document, made when it is first asked for."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self._operations = operations
+
+    async def openapi(self, _: Call) -> Answer:
+        """OpenAPI 3.1 of everything this API does."""
+        return Answer(200, self._document)
+
+    @cached_property
+    def _document(self) -> bytes:
+        return orjson.dumps(document([*self._operations, self.operation()]))
+
+    def operation(self) -> Operation:
+        """How the document is asked for."""
+        return Operation("GET", DOCUMENT, "This document", self.openapi, EVERYBODY, {200: dict[str, Any]})
+
+
+def operations(described: Sequence[Operation]) -> list[Operation]:
+    """The document of these operations, the page that shows it, and what the page is made of."""
+    theirs = _package() / "dist"
+    return [
+        Described(described).operation(),
+        _file(PAGE, "A page to try the API", OURS / "index.html", "text/html; charset=utf-8", SECURITY),
+        _file(f"{PAGE}/start.js", "Starts the page", OURS / "start.js", SCRIPT, CACHED),
+        _file(f"{PAGE}/swagger-ui-bundle.js", "The page's script", theirs / "swagger-ui-bundle.js", SCRIPT, CACHED),
+        _file(f"{PAGE}/swagger-ui.css", "The page's style", theirs / "swagger-ui.css", STYLE, CACHED),
+        _file(f"{PAGE}/favicon-32x32.png", "The page's icon", theirs / "favicon-32x32.png", PICTURE, CACHED),
+    ]
+
+
+def _package() -> Path:
+    # Found, not imported: it would bring Flask along, and only its files are wanted.
+    spec = find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"{PACKAGE} is not installed", name=PACKAGE)
+    return Path(spec.submodule_search_locations[0])
+
+
+def _file(path: str, summary: str, file: Path, media_type: str, headers: dict[str, str]) -> Operation:
+    return Operation("GET", path, summary, _serving(file, media_type, headers), EVERYBODY, {200: str})
+
+
+def _serving(file: Path, media_type: str, headers: dict[str, str]) -> Callable[[Call], Awaitable[Answer]]:
+    async def serve(_: Call) -> Answer:
+        """A file as it is."""
+        return Answer(200, await asyncio.to_thread(file.read_bytes), headers, media_type)
+
+    return serve

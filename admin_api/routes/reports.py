@@ -1,0 +1,39 @@
+"""How things stand, and who changed what."""
+
+from admin_api.auth import READERS
+from admin_api.cursors import uuid_after
+from admin_api.operations import PREFIX, Answer, Call, Operation
+from admin_api.reports import AuditShape, StatsShape, audit_shape, stats_shape
+from admin_api.schemas import AuditQuery, Query
+from admin_api.shapes import PageShape
+from admin_api.showing import page_shape
+from distribution.services import audit
+from distribution.services.audit import Wanted
+from distribution.services.stats import stats
+from distribution.store.engine import reading
+
+STATS = f"{PREFIX}/stats"
+AUDIT = f"{PREFIX}/audit"
+
+
+async def show_stats(call: Call[None, None, Query]) -> Answer:
+    """Every operator's load, every source's waiting contacts, and the totals of both; closed contacts are not counted.
+
+    A contact's wait counts from when it was made, also where it has been with an operator in between.
+    """
+    async with reading(call.context.engine) as conn:
+        return Answer(200, stats_shape(await stats(conn)))
+
+
+async def list_audit(call: Call[None, None, AuditQuery]) -> Answer:
+    """Who changed what, the newest first."""
+    wanted = Wanted(**call.query.model_dump(exclude={"limit", "cursor"}))
+    async with reading(call.context.engine) as conn:
+        page = await audit.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)
+    return Answer(200, page_shape(page, audit_shape))
+
+
+OPERATIONS = (
+    Operation("GET", STATS, "Show loads and waiting contacts", show_stats, READERS, {200: StatsShape}, query=Query),
+    Operation("GET", AUDIT, "List changes", list_audit, READERS, {200: PageShape[AuditShape]}, query=AuditQuery),
+)

@@ -1,0 +1,92 @@
+"""Who changed what, when: a row in the same transaction as the change."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.ids import new_id
+from distribution.services.edits import Who
+from distribution.store.pages import Page, cut
+from distribution.store.tables import audit_log
+
+
+class Action(StrEnum):
+    """What can be done; the part before the dot is the kind of object it is done to."""
+
+    OPERATOR_MADE = "operator.made"
+    OPERATOR_CHANGED = "operator.changed"
+    OPERATOR_REASSIGNED = "operator.reassigned"
+    OPERATOR_REMOVED = "operator.removed"
+    SOURCE_MADE = "source.made"
+    SOURCE_CHANGED = "source.changed"
+    SOURCE_WEIGHTS_CHANGED = "source.weights_changed"
+    SOURCE_REMOVED = "source.removed"
+    CONTACT_ASSIGNED = "contact.assigned"
+    CONTACT_FORCED = "contact.forced"
+    CONTACT_CLOSED = "contact.closed"
+    PARKED_REPLAYED = "parked.replayed"
+    PARKED_DROPPED = "parked.dropped"
+
+    @property
+    def kind(self) -> str:
+        """Of which kind the object is."""
+        return self.value.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the audit; `before` and `after` are JSON text, None where there was or is nothing."""
+
+    id: UUID
+    role: str
+    name: str | None
+    action: str
+    object_kind: str
+    object_id: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows to list; None is any."""
+
+    object_kind: str | None = None
+    object_id: str | None = None
+    action: str | None = None
+    role: str | None = None
+    name: str | None = None
+
+
+FIELDS = tuple(audit_log.c[name] for name in Entry.__slots__)
+State = Mapping[str, Any] | None
+
+
+async def note(conn: AsyncConnection, who: Who, action: Action, key: object, before: State, after: State) -> None:
+    """Keep what somebody did to an object; what changed nothing is not kept."""
+    if before == after:
+        return
+    row = Entry(new_id(), who.role, who.name, action.value, action.kind, str(key), _json(before), _json(after))
+    await conn.execute(sa.insert(audit_log).values({name: getattr(row, name) for name in Entry.__slots__}))
+
+
+async def page(conn: AsyncConnection, wanted: Wanted, before: UUID | None, limit: int) -> Page[Entry, UUID]:
+    """Rows of the audit, the newest first."""
+    query = sa.select(*FIELDS).order_by(audit_log.c.id.desc()).limit(limit + 1)
+    for name in Wanted.__slots__:
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(audit_log.c[name] == value)
+    if before is not None:
+        query = query.where(audit_log.c.id < before)
+    return cut([Entry(*row) for row in await conn.execute(query)], limit, attrgetter("id"))
+
+
+def _json(state: State) -> str | None:
+    return None if state is None else json.dumps(dict(state), ensure_ascii=False)

@@ -1,0 +1,40 @@
+"""Edits by people: who makes one, and which version of the object they saw before."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from distribution.errors import StaleEdit
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Whose token asked: its role and, where it has one, its name."""
+
+    role: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Who changes something, and the versions of it that they have seen (None: it does not matter)."""
+
+    who: Who
+    seen: frozenset[str] | None = None
+
+    def check(self, version: str) -> None:
+        """StaleEdit unless this version was seen; to be called under the locks of the change."""
+        if self.seen is not None and version not in self.seen:
+            raise StaleEdit("It was changed meanwhile: read it again, then decide whether to change it still.")
+
+
+def version_of(kind: str, key: object, editable: Mapping[str, Any]) -> str:
+    """A name for what people can edit of an object: the same content has the same name.
+
+    What changes by itself (an operator's load, a weight's share) is no part of it, so that work going on does not
+    make edits fail.
+    """
+    content = json.dumps([kind, str(key), editable], sort_keys=True)
+    return blake2b(content.encode(), digest_size=12).hexdigest()
