@@ -13,6 +13,8 @@ cursors     where a list goes on
 auth        tokens and roles
 errors      every error as application/problem+json
 changes     changes: who asks, the transaction, the waiting contacts served after it
+openapi     the OpenAPI document, made from the operations
+docs_page   our part of the page that shows it
 context     what every request needs
 metrics     requests counted and timed
 """

@@ -3,6 +3,7 @@
 settings    what both processes read from the environment
 errors      what can go wrong, one stable code each
 ids         time-ordered ids of contacts and events
+normalize   the one spelling of a phone number and of an e-mail address
 messages    the wire contract: submission and event
 selection   who gets a contact; pure
 store       tables, transactions, queries

@@ -1,8 +1,13 @@
 """The one spelling of a phone number and of an e-mail address, so that the same one is found however it was written."""
 
+import re
+
 import phonenumbers
-from email_validator import validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, validate_email
 from phonenumbers import NumberParseException, PhoneNumberFormat
+
+SHORT = 64
+PLAIN_EMAIL = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@((?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,})")
 
 
 def phone(text: str | None, region: str = "") -> str | None:
@@ -18,11 +23,17 @@ def phone(text: str | None, region: str = "") -> str | None:
 
 
 def email(text: str | None) -> str | None:
-    """Trimmed, the domain in lower case; None where it cannot be an address. What stands before the @ stays."""
+    """Trimmed, the domain in lower case; None where it cannot be an address.
+
+    What stands before the @ stays, but for names such as Postmaster that are the same in any case everywhere.
+    """
     if not text:
         return None
+    trimmed = text.strip()
+    if _is_plain(trimmed):
+        return trimmed
     try:
-        return validate_email(text.strip(), check_deliverability=False).normalized
+        return validate_email(trimmed, check_deliverability=False).normalized
     except ValueError:
         return None
 
@@ -40,3 +51,11 @@ def _e164(text: str, region: str) -> str | None:
     if number.extension or not phonenumbers.is_possible_number(number):
         return None
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def _is_plain(address: str) -> bool:
+    """Whether it is what it would become: most addresses are, and the library takes longer than all else about them."""
+    if len(address) > SHORT or not (found := PLAIN_EMAIL.fullmatch(address)):
+        return False
+    domain = f".{found[1]}"
+    return not any(domain.endswith(f".{name}") for name in SPECIAL_USE_DOMAIN_NAMES)

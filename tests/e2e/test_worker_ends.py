@@ -11,7 +11,7 @@ from tests.clients import Bot, Subscriber, body, bot_at, message, subscribe
 from tests.desk import count, loads, open_source
 from tests.e2e.conftest import Programs
 
-MESSAGES = 3_000
+MESSAGES = 1_500
 
 
 async def outcome(engine: AsyncEngine, subscriber: Subscriber) -> None:
@@ -37,7 +37,7 @@ async def test_sigterm_under_load(programs: Programs, engine: AsyncEngine, rabbi
     async with bot_at(rabbitmq.url, prefix) as bot:
         subscriber = await subscribe(bot.channel, prefix)
         publishing = asyncio.create_task(publish_all(bot))
-        await subscriber.count(300)
+        await subscriber.count(200)
         assert await first.terminate() == 0
         assert await count(engine, outbox) == 0
         await publishing
@@ -54,7 +54,7 @@ async def test_killed_under_load(programs: Programs, engine: AsyncEngine, rabbit
     async with bot_at(rabbitmq.url, prefix) as bot:
         subscriber = await subscribe(bot.channel, prefix)
         publishing = asyncio.create_task(publish_all(bot))
-        for seen in (200, 700, 1500):
+        for seen in (100, 400, 800):
             await subscriber.count(seen)
             await worker.kill()
             worker = await programs.start("worker")

@@ -4,6 +4,9 @@ import pytest
 
 from tests.e2e.conftest import Programs, free_port
 
+# What is shown here has nothing to do with which database there is.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 BAD_SETTINGS = {
     "WORKER_BATCH_SIZE": "many",
     "DATABASE_URL": "mysql://root:hush@127.0.0.1/contacts",

@@ -121,6 +121,7 @@ async def test_known_leads_get_normalised_details(database_url: str, engine: Asy
     """Revision 0003 fills what is there, more than one chunk of it; taking it back leaves the details as sent."""
     number = 1001
     await asyncio.to_thread(command.downgrade, schema.config(database_url), "0002")
+    rows: list[dict[str, str | None]]
     rows = [{"id": f"lead-{n}", "phone": f"+7 999 000-{n:04}", "email": f"L{n}@Example.COM"} for n in range(number)]
     rows.append({"id": "nobody", "phone": None, "email": "a@b"})
     insert = "INSERT INTO leads (external_id, phone, email, created_at) VALUES (:id, :phone, :email, CURRENT_TIMESTAMP)"

@@ -38,6 +38,7 @@ def test_a_phone_is_spelled_as_e164_where_it_can_be_told(text: str | None, regio
         ("  Anna@EXAMPLE.Com\n", "Anna@example.com"),
         ("anna@ПРИМЕР.рф", "anna@пример.рф"),
         ("anna@xn--e1afmkfd.xn--p1ai", "anna@пример.рф"),
+        ("Info@Example.com", "info@example.com"),
         ("anna", None),
         ("a@b", None),
         ("anna@example..com", None),
