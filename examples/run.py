@@ -50,7 +50,7 @@ def _broker(amqp_url: str) -> AbstractContextManager[Broker]:
 def _show(console: Console, services: Stack, found: Broker, token: str | None) -> None:
     ends = "" if found.kind == "url" else "   (private: its queues end with it)"
     for line in (
-        f"admin API       {services.api_url}",
+        f"admin API       {services.api_url}   (to try it: {services.api_url}/docs)",
         f"admin token     {token or 'none of ADMIN_API_TOKENS has the role admin'}",
         f"broker          {without_password(found.url)}{ends}",
         f"worker health   {services.worker_url}/readyz",

@@ -13,7 +13,7 @@ from tests.integration.test_api_process import environment, running
 
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 CASES_PER_OPERATION = 4
-FEWEST_CASES = 150
+FEWEST_CASES = 100
 SECONDS = 120
 ALL_PHASES, WITHOUT_COVERAGE = "examples,coverage,fuzzing,stateful", "examples,fuzzing,stateful"
 
