@@ -96,16 +96,19 @@ class Subscriber:
 
     messages: list[AbstractIncomingMessage] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    _by_id: dict[str, Event] = field(default_factory=dict)
 
     async def remember(self, message: AbstractIncomingMessage) -> None:
-        """The consumer's callback."""
+        """The consumer's callback; each body is read once, since the worker under test shares this loop."""
         self.messages.append(message)
+        event = json.loads(message.body)
+        self._by_id.setdefault(event["id"], event)
         self.news.set()
 
     @property
     def events(self) -> list[Event]:
         """Bodies, each id once."""
-        return list({event["id"]: event for event in (json.loads(m.body) for m in self.messages)}.values())
+        return list(self._by_id.values())
 
     async def until(self, enough: Callable[[list[Event]], bool]) -> list[Event]:
         """Wait until the events are what is waited for."""
