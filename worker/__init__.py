@@ -6,10 +6,14 @@ topology   every exchange, queue and binding
 lenient    odd properties must not cost the connection
 link       keeps one connection to the broker
 consumer   takes messages, makes batches, acknowledges
+inbox      what a channel was delivered, and how carefully to handle it
+watchdog   proves that messages are consumed
 batches    one batch through the business: repeated, split or given up
 sweeper    deferred messages that are due, waiting contacts that were missed
 relay      outbox → assignments, with confirms
+window     what is on its way to the broker, and what became of it
 publisher  one channel that publishes and waits for the broker's word
+points     where a delivery and an event stand, for failure tests to watch
 status     what the parts say of themselves
 health     /healthz, /readyz, /metrics
 """

@@ -15,6 +15,7 @@ from worker.consumer import Consumer
 from worker.health import create_server
 from worker.lenient import tolerate_any_properties
 from worker.link import Link
+from worker.points import Watch, unwatched
 from worker.relay import Relay
 from worker.settings import WorkerSettings
 from worker.status import Status
@@ -32,16 +33,21 @@ async def run_until_signal(settings: WorkerSettings, health_socket: socket.socke
     await run(settings, health_socket, stop_on_signals())
 
 
-async def run(settings: WorkerSettings, health_socket: socket.socket, stopping: asyncio.Event) -> None:
-    """Run until `stopping` is set; a part that dies is named, and its error ends the process."""
+async def run(
+    settings: WorkerSettings, health_socket: socket.socket, stopping: asyncio.Event, watch: Watch = unwatched
+) -> None:
+    """Run until `stopping` is set; a part that dies is named, and its error ends the process.
+
+    `watch` is told where deliveries and events stand.
+    """
     log = structlog.get_logger("worker")
     tolerate_any_properties()
     status, random = Status(), SystemRandom()
     engine = create_engine(settings.database_url.get_secret_value())
     topology = Topology(settings.broker_prefix, settings.event_log_max_age)
-    relay = Relay(engine, topology, status, random)
-    batches = Batches(engine, random)
-    consumer = Consumer(settings, topology, batches, relay, status)
+    relay = Relay(engine, topology, status, random, watch)
+    batches = Batches(engine, random, watch)
+    consumer = Consumer(settings, topology, batches, relay, status, watch)
     sweeper = Sweeper(settings, engine, batches, relay, status, random)
     url = settings.amqp_url.get_secret_value()
     taking, telling = Link(url, "consumer", status, random), Link(url, "publisher", status, random)

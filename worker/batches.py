@@ -11,9 +11,11 @@ from distribution.errors import DistributionError
 from distribution.services.intake import Intake, take_in
 from distribution.services.process import Arrival, failed_alone
 from distribution.services.serve import serve_waiting
+from distribution.store import probe
 from distribution.store.commit import commit
 from distribution.store.failures import Failure, classify, in_words
 from distribution.store.outbox import Claim
+from worker.points import Point, Watch, unwatched
 
 T = TypeVar("T")
 
@@ -27,14 +29,14 @@ class DatabaseAway(DistributionError):
 class Batches:
     """Takes batches in; a batch that cannot be committed as a whole is committed in parts, in order."""
 
-    def __init__(self, engine: AsyncEngine, random: Random) -> None:
-        self._engine, self._random = engine, random
+    def __init__(self, engine: AsyncEngine, random: Random, watch: Watch = unwatched) -> None:
+        self._engine, self._random, self._watch = engine, random, watch
         self._log = structlog.get_logger("worker.batches")
 
     async def take(self, arrivals: Sequence[Arrival], claim: Claim | None) -> list[Intake]:
         """Commit every arrival; raises DatabaseAway where the world is broken, with the finished part committed."""
         try:
-            intake = await self.commit(lambda conn: take_in(conn, arrivals, self._random, claim))
+            intake = await self.commit(lambda conn: self._take_in(conn, arrivals, claim))
         except DatabaseAway:
             raise
         except Exception as error:
@@ -42,6 +44,7 @@ class Batches:
                 return [await self._give_up(arrivals[0], error)]
             middle = len(arrivals) // 2
             return [*await self.take(arrivals[:middle], claim), *await self.take(arrivals[middle:], claim)]
+        self._watch(Point.AFTER_COMMIT, "")
         await self.serve(intake.unserved)
         return [intake]
 
@@ -51,6 +54,11 @@ class Batches:
         while more:
             more = await self.commit(lambda conn: serve_waiting(conn, self._random, source_ids=source_ids))
 
+    async def probe(self) -> None:
+        """Raise DatabaseAway unless the database takes a write of the size of a batch."""
+        await self.commit(probe.write)
+        await self.commit(probe.clear)
+
     async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do work in one transaction; what the content is at fault for is raised as it is, all else as DatabaseAway."""
         try:
@@ -59,6 +67,11 @@ class Batches:
             if classify(error) is Failure.CONTENT:
                 raise
             raise DatabaseAway(in_words(error)) from error
+
+    async def _take_in(self, conn: AsyncConnection, arrivals: Sequence[Arrival], claim: Claim | None) -> Intake:
+        intake = await take_in(conn, arrivals, self._random, claim)
+        self._watch(Point.BEFORE_COMMIT, "")
+        return intake
 
     async def _give_up(self, arrival: Arrival, error: Exception) -> Intake:
         """Park a message that fails on its own, so that it keeps nobody else from going through."""

@@ -1,8 +1,8 @@
 """Takes messages, makes batches of whatever is there, acknowledges what is committed."""
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import structlog
@@ -11,28 +11,48 @@ from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 from distribution.messages import Incoming
 from distribution.services.process import understood
 from worker.batches import Batches, DatabaseAway
+from worker.inbox import ALONE, SAFE, SUSPECT, Inbox, lane
 from worker.lenient import as_bytes
-from worker.link import ConnectionLost, wait_for_event
+from worker.link import wait_for_event
+from worker.points import Point, Watch
 from worker.relay import Relay
 from worker.settings import WorkerSettings
 from worker.status import Status
 from worker.topology import Topology, declare
+from worker.watchdog import Pulse, watch_over
 
 PART, DATABASE = "consuming", "database"
+SUSPECTS_OF_A_BATCH = 20
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10
 
 
 class Consumer:
-    """Consumes the inbound queue over one connection at a time; one batch in flight."""
+    """Consumes the inbound queue over one connection at a time; one batch in flight.
+
+    Messages that came back may hold the one that ends the process. They are handled in small groups, then alone, and
+    after all that are safe, so that the worker which meets the culprit holds little else: what it holds is charged with
+    one more delivery when it dies. While such messages come, few are prefetched.
+    """
 
     def __init__(
-        self, settings: WorkerSettings, topology: Topology, batches: Batches, relay: Relay, status: Status
+        self,
+        settings: WorkerSettings,
+        topology: Topology,
+        batches: Batches,
+        relay: Relay,
+        status: Status,
+        watch: Watch,
     ) -> None:
-        self._batch_size, self._max_bytes = settings.worker_batch_size, settings.max_message_bytes
-        self._phone_region = settings.default_phone_region
-        self._topology, self._batches, self._relay, self._status = topology, batches, relay, status
+        size = settings.worker_batch_size
+        self._together = {SAFE: size, SUSPECT: max(1, size // SUSPECTS_OF_A_BATCH), ALONE: 1}
+        self._prefetch = self._together | {SAFE: 2 * size}
+        self._max_bytes, self._phone_region = settings.max_message_bytes, settings.default_phone_region
+        self._topology, self._batches, self._relay = topology, batches, relay
+        self._status, self._watch = status, watch
         self._stopping = asyncio.Event()
+        self._inbox: Inbox | None = None
+        self._consumers = self._consumer = self._taken = 0
         status.problem(PART, "not consuming")
         self._log = structlog.get_logger("worker.consumer")
 
@@ -40,10 +60,25 @@ class Consumer:
         """Make `serve` return once the batch at work is settled; the broker gets the rest back."""
         self._stopping.set()
 
+    def pulse(self) -> Pulse:
+        """How consuming goes, for the watchdog."""
+        waiting, delivered = (len(self._inbox), self._inbox.delivered) if self._inbox else (0, 0)
+        return Pulse(self._consumer, delivered, waiting + self._taken)
+
     async def serve(self, connection: AbstractConnection) -> None:
-        """Consume until stopped; raises when the connection fails."""
+        """Consume until stopped; raises when the connection fails or the broker gives us nothing."""
         await declare(await connection.channel(publisher_confirms=False), self._topology)
-        pause = FIRST_PAUSE_SECONDS
+        watching = asyncio.ensure_future(watch_over(connection, self._topology.inbound, self.pulse))
+        working = asyncio.ensure_future(self._serve(connection))
+        try:
+            done, _ = await asyncio.wait({watching, working}, return_when=asyncio.FIRST_COMPLETED)
+            await done.pop()
+        finally:
+            for task in (watching, working):
+                task.cancel()
+            await asyncio.gather(watching, working, return_exceptions=True)
+
+    async def _serve(self, connection: AbstractConnection) -> None:
         while not self._stopping.is_set():
             # A channel of its own each time: closing it gives back what is held, and its tags die with it.
             channel = await connection.channel(publisher_confirms=False)
@@ -51,86 +86,87 @@ class Consumer:
                 await self._consume(channel)
             except DatabaseAway as away:
                 self._status.problem(DATABASE, str(away))
-                self._log.warning("database_away", reason=str(away), next_try_seconds=pause)
                 await channel.close()
-                await wait_for_event(self._stopping, pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                await self._until_database_takes(away)
             else:
                 await channel.close()
 
-    async def _consume(self, channel: AbstractChannel) -> None:
-        inbox = Inbox()
-        channel.on_consumer_cancel_callbacks.add(lambda _: inbox.cancelled())
-        await channel.basic_qos(prefetch_count=2 * self._batch_size)
-        consumer = await channel.basic_consume(self._topology.inbound, inbox.put)
-        self._status.fine(PART)
-        try:
-            while (deliveries := await inbox.take(self._batch_size, self._stopping)) and not self._stopping.is_set():
-                await self._settle(channel, deliveries)
-                self._status.held.set(len(inbox))
-        finally:
-            self._status.problem(PART, "not consuming")
-            self._status.held.set(0)
-        if self._stopping.is_set() and consumer.consumer_tag is not None:
-            await channel.basic_cancel(consumer.consumer_tag)
+    async def _until_database_takes(self, away: DatabaseAway) -> None:
+        """Ask the database itself: asking by consuming would charge the messages with a delivery each time."""
+        pause = FIRST_PAUSE_SECONDS
+        while not self._stopping.is_set():
+            self._status.problem(DATABASE, str(away))
+            self._log.warning("database_away", reason=str(away), next_try_seconds=pause)
+            await wait_for_event(self._stopping, pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            try:
+                await self._batches.probe()
+            except DatabaseAway as still:
+                away = still
+            else:
+                self._status.fine(DATABASE)
+                self._log.info("database_back")
+                return
 
-    async def _settle(self, channel: AbstractChannel, deliveries: Sequence[DeliveredMessage]) -> None:
+    async def _consume(self, channel: AbstractChannel) -> None:
+        self._inbox = inbox = Inbox(channel)
+        # Nobody knows yet what is in the queue.
+        expected = ALONE
+        try:
+            while not self._stopping.is_set():
+                expected = await self._consume_as(expected, channel, inbox)
+        finally:
+            self._inbox, self._consumer = None, 0
+            self._status.problem(PART, "not consuming")
+
+    async def _consume_as(self, expected: int, channel: AbstractChannel, inbox: Inbox) -> int:
+        """Consume as long as what comes is of one lane; answers the lane of what came instead, when that is settled."""
+        await channel.basic_qos(prefetch_count=self._prefetch[expected])
+        tag = (await channel.basic_consume(self._topology.inbound, inbox.put)).consumer_tag or ""
+        self._consumers += 1
+        self._consumer = self._consumers
+        self._status.fine(PART)
+        while taken := await inbox.take(self._together[expected], self._stopping):
+            if self._stopping.is_set() or any(lane(delivery) != expected for delivery in taken):
+                break
+            await self._settle(channel, taken, multiple=True)
+        self._consumer = 0
+        await channel.basic_cancel(tag)
+        taken += inbox.take_all()
+        await self._settle_apart(channel, taken)
+        return max(map(lane, taken), default=expected)
+
+    async def _settle_apart(self, channel: AbstractChannel, deliveries: list[DeliveredMessage]) -> None:
+        """Settle lane by lane, the safe ones first; not a prefix, so each with an acknowledgement of its own."""
+        for of, group in groupby(sorted(deliveries, key=lane), lane):
+            waiting = list(group)
+            while waiting and not self._stopping.is_set():
+                together, waiting = waiting[: self._together[of]], waiting[self._together[of] :]
+                await self._settle(channel, together, multiple=False)
+
+    async def _settle(
+        self, channel: AbstractChannel, deliveries: Sequence[DeliveredMessage], *, multiple: bool
+    ) -> None:
+        """Commit, then acknowledge. `multiple`: nothing else that came before the last of them is unsettled."""
+        self._taken = len(deliveries)
         arrivals = [understood(incoming(delivery), self._max_bytes, self._phone_region) for delivery in deliveries]
-        claim = self._relay.claim()
+        for arrival in arrivals:
+            self._watch(Point.TAKEN, arrival.message.message_id or "")
         self._status.batch_messages.observe(len(arrivals))
         with self._status.batch_seconds.time():
-            intakes = await self._batches.take(arrivals, claim)
+            intakes = await self._batches.take(arrivals, self._relay.claim())
         self._status.fine(DATABASE)
-        # All up to this tag is committed, and nothing else is unsettled: one acknowledgement settles the batch.
-        tag = deliveries[-1].delivery_tag
-        if tag is not None:
-            await channel.basic_ack(tag, multiple=True, wait=False)
+        self._watch(Point.BEFORE_ACK, "")
+        for delivery in deliveries[-1:] if multiple else deliveries:
+            if delivery.delivery_tag is not None:
+                await channel.basic_ack(delivery.delivery_tag, multiple=multiple, wait=False)
+        self._watch(Point.AFTER_ACK, "")
+        self._taken = 0
+        self._status.held.set(self.pulse().unsettled)
         for intake in intakes:
-            self._relay.hand_over(intake.publications, claim)
+            self._relay.hand_over(intake)
             for outcome, count in intake.counts.items():
                 self._status.messages.labels(outcome).inc(count)
-
-
-class Inbox:
-    """What one consumer was delivered and nobody took yet, in order."""
-
-    def __init__(self) -> None:
-        self._deliveries: deque[DeliveredMessage] = deque()
-        self._news = asyncio.Event()
-        self._cancelled = False
-
-    def __len__(self) -> int:
-        return len(self._deliveries)
-
-    async def put(self, delivery: DeliveredMessage) -> None:
-        """The client library's callback: it only enqueues, since it is cancelled when the channel dies."""
-        self._deliveries.append(delivery)
-        self._news.set()
-
-    def cancelled(self) -> None:
-        """The broker ended the consumer: nothing more will come."""
-        self._cancelled = True
-        self._news.set()
-
-    async def take(self, most: int, stopping: asyncio.Event) -> list[DeliveredMessage]:
-        """Whatever is there, up to `most`, waiting for the first; nothing once it is time to stop."""
-        while not self._deliveries:
-            if self._cancelled:
-                raise ConnectionLost("the broker cancelled the consumer")
-            self._news.clear()
-            await _either(self._news, stopping)
-            if stopping.is_set():
-                return []
-        return [self._deliveries.popleft() for _ in range(min(most, len(self._deliveries)))]
-
-
-async def _either(one: asyncio.Event, other: asyncio.Event) -> None:
-    waiting = [asyncio.ensure_future(event.wait()) for event in (one, other)]
-    try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waiting:
-            task.cancel()
 
 
 def incoming(delivery: DeliveredMessage) -> Incoming:

@@ -19,10 +19,14 @@ from distribution.store.outbox import Claim, Publication
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What to publish once the transaction is committed, how many messages ended how, whom to serve further."""
+    """What to publish once the transaction is committed, how many messages ended how, whom to serve further.
+
+    `claim`: under which the first event of each contact is the caller's own to publish.
+    """
 
     publications: list[Publication]
     counts: Counter[str]
+    claim: Claim | None = None
     unserved: frozenset[int] = frozenset()
 
 
@@ -34,7 +38,7 @@ async def take_in(
     await park(conn, [(a.message, outcome) for a, outcome in done.settled if isinstance(outcome, MessageRejected)])
     answers = await replies_to(conn, done)
     await outbox.insert(conn, answers, claim)
-    return Intake([*done.publications, *answers], counts(done), done.unserved)
+    return Intake([*done.publications, *answers], counts(done), claim, done.unserved)
 
 
 def counts(done: Processed) -> Counter[str]:

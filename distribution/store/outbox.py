@@ -103,6 +103,16 @@ async def delete(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
     await conn.execute(sa.delete(outbox).where(outbox.c.id.in_(sa.select(done.c.id))))
 
 
+async def settle(conn: AsyncConnection, done: Sequence[UUID], aside: Sequence[UUID], until: float) -> None:
+    """Forget what the broker has confirmed; keep what cannot be published from being claimed for a while."""
+    if done:
+        await delete(conn, done)
+    if aside:
+        ids = values_table(conn, "aside", ("id", sa.Uuid(), aside))
+        held = outbox.c.id.in_(sa.select(ids.c.id))
+        await conn.execute(sa.update(outbox).where(held).values(claimed_by=None, claimed_until=until))
+
+
 async def any_free(conn: AsyncConnection, now: float) -> bool:
     """Whether there is anything to claim; a read, so that an idle relay writes nothing."""
     free = sa.or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < now)

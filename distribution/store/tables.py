@@ -203,3 +203,10 @@ audit_log = sa.Table(
     sa.Index("ix_audit_log_object_kind_object_id_id", "object_kind", "object_id", "id"),
     sa.Index("ix_audit_log_name_id", "name", "id"),
 )
+
+write_probes = sa.Table(
+    "write_probes",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)

@@ -1,0 +1,68 @@
+"""A broker that is alive and takes no publications: its memory or disk alarm.
+
+The broker says so to a connection only once that publishes, and stops reading from it; what was sent is confirmed after
+the alarm. The client library offers one public way to see it: `ready` waits while the connection is blocked.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiormq.abc import AbstractConnection
+
+LOOK_SECONDS = 0.5
+SLICES = 6
+
+
+def is_blocked(connection: AbstractConnection) -> bool:
+    """Whether the broker has said that it takes no publications on this connection now."""
+    if connection.is_closed:
+        return False
+    step = connection.ready()
+    try:
+        step.send(None)
+    except StopIteration:
+        return False
+    finally:
+        step.close()
+    return True
+
+
+async def unblocked(connection: AbstractConnection) -> None:
+    """Return once the broker takes publications again; the connection's loss is for others to notice."""
+    # Its own `ready` would wait for ever on a lost connection, and the library has no event to wait for.
+    while is_blocked(connection):  # noqa: ASYNC110
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def watch(connection: AbstractConnection, tell: Callable[[bool], None]) -> None:
+    """Tell of each beginning (True) and each end (False), for as long as this is not cancelled."""
+    known = False
+    while True:
+        if is_blocked(connection) != known:
+            known = not known
+            tell(known)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+@asynccontextmanager
+async def time_for_answer(connection: AbstractConnection, seconds: float) -> AsyncIterator[None]:
+    """Like `asyncio.timeout`, but time in which the broker is blocked does not count; after it all begins anew."""
+    loop = asyncio.get_running_loop()
+    left = SLICES
+    timer: asyncio.TimerHandle
+
+    def slice_over() -> None:
+        nonlocal left, timer
+        left = SLICES if is_blocked(connection) else left - 1
+        if left:
+            timer = loop.call_later(seconds / SLICES, slice_over)
+        else:
+            limit.reschedule(loop.time())
+
+    timer = loop.call_later(seconds / SLICES, slice_over)
+    try:
+        async with asyncio.timeout(None) as limit:
+            yield
+    finally:
+        timer.cancel()
