@@ -46,7 +46,7 @@ class Consumer:
     ) -> None:
         size = settings.worker_batch_size
         self._together = {SAFE: size, SUSPECT: max(1, size // SUSPECTS_OF_A_BATCH), ALONE: 1}
-        self._prefetch = self._together | {SAFE: 2 * size}
+        self._prefetch = {of: 2 * number for of, number in self._together.items()} | {ALONE: 1}
         self._max_bytes, self._phone_region = settings.max_message_bytes, settings.default_phone_region
         self._topology, self._batches, self._relay = topology, batches, relay
         self._status, self._watch = status, watch

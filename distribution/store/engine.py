@@ -1,27 +1,46 @@
-"""How to connect, and the only place that commits or rolls back."""
+"""How to connect, how long to wait, and the only place that commits or rolls back."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine import Connection, ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 BUSY_TIMEOUT_SECONDS = 10
+STATEMENT_SECONDS = 10
+"""A statement of ours takes milliseconds, and waiting for another worker's locks a second or two. A server that hangs
+answers nothing and breaks nothing, and the driver would wait for ever; a worker has to end within 30 s even then."""
+CONNECT_SECONDS = 5
+DISPOSE_SECONDS = 3
+"""Closing is a courtesy to a server; one that hangs gets no more of it."""
+SERVER_SETTINGS = {
+    "timezone": "UTC",
+    # A worker that is frozen or cut off in mid-transaction holds its locks; after this they are free for the others.
+    "idle_in_transaction_session_timeout": "30s",
+}
 WRITES = "writes"
 
 
-def create_engine(database_url: str) -> AsyncEngine:
-    """An engine for SQLite (WAL, every commit on disk) or PostgreSQL (its defaults, UTC)."""
+def create_engine(database_url: str, *, patient: bool = False) -> AsyncEngine:
+    """An engine for SQLite (WAL, every commit on disk) or PostgreSQL (its defaults, UTC).
+
+    How long a statement may take can stand in the address: `?timeout=` for SQLite's locks, `?command_timeout=` for
+    PostgreSQL. `patient`: a statement to PostgreSQL may take as long as it takes.
+    """
     url = make_url(database_url)
-    if url.get_backend_name() == "sqlite":
-        return _sqlite(url)
-    return create_async_engine(
-        url, hide_parameters=True, pool_pre_ping=True, connect_args={"server_settings": {"timezone": "UTC"}}
-    )
+    return _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url, patient)
+
+
+async def dispose(engine: AsyncEngine) -> None:
+    """Close the idle connections; the process may end, whatever the database does."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DISPOSE_SECONDS):
+            await engine.dispose()
 
 
 @asynccontextmanager
@@ -29,7 +48,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction that writes: committed at the end, rolled back on any exception."""
     async with engine.connect() as conn:
         await conn.execution_options(**{WRITES: True})
-        async with conn.begin():
+        async with conn.begin(), _dropped_when_cancelled(conn):
             yield conn
 
 
@@ -43,17 +62,49 @@ async def savepoint(conn: AsyncConnection) -> AsyncIterator[None]:
 @asynccontextmanager
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction that only reads."""
-    async with engine.connect() as conn:
+    async with engine.connect() as conn, _dropped_when_cancelled(conn):
         yield conn
+
+
+@asynccontextmanager
+async def _dropped_when_cancelled(conn: AsyncConnection) -> AsyncIterator[None]:
+    # Rolling back would wait for a server that may hang, and its TimeoutError would take the place of the cancellation.
+    try:
+        yield
+    except asyncio.CancelledError:
+        await conn.invalidate()
+        raise
+
+
+def _postgresql(url: sa.URL, patient: bool) -> AsyncEngine:
+    seconds = None if patient else _seconds(url, "command_timeout", STATEMENT_SECONDS)
+    connect_args = {"server_settings": SERVER_SETTINGS, "timeout": CONNECT_SECONDS, "command_timeout": seconds}
+    engine = create_async_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=connect_args)
+    event.listen(engine.sync_engine, "handle_error", _hung_is_lost)
+    return engine
+
+
+def _hung_is_lost(context: ExceptionContext) -> None:
+    # Else each idle connection to a server that is no more would be tried in turn, for as long as a statement may take.
+    if isinstance(context.original_exception, TimeoutError):
+        context.is_disconnect = True
 
 
 def _sqlite(url: sa.URL) -> AsyncEngine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    busy = {"timeout": _seconds(url, "timeout", BUSY_TIMEOUT_SECONDS)}
+    engine = create_async_engine(url.difference_update_query(busy), hide_parameters=True, connect_args=busy)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def _seconds(url: sa.URL, name: str, default: float) -> float:
+    try:
+        return float(str(url.query.get(name, default)))
+    except ValueError:
+        raise sa.exc.ArgumentError(f"{name} in the address is not a number of seconds") from None
 
 
 def _prepare_sqlite(dbapi_connection: Any, _: object) -> None:

@@ -1,0 +1,103 @@
+"""Events that the broker does not take: the others go on, and somebody can see it."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import aiormq
+import httpx2
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from devservices.broker import Broker, broker
+from distribution.store.engine import reading
+from distribution.store.tables import contacts, outbox
+from tests.clients import Subscriber, body, bot_at, message, subscribe
+from tests.desk import count, open_source
+from tests.integration.worker.conftest import World
+from tests.waiting import until
+from worker.topology import declare
+
+LARGEST = 4_000
+
+
+@pytest.fixture(scope="module")
+def own_broker() -> Iterator[Broker]:
+    """A broker whose limits may be changed."""
+    with broker(control=True) as started:
+        yield started
+
+
+@pytest.fixture
+def small_messages(own_broker: Broker) -> Iterator[None]:
+    """The broker takes no message over LARGEST; newer ones keep the limit elsewhere."""
+    own_broker.rabbitmqctl("eval", f"application:set_env(rabbit, max_message_size, {LARGEST}).")
+    own_broker.rabbitmqctl("eval", f"persistent_term:put(max_message_size, {LARGEST}).")
+    yield
+    own_broker.rabbitmqctl("eval", "application:set_env(rabbit, max_message_size, 16777216).")
+    own_broker.rabbitmqctl("eval", "persistent_term:put(max_message_size, 16777216).")
+
+
+@pytest.fixture
+async def unheard(own_broker: Broker, world: World) -> AsyncIterator[World]:
+    """The usual corner, on the broker of this module, without a subscriber."""
+    settings = world.settings.model_copy(update={"amqp_url": SecretStr(own_broker.url)})
+    async with aiormq.connect(own_broker.url) as connection, bot_at(own_broker.url, settings.broker_prefix) as bot:
+        await declare(await connection.channel(), world.topology)
+        yield World(world.engine, settings, world.topology, bot, Subscriber(), "", Subscriber())
+
+
+async def unpublishable(address: str) -> float:
+    """The worker's own count of events that could not be published."""
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        text = (await http.get(f"{address}/metrics")).text
+    lines = [line for line in text.splitlines() if line.startswith('contacts_published_total{result="unpublishable"}')]
+    return float(lines[0].rsplit(" ", 1)[1]) if lines else 0.0
+
+
+async def set_aside(engine: AsyncEngine) -> list[str | None]:
+    """Keys of contacts whose event is in the outbox and not to be tried for a while."""
+    later = outbox.c.claimed_until > time.time() + 60
+    async with reading(engine) as conn:
+        return list(await conn.scalars(sa.select(outbox.c.correlation_id).where(later)))
+
+
+@pytest.mark.usefixtures("small_messages")
+async def test_a_row_that_the_broker_refuses_stops_no_other(unheard: World) -> None:
+    """One event too large for the broker: all others come, it stays in the outbox, set aside, and is counted."""
+    await open_source(unheard.engine, "s", {"Olga": (1, 1000)})
+    subscriber = await subscribe(unheard.bot.channel, unheard.topology.prefix)
+    # Small enough to be taken as a submission, too large once lead and contact are told with it.
+    large = message(body("s", "large", payload="x" * (LARGEST - 150)), "large")
+    small = [message(body("s", f"lead-{n}"), f"m-{n}") for n in range(400)]
+    async with unheard.worker() as address:
+        await unheard.bot.publish([*small[:200], large, *small[200:]])
+        events = await subscriber.count(400)
+
+        async def only_the_large_one_is_left() -> bool:
+            return await set_aside(unheard.engine) == ["large"] and await count(unheard.engine, outbox) == 1
+
+        await until(only_the_large_one_is_left)
+        assert await unpublishable(address) == 1
+    assert {event["data"]["contact"]["message_id"] for event in events} == {f"m-{n}" for n in range(400)}
+
+
+async def test_a_log_that_was_deleted_comes_back(unheard: World) -> None:
+    """Somebody deletes the event log and nobody else listens: it is declared anew and gets the event."""
+    await open_source(unheard.engine, "s", {"Olga": (1, 1000)})
+    channel = unheard.bot.channel
+    async with unheard.worker():
+        await channel.queue_delete(unheard.topology.log)
+        await unheard.bot.publish([message(body("s", "tg:1"), "m-1")])
+
+        async def published() -> bool:
+            return await count(unheard.engine, contacts) == 1 and await count(unheard.engine, outbox) == 0
+
+        await until(published)
+        heard = Subscriber()
+        log = await channel.get_queue(unheard.topology.log, ensure=True)
+        await channel.set_qos(prefetch_count=10)
+        await log.consume(heard.remember, arguments={"x-stream-offset": "first"})
+        (event,) = await heard.count(1)
+    assert event["data"]["contact"]["message_id"] == "m-1"
