@@ -28,9 +28,9 @@ RELAY_STOP_SECONDS = 6
 EXIT_AT_ONCE = 130
 
 
-async def run_until_signal(settings: WorkerSettings, health_socket: socket.socket) -> None:
+async def run_until_signal(settings: WorkerSettings, health_socket: socket.socket, watch: Watch = unwatched) -> None:
     """Run until SIGTERM or SIGINT."""
-    await run(settings, health_socket, stop_on_signals())
+    await run(settings, health_socket, stop_on_signals(), watch)
 
 
 async def run(

@@ -1,0 +1,63 @@
+"""`python -m tests.chaos`: breaks everything for a while and says what the judge found."""
+
+import asyncio
+import logging
+import secrets
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from devservices.broker import broker
+from devservices.postgres import postgres
+from tests.chaos.campaign import Campaign, Verdict
+from tests.chaos.plan import LONG, SHORT, Backend, Plan, seeded
+from tests.chaos.planted import see_all
+
+
+def main(
+    backend: Annotated[str, typer.Option(help="postgresql, sqlite or both")] = "both",
+    seed: Annotated[int, typer.Option(help="0 draws one; the same seed repeats a run")] = 0,
+    short: Annotated[bool, typer.Option(help="the run of the tests instead of the long one")] = False,
+    planted: Annotated[bool, typer.Option(help="plant faults in copies of the code; the judge must see each")] = False,
+) -> None:
+    """Kill workers, brokers and databases while contacts go through; exit status 1 where a promise was broken."""
+    logging.disable(logging.ERROR)  # the client library tells of each connection that we broke ourselves
+    seed = seed or secrets.randbelow(1_000_000)
+    typer.echo(f"seed {seed}")
+    backends: list[Backend] = ["postgresql", "sqlite"] if backend == "both" else [backend]  # type: ignore[list-item]  # a wrong one fails below
+    if planted:
+        sys.exit(see_all(seed))
+    good = True
+    for each in backends:
+        verdict = fight(seeded((SHORT if short else LONG)[each], seed))
+        show(verdict)
+        good = good and not verdict.findings
+    sys.exit(0 if good else 1)
+
+
+def fight(plan: Plan) -> Verdict:
+    """One run on services of its own."""
+    with ExitStack() as stack:
+        own_broker = stack.enter_context(broker(control=True))
+        server = stack.enter_context(postgres(control=True)) if plan.backend == "postgresql" else None
+        folder = Path(tempfile.mkdtemp(prefix="contacts-chaos-"))
+        typer.echo(f"{plan.backend}: logs of the workers are in {folder}")
+        return asyncio.run(Campaign(plan, own_broker, server, folder, typer.echo).run())
+
+
+def show(verdict: Verdict) -> None:
+    """The numbers and the findings."""
+    typer.echo(f"\n{verdict.plan.backend}, seed {verdict.plan.seed}, {verdict.seconds:.0f} s")
+    for name, number in sorted(verdict.counts.items()):
+        typer.echo(f"  {name:20} {number:8}")
+    for finding in verdict.findings:
+        typer.echo(f"  FOUND {finding}")
+    typer.echo("  every promise was kept" if not verdict.findings else f"  {len(verdict.findings)} findings")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,134 @@
+"""A bot that remembers what it sent and what the broker confirmed."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+
+import orjson
+from aiormq.abc import AbstractChannel
+from pamqp.commands import Basic
+
+from tests.chaos.connection import channel_at, keep_trying
+from tests.chaos.plan import Plan
+
+IN_FLIGHT = 200
+CONFIRM_SECONDS = 30
+TWICE, BROKEN, LEADS = 0.1, 0.01, 5_000
+ROUTING_KEY = "contact.submit.chaos"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message to send. `key` is (source, message_id); broken ones and closings have none of their own."""
+
+    body: bytes
+    properties: Basic.Properties
+    key: tuple[str, str] | None = None
+
+
+@dataclass
+class Bot:
+    """Sends submissions by the clock and whatever is put into its mail, each until the broker confirms it."""
+
+    url: str
+    prefix: str
+    plan: Plan
+    mail: deque[Letter] = field(default_factory=deque)
+    sent: set[tuple[str, str]] = field(default_factory=set)
+    confirmed: set[tuple[str, str]] = field(default_factory=set)
+    broken: int = 0
+    written: int = 0
+    closings: bool = True
+    _open: int = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything so far is confirmed."""
+        return not self.mail and not self._open and self.written == self.plan.submissions
+
+    async def write(self) -> None:
+        """Put submissions into the mail at the plan's rate; a tenth goes in twice, the second time a while later."""
+        random, begun = Random(self.plan.seed), time.monotonic()
+        later: deque[tuple[int, Letter]] = deque()
+        for number in range(self.plan.submissions):
+            letter = self._submission(random, number)
+            self.mail.append(letter)
+            self.written += 1
+            if random.random() < TWICE:
+                later.append((number + random.randrange(200), letter))
+            if random.random() < BROKEN:
+                self.broken += 1
+                self.mail.append(Letter(b'{"broken', _properties(f"broken-{number}")))
+            while later and later[0][0] <= number:
+                self.mail.append(later.popleft()[1])
+            if (ahead := number / self.plan.rate - (time.monotonic() - begun)) > 0:
+                await asyncio.sleep(ahead)
+        self.mail.extend(letter for _, letter in later)
+
+    def close(self, key: tuple[str, str]) -> None:
+        """Ask for the end of a contact."""
+        body = orjson.dumps({"source": key[0], "message_id": key[1]})
+        self.mail.append(Letter(body, _properties(f"close-{key[1]}", "contact.close")))
+
+    async def send(self) -> None:
+        """Send the mail, for ever."""
+        await keep_trying(self._send)
+
+    async def _send(self) -> bool:
+        async with channel_at(self.url, confirms=True) as channel:
+            open_letters: dict[asyncio.Task[None], Letter] = {}
+            try:
+                while True:
+                    await self._fill(channel, open_letters)
+                    if open_letters:
+                        done, _ = await asyncio.wait(open_letters, return_when=asyncio.FIRST_COMPLETED)
+                        for task in done:
+                            task.result()
+                            self._note(open_letters.pop(task))
+                    else:
+                        await asyncio.sleep(0.02)
+            finally:
+                for task in open_letters:
+                    task.cancel()
+                await asyncio.gather(*open_letters, return_exceptions=True)
+                # Sent or not: nobody knows, so each goes again.
+                self.mail.extendleft(open_letters.values())
+                self._open = 0
+
+    async def _fill(self, channel: AbstractChannel, open_letters: dict[asyncio.Task[None], Letter]) -> None:
+        while self.mail and len(open_letters) < IN_FLIGHT:
+            letter = self.mail.popleft()
+            if letter.key:
+                self.sent.add(letter.key)
+            open_letters[asyncio.create_task(self._publish(channel, letter))] = letter
+        self._open = len(open_letters)
+
+    async def _publish(self, channel: AbstractChannel, letter: Letter) -> None:
+        await channel.basic_publish(
+            letter.body,
+            exchange=f"{self.prefix}contacts",
+            routing_key=ROUTING_KEY,
+            properties=letter.properties,
+            mandatory=True,
+            timeout=CONFIRM_SECONDS,
+        )
+
+    def _note(self, letter: Letter) -> None:
+        if letter.key:
+            self.confirmed.add(letter.key)
+
+    def _submission(self, random: Random, number: int) -> Letter:
+        source, message_id = random.choice(self.plan.sources), f"m-{number}"
+        lead = {"external_id": f"lead-{random.randrange(LEADS)}"}
+        body = orjson.dumps({"source": source, "lead": lead, "payload": {"number": number}})
+        return Letter(body, _properties(message_id), (source, message_id))
+
+
+def _properties(message_id: str, kind: str = "contact.submit") -> Basic.Properties:
+    return Basic.Properties(message_id=message_id, message_type=kind, content_type="application/json", delivery_mode=2)
+
+
+Told = Callable[[], Awaitable[None]]

@@ -1,0 +1,40 @@
+"""A client's channel that outlives its connections."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import aiormq
+from aiormq.abc import AbstractChannel
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+
+LOST = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, asyncio.CancelledError, RuntimeError)
+PAUSE_SECONDS = 0.3
+CONNECT_SECONDS = 10
+
+
+@asynccontextmanager
+async def channel_at(url: str, *, confirms: bool) -> AsyncIterator[AbstractChannel]:
+    """A channel on a connection of its own; closing it may not take long."""
+    connection = aiormq.Connection(f"{url}?heartbeat=3")
+    async with asyncio.timeout(CONNECT_SECONDS):
+        await connection.connect()
+    try:
+        yield await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+    finally:
+        with suppress(*LOST):
+            async with asyncio.timeout(2):
+                await connection.close()
+
+
+async def keep_trying(work: Callable[[], Awaitable[bool]]) -> None:
+    """Do work until it answers that it is done, again and again where the broker fails it."""
+    while True:
+        try:
+            if await work():
+                return
+        except LOST:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+        await asyncio.sleep(PAUSE_SECONDS)

@@ -1,0 +1,81 @@
+"""What the database and the broker hold after a run."""
+
+from collections import Counter
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from distribution.store.engine import reading
+from distribution.store.pools import servable_sources
+from distribution.store.tables import contacts, decisions, operators, outbox, parked_messages, sources
+from tests.chaos.bot import Bot
+from tests.chaos.connection import channel_at
+from tests.chaos.judge import ContactRow, DecisionRow, Facts, OperatorRow
+from tests.chaos.subscriber import Subscriber
+
+OPEN = ("deferred", "rejected")
+
+
+async def gather(engine: AsyncEngine, bot: Bot, subscriber: Subscriber) -> Facts:
+    """The facts, once nothing moves any more."""
+    async with reading(engine) as conn:
+        facts = Facts(
+            confirmed=bot.confirmed,
+            sent=bot.sent,
+            broken=bot.broken,
+            contacts=await _contacts(conn),
+            decisions=await _decisions(conn),
+            heard=list(subscriber.heard.values()),
+            operators=await _operators(conn),
+            parked=await parked(conn),
+            outbox=await conn.scalar(sa.select(sa.func.count()).select_from(outbox)) or 0,
+            servable=len(await servable_sources(conn)),
+        )
+    async with channel_at(bot.url, confirms=False) as channel:
+        dead = await channel.queue_declare(f"{bot.prefix}contacts.dead", passive=True)
+        facts.dead = dead.message_count or 0
+    return facts
+
+
+async def settled(engine: AsyncEngine, bot: Bot, subscriber: Subscriber) -> str:
+    """What still moves, in words; empty once nothing does."""
+    if not bot.idle:
+        return f"the bot has {len(bot.mail)} letters to send"
+    async with channel_at(bot.url, confirms=False) as channel:
+        inbound = await channel.queue_declare(f"{bot.prefix}contacts.inbound.v1", passive=True)
+        unheard = await channel.queue_declare(subscriber.queue, passive=True)
+    if inbound.message_count or unheard.message_count:
+        return f"queues hold {inbound.message_count} messages and {unheard.message_count} events"
+    async with reading(engine) as conn:
+        left = await conn.scalar(sa.select(sa.func.count()).select_from(outbox)) or 0
+        deferred = (await parked(conn, ("deferred",))).total()
+        changes = await conn.scalar(sa.select(sa.func.count()).select_from(decisions)) or 0
+    if left or deferred or changes > len(subscriber.heard):
+        return f"outbox {left}, deferred {deferred}, heard {len(subscriber.heard)} of {changes} changes"
+    return ""
+
+
+async def parked(conn: AsyncConnection, states: tuple[str, ...] = OPEN) -> Counter[str]:
+    """Parked messages that are not done with, by code."""
+    p = parked_messages.c
+    rows = await conn.execute(sa.select(p.code, sa.func.count()).where(p.state.in_(states)).group_by(p.code))
+    return Counter(dict(rows.tuples().all()))
+
+
+async def _contacts(conn: AsyncConnection) -> list[ContactRow]:
+    c = contacts.c
+    rows = await conn.execute(sa.select(c.id, sources.c.code, c.message_id, c.sequence).join(sources))
+    return [ContactRow(str(id_), (code, message_id), sequence) for id_, code, message_id, sequence in rows.tuples()]
+
+
+async def _decisions(conn: AsyncConnection) -> list[DecisionRow]:
+    d = decisions.c
+    rows = await conn.execute(sa.select(d.event_id, d.contact_id, d.sequence))
+    return [DecisionRow(str(event_id), str(contact_id), sequence) for event_id, contact_id, sequence in rows.tuples()]
+
+
+async def _operators(conn: AsyncConnection) -> list[OperatorRow]:
+    o, c = operators.c, contacts.c
+    counted = sa.select(sa.func.count()).where(c.operator_id == o.id, c.status == "active").scalar_subquery()
+    rows = await conn.execute(sa.select(o.id, o.load, counted, o.max_active_contacts))
+    return [OperatorRow(*row) for row in rows.tuples()]

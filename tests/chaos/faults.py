@@ -1,0 +1,112 @@
+"""What is done to the broker and the database while contacts go through."""
+
+import asyncio
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from random import Random
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from devservices.broker import Broker
+from devservices.postgres import Postgres
+from distribution.store.engine import create_engine
+from tests.chaos.plan import Plan
+
+FROZEN_SECONDS = 12
+"""Longer than the heartbeats of the run allow for."""
+
+Fault = Callable[[], Awaitable[None]]
+
+
+@dataclass
+class Faults:
+    """Every fault of a plan, done one after the other at moments of the seed; counted once it is over."""
+
+    plan: Plan
+    broker: Broker
+    database_url: str
+    postgres: Postgres | None
+    random: Random
+    done: Counter[str] = field(default_factory=Counter)
+
+    def planned(self) -> list[Fault]:
+        """What will be done, in an order of the seed."""
+        broker: list[Fault] = [self.kill_broker, self.freeze_broker, self.restart_broker, self.drop_connections]
+        database: list[Fault] = [self.stop_database, self.freeze_database] if self.postgres else [self.lock_file]
+        faults = [broker[n % len(broker)] for n in range(self.plan.broker_faults)]
+        faults += [database[n % len(database)] for n in range(self.plan.database_faults)]
+        faults += [self.terminate_backends] * self.plan.terminations
+        self.random.shuffle(faults)
+        return faults
+
+    async def run(self) -> None:
+        """Do all, spread over the time in which submissions are sent."""
+        faults = self.planned()
+        pause = self.plan.submissions / self.plan.rate / (len(faults) + 1)
+        for fault in faults:
+            await asyncio.sleep(pause * self.random.uniform(0.5, 1.2))
+            await fault()
+            self.done[getattr(fault, "__name__", "fault")] += 1
+
+    async def kill_broker(self) -> None:
+        """A power failure of the broker."""
+        await asyncio.to_thread(self.broker.kill)
+        await asyncio.to_thread(self.broker.start)
+
+    async def restart_broker(self) -> None:
+        """An orderly restart."""
+        await asyncio.to_thread(self.broker.restart)
+
+    async def freeze_broker(self) -> None:
+        """Connections stay open and nothing answers."""
+        await asyncio.to_thread(self.broker.freeze)
+        await asyncio.sleep(FROZEN_SECONDS)
+        await asyncio.to_thread(self.broker.thaw)
+
+    async def drop_connections(self) -> None:
+        """The broker closes every connection."""
+        await asyncio.to_thread(self.broker.rabbitmqctl, "close_all_connections", "for a test")
+
+    async def stop_database(self) -> None:
+        """PostgreSQL away for a while."""
+        await asyncio.to_thread(self._postgres().stop)
+        await asyncio.sleep(self.plan.seconds_away)
+        await asyncio.to_thread(self._postgres().start)
+
+    async def freeze_database(self) -> None:
+        """PostgreSQL answers nothing for a while."""
+        await asyncio.to_thread(self._postgres().freeze)
+        await asyncio.sleep(self.plan.seconds_away)
+        await asyncio.to_thread(self._postgres().thaw)
+
+    async def terminate_backends(self) -> None:
+        """PostgreSQL ends every connection, some in the midst of a commit."""
+        engine = create_engine(self.database_url)
+        others = sa.text(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        async with engine.connect() as conn:
+            await conn.execute(others)
+        await engine.dispose()
+
+    async def lock_file(self) -> None:
+        """Somebody holds the SQLite file's write lock."""
+        await asyncio.to_thread(self._hold, self.plan.seconds_away)
+
+    def _hold(self, seconds: float) -> None:
+        path = make_url(self.database_url).database
+        with closing(sqlite3.connect(str(path), timeout=60, isolation_level=None)) as conn:
+            conn.execute("BEGIN IMMEDIATE")
+            time.sleep(seconds)
+            conn.execute("ROLLBACK")
+
+    def _postgres(self) -> Postgres:
+        if self.postgres is None:
+            raise RuntimeError("this run has no PostgreSQL")
+        return self.postgres

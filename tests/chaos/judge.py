@@ -1,0 +1,146 @@
+"""What must hold after a run: every claim is counted, every break of it is a finding."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from tests.chaos.subscriber import Heard
+
+Key = tuple[str, str]
+SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRow:
+    """A contact in the database."""
+
+    id: str
+    key: Key
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """A change in the database."""
+
+    event_id: str
+    contact_id: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRow:
+    """An operator: load as kept and as counted."""
+
+    id: int
+    load: int
+    counted: int
+    limit: int
+    forced: bool = False
+
+
+@dataclass
+class Facts:
+    """Everything the judge looks at. `requested`: keys that came over HTTP and were answered with 200 or 201."""
+
+    confirmed: set[Key]
+    sent: set[Key]
+    broken: int
+    contacts: list[ContactRow]
+    decisions: list[DecisionRow]
+    heard: list[Heard]
+    operators: list[OperatorRow]
+    parked: Counter[str] = field(default_factory=Counter)
+    outbox: int = 0
+    dead: int = 0
+    servable: int = 0
+    faults_planned: int = 0
+    faults_done: int = 0
+
+
+def judge(facts: Facts) -> list[str]:
+    """Every finding, a line each; nothing where all promises were kept."""
+    return [
+        *_nothing_lost(facts),
+        *_nothing_doubled(facts),
+        *_events_are_changes(facts),
+        *_no_gaps(facts),
+        *_in_order(facts.heard),
+        *_within_limits(facts.operators),
+        *_nothing_left(facts),
+    ]
+
+
+def _nothing_lost(facts: Facts) -> Iterator[str]:
+    known = {contact.key for contact in facts.contacts}
+    yield from _some("lost: a confirmed submission is no contact", facts.confirmed - known)
+    if facts.parked["invalid_json"] != facts.broken:
+        yield f"lost: {facts.broken} broken messages were sent, {facts.parked['invalid_json']} are parked"
+    others = {code: number for code, number in facts.parked.items() if code != "invalid_json"}
+    if others:
+        yield f"parked without a reason of its sender: {others}"
+    if facts.dead:
+        yield f"lost: {facts.dead} messages are in contacts.dead"
+
+
+def _nothing_doubled(facts: Facts) -> Iterator[str]:
+    keys = Counter(contact.key for contact in facts.contacts)
+    yield from _some("doubled: more than one contact of a key", (key for key, number in keys.items() if number > 1))
+    yield from _some("doubled: a contact that nobody sent", set(keys) - facts.sent)
+    told: defaultdict[Key, set[str]] = defaultdict(set)
+    for heard in facts.heard:
+        told[heard.key].add(heard.contact_id)
+    yield from _some(
+        "doubled: events of more than one contact of a key", (k for k, ids in told.items() if len(ids) > 1)
+    )
+
+
+def _events_are_changes(facts: Facts) -> Iterator[str]:
+    heard, decided = {event.id for event in facts.heard}, {decision.event_id for decision in facts.decisions}
+    yield from _some("event without its change", heard - decided)
+    yield from _some("change without its event", decided - heard)
+
+
+def _no_gaps(facts: Facts) -> Iterator[str]:
+    sequences: defaultdict[str, list[int]] = defaultdict(list)
+    for decision in facts.decisions:
+        sequences[decision.contact_id].append(decision.sequence)
+    wrong = (
+        contact.id
+        for contact in facts.contacts
+        if sorted(sequences[contact.id]) != list(range(1, contact.sequence + 1)) or not contact.sequence
+    )
+    yield from _some("gap: a contact's changes are not numbered from 1 to its sequence", wrong)
+
+
+def _in_order(heard: Iterable[Heard]) -> Iterator[str]:
+    last: Counter[str] = Counter()
+    wrong = []
+    for event in heard:
+        if event.sequence != last[event.contact_id] + 1:
+            wrong.append(event.id)
+        last[event.contact_id] = event.sequence
+    yield from _some("out of order: an event was first heard before or after its turn", wrong)
+
+
+def _within_limits(operators: Iterable[OperatorRow]) -> Iterator[str]:
+    for operator in operators:
+        if operator.load != operator.counted:
+            yield f"load: operator {operator.id} has load {operator.load} and {operator.counted} active contacts"
+        if operator.counted > operator.limit and not operator.forced:
+            yield f"over the limit: operator {operator.id} has {operator.counted} active contacts of {operator.limit}"
+
+
+def _nothing_left(facts: Facts) -> Iterator[str]:
+    if facts.outbox:
+        yield f"unpublished: {facts.outbox} rows are left in the outbox"
+    if facts.servable:
+        yield f"waiting beside a free place: in {facts.servable} sources"
+    if facts.faults_done < facts.faults_planned:
+        yield f"blind: {facts.faults_done} of {facts.faults_planned} faults were done"
+
+
+def _some(what: str, which: Iterable[object]) -> Iterator[str]:
+    found = sorted(which, key=str)
+    if found:
+        yield f"{what}: {len(found)}, such as {', '.join(map(str, found[:SHOWN]))}"

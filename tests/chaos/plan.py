@@ -1,0 +1,48 @@
+"""How much, how often, from which seed."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Backend = Literal["postgresql", "sqlite"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run. Numbers of faults are kept exactly; their moments come from the seed.
+
+    `rate` is submissions per second; `database_faults` stops, freezes or locks the database, `seconds_away` long each.
+    """
+
+    backend: Backend
+    seed: int
+    submissions: int
+    rate: int
+    workers: int
+    kills: int
+    broker_faults: int
+    database_faults: int
+    terminations: int = 0
+    seconds_away: float = 5.0
+
+    @property
+    def sources(self) -> list[str]:
+        """Codes of the sources."""
+        return [f"source-{n}" for n in range(4)]
+
+
+SHORT = {
+    "postgresql": Plan("postgresql", 0, 6_000, 200, 3, kills=12, broker_faults=2, database_faults=1, terminations=4),
+    "sqlite": Plan("sqlite", 0, 3_000, 120, 1, kills=6, broker_faults=1, database_faults=1),
+}
+LONG = {
+    "postgresql": Plan(
+        "postgresql", 0, 100_000, 130, 3, kills=300, broker_faults=30, database_faults=4, terminations=50
+    ),
+    "sqlite": Plan("sqlite", 0, 30_000, 60, 1, kills=100, broker_faults=10, database_faults=4, seconds_away=15.0),
+}
+PLANTED = Plan("postgresql", 0, 3_000, 300, 2, kills=8, broker_faults=0, database_faults=0, terminations=2)
+
+
+def seeded(plan: Plan, seed: int) -> Plan:
+    """The plan with a seed."""
+    return replace(plan, seed=seed)

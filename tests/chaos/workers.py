@@ -1,0 +1,118 @@
+"""The processes under test: each is ended in the midst of its work and started again, until all its deaths are died."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from tests.chaos.worker_process import EXIT_STATUS
+from worker.points import Point
+
+KEPT = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "HOME", "TMPDIR", "TZ")}
+ARMED = 0.7
+"""How many deaths are at an armed point; the others are by SIGKILL at any moment."""
+BATCH_POINTS = (Point.BEFORE_COMMIT, Point.AFTER_COMMIT, Point.BEFORE_ACK, Point.AFTER_ACK, Point.BEFORE_DELETE)
+EVENT_POINTS = (Point.TAKEN, Point.BEFORE_PUBLISH, Point.AFTER_CONFIRM)
+LONGEST_LIFE_SECONDS = 20
+STOP_SECONDS = 40
+GAVE_UP = 2
+AGAIN_SECONDS = 0.5
+
+
+@dataclass
+class Workers:
+    """Runs `number` workers of the code in `code`, with `kills` deaths in all."""
+
+    settings: dict[str, str]
+    code: Path
+    logs: Path
+    number: int
+    kills: int
+    random: Random
+    deaths: Counter[str] = field(default_factory=Counter)
+    _calm: bool = False
+    _planned: int = 0
+    _running: set[Process] = field(default_factory=set)
+
+    @property
+    def killed(self) -> int:
+        """Deaths so far that were ours."""
+        return self.deaths.total()
+
+    async def run(self) -> None:
+        """Keep all running until cancelled; then none does."""
+        try:
+            async with asyncio.TaskGroup() as together:
+                for number in range(self.number):
+                    together.create_task(self._keep(number))
+        finally:
+            for process in self._running:
+                with suppress(ProcessLookupError):
+                    process.kill()
+
+    def calm_down(self) -> None:
+        """No more deaths."""
+        self._calm = True
+
+    async def _keep(self, number: int) -> None:
+        while True:
+            point, seconds = self._fate()
+            process = await self._start(number, point)
+            self._running.add(process)
+            try:
+                await asyncio.wait_for(process.wait(), seconds)
+            except TimeoutError:
+                if not self._calm:
+                    process.send_signal(signal.SIGKILL)
+                    self.deaths["SIGKILL"] += 1
+                await process.wait()
+            else:
+                await self._ended(process, point)
+            self._running.discard(process)
+
+    async def _ended(self, process: Process, point: str) -> None:
+        if process.returncode == EXIT_STATUS and point:
+            self.deaths[point.partition(":")[0]] += 1
+        elif process.returncode == GAVE_UP:
+            # No database at its start: whoever runs it starts it again.
+            self._planned -= bool(point)
+            await asyncio.sleep(AGAIN_SECONDS)
+        elif process.returncode != 0:
+            raise RuntimeError(f"a worker ended with {process.returncode}: see {self.logs}")
+
+    def _fate(self) -> tuple[str, float | None]:
+        """At which point it ends, or after how many seconds; neither once enough have died."""
+        if self._calm or self._planned >= self.kills:
+            return "", None
+        self._planned += 1
+        if self.random.random() > ARMED:
+            return "", self.random.uniform(1.5, 5)
+        if self.random.random() < 0.6:
+            return f"{self.random.choice(BATCH_POINTS)}:{self.random.randint(1, 40)}", LONGEST_LIFE_SECONDS
+        return f"{self.random.choice(EVENT_POINTS)}:{self.random.randint(1, 400)}", LONGEST_LIFE_SECONDS
+
+    async def _start(self, number: int, point: str) -> Process:
+        with (self.logs / f"worker-{number}.log").open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tests.chaos.worker_process",
+                cwd=self.code,
+                env=KEPT | self.settings | {"PYTHONPATH": str(self.code), "CHAOS_EXIT_AT": point},
+                stdout=log,
+                stderr=log,
+            )
+
+    async def stop(self) -> list[int]:
+        """SIGTERM to all; answers their exit statuses."""
+        running = list(self._running)
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(STOP_SECONDS):
+            return [await process.wait() for process in running]
