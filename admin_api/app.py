@@ -12,6 +12,7 @@ from admin_api.endpoint import Endpoint
 from admin_api.metrics import Measured
 from admin_api.operations import Operation
 from admin_api.routes import all_operations
+from distribution.store.engine import dispose
 
 
 def create_app(context: Context) -> Starlette:
@@ -20,7 +21,7 @@ def create_app(context: Context) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        await context.engine.dispose()
+        await dispose(context.engine)
 
     app = Starlette(
         routes=routes(context, all_operations()),

@@ -10,7 +10,7 @@ from devservices.errors import ServiceNotFoundError
 from devservices.folders import private_folder
 from devservices.guard import Guard
 from devservices.ports import LOOPBACK, speaks_amqp
-from devservices.rabbitmq_node import NodeSettings, find_rabbitmq, port_mapper, private_node
+from devservices.rabbitmq_node import Certificates, NodeSettings, find_rabbitmq, port_mapper, private_node
 from devservices.report import say
 from devservices.service import Service
 from devservices.settings import DevSettings, read_settings
@@ -20,7 +20,9 @@ _NAME = "broker"
 
 @dataclass
 class Broker(Service):
-    """A RabbitMQ at `url` (amqp://…)."""
+    """A RabbitMQ at `url` (amqp://…); `tls_url` (amqps://…) where it was started with certificates."""
+
+    tls_url: str = ""
 
     def rabbitmqctl(self, *arguments: str) -> str:
         """Run rabbitmqctl on it and answer what it printed."""
@@ -28,22 +30,23 @@ class Broker(Service):
 
 
 @contextmanager
-def broker(*, control: bool = False) -> Iterator[Broker]:
+def broker(*, control: bool = False, tls: Certificates | None = None) -> Iterator[Broker]:
     """Find or start a RabbitMQ; one that was started ends with the block, or with this process.
 
     With `control`, one that can be stopped, killed and frozen: `AMQP_URL` is passed over then.
+    With `tls`, a second listener; always a program, since a container would not see the files.
     """
     with ExitStack() as stack:
-        yield _find(stack, read_settings(), control)
+        yield _find(stack, read_settings(), control, tls)
 
 
-def _find(stack: ExitStack, settings: DevSettings, control: bool) -> Broker:
-    if settings.amqp_url and not control:
+def _find(stack: ExitStack, settings: DevSettings, control: bool, tls: Certificates | None) -> Broker:
+    if settings.amqp_url and not control and tls is None:
         say(_NAME, "using the one of AMQP_URL")
         return Broker(settings.amqp_url, "url")
-    found = _container(stack, settings) or _program(stack)
+    found = (_container(stack, settings) if tls is None else None) or _program(stack, tls)
     if found is None and can_install() and install(_NAME, "rabbitmq-server"):
-        found = _program(stack)
+        found = _program(stack, tls)
     if found is None:
         raise ServiceNotFoundError(
             "no RabbitMQ: set AMQP_URL, start a Docker engine, or install RabbitMQ"
@@ -60,11 +63,11 @@ def _container(stack: ExitStack, settings: DevSettings) -> Broker | None:
     return Broker(f"amqp://guest:guest@{host}:{port}/", "docker", node)
 
 
-def _program(stack: ExitStack) -> Broker | None:
+def _program(stack: ExitStack, tls: Certificates | None) -> Broker | None:
     tools = find_rabbitmq()
     if tools is None:
         return None
-    settings = NodeSettings(private_folder("contacts-broker-"), tools)
+    settings = NodeSettings(private_folder("contacts-broker-"), tools, tls=tls)
     guard = stack.enter_context(Guard(settings.folder))
     say(_NAME, f"starting a private RabbitMQ on port {settings.port}")
     mapper = port_mapper(settings, guard)
@@ -72,4 +75,5 @@ def _program(stack: ExitStack) -> Broker | None:
         mapper.start()
     node = private_node(settings, guard)
     node.start()
-    return Broker(f"amqp://guest:guest@{LOOPBACK}:{settings.port}/", "program", node)
+    secure = f"amqps://guest:guest@{LOOPBACK}:{settings.tls_port}/" if tls else ""
+    return Broker(f"amqp://guest:guest@{LOOPBACK}:{settings.port}/", "program", node, secure)

@@ -30,6 +30,15 @@ def find_rabbitmq() -> Path | None:
     return Path(found).resolve().parent if found else None
 
 
+@dataclass(frozen=True)
+class Certificates:
+    """Files for a listener with TLS: the authority that signs clients' certificates, and the node's own."""
+
+    authority: Path
+    certificate: Path
+    key: Path
+
+
 @dataclass
 class NodeSettings:
     """Names and ports of one node."""
@@ -37,12 +46,18 @@ class NodeSettings:
     folder: Path
     tools: Path
     name: str = field(default_factory=lambda: f"contacts-{secrets.token_hex(4)}@localhost")
-    ports: list[int] = field(default_factory=lambda: free_ports(3))
+    tls: Certificates | None = None
+    ports: list[int] = field(default_factory=lambda: free_ports(4))
 
     @property
     def port(self) -> int:
         """Where clients connect."""
         return self.ports[0]
+
+    @property
+    def tls_port(self) -> int:
+        """Where clients connect with TLS."""
+        return self.ports[3]
 
 
 def private_node(settings: NodeSettings, guard: Guard) -> Program:
@@ -82,8 +97,9 @@ def _write_files(settings: NodeSettings) -> None:
     (folder / "node.conf").write_text(
         f"listeners.tcp.1 = {LOOPBACK}:{settings.port}\n"
         "disk_free_limit.absolute = 50MB\n"  # the default stops publishers on a machine that is a little full
+        + _listener_with_tls(settings)
     )
-    (folder / "plugins").write_text("[].\n")
+    (folder / "plugins").write_text("[rabbitmq_auth_mechanism_ssl].\n" if settings.tls else "[].\n")
     (folder / "empty").touch()
     (folder / "empty.config").write_text("[].\n")
     cookie = folder / ".erlang.cookie"
@@ -91,8 +107,25 @@ def _write_files(settings: NodeSettings) -> None:
     cookie.chmod(0o400)
 
 
+def _listener_with_tls(settings: NodeSettings) -> str:
+    """Beside the plain one; clients must show a certificate, and may be known by its common name alone."""
+    if settings.tls is None:
+        return ""
+    return (
+        f"listeners.ssl.1 = {LOOPBACK}:{settings.tls_port}\n"
+        f"ssl_options.cacertfile = {settings.tls.authority}\n"
+        f"ssl_options.certfile = {settings.tls.certificate}\n"
+        f"ssl_options.keyfile = {settings.tls.key}\n"
+        "ssl_options.verify = verify_peer\n"
+        "ssl_options.fail_if_no_peer_cert = true\n"
+        "auth_mechanisms.1 = PLAIN\n"
+        "auth_mechanisms.2 = EXTERNAL\n"
+        "ssl_cert_login_from = common_name\n"
+    )
+
+
 def _environment(settings: NodeSettings) -> dict[str, str]:
-    folder, (port, distribution_port, mapper_port) = settings.folder, settings.ports
+    folder, (port, distribution_port, mapper_port, _) = settings.folder, settings.ports
     environment = clean_environment("RABBITMQ_", "ERL_")
     path = environment.get("PATH", "")
     return environment | {

@@ -21,7 +21,7 @@ def run(conn: Connection) -> None:
 
 async def run_in_transaction() -> None:
     url = context.config.attributes.get("database_url") or load(SharedSettings).database_url.get_secret_value()
-    engine = create_engine(url, statement_seconds=None)  # an index over years of contacts takes what it takes
+    engine = create_engine(url, patient=True)  # an index over years of contacts takes what it takes
     try:
         async with transaction(engine) as conn:
             await conn.run_sync(run)

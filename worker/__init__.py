@@ -15,5 +15,6 @@ window     what is on its way to the broker, and what became of it
 publisher  one channel that publishes and waits for the broker's word
 points     where a delivery and an event stand, for failure tests to watch
 status     what the parts say of themselves
+cli        contacts-worker, for people
 health     /healthz, /readyz, /metrics
 """

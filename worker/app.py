@@ -9,7 +9,7 @@ from random import SystemRandom
 
 import structlog
 
-from distribution.store.engine import create_engine
+from distribution.store.engine import create_engine, dispose
 from worker.batches import Batches
 from worker.consumer import Consumer
 from worker.health import create_server
@@ -49,8 +49,8 @@ async def run(
     batches = Batches(engine, random, watch)
     consumer = Consumer(settings, topology, batches, relay, status, watch)
     sweeper = Sweeper(settings, engine, batches, relay, status, random)
-    url = settings.amqp_url.get_secret_value()
-    taking, telling = Link(url, "consumer", status, random), Link(url, "publisher", status, random)
+    brokers = settings.brokers
+    taking, telling = Link(brokers, "consumer", status, random), Link(brokers, "publisher", status, random)
     health = create_server(status)
     try:
         async with asyncio.TaskGroup() as parts:
@@ -73,7 +73,7 @@ async def run(
             health.should_exit = True
             await serving
     finally:
-        await engine.dispose()
+        await dispose(engine)
     log.info("worker_stopped")
 
 

@@ -5,13 +5,11 @@ the alarm. The client library offers one public way to see it: `ready` waits whi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from aiormq.abc import AbstractConnection
 
 LOOK_SECONDS = 0.5
-SLICES = 6
 
 
 def is_blocked(connection: AbstractConnection) -> bool:
@@ -43,26 +41,3 @@ async def watch(connection: AbstractConnection, tell: Callable[[bool], None]) ->
             known = not known
             tell(known)
         await asyncio.sleep(LOOK_SECONDS)
-
-
-@asynccontextmanager
-async def time_for_answer(connection: AbstractConnection, seconds: float) -> AsyncIterator[None]:
-    """Like `asyncio.timeout`, but time in which the broker is blocked does not count; after it all begins anew."""
-    loop = asyncio.get_running_loop()
-    left = SLICES
-    timer: asyncio.TimerHandle
-
-    def slice_over() -> None:
-        nonlocal left, timer
-        left = SLICES if is_blocked(connection) else left - 1
-        if left:
-            timer = loop.call_later(seconds / SLICES, slice_over)
-        else:
-            limit.reschedule(loop.time())
-
-    timer = loop.call_later(seconds / SLICES, slice_over)
-    try:
-        async with asyncio.timeout(None) as limit:
-            yield
-    finally:
-        timer.cancel()

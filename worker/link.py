@@ -1,7 +1,7 @@
-"""Keeps one connection to the broker: connects, serves until it is lost, pauses longer each time, connects again."""
+"""Keeps one connection to the broker: connects, serves until it is lost, goes on to the next broker, pauses longer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from random import Random
 
@@ -11,70 +11,141 @@ from aiormq.abc import AbstractConnection
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from yarl import URL
 
+from distribution.errors import DistributionError
+from worker import blocked, tls
+from worker.addresses import Turns, parse, place
+from worker.reasons import in_words, was_dropped
 from worker.status import Status
 
 CONNECT_SECONDS = 10
-HEARTBEAT_SECONDS = 15
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 20
 CLOSE_SECONDS = 3
+LASTING_SECONDS = 10
 
+AWAY = "not connected to the broker"
+BLOCKED = "the broker takes no publications (its memory or disk alarm)"
 LOST = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, EOFError)
+
+Serve = Callable[[AbstractConnection], Awaitable[None]]
 
 
 class ConnectionLost(ConnectionError):
-    """The connection ended while it was in use."""
+    """The connection ended while it was in use, or never came to be."""
+
+
+class NoBroker(DistributionError):
+    """None of the brokers could be connected to; the message says why for each."""
+
+    code = "no_broker"
 
 
 class Link:
-    """One connection of a name; each time it is made, `serve` runs on it until it ends or the connection is lost."""
+    """One connection of a name; each time it is made, `serve` runs on it until it ends or the connection is lost.
 
-    def __init__(self, url: str, name: str, status: Status, random: Random) -> None:
-        parsed = URL(url)
-        if "heartbeat" not in parsed.query:
-            parsed = parsed.update_query(heartbeat=HEARTBEAT_SECONDS)
-        self._url = parsed
-        self._name, self._status, self._random = name, status, random
+    `brokers` are those of the settings, or the text of AMQP_URL.
+    """
+
+    def __init__(self, brokers: Sequence[URL] | str, name: str, status: Status, random: Random) -> None:
+        self._turns = Turns(parse(brokers) if isinstance(brokers, str) else brokers, random)
+        self._name, self._status = name, status
         self._stopping = asyncio.Event()
+        self._connecting: asyncio.Task[AbstractConnection] | None = None
         self._log = structlog.get_logger("worker.link").bind(connection=name)
 
     def stop(self) -> None:
         """Make `run` return as soon as it does not serve."""
         self._stopping.set()
+        if self._connecting is not None:
+            self._connecting.cancel()
 
-    async def run(self, serve: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+    async def run(self, serve: Serve) -> None:
         """Return when `serve` returns; what it raises about the connection means another try, all else is raised."""
-        pause = FIRST_PAUSE_SECONDS
+        self._status.problem(self._name, AWAY)
         while not self._stopping.is_set():
-            self._status.problem(self._name, "not connected to the broker")
+            broker = place(self._turns.url)
             try:
                 connection = await self._connect()
-                pause = FIRST_PAUSE_SECONDS
                 await self._serve(connection, serve)
                 return
             except LOST as lost:
-                seconds = pause * self._random.uniform(0.5, 1.0)
-                self._log.warning("broker_away", reason=_reason(lost), next_try_seconds=round(seconds, 1))
+                seconds = self._turns.failed()
+                reason = in_words(lost)
+                self._log.warning("broker_away", broker=broker, reason=reason, next_try_seconds=round(seconds, 1))
+                self._status.problem(self._name, f"{AWAY}: {broker}: {reason}")
                 await wait_for_event(self._stopping, seconds)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    async def _serve(
-        self, connection: AbstractConnection, serve: Callable[[AbstractConnection], Awaitable[None]]
-    ) -> None:
+    async def _serve(self, connection: AbstractConnection, serve: Serve) -> None:
         self._status.fine(self._name)
+        lasting = asyncio.get_running_loop().call_later(LASTING_SECONDS, self._turns.lasted)
+        watching = asyncio.create_task(blocked.watch(connection, self._tell_blocked))
         try:
             await until_lost(connection, serve(connection))
         finally:
-            self._status.problem(self._name, "not connected to the broker")
+            lasting.cancel()
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            self._status.problem(self._name, AWAY)
+            self._status.blocked.labels(self._name).set(0)
             await _close(connection)
 
+    def _tell_blocked(self, is_blocked: bool) -> None:
+        self._status.blocked.labels(self._name).set(is_blocked)
+        if is_blocked:
+            self._status.problem(self._name, BLOCKED)
+            self._log.warning("broker_blocked", reason=BLOCKED)
+        else:
+            self._status.fine(self._name)
+            self._log.info("broker_unblocked")
+
     async def _connect(self) -> AbstractConnection:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            properties = {"connection_name": f"contact-distribution {self._name}"}
-            connection = aiormq.Connection(self._url)
-            await connection.connect(properties)
-        self._log.info("broker_connected")
+        url = self._turns.url
+        self._connecting = asyncio.create_task(connect(url, self._name))
+        try:
+            connection = await self._connecting
+        except asyncio.CancelledError:
+            if _wanted():
+                raise
+            raise ConnectionLost("asked to stop") from None
+        self._status.connects.labels(self._name).inc()
+        self._log.info("broker_connected", broker=place(url))
+        if not tls.verifies(url):
+            self._log.warning("broker_not_verified", broker=place(url), reason=f"AMQP_URL has {tls.NOT_VERIFIED}")
         return connection
+
+
+async def connect(url: URL, name: str) -> AbstractConnection:
+    """One try at one broker; raises one of LOST."""
+    secured = await asyncio.to_thread(tls.context, url)
+    # A broker that froze would hold up the end of a TLS connection for half a minute.
+    if secured is None:
+        connection = aiormq.Connection(url)
+    else:
+        connection = aiormq.Connection(url, context=secured, ssl_shutdown_timeout=CLOSE_SECONDS)
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await connection.connect({"connection_name": f"contact-distribution {name}"})
+    except TimeoutError:
+        raise ConnectionLost(f"no answer within {CONNECT_SECONDS} s") from None
+    except asyncio.CancelledError:
+        if _wanted():
+            raise
+        raise ConnectionLost("the connection was dropped while it was made") from None
+    except LOST as lost:
+        # The broker judges our certificate after the handshake; its alert can be overtaken by its hanging up.
+        if secured is not None and was_dropped(lost):
+            raise ConnectionLost(f"{in_words(lost)}; the broker may have refused our certificate") from None
+        raise
+    return connection
+
+
+async def open_connection(brokers: Sequence[URL], name: str) -> AbstractConnection:
+    """A connection for a command line tool, which closes it: each broker is tried once, in order. Raises NoBroker."""
+    refusals = []
+    for url in brokers:
+        try:
+            return await connect(url, name)
+        except LOST as lost:
+            refusals.append(f"{place(url)}: {in_words(lost)}")
+    raise NoBroker(f"no broker can be connected to (AMQP_URL): {'; '.join(refusals)}")
 
 
 async def wait_for_event(event: asyncio.Event, seconds: float) -> None:
@@ -97,7 +168,7 @@ async def until_lost(connection: AbstractConnection, work: Awaitable[None]) -> N
             raise ConnectionLost("a channel was closed")
         if (error := task.exception()) is not None:
             if connection.is_closed:
-                raise ConnectionLost(_reason(error)) from error
+                raise ConnectionLost(in_words(error)) from error
             raise error
     finally:
         for pending in (task, closing):
@@ -110,16 +181,18 @@ async def _closed(connection: AbstractConnection) -> str:
     try:
         await connection.closing
     except asyncio.CancelledError:
-        if asyncio.current_task().cancelling():  # type: ignore[union-attr]  # inside a task there always is one
+        if _wanted():
             raise
         return "closed"
     except Exception as why:
-        return _reason(why)
+        return in_words(why)
     return "closed"
 
 
-def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+def _wanted() -> bool:
+    """Whether our own task is being cancelled; the client library also cancels those who wait for it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _close(connection: AbstractConnection) -> None:

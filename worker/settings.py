@@ -1,12 +1,16 @@
 """The worker's settings."""
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from yarl import URL
 
 from distribution.settings import SharedSettings
+from worker import addresses, tls
 
 MAX_AGE = re.compile(r"[1-9][0-9]*[YMDhms]")
 PREFIX = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
@@ -18,21 +22,57 @@ class WorkerSettings(SharedSettings):
     means_something_empty: ClassVar[frozenset[str]] = frozenset({"event_log_max_age"})
 
     amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
+    amqp_ca_file: Path | None = None
+    amqp_cert_file: Path | None = None
+    amqp_key_file: Path | None = Field(default=None, validate_default=True)
     broker_prefix: str = ""
     event_log_max_age: str = "7D"
     worker_batch_size: int = Field(default=500, ge=1, le=5000)
     worker_health_host: str = "127.0.0.1"
     worker_health_port: int = Field(default=8001, ge=0, le=65535)
 
+    @property
+    def brokers(self) -> tuple[URL, ...]:
+        """Every broker of AMQP_URL, with the files for TLS in the query of each; what a query names itself wins."""
+        files = {"cafile": self.amqp_ca_file, "certfile": self.amqp_cert_file, "keyfile": self.amqp_key_file}
+        return tuple(_with_files(url, files) for url in addresses.parse(self.amqp_url.get_secret_value()))
+
     @field_validator("amqp_url")
     @classmethod
     def _amqp(cls, value: SecretStr) -> SecretStr:
-        try:
-            url = URL(value.get_secret_value())
-        except ValueError:
-            raise ValueError("is not an address, expected amqp://user:password@host:port/vhost") from None
-        if url.scheme not in ("amqp", "amqps") or not url.host:
-            raise ValueError("is not an AMQP address, expected amqp://user:password@host:port/vhost")
+        for url in addresses.parse(value.get_secret_value()):
+            with _as_bad_value():
+                tls.context(url)
+        return value
+
+    @field_validator("amqp_ca_file", "amqp_cert_file")
+    @classmethod
+    def _of_use(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        url: SecretStr | None = info.data.get("amqp_url")
+        if value and url and not url.get_secret_value().lstrip().startswith("amqps://"):
+            raise ValueError("is of no use without TLS: AMQP_URL must begin with amqps://")
+        if value:
+            with _as_bad_value():
+                tls.check_readable(value)
+        return value
+
+    @field_validator("amqp_ca_file")
+    @classmethod
+    def _authority(cls, value: Path | None) -> Path | None:
+        if value:
+            with _as_bad_value():
+                tls.check_authority(value)
+        return value
+
+    @field_validator("amqp_key_file")
+    @classmethod
+    def _certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        certificate: Path | None = info.data.get("amqp_cert_file")
+        if certificate:
+            with _as_bad_value():
+                tls.check_certificate(certificate, value)
+        elif value and "amqp_cert_file" in info.data:
+            raise ValueError("is of no use without the certificate, AMQP_CERT_FILE")
         return value
 
     @field_validator("broker_prefix")
@@ -48,3 +88,20 @@ class WorkerSettings(SharedSettings):
         if value and not MAX_AGE.fullmatch(value):
             raise ValueError("is not a number with one of Y, M, D, h, m, s behind it, such as 7D; empty means no log")
         return value
+
+
+def _with_files(url: URL, files: Mapping[str, Path | None]) -> URL:
+    if url.scheme != "amqps":
+        return url
+    # A certificate and its key belong together: never one from the query with the other from the settings.
+    own = {"certfile", "keyfile"} if "certfile" in url.query else set()
+    named = {name: str(path) for name, path in files.items() if path and name not in url.query and name not in own}
+    return url.update_query(named)
+
+
+@contextmanager
+def _as_bad_value() -> Iterator[None]:
+    try:
+        yield
+    except tls.UnusableFile as wrong:
+        raise ValueError(str(wrong)) from None

@@ -17,6 +17,8 @@ class Status:
     batch_messages: Histogram = field(init=False)
     held: Gauge = field(init=False)
     swept: Counter = field(init=False)
+    connects: Counter = field(init=False)
+    blocked: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
         at = self.registry
@@ -26,6 +28,9 @@ class Status:
         sizes = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
         self.batch_messages = Histogram("contacts_batch_messages", "Messages in a batch", buckets=sizes, registry=at)
         self.swept = Counter("contacts_swept_sources", "Sources whose waiting contacts were missed", registry=at)
+        self.connects = Counter("contacts_broker_connects", "Connections made", ["connection"], registry=at)
+        alarmed = "1 while the broker takes no publications"
+        self.blocked = Gauge("contacts_broker_blocked", alarmed, ["connection"], registry=at)
         self.held = Gauge("contacts_held_messages", "Messages taken and not yet settled", registry=at)
 
     def problem(self, part: str, what: str) -> None:

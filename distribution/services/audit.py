@@ -24,6 +24,7 @@ class Action(StrEnum):
     OPERATOR_CHANGED = "operator.changed"
     OPERATOR_REASSIGNED = "operator.reassigned"
     OPERATOR_REMOVED = "operator.removed"
+    OPERATOR_REPAIRED = "operator.repaired"
     SOURCE_MADE = "source.made"
     SOURCE_CHANGED = "source.changed"
     SOURCE_WEIGHTS_CHANGED = "source.weights_changed"
@@ -31,6 +32,7 @@ class Action(StrEnum):
     CONTACT_ASSIGNED = "contact.assigned"
     CONTACT_FORCED = "contact.forced"
     CONTACT_CLOSED = "contact.closed"
+    CONTACT_REPAIRED = "contact.repaired"
     PARKED_REPLAYED = "parked.replayed"
     PARKED_DROPPED = "parked.dropped"
 

@@ -67,6 +67,15 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 @asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction that only reads, and sees one moment in all its statements."""
+    async with engine.connect() as conn, _dropped_when_cancelled(conn):
+        if conn.dialect.name == "postgresql":
+            await conn.execution_options(isolation_level="REPEATABLE READ")
+        yield conn
+
+
+@asynccontextmanager
 async def _dropped_when_cancelled(conn: AsyncConnection) -> AsyncIterator[None]:
     # Rolling back would wait for a server that may hang, and its TimeoutError would take the place of the cancellation.
     try:

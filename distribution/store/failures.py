@@ -1,7 +1,9 @@
 """What a failed transaction means: the content is at fault, it lost a race, or the world is broken."""
 
+import sqlite3
 from enum import Enum
 
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy import exc
 
 from distribution.errors import StalePool
@@ -18,7 +20,36 @@ class Failure(Enum):
     """Database away, disk full, file locked: nothing that was asked is at fault."""
 
 
-SQLSTATE_CLASSES = {"22": Failure.CONTENT, "23": Failure.CONTENT, "40": Failure.RACE}
+# By the longest that fits; whatever is not here is the world: a message must never be parked for somebody else's fault.
+SQLSTATES = {
+    "0A000": Failure.RACE,  # a statement prepared before the schema changed
+    "22": Failure.CONTENT,  # values
+    "23": Failure.CONTENT,  # constraints
+    "40": Failure.RACE,  # deadlock, serialization failure
+    "44": Failure.CONTENT,  # a view's check
+    "54": Failure.CONTENT,  # too large or too deep for the server: a smaller batch may do
+    "P0": Failure.CONTENT,  # an owner's trigger refuses the row
+}
+SQLITE_CODES = {
+    sqlite3.SQLITE_CONSTRAINT: Failure.CONTENT,
+    sqlite3.SQLITE_MISMATCH: Failure.CONTENT,
+    sqlite3.SQLITE_TOOBIG: Failure.CONTENT,
+    sqlite3.SQLITE_SCHEMA: Failure.RACE,
+    sqlite3.SQLITE_BUSY_SNAPSHOT: Failure.RACE,
+}
+PRIMARY_CODE = 0xFF
+# Raised by the drivers as they are, where no statement was on its way; a lack of memory is nobody's content.
+BROKEN = (
+    OSError,
+    TimeoutError,
+    MemoryError,
+    exc.TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    sqlite3.Error,
+)
+# These say that our own code asked for what is not there.
+MISTAKEN = (exc.NoResultFound, exc.MultipleResultsFound, exc.NoSuchColumnError)
 
 
 def classify(error: Exception) -> Failure:
@@ -27,24 +58,43 @@ def classify(error: Exception) -> Failure:
         return Failure.RACE
     if isinstance(error, exc.DBAPIError):
         return _of_driver(error)
-    if isinstance(error, (OSError, TimeoutError, exc.TimeoutError, exc.InvalidRequestError)):
-        return Failure.WORLD
-    return Failure.CONTENT
-
-
-def _of_driver(error: exc.DBAPIError) -> Failure:
-    if error.connection_invalidated:
-        return Failure.WORLD
-    state = getattr(error.orig, "sqlstate", None)
-    if isinstance(state, str):
-        return SQLSTATE_CLASSES.get(state[:2], Failure.WORLD)
-    cause = error.orig.__cause__ if error.orig is not None else None
-    if isinstance(error, (exc.IntegrityError, exc.DataError)) or isinstance(cause, (ValueError, OverflowError)):
-        return Failure.CONTENT
-    return Failure.WORLD
+    if isinstance(error, exc.StatementError) and isinstance(error.orig, Exception):
+        return classify(error.orig)
+    # Not wrapped: raised while a new connection is being prepared.
+    if isinstance(error, asyncpg.PostgresError):
+        return _of_sqlstate(error.sqlstate)
+    if isinstance(error, exc.InvalidRequestError):
+        return Failure.CONTENT if isinstance(error, MISTAKEN) else Failure.WORLD
+    return Failure.WORLD if isinstance(error, BROKEN) else Failure.CONTENT
 
 
 def in_words(error: Exception) -> str:
     """The driver's own words in one line, without the statement and its values."""
     said = str(getattr(error, "orig", None) or error).splitlines()
-    return said[0] if said else type(error).__name__
+    if said:
+        return said[0]
+    return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+
+
+def _of_driver(error: exc.DBAPIError) -> Failure:
+    if error.connection_invalidated:
+        return Failure.WORLD
+    cause = error.orig.__cause__ if error.orig is not None else None
+    state = getattr(error.orig, "sqlstate", None) or getattr(cause, "sqlstate", None)
+    if isinstance(state, str):
+        return _of_sqlstate(state)
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if isinstance(code, int):
+        return _of_sqlite(code)
+    # The drivers' own refusals of a value have no code. Without a statement there was no value: it is about connecting.
+    refused = isinstance(cause, (ValueError, OverflowError)) or "binding parameter" in str(error.orig)
+    of_value = refused or isinstance(error, (exc.IntegrityError, exc.DataError))
+    return Failure.CONTENT if of_value and error.statement is not None else Failure.WORLD
+
+
+def _of_sqlstate(state: str) -> Failure:
+    return SQLSTATES.get(state) or SQLSTATES.get(state[:2], Failure.WORLD)
+
+
+def _of_sqlite(code: int) -> Failure:
+    return SQLITE_CODES.get(code) or SQLITE_CODES.get(code & PRIMARY_CODE, Failure.WORLD)

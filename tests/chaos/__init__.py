@@ -8,5 +8,6 @@ office           an admin who closes contacts and changes limits beside the work
 faults           what is done to the broker and the database
 judge            what must hold afterwards
 planted          faults in copies of the code that the judge must see
+copied           the code of a run
 campaign         one run of all that
 """

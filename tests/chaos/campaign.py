@@ -29,7 +29,6 @@ from tests.desk import open_source
 from tests.waiting import until
 from worker.topology import Topology, declare
 
-ROOT = Path(__file__).resolve().parents[2]
 OPERATORS, LIMIT = 5, 300
 CLOSED, CLOSED_BY_HAND = 0.5, 0.1
 QUIET_SECONDS, LOOK_SECONDS, TELL_SECONDS = 300, 1.0, 10.0
@@ -54,7 +53,7 @@ class Campaign:
     postgres: Postgres | None
     folder: Path
     say: Callable[[str], None]
-    code: Path = ROOT
+    code: Path
     quiet_seconds: float = QUIET_SECONDS
     random: Random = field(init=False)
 
@@ -161,7 +160,9 @@ class Campaign:
         if self.postgres:
             yield None
         else:
-            async with office(settings, self.folder, self.plan.sources, Random(self.plan.seed + 3)) as at_work:
+            async with office(
+                settings, self.code, self.folder, self.plan.sources, Random(self.plan.seed + 3)
+            ) as at_work:
                 yield at_work
 
     async def _tell(self) -> None:

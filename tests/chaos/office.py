@@ -74,13 +74,21 @@ class Office:
 
 
 @asynccontextmanager
-async def office(settings: dict[str, str], logs: Path, sources: list[str], random: Random) -> AsyncIterator[Office]:
+async def office(
+    settings: dict[str, str], code: Path, logs: Path, sources: list[str], random: Random
+) -> AsyncIterator[Office]:
     """A real admin API on the same database, and an admin at it."""
     port = free_port()
     own = {"ADMIN_API_PORT": str(port), "ADMIN_API_TOKENS": f"admin:{TOKEN}"}
     with (logs / "admin_api.log").open("ab") as log:
         process: Process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "admin_api", env=KEPT | settings | own, stdout=log, stderr=log
+            sys.executable,
+            "-m",
+            "admin_api",
+            cwd=code,
+            env=KEPT | settings | own | {"PYTHONPATH": str(code)},
+            stdout=log,
+            stderr=log,
         )
     address, headers = f"http://127.0.0.1:{port}/api/v1", {"Authorization": f"Bearer {TOKEN}"}
     try:

@@ -1,7 +1,6 @@
 """Faults in copies of the code: each is one that a careless change could make, and the judge must see it."""
 
 import asyncio
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,10 @@ import typer
 
 from devservices.broker import Broker, broker
 from devservices.postgres import Postgres, postgres
-from tests.chaos.campaign import ROOT, Campaign
+from tests.chaos.campaign import Campaign
+from tests.chaos.copied import copied
 from tests.chaos.plan import PLANTED, seeded
 
-PACKAGES = ("distribution", "worker", "admin_api", "migrations", "tests", "devservices")
 QUIET_SECONDS = 25
 
 
@@ -81,8 +80,7 @@ async def see(fault: Planted, seed: int, own_broker: Broker, server: Postgres) -
 
 def plant(fault: Planted, code: Path) -> Path:
     """A copy of the code with the fault in it; raises NotPlanted where a text is not there exactly once."""
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, code / package, ignore=shutil.ignore_patterns("__pycache__"))
+    copied(code)
     for name, old, new in fault.edits:
         text = (code / name).read_text()
         if text.count(old) != 1:

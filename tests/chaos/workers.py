@@ -73,15 +73,15 @@ class Workers:
                     self.deaths["SIGKILL"] += 1
                 await process.wait()
             else:
-                await self._ended(process, point)
+                await self._ended(process, point, fated=seconds is not None)
             self._running.discard(process)
 
-    async def _ended(self, process: Process, point: str) -> None:
+    async def _ended(self, process: Process, point: str, *, fated: bool) -> None:
         if process.returncode == EXIT_STATUS and point:
             self.deaths[point.partition(":")[0]] += 1
         elif process.returncode == GAVE_UP:
             # No database at its start: whoever runs it starts it again.
-            self._planned -= bool(point)
+            self._planned -= fated
             await asyncio.sleep(AGAIN_SECONDS)
         elif process.returncode != 0:
             raise RuntimeError(f"a worker ended with {process.returncode}: see {self.logs}")
@@ -94,7 +94,7 @@ class Workers:
         if self.random.random() > ARMED:
             return "", self.random.uniform(1.5, 5)
         if self.random.random() < 0.6:
-            return f"{self.random.choice(BATCH_POINTS)}:{self.random.randint(1, 40)}", LONGEST_LIFE_SECONDS
+            return f"{self.random.choice(BATCH_POINTS)}:{self.random.randint(1, 100)}", LONGEST_LIFE_SECONDS
         return f"{self.random.choice(EVENT_POINTS)}:{self.random.randint(1, 400)}", LONGEST_LIFE_SECONDS
 
     async def _start(self, number: int, point: str) -> Process:

@@ -1,0 +1,177 @@
+"""`contacts-worker` as people use it: real processes on a real broker and both databases."""
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass
+
+import aiormq
+import pytest
+from pamqp.commands import Basic
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from distribution.store.engine import transaction
+from distribution.store.tables import contacts, operators
+from tests.clients import PATIENCE_SECONDS
+from tests.desk import count, open_source
+from tests.e2e.conftest import CLEAN, Programs
+from tests.waiting import until
+from worker.topology import Topology, declare
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered."""
+
+    status: int
+    out: str
+    err: str
+
+
+async def cli(programs: Programs, *arguments: str, stdin: str = "", **settings: str) -> Said:
+    """`contacts-worker` with these arguments."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "worker.cli.main",
+        *arguments,
+        cwd=programs.folder,
+        env=CLEAN | programs.settings | settings,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        out, err = await child.communicate(stdin.encode())
+    return Said(child.returncode or 0, out.decode(), err.decode())
+
+
+async def test_a_file_becomes_contacts_and_events_are_watched(programs: Programs, engine: AsyncEngine) -> None:
+    """publish, a worker, watch live and from the log; a bad line is named and keeps no other back."""
+    await open_source(engine, "web", {"Olga": (1, 100)})
+    worker = await programs.start("worker")
+    await worker.until_ready()
+    watching = asyncio.create_task(cli(programs, "watch", "--since", "1h", "--count", "3", "--json"))
+    lines = [json.dumps({"message_id": f"m-{n}", "source": "web", "lead": {"external_id": f"l-{n}"}}) for n in range(3)]
+    said = await cli(programs, "publish", "--file", "-", stdin="\n".join([*lines[:2], '{"source": 1', lines[2]]))
+    assert (said.status, said.out) == (1, "3 of 4 messages published and confirmed\n")
+    assert "line 3: is not JSON" in said.err
+    watched = await watching
+    assert {json.loads(line)["data"]["contact"]["message_id"] for line in watched.out.splitlines()} == {
+        "m-0", "m-1", "m-2"
+    }  # fmt: skip
+    shown = await cli(programs, "watch", "--since", "1h", "--count", "1", "--type", "contact.assigned")
+    assert "contact.assigned" in shown.out
+    assert "web l-" in shown.out
+    assert "→ Olga" in shown.out
+    assert await worker.terminate() == 0
+
+
+async def test_one_contact_from_the_command_line(programs: Programs, engine: AsyncEngine) -> None:
+    """Publishing tells the key it made; the same key again is the same contact."""
+    await open_source(engine, "web", {"Olga": (1, 100)})
+    worker = await programs.start("worker")
+    await worker.until_ready()
+    options = ("publish", "--source", "web", "--external-id", "7", "--payload", '{"text": "hi"}')
+    said = await cli(programs, *options)
+    assert (said.status, said.out.startswith("1 of 1 messages published and confirmed, the key is ")) == (0, True)
+    key = said.out.split()[-1]
+    await cli(programs, *options, "--message-id", key)
+
+    async def one() -> bool:
+        return await count(engine, contacts) == 1
+
+    await until(one)
+    assert await worker.terminate() == 0
+    assert await count(engine, contacts) == 1
+
+
+async def test_parked_is_listed_shown_replayed_and_dropped(programs: Programs, engine: AsyncEngine) -> None:
+    """The way back of a message whose source did not exist, and the end of one that is nonsense."""
+    worker = await programs.start("worker")
+    await worker.until_ready()
+    lost = json.dumps({"message_id": "m-1", "source": "web", "lead": {"external_id": "7"}})
+    nonsense = json.dumps({"message_id": "m-2", "body": {"source": "web"}})
+    assert (await cli(programs, "publish", "--file", "-", stdin=f"{lost}\n{nonsense}\n")).status == 0
+
+    async def both_are_parked() -> bool:
+        return len((await cli(programs, "parked", "list")).out.splitlines()) == 2
+
+    await until(both_are_parked)
+    assert (await cli(programs, "parked", "replay", "--code", "unknown_source")).status == 1
+    await open_source(engine, "web", {"Olga": (1, 100)})
+    replayed = await cli(programs, "parked", "replay", "--code", "unknown_source")
+    assert (replayed.status, replayed.out) == (0, "1 went through, 0 parked again\n")
+    (left,) = (await cli(programs, "parked", "list", "--state", "rejected")).out.splitlines()
+    answer = await cli(programs, "parked", "show", left.split()[0])
+    assert (answer.status, answer.err) == (0, "")
+    shown = json.loads(answer.out)
+    assert (shown["code"], shown["message_id"]) == ("invalid_message", "m-2")
+    assert (await cli(programs, "parked", "drop", left.split()[0])).status == 0
+    again = await cli(programs, "parked", "drop", left.split()[0])
+    assert (again.status, "is dropped already" in again.err) == (2, True)
+    assert await worker.terminate() == 0
+    assert await count(engine, contacts) == 1
+
+
+async def test_what_the_broker_gave_up_is_collected_and_replayed(programs: Programs, engine: AsyncEngine) -> None:
+    """contacts.dead is emptied into the parked messages, whole, and from there into a contact."""
+    await open_source(engine, "web", {"Olga": (1, 100)})
+    topology = Topology(programs.settings["BROKER_PREFIX"], "1h")
+    body = json.dumps({"source": "web", "lead": {"external_id": "7"}}).encode()
+    async with aiormq.connect(programs.settings["AMQP_URL"]) as connection:
+        channel = await connection.channel()
+        await declare(channel, topology)
+        properties = Basic.Properties(message_id="killer", message_type="contact.submit", delivery_mode=2)
+        await channel.basic_publish(body, exchange=topology.dead, properties=properties)
+        collected = await cli(programs, "parked", "collect")
+        assert (collected.status, collected.out) == (0, "1 messages collected\n")
+        assert (await channel.queue_declare(topology.dead, passive=True)).message_count == 0
+    (row,) = (await cli(programs, "parked", "list", "--code", "processing_failed")).out.splitlines()
+    assert "web/killer: The broker gave it up after 20 deliveries" in row
+    assert (await cli(programs, "parked", "replay", row.split()[0])).status == 0
+    assert await count(engine, contacts) == 1
+
+
+async def test_check_says_by_its_status_whether_anything_differs(programs: Programs, engine: AsyncEngine) -> None:
+    """0, then 1 once a counter is wrong, and 0 again after the repair."""
+    await open_source(engine, "web", {"Olga": (1, 100)})
+    fine = await cli(programs, "check")
+    assert (fine.status, fine.out) == (0, "nothing differs\n")
+    async with transaction(engine) as conn:
+        await conn.execute(operators.update().values(load=7))
+    wrong = await cli(programs, "check")
+    assert (wrong.status, "Olga has load 7 and 0 active contacts" in wrong.out) == (1, True)
+    report = json.loads((await cli(programs, "check", "--json")).out)
+    assert (report["total"], report["findings"][0]["kind"]) == (1, "load")
+    mended = await cli(programs, "check", "--repair")
+    assert (mended.status, mended.out) == (0, "1 counters mended\nnothing differs\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("publish", "--source", "web"), "give --source and --external-id"),
+        (("publish", "--file", "nowhere.jsonl"), "cannot be read"),
+        (("publish", "--source", "w", "--external-id", "1", "--payload", "{"), "--payload is not JSON"),
+        (("watch", "--since", "yesterday"), "neither like 90s"),
+        (("parked", "replay"), "give the id of one message"),
+        (("watch",), "no exchange"),
+        (("publish", "--source", "w", "--external-id", "1"), "no exchange"),
+    ],
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_is_wrong_is_said(programs: Programs, arguments: tuple[str, ...], said: str) -> None:
+    """Wrong input and a broker without our objects: one clear sentence, exit status 2, no traceback."""
+    answer = await cli(programs, *arguments)
+    words = " ".join(answer.err.replace("│", " ").split())
+    assert (answer.status, said in words, "Traceback" in words) == (2, True, False)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_broker_that_is_away_is_said_without_its_password(programs: Programs) -> None:
+    """One line with the address and without secrets."""
+    answer = await cli(programs, "watch", AMQP_URL="amqp://bot:hush-hush@127.0.0.1:1/")
+    assert answer.status == 2
+    assert "127.0.0.1:1" in answer.err.splitlines()[-1]
+    assert "hush-hush" not in answer.out + answer.err

@@ -1,0 +1,43 @@
+"""A consumer that the broker ends comes back."""
+
+import asyncio
+
+import aiormq
+import pytest
+from aiormq.exceptions import ChannelNotFoundEntity
+
+from devservices.broker import Broker
+from tests.clients import PATIENCE_SECONDS, body, message
+from tests.desk import open_source
+from tests.integration.worker.conftest import World
+
+# What is shown here has nothing to do with which database there is.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+async def consumers(connection: aiormq.Connection, queue: str) -> int:
+    """How many there are; none where there is no such queue."""
+    channel = await connection.channel()
+    try:
+        found = await channel.queue_declare(queue, passive=True)
+    except ChannelNotFoundEntity:
+        return 0
+    await channel.close()
+    return found.consumer_count or 0
+
+
+async def test_deleted_queue(world: World, rabbitmq: Broker) -> None:
+    """Deleting the worker's queue cancels its consumer; it declares the queue anew and consumes again."""
+    await open_source(world.engine, "bot", {"Olga": (1, 10)})
+    async with world.worker(), aiormq.connect(rabbitmq.url) as connection:
+        await world.bot.publish([message(body("bot", "a:1"), "a-1")])
+        await world.subscriber.count(1)
+        await (await connection.channel()).queue_delete(world.topology.inbound)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                if await consumers(connection, world.topology.inbound):
+                    break
+                await asyncio.sleep(0.1)
+        await world.bot.publish([message(body("bot", "a:2"), "a-2")])
+        events = await world.subscriber.count(2)
+    assert [event["data"]["contact"]["message_id"] for event in events] == ["a-1", "a-2"]

@@ -1,0 +1,9 @@
+"""`contacts-worker`: the worker's commands for people.
+
+main     the commands
+tools    settings, database and broker for one command; errors in one line
+check    counters against the truth
+parked   messages that could not be processed
+publish  messages to `contacts`
+watch    events as they leave
+"""

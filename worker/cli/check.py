@@ -1,0 +1,56 @@
+"""`contacts-worker check`: counters against the truth."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import orjson
+import typer
+
+from distribution.services import check as checks
+from distribution.services.check import Report
+from distribution.store.engine import reading, snapshot
+from distribution.store.pools import servable_sources
+from worker.cli.tools import Tools, with_database
+
+DIFFERS = 1
+
+
+def check(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what can be mended, in one transaction, audited.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
+) -> None:
+    """Recount what counters claim: loads, sequences, history, outbox, waiting contacts beside free places.
+
+    Exit status 0: nothing differs. 1: something differs, or still does after the repair. 2: could not be checked.
+    """
+    mended, report = with_database(lambda tools: _check(tools, repair))
+    if as_json:
+        shown = {"total": report.total, "mended": mended, "findings": [asdict(each) for each in report.findings]}
+        typer.echo(orjson.dumps(shown))
+    else:
+        _show(report, mended if repair else None)
+    raise typer.Exit(DIFFERS if report.total else 0)
+
+
+async def _check(tools: Tools, repair: bool) -> tuple[int, Report]:
+    mended = 0
+    if repair:
+        mended = await tools.change(lambda conn: checks.repair(conn, tools.who))
+        async with reading(tools.engine) as conn:
+            sources = await servable_sources(conn)
+        await tools.serve(sources)
+    async with snapshot(tools.engine) as conn:
+        return mended, await checks.check(conn)
+
+
+def _show(report: Report, mended: int | None) -> None:
+    for finding in report.findings:
+        remedy = "" if not finding.repairable else "  [--repair mends it]"
+        typer.echo(f"{finding.kind.value:12} {finding.object}: {finding.detail}{remedy}")
+    if report.total > len(report.findings):
+        typer.echo(f"and {report.total - len(report.findings)} more")
+    if mended is not None:
+        typer.echo(f"{mended} counters mended")
+    typer.echo(f"{report.total} differences" if report.total else "nothing differs")

@@ -1,0 +1,37 @@
+"""The commands of `contacts-worker`."""
+
+import sys
+
+import typer
+
+from worker import __main__ as worker
+from worker.cli import parked
+from worker.cli.check import check
+from worker.cli.publish import publish
+from worker.cli.watch import watch
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Contact Distribution at the command line. Settings come from the environment or .env, as for the worker.",
+)
+app.command()(check)
+app.add_typer(parked.app, name="parked")
+app.command()(publish)
+app.command()(watch)
+
+
+@app.command()
+def run() -> None:
+    """Run the worker, as `python -m worker` does."""
+    raise typer.Exit(worker.main())
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    sys.exit(app())

@@ -1,0 +1,107 @@
+"""Settings, database and broker for one command; what is wrong is said in one line."""
+
+import asyncio
+import getpass
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from random import Random, SystemRandom
+from typing import Any, TypeVar
+
+from aiormq.abc import AbstractChannel
+from aiormq.exceptions import AMQPError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from distribution.errors import DistributionError
+from distribution.services.edits import Edit, Who
+from distribution.services.serve import serve_waiting
+from distribution.settings import load
+from distribution.startup import give_up, start
+from distribution.store.commit import commit
+from distribution.store.engine import create_engine, dispose
+from distribution.store.failures import in_words
+from worker.lenient import tolerate_any_properties
+from worker.link import open_connection
+from worker.settings import WorkerSettings
+
+PROGRAM = "contacts-worker"
+SHELL = "shell"
+"""The role in the audit of somebody at the command line."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """A database to work on."""
+
+    settings: WorkerSettings
+    engine: AsyncEngine
+    random: Random
+
+    @property
+    def who(self) -> Who:
+        """Who is at the command line."""
+        return Who(SHELL, getpass.getuser()[:64])
+
+    @property
+    def edit(self) -> Edit:
+        """A change by whoever is at the command line, whatever was seen before."""
+        return Edit(self.who)
+
+    async def change(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do work in one transaction, repeated where another one was in its way."""
+        return await commit(self.engine, self.random, work)
+
+    async def serve(self, source_ids: Collection[int]) -> None:
+        """Serve the waiting contacts of these sources, in as many transactions as it takes."""
+        more = bool(source_ids)
+        while more:
+            more = await self.change(lambda conn: serve_waiting(conn, self.random, source_ids=source_ids))
+
+
+def with_database(work: Callable[[Tools], Coroutine[Any, Any, T]]) -> T:
+    """Do work on the database of the settings, once its schema is known to fit."""
+    settings = start(PROGRAM, WorkerSettings)
+    return run(_on_database(settings, work))
+
+
+def broker_settings() -> WorkerSettings:
+    """The settings of a command that needs no database."""
+    try:
+        return load(WorkerSettings)
+    except DistributionError as wrong:
+        give_up(PROGRAM, str(wrong))
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command to its end; what the world is at fault for ends it in one line."""
+    tolerate_any_properties()
+    try:
+        return asyncio.run(work)
+    except DistributionError as wrong:
+        give_up(PROGRAM, str(wrong))
+    except SQLAlchemyError as error:
+        give_up(PROGRAM, f"the database (DATABASE_URL): {in_words(error)}")
+    except (AMQPError, ConnectionError, TimeoutError) as error:
+        give_up(PROGRAM, f"the broker (AMQP_URL): {str(error) or type(error).__name__}")
+
+
+@asynccontextmanager
+async def channel(settings: WorkerSettings, name: str, *, confirms: bool = False) -> AsyncIterator[AbstractChannel]:
+    """A channel on a connection of its own."""
+    connection = await open_connection(settings.brokers, name)
+    try:
+        yield await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+    finally:
+        await connection.close()
+
+
+async def _on_database(settings: WorkerSettings, work: Callable[[Tools], Awaitable[T]]) -> T:
+    # A recount of years of contacts takes what it takes.
+    engine = create_engine(settings.database_url.get_secret_value(), patient=True)
+    try:
+        return await work(Tools(settings, engine, SystemRandom()))
+    finally:
+        await dispose(engine)

@@ -1,0 +1,128 @@
+"""`contacts-worker watch`: events as they leave, or from the log."""
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import orjson
+import typer
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.exceptions import ChannelNotFoundEntity
+
+from distribution.errors import DistributionError
+from worker.cli.tools import broker_settings, channel, run
+from worker.settings import WorkerSettings
+from worker.topology import Topology
+
+AGO = re.compile(r"([1-9][0-9]*)([smhd])")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+PREFETCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events to show."""
+
+    since: datetime | None = None
+    type: str | None = None
+    source: str | None = None
+
+    def has(self, event: Mapping[str, Any]) -> bool:
+        """Whether the event is wanted."""
+        if self.since is not None and datetime.fromisoformat(event["time"]) < self.since:
+            return False
+        if self.type is not None and event["type"] != self.type:
+            return False
+        return self.source is None or event["data"]["source"]["code"] == self.source
+
+
+def watch(
+    since: Annotated[str | None, typer.Option(help="from the log: 90s, 30m, 2h, 7d ago, or an ISO 8601 time")] = None,
+    event_type: Annotated[str | None, typer.Option("--type", help="such as contact.assigned")] = None,
+    source: Annotated[str | None, typer.Option(help="code of a source")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="end after so many")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="each event whole, a line of JSON")] = False,
+) -> None:
+    """Show events as they leave, until Ctrl-C; with --since first those of the log."""
+    wanted = Wanted(moment(since, datetime.now(UTC)) if since else None, event_type, source)
+    with suppress(KeyboardInterrupt):
+        try:
+            run(_watch(broker_settings(), wanted, count, as_json))
+        except BrokenPipeError:
+            # Whoever read our output has seen enough; what Python still wants to flush has nowhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """A time as people give it: so long ago, or ISO 8601, which is UTC where it says nothing else."""
+    if ago := AGO.fullmatch(text):
+        return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("--since is neither like 90s, 30m, 2h, 7d nor an ISO 8601 time") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def line(event: Mapping[str, Any]) -> str:
+    """One event in one line."""
+    data = event["data"]
+    operator = f" → {data['operator']['name']}" if data["operator"] else ""
+    reason = f" ({data['reason']})" if data["reason"] else ""
+    about = f"{data['source']['code']} {data['lead']['external_id']}"
+    return f"{event['time']} {event['type']:18} {about}{operator}{reason} {event['subject']} #{data['sequence']}"
+
+
+async def _watch(settings: WorkerSettings, wanted: Wanted, count: int | None, as_json: bool) -> None:
+    topology = Topology(settings.broker_prefix, settings.event_log_max_age)
+    async with channel(settings, "watch") as broker:
+        events: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
+        await broker.basic_qos(prefetch_count=PREFETCH)
+        await _consume(broker, topology, wanted.since, events)
+        shown = 0
+        while count is None or shown < count:
+            delivery = await _next(broker, events)
+            if delivery.delivery_tag is not None:
+                await broker.basic_ack(delivery.delivery_tag, wait=False)
+            event = orjson.loads(delivery.body)
+            if wanted.has(event):
+                typer.echo(delivery.body if as_json else line(event))
+                shown += 1
+
+
+async def _consume(
+    broker: AbstractChannel, topology: Topology, since: datetime | None, events: asyncio.Queue[DeliveredMessage]
+) -> None:
+    if since is None:
+        queue = (await broker.queue_declare(exclusive=True)).queue or ""
+        try:
+            await broker.queue_bind(queue, topology.assignments, routing_key="#")
+        except ChannelNotFoundEntity:
+            raise _missing("exchange", topology.assignments) from None
+        await broker.basic_consume(queue, events.put)
+        return
+    try:
+        await broker.queue_declare(topology.log, passive=True)
+    except ChannelNotFoundEntity:
+        raise _missing("event log", topology.log) from None
+    await broker.basic_consume(topology.log, events.put, arguments={"x-stream-offset": since})
+
+
+async def _next(broker: AbstractChannel, events: asyncio.Queue[DeliveredMessage]) -> DeliveredMessage:
+    """The next event; raises ConnectionError where none will come any more."""
+    waiting = asyncio.ensure_future(events.get())
+    done, _ = await asyncio.wait({waiting, broker.closing}, return_when=asyncio.FIRST_COMPLETED)
+    if waiting in done:
+        return waiting.result()
+    waiting.cancel()
+    raise ConnectionError("the connection was lost")
+
+
+def _missing(what: str, name: str) -> DistributionError:
+    return DistributionError(f"the broker has no {what} {name}: start the worker once, it makes it")
