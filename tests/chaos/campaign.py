@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
 from devservices.postgres import Postgres
 from distribution.store import schema
-from distribution.store.engine import create_engine
+from distribution.store.engine import create_engine, transaction
 from tests.chaos.bot import Bot
 from tests.chaos.connection import LOST, channel_at
 from tests.chaos.facts import gather, settled
@@ -46,7 +47,7 @@ class Verdict:
 
 @dataclass
 class Campaign:
-    """Everything of one run. `code`: the tree that the workers run; `say` shows progress."""
+    """Everything of one run. `code`: the tree that the workers run; `spoil`: SQL to run once the schema is there."""
 
     plan: Plan
     broker: Broker
@@ -54,6 +55,7 @@ class Campaign:
     folder: Path
     say: Callable[[str], None]
     code: Path
+    spoil: str = ""
     quiet_seconds: float = QUIET_SECONDS
     random: Random = field(init=False)
 
@@ -135,6 +137,9 @@ class Campaign:
     async def _prepare(self, engine: AsyncEngine) -> None:
         for source in self.plan.sources:
             await open_source(engine, source, {f"{source}-{n}": (n + 1, LIMIT) for n in range(OPERATORS)})
+        if self.spoil:
+            async with transaction(engine) as conn:
+                await conn.execute(sa.text(self.spoil))
         async with channel_at(self.broker.url, confirms=False) as channel:
             await declare(channel, Topology(self.prefix, "1h"))
         await self.subscriber.subscribe()

@@ -17,6 +17,7 @@ from devservices.postgres import Postgres
 from distribution.store.engine import create_engine
 from tests.chaos.plan import Plan
 
+CUT_OFF_SECONDS = 2
 FROZEN_SECONDS = 12
 """Longer than the heartbeats of the run allow for."""
 
@@ -36,7 +37,13 @@ class Faults:
 
     def planned(self) -> list[Fault]:
         """What will be done, in an order of the seed."""
-        broker: list[Fault] = [self.kill_broker, self.freeze_broker, self.restart_broker, self.drop_connections]
+        broker: list[Fault] = [
+            self.cut_off_broker,
+            self.kill_broker,
+            self.freeze_broker,
+            self.restart_broker,
+            self.drop_connections,
+        ]
         database: list[Fault] = [self.stop_database, self.freeze_database] if self.postgres else [self.lock_file]
         faults = [broker[n % len(broker)] for n in range(self.plan.broker_faults)]
         faults += [database[n % len(database)] for n in range(self.plan.database_faults)]
@@ -57,6 +64,12 @@ class Faults:
         """A power failure of the broker."""
         await asyncio.to_thread(self.broker.kill)
         await asyncio.to_thread(self.broker.start)
+
+    async def cut_off_broker(self) -> None:
+        """It takes what is sent, does nothing with it any more, and dies."""
+        await asyncio.to_thread(self.broker.freeze)
+        await asyncio.sleep(CUT_OFF_SECONDS)
+        await self.kill_broker()
 
     async def restart_broker(self) -> None:
         """An orderly restart."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
@@ -21,39 +21,93 @@ class NotPlanted(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """A text of a file that is there exactly once, and what stands there instead."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
 class Planted:
-    """A fault: texts replaced in files, and the beginning of what the judge says."""
+    """A fault, and the beginnings of what the judge may say of it. `broker_faults` where only those bring it out."""
 
     name: str
-    edits: tuple[tuple[str, str, str], ...]
     seen_as: tuple[str, ...]
+    edits: tuple[Edit, ...]
+    sql: str = ""
+    broker_faults: int = 0
 
+
+CONSUMER, POOLS, PUBLISHER = "worker/consumer.py", "distribution/store/pools.py", "worker/publisher.py"
+ACKNOWLEDGE = "        for delivery in deliveries[-1:] if multiple else deliveries:\n"
+EARLY = """        for early in deliveries[-1:] if multiple else deliveries:
+            await channel.basic_ack(early.delivery_tag or 0, multiple=multiple, wait=False)
+        with self._status.batch_seconds.time():
+"""
 
 FAULTS = (
     Planted(
         "acknowledge before commit",
-        (
-            (
-                "worker/consumer.py",
-                "        self._status.batch_messages.observe(len(arrivals))\n",
-                "        self._status.batch_messages.observe(len(arrivals))\n"
-                "        await channel.basic_ack(deliveries[-1].delivery_tag or 0, multiple=multiple, wait=True)\n"
-                "        if deliveries:\n"
-                "            deliveries, acked = [], deliveries\n",
-            ),
-        ),
         ("lost",),
+        (
+            Edit(CONSUMER, ACKNOWLEDGE, "        for delivery in deliveries[:0]:\n"),
+            Edit(CONSUMER, "        with self._status.batch_seconds.time():\n", EARLY),
+        ),
     ),
     Planted(
-        "acknowledge all that is held, with the first batch",
+        "acknowledge everything held with the first batch",
+        ("lost",),
+        (Edit(CONSUMER, "basic_ack(delivery.delivery_tag, multiple=multiple,", "basic_ack(0, multiple=True,"),),
+    ),
+    Planted(
+        "no unique key",
+        ("doubled",),
         (
-            (
-                "worker/consumer.py",
-                "await channel.basic_ack(delivery.delivery_tag, multiple=multiple, wait=False)",
-                "await channel.basic_ack(0, multiple=True, wait=False)",
+            Edit(
+                "distribution/services/submit.py",
+                "found = await contact_rows.by_keys(conn, sorted(keys)) if keys else {}",
+                "found: dict[tuple[int, str], Contact] = {}",
             ),
         ),
-        ("lost",),
+        sql="ALTER TABLE contacts DROP CONSTRAINT uq_contacts_source_id_message_id",
+    ),
+    Planted(
+        "no confirms",
+        ("change without its event",),
+        (Edit(PUBLISHER, "publisher_confirms=True, on_return_raises=True", "publisher_confirms=False"),),
+        broker_faults=3,
+    ),
+    Planted(
+        "events published without an outbox row",
+        ("change without its event",),
+        (
+            Edit(
+                "distribution/services/ledger.py",
+                "        await outbox.insert(self.conn, self.publications, self.claim)\n",
+                "        if self.claim is None:\n            await outbox.insert(self.conn, self.publications, None)\n",
+            ),
+        ),
+    ),
+    Planted(
+        "a contact's later events leave without waiting for the earlier",
+        ("out of order",),
+        (Edit("distribution/store/outbox.py", "sa.or_(outbox.c.reply, ~blocked)", "sa.true()"),),
+    ),
+    Planted(
+        "operators neither locked nor guarded",
+        ("over the limit", "load"),
+        (
+            Edit(POOLS, ".order_by(o.id)\n        .with_for_update(key_share=True)", ".order_by(o.id)"),
+            Edit(POOLS, ".order_by(sources.c.id)\n        .with_for_update(key_share=True)", ".order_by(sources.c.id)"),
+            Edit(POOLS, "sa.or_(change.c.by < 0, change.c.forced == 1, fits)", "sa.true()"),
+        ),
+    ),
+    Planted(
+        "nobody serves who waits",
+        ("waiting beside a free place",),
+        (Edit("distribution/services/ledger.py", "while served < limit and", "while served < 0 and"),),
     ),
 )
 
@@ -63,27 +117,32 @@ def see_all(seed: int) -> int:
     blind = 0
     with broker(control=True) as own_broker, postgres(control=True) as server:
         for fault in FAULTS:
-            findings = asyncio.run(see(fault, seed, own_broker, server))
-            seen = any(finding.startswith(fault.seen_as) for finding in findings)
-            blind += not seen
-            typer.echo(f"{'seen   ' if seen else 'NOT SEEN'} {fault.name}: {'; '.join(findings) or 'nothing found'}")
+            findings = asyncio.run(find(fault, seed, own_broker, server))
+            blind += not seen(fault, findings)
+            typer.echo(f"{'seen' if seen(fault, findings) else 'NOT SEEN'} | {fault.name} | {'; '.join(findings)}")
     return blind
 
 
-async def see(fault: Planted, seed: int, own_broker: Broker, server: Postgres) -> list[str]:
+def seen(fault: Planted, findings: list[str]) -> bool:
+    """Whether the judge said what it should."""
+    return any(finding.startswith(fault.seen_as) for finding in findings)
+
+
+async def find(fault: Planted, seed: int, own_broker: Broker, server: Postgres) -> list[str]:
     """What the judge finds in a run of code with the fault."""
     folder = Path(tempfile.mkdtemp(prefix="contacts-planted-"))
+    plan = replace(seeded(PLANTED, seed), broker_faults=fault.broker_faults)
     code = plant(fault, folder / "code")
-    campaign = Campaign(seeded(PLANTED, seed), own_broker, server, folder, lambda _: None, code, QUIET_SECONDS)
+    campaign = Campaign(plan, own_broker, server, folder, lambda _: None, code, fault.sql, QUIET_SECONDS)
     return (await campaign.run()).findings
 
 
 def plant(fault: Planted, code: Path) -> Path:
     """A copy of the code with the fault in it; raises NotPlanted where a text is not there exactly once."""
     copied(code)
-    for name, old, new in fault.edits:
-        text = (code / name).read_text()
-        if text.count(old) != 1:
-            raise NotPlanted(f"{fault.name}: {name} has the text to replace {text.count(old)} times")
-        (code / name).write_text(text.replace(old, new))
+    for edit in fault.edits:
+        text = (code / edit.file).read_text()
+        if text.count(edit.old) != 1:
+            raise NotPlanted(f"{fault.name}: {edit.file} has the text to replace {text.count(edit.old)} times")
+        (code / edit.file).write_text(text.replace(edit.old, edit.new))
     return code

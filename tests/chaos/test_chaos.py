@@ -1,0 +1,47 @@
+"""The promises under kills, outages and several workers: short runs. `make chaos` has the long ones."""
+
+import secrets
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devservices.broker import Broker, broker
+from devservices.postgres import Postgres, postgres
+from tests.chaos.campaign import Campaign
+from tests.chaos.copied import copied
+from tests.chaos.plan import SHORT, Backend, seeded
+from tests.chaos.planted import FAULTS, Planted, find, seen
+
+
+@pytest.fixture(scope="module")
+def own_broker() -> Iterator[Broker]:
+    """A broker to break."""
+    with broker(control=True) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[Postgres]:
+    """A PostgreSQL to break."""
+    with postgres(control=True) as started:
+        yield started
+
+
+@pytest.mark.parametrize("backend", ["postgresql", "sqlite"])
+async def test_every_promise_is_kept(backend: Backend, own_broker: Broker, request: pytest.FixtureRequest) -> None:
+    """Workers die, the broker and the database fail, a tenth is sent twice: the judge finds nothing."""
+    server: Postgres | None = request.getfixturevalue("own_postgres") if backend == "postgresql" else None
+    plan = seeded(SHORT[backend], secrets.randbelow(1_000_000))
+    folder = Path(tempfile.mkdtemp(prefix="contacts-chaos-"))
+    print(f"seed {plan.seed}, logs in {folder}")  # noqa: T201 - a run that fails has to be repeated
+    verdict = await Campaign(plan, own_broker, server, folder, lambda _: None, copied(folder / "code")).run()
+    assert verdict.findings == []
+
+
+@pytest.mark.parametrize("fault", FAULTS[:2], ids=lambda fault: fault.name)
+async def test_the_judge_sees_a_planted_fault(fault: Planted, own_broker: Broker, own_postgres: Postgres) -> None:
+    """A run that stays green on its planted fault would be blind; `python -m tests.chaos --planted` has all of them."""
+    findings = await find(fault, 20261124, own_broker, own_postgres)
+    assert seen(fault, findings), findings
