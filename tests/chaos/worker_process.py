@@ -1,4 +1,7 @@
-"""The worker, which ends itself at an armed point: `CHAOS_EXIT_AT=before_commit:37`, at its 37th pass there."""
+"""The worker, which ends itself at an armed point.
+
+`CHAOS_EXIT_AT=before_commit:37`: at its 37th pass there; `taken:=m-7`: whenever it takes the message with that id.
+"""
 
 import os
 import socket
@@ -17,8 +20,13 @@ def armed(at: str) -> Watch:
     """Ends the process where `at` says; nothing where it is empty."""
     if not at:
         return unwatched
-    name, _, passes = at.partition(":")
-    fatal, left = Point(name), int(passes)
+    name, _, when = at.partition(":")
+    return by_content(Point(name), when[1:]) if when.startswith("=") else by_count(Point(name), int(when))
+
+
+def by_count(fatal: Point, passes: int) -> Watch:
+    """Ends the process at the last of so many passes."""
+    left = passes
 
     def watch(point: Point, _about: str) -> None:
         nonlocal left
@@ -26,6 +34,16 @@ def armed(at: str) -> Watch:
             left -= 1
             if left == 0:
                 os._exit(EXIT_STATUS)
+
+    return watch
+
+
+def by_content(fatal: Point, culprit: str) -> Watch:
+    """Ends the process whenever the point is about the culprit."""
+
+    def watch(point: Point, about: str) -> None:
+        if point is fatal and about == culprit:
+            os._exit(EXIT_STATUS)
 
     return watch
 

@@ -1,0 +1,61 @@
+"""A message that kills the process is given up by the broker; no other message is."""
+
+import asyncio
+from collections import Counter
+
+import aiormq
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from distribution.store.tables import contacts
+from tests.chaos.worker_process import EXIT_STATUS
+from tests.clients import PATIENCE_SECONDS, body, bot_at, message
+from tests.desk import count, open_source
+from tests.e2e.conftest import Programs
+from tests.waiting import until
+from worker.topology import DELIVERY_LIMIT, Topology, declare
+
+GOOD = 600
+
+
+async def keep_running(programs: Programs, deaths: Counter[int]) -> None:
+    """Start a worker again each time the message has killed it, as any supervisor does."""
+    while True:
+        worker = await programs.start("tests.chaos.worker_process", CHAOS_EXIT_AT="taken:=killer")
+        await worker.child.wait()
+        deaths[worker.child.returncode or 0] += 1
+
+
+@pytest.mark.parametrize(
+    ("database_url", "workers"), [("sqlite", 1), ("postgresql", 1), ("postgresql", 3)], indirect=["database_url"]
+)
+async def test_the_killer_is_given_up_and_its_neighbours_are_not(
+    programs: Programs, engine: AsyncEngine, workers: int
+) -> None:
+    """Six hundred messages and one killer among them: six hundred contacts, one message in contacts.dead."""
+    await open_source(engine, "s", {"Olga": (1, 1000)})
+    topology, deaths = Topology(programs.settings["BROKER_PREFIX"], "1h"), Counter[int]()
+    async with aiormq.connect(programs.settings["AMQP_URL"]) as connection:
+        channel = await connection.channel()
+        await declare(channel, topology)
+        letters = [message(body("s", f"lead-{n}"), f"m-{n}") for n in range(GOOD)]
+        letters.insert(GOOD // 2, message(body("s", "lead-x"), "killer"))
+        async with bot_at(programs.settings["AMQP_URL"], topology.prefix) as bot:
+            await bot.publish(letters)
+
+        async def settled() -> bool:
+            dead = (await channel.queue_declare(topology.dead, passive=True)).message_count
+            inbound = (await channel.queue_declare(topology.inbound, passive=True)).message_count
+            return bool(dead) and not inbound and await count(engine, contacts) == GOOD
+
+        keeping = [asyncio.create_task(keep_running(programs, deaths)) for _ in range(workers)]
+        try:
+            await until(settled, 2 * PATIENCE_SECONDS)
+        finally:
+            for each in keeping:
+                each.cancel()
+        given_up = await channel.basic_get(topology.dead, no_ack=True)
+        assert given_up.header.properties.message_id == "killer"
+        assert (await channel.queue_declare(topology.dead, passive=True)).message_count == 0
+    # The first delivery and as many again as the limit allows.
+    assert deaths == {EXIT_STATUS: DELIVERY_LIMIT + 1}
