@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.errors import DistributionError
+from distribution.messages import Incoming
 from distribution.services.intake import Intake, take_in
 from distribution.services.process import Arrival, failed_alone
 from distribution.services.serve import serve_waiting
@@ -40,10 +41,15 @@ class Batches:
         except DatabaseAway:
             raise
         except Exception as error:
-            if len(arrivals) == 1:
-                return [await self._give_up(arrivals[0], error)]
-            middle = len(arrivals) // 2
-            return [*await self.take(arrivals[:middle], claim), *await self.take(arrivals[middle:], claim)]
+            culprit = error
+        else:
+            return await self._taken(intake)
+        if len(arrivals) == 1:
+            return [await self._give_up(arrivals[0], culprit)]
+        middle = len(arrivals) // 2
+        return [*await self.take(arrivals[:middle], claim), *await self.take(arrivals[middle:], claim)]
+
+    async def _taken(self, intake: Intake) -> list[Intake]:
         self._watch(Point.AFTER_COMMIT, "")
         await self.serve(intake.unserved)
         return [intake]
@@ -77,4 +83,14 @@ class Batches:
         """Park a message that fails on its own, so that it keeps nobody else from going through."""
         self._log.error("processing_failed", message_id=arrival.message.message_id, exc_info=error)
         rejected = failed_alone(error, arrival)
-        return await self.commit(lambda conn: take_in(conn, [Arrival(arrival.message, rejected)], self._random, None))
+        try:
+            return await self._park(Arrival(arrival.message, rejected))
+        except DatabaseAway:
+            raise
+        except Exception as worse:
+            # Whatever it carries that cannot even be parked, its body can: nothing may end the worker again and again.
+            self._log.error("parked_without_properties", message_id=arrival.message.message_id, exc_info=worse)
+            return await self._park(Arrival(Incoming(body=arrival.message.body), rejected))
+
+    async def _park(self, arrival: Arrival) -> Intake:
+        return await self.commit(lambda conn: take_in(conn, [arrival], self._random, None))

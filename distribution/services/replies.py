@@ -48,7 +48,7 @@ def _reply(message: Incoming, outcome: Outcome, known: Events) -> Publication:
     reply_id = new_id()
     if isinstance(outcome, MessageRejected):
         kind, event_id = events.PARKED, str(reply_id)
-        body = events.parked_body(reply_id, str(outcome.code), outcome.detail, message.message_id)
+        body = events.parked_body(reply_id, str(outcome.code), outcome.detail, storable(message.message_id))
     else:
         event = known[outcome.contact.id, isinstance(outcome, Closed)]
         kind, event_id, body = event.type, event.message_id, event.body

@@ -30,7 +30,7 @@ from tests.desk import open_source
 from tests.waiting import until
 from worker.topology import Topology, declare
 
-OPERATORS, LIMIT = 5, 300
+OPERATORS = 5
 CLOSED, CLOSED_BY_HAND = 0.5, 0.1
 QUIET_SECONDS, LOOK_SECONDS, TELL_SECONDS = 300, 1.0, 10.0
 
@@ -110,7 +110,7 @@ class Campaign:
         async def all_died() -> bool:
             return self.workers.killed >= self.plan.kills
 
-        await until(all_died, self.quiet_seconds)
+        await until(all_died, QUIET_SECONDS)
 
     async def _until_quiet(self, engine: AsyncEngine) -> str:
         """Wait until nothing moves any more; answers what still does when the time is over."""
@@ -136,7 +136,7 @@ class Campaign:
 
     async def _prepare(self, engine: AsyncEngine) -> None:
         for source in self.plan.sources:
-            await open_source(engine, source, {f"{source}-{n}": (n + 1, LIMIT) for n in range(OPERATORS)})
+            await open_source(engine, source, {f"{source}-{n}": (n + 1, self.plan.limit) for n in range(OPERATORS)})
         if self.spoil:
             async with transaction(engine) as conn:
                 await conn.execute(sa.text(self.spoil))

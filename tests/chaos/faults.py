@@ -44,6 +44,7 @@ class Faults:
             self.restart_broker,
             self.drop_connections,
         ]
+        broker = broker[:1] if self.plan.cut_offs else broker
         database: list[Fault] = [self.stop_database, self.freeze_database] if self.postgres else [self.lock_file]
         faults = [broker[n % len(broker)] for n in range(self.plan.broker_faults)]
         faults += [database[n % len(database)] for n in range(self.plan.database_faults)]

@@ -10,7 +10,7 @@ Backend = Literal["postgresql", "sqlite"]
 class Plan:
     """One run. Numbers of faults are kept exactly; their moments come from the seed.
 
-    `rate` is submissions per second; `database_faults` stops, freezes or locks the database, `seconds_away` long each.
+    `rate` is submissions per second; `limit` is of each of 20 operators; `cut_offs`: every fault of the broker is one; `database_faults` stops, freezes or locks the database, `seconds_away` long each.
     """
 
     backend: Backend
@@ -23,6 +23,8 @@ class Plan:
     database_faults: int
     terminations: int = 0
     seconds_away: float = 5.0
+    limit: int = 300
+    cut_offs: bool = False
 
     @property
     def sources(self) -> list[str]:
@@ -40,7 +42,9 @@ LONG = {
     ),
     "sqlite": Plan("sqlite", 0, 30_000, 60, 1, kills=100, broker_faults=10, database_faults=4, seconds_away=15.0),
 }
-PLANTED = Plan("postgresql", 0, 3_000, 300, 2, kills=8, broker_faults=0, database_faults=0, terminations=2)
+PLANTED = Plan(
+    "postgresql", 0, 5_000, 250, 2, kills=8, broker_faults=0, database_faults=0, terminations=2, limit=60, cut_offs=True
+)
 
 
 def seeded(plan: Plan, seed: int) -> Plan:

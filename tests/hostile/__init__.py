@@ -1,0 +1,6 @@
+"""Sends what no decent client would, and counts that each message became a contact or a parked row.
+
+generator  messages from a seed
+sender     puts them onto the wire, bytes as they are
+attack     one run beside a worker: sent, settled, memory
+"""

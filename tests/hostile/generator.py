@@ -1,0 +1,190 @@
+"""Messages from a seed: valid ones, nearly valid ones, and nonsense of every kind that AMQP can carry."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+from pamqp.commands import Basic
+
+SOURCES = ("s", "other", "nowhere")
+GARBLE = "~GARBLE~"
+"""Stands for as many bytes that are no UTF-8; the sender puts them in."""
+TOO_LARGE, ONE_IN = 300_000, 400
+WORDS = ("", "\0", "é", "🜚", "\u202e", " ", "x" * 255, "x" * 256, "x" * 5_000, GARBLE, "null", "0", "-1", "[]", "'; --")
+NUMBERS = ("0", "-0", "1e999", "NaN", "-Infinity", "9" * 400, "0.1e-999", "00", "1_0", "0x1", "123456789012345678901")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message."""
+
+    body: bytes
+    properties: Basic.Properties
+    routing_key: str = "contact.submit.hostile"
+
+
+@dataclass
+class Generator:
+    """Makes messages; the same seed makes the same."""
+
+    random: Random
+    keys: list[str] = field(default_factory=list)
+
+    def letters(self, number: int) -> Iterator[Letter]:
+        """So many messages."""
+        for _ in range(number):
+            yield self.letter()
+
+    def letter(self) -> Letter:
+        """One message."""
+        r = self.random
+        body = self.body()
+        if r.random() < 0.3:
+            body = self.mutated(body)
+        key = r.choice(["contact.submit.s", "", "#", "*", "é" * 20, "x" * 255, "contact.close", ".."])
+        return Letter(body, self.properties(), key)
+
+    def body(self) -> bytes:
+        """Any body."""
+        r = self.random
+        if r.random() < 1 / ONE_IN:
+            return json.dumps(self.submission() | {"payload": "x" * TOO_LARGE}).encode()
+        makers: list[Callable[[], bytes]] = [
+            lambda: json.dumps(self.submission()).encode(),
+            lambda: json.dumps(self.submission()).encode(),
+            lambda: json.dumps(self.submission(), ensure_ascii=False).encode("utf-8", "surrogatepass"),
+            lambda: json.dumps(self.closing()).encode(),
+            lambda: json.dumps(self.envelope()).encode(),
+            lambda: json.dumps(self.value(3)).encode(),
+            lambda: json.dumps(self.submission()).encode(
+                r.choice(["utf-16", "utf-8-sig", "utf-32", "latin-1"]), "replace"
+            ),
+            lambda: b"[" * r.randint(1, 5_000) + b"]" * r.randint(0, 5_000),
+            lambda: b'{"a":' * r.randint(1, 3_000),
+            lambda: r.randbytes(r.randint(0, 600)),
+            lambda: b'{"source": "s", "lead": {"external_id": "7"}, "payload": %s}' % r.choice(NUMBERS).encode(),
+            lambda: b'{"source": "s", "source": "other", "lead": {"external_id": "1"}, "lead": {"external_id": "2"}}',
+            lambda: b"",
+        ]
+        return r.choice(makers)()
+
+    def submission(self) -> dict[str, Any]:
+        """A submission, some fields odd."""
+        r = self.random
+        lead: dict[str, Any] = {"external_id": f"lead-{r.randint(1, 500)}"}
+        for name in ("phone", "email", "external_id"):
+            if r.random() < 0.25:
+                lead[name] = r.choice(["+79991234567", "anna@example.com", *WORDS, self.value(1), "\ud800", "a\ud800b"])
+        made: dict[str, Any] = {"source": r.choice(SOURCES), "lead": lead}
+        if r.random() < 0.5:
+            made["payload"] = self.value(4)
+        if r.random() < 0.1:
+            made[r.choice(list(made))] = self.value(2)
+        return made
+
+    def closing(self) -> dict[str, Any]:
+        """A closing of something that may be there."""
+        r = self.random
+        key = r.choice(self.keys) if self.keys and r.random() < 0.5 else "nothing"
+        made: dict[str, Any] = {"source": r.choice(SOURCES), "message_id": key, "reason": r.choice(WORDS)}
+        return made if r.random() < 0.6 else {"contact_id": r.choice([*WORDS, "0199" + "0" * 28, 7, None])}
+
+    def envelope(self) -> dict[str, Any]:
+        """A CloudEvent, some attributes odd or gone."""
+        r = self.random
+        made: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": f"ce-{r.randint(1, 10**9)}",
+            "source": "/bot",
+            "type": "contact.submit",
+            "data": self.submission(),
+        }
+        for name in list(made):
+            if r.random() < 0.1:
+                made[name] = self.value(2)
+            elif r.random() < 0.05:
+                del made[name]
+        return made
+
+    def value(self, depth: int) -> Any:
+        """Any JSON value."""
+        r = self.random
+        if depth and r.random() < 0.4:
+            if r.random() < 0.5:
+                return [self.value(depth - 1) for _ in range(r.randint(0, 4))]
+            return {r.choice(WORDS[:7]) + str(n): self.value(depth - 1) for n in range(r.randint(0, 4))}
+        return r.choice([None, True, 0, -1, 2**63, 2**64, 10**30, 0.1, 1e308, "", "\ud800", *WORDS])
+
+    def mutated(self, body: bytes) -> bytes:
+        """A few bytes changed, lost or doubled."""
+        r, made = self.random, bytearray(body)
+        for _ in range(r.randint(1, 4)):
+            at = r.randrange(len(made) + 1)
+            match r.randrange(4):
+                case 0:
+                    made[at:at] = r.randbytes(r.randint(1, 8))
+                case 1:
+                    del made[at : at + r.randint(1, 20)]
+                case 2:
+                    made[at:at] = made[: r.randint(0, 50)]
+                case _:
+                    made[at : at + 1] = bytes([r.randrange(256)])
+        return bytes(made)
+
+    def properties(self) -> Basic.Properties:
+        """Any properties that a broker takes; it refuses a wrong `user_id` and `expiration` by itself."""
+        r = self.random
+        key = self._key()
+        odd = r.random() < 0.4
+        return Basic.Properties(
+            message_id=key,
+            message_type=r.choice(["contact.submit", None, "contact.close", *(WORDS[:7] if odd else ()), GARBLE]),
+            content_type=r.choice(
+                ["application/json", None, "application/cloudevents+json", "text/plain", "application/json; charset=x"]
+            ),
+            content_encoding=r.choice([None, "gzip", "utf-8", GARBLE]) if odd else None,
+            correlation_id=r.choice([None, *WORDS[:7], GARBLE]) if odd else None,
+            reply_to=r.choice([None, "amq.gen-nowhere", "x" * 255, "é", "amq.rabbitmq.reply-to.x", GARBLE])
+            if odd
+            else None,
+            headers=self.headers() if odd else None,
+            delivery_mode=r.choice([1, 2]),
+            priority=r.choice([None, 0, 9, 255]) if odd else None,
+            timestamp=r.choice([None, datetime.fromtimestamp(0, UTC), datetime(9999, 1, 1, tzinfo=UTC)])
+            if odd
+            else None,
+            app_id=r.choice([None, GARBLE, "bot"]) if odd else None,
+        )
+
+    def headers(self) -> dict[str, Any]:
+        """Tables of every type, names that mean something elsewhere among them."""
+        r = self.random
+        deep: Any = {}
+        for _ in range(r.choice([1, 5, 60])):
+            deep = {"d": [deep]}
+        choices: dict[str, Any] = {
+            "traceparent": r.choice([*WORDS[:7], "00-" + "0" * 32 + "-" + "0" * 16 + "-01", 7, bytearray(b"\xff")]),
+            "x-delivery-count": r.choice([-1, 0, 5, 2**31, "many", True]),
+            "x-death": r.choice([[], [{"count": 3, "reason": "rejected", "queue": "q"}], "no", 1]),
+            "deep": deep,
+            "bytes": bytearray(r.randbytes(20)),
+            "moment": datetime(2026, 11, 24, tzinfo=UTC),
+            "numbers": [1, -1, 2**40, 0.5],
+            "flag": True,
+            "nothing": None,
+            GARBLE: GARBLE,
+            "long": "x" * r.choice([10, 20_000]),
+        }
+        return {name: choices[name] for name in r.sample(list(choices), r.randint(0, 5))}
+
+    def _key(self) -> str | None:
+        r = self.random
+        if self.keys and r.random() < 0.1:
+            return r.choice(self.keys)
+        if r.random() < 0.15:
+            return r.choice([None, "", GARBLE, "x" * 255, "\0", "é"])
+        self.keys.append(f"m-{len(self.keys)}")
+        return self.keys[-1]
