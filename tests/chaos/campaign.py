@@ -32,6 +32,7 @@ from worker.topology import Topology, declare
 
 OPERATORS = 5
 CLOSED, CLOSED_BY_HAND = 0.5, 0.1
+QUIET_LOOKS = 5
 QUIET_SECONDS, LOOK_SECONDS, TELL_SECONDS = 300, 1.0, 10.0
 
 
@@ -114,13 +115,16 @@ class Campaign:
 
     async def _until_quiet(self, engine: AsyncEngine) -> str:
         """Wait until nothing moves any more; answers what still does when the time is over."""
-        left, deadline = "not looked", time.monotonic() + self.quiet_seconds
+        left, deadline, quiet, heard = "not looked", time.monotonic() + self.quiet_seconds, 0, 0
         self.bot.closings = False
-        while left and time.monotonic() < deadline:
+        # What a worker holds is in no queue: several looks in a row must find nothing and no news.
+        while quiet < QUIET_LOOKS and time.monotonic() < deadline:
             try:
                 left = await settled(engine, self.bot, self.subscriber)
             except LOST as lost:
                 left = repr(lost)
+            quiet = quiet + 1 if not left and len(self.subscriber.heard) == heard else 0
+            heard = len(self.subscriber.heard)
             await asyncio.sleep(LOOK_SECONDS)
         return left
 

@@ -10,7 +10,8 @@ Backend = Literal["postgresql", "sqlite"]
 class Plan:
     """One run. Numbers of faults are kept exactly; their moments come from the seed.
 
-    `rate` is submissions per second; `limit` is of each of 20 operators; `cut_offs`: every fault of the broker is one; `database_faults` stops, freezes or locks the database, `seconds_away` long each.
+    `rate` is submissions per second; `limit` is of each of 20 operators; `cut_offs`: every fault of the broker is one;
+    `database_faults` stops, freezes or locks the database, `seconds_away` long each.
     """
 
     backend: Backend
