@@ -38,7 +38,9 @@ def understood(message: Incoming, max_bytes: int, phone_region: str = "") -> Arr
     try:
         return Arrival(message, decode(message, max_bytes, phone_region))
     except MessageRejected as rejected:
-        return Arrival(message, rejected)
+        # From here on it is a result: as an exception it would keep every frame it came through, with the whole batch.
+        rejected.__context__ = rejected.__cause__ = None
+        return Arrival(message, rejected.with_traceback(None))
 
 
 def failed_alone(error: Exception, arrival: Arrival) -> MessageRejected:
