@@ -41,7 +41,7 @@ test: $(STAMP) ## all tests; finds or starts a broker and a PostgreSQL by itself
 test-fast: $(STAMP) ## the tests that need no service
 	@exec $(BIN)/python -m pytest tests/unit tests/property
 
-chaos: $(STAMP) ## the long failure runs (about an hour); SEED=… repeats one
+chaos: $(STAMP) ## the long failure runs (about half an hour); SEED=… repeats one
 	@exec $(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 outages: $(STAMP) ## databases stopped, locked and full for a minute each, connections ended 50 times (about 15 minutes)
