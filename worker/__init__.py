@@ -4,7 +4,11 @@ app        what runs beside what, signals, the order of stopping
 settings   what it reads from the environment
 topology   every exchange, queue and binding
 lenient    odd properties must not cost the connection
+addresses  the brokers of AMQP_URL, and in which order they are tried
+tls        authority and certificates
 link       keeps one connection to the broker
+blocked    a broker that is alive and takes no publications
+reasons    why a connection failed, in words
 consumer   takes messages, makes batches, acknowledges
 inbox      what a channel was delivered, and how carefully to handle it
 watchdog   proves that messages are consumed
