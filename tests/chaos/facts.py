@@ -59,23 +59,23 @@ async def parked(conn: AsyncConnection, states: tuple[str, ...] = OPEN) -> Count
     """Parked messages that are not done with, by code."""
     p = parked_messages.c
     rows = await conn.execute(sa.select(p.code, sa.func.count()).where(p.state.in_(states)).group_by(p.code))
-    return Counter(dict(rows.tuples().all()))
+    return Counter({code: number for code, number in rows})  # noqa: C416 - a Row is no pair for dict()
 
 
 async def _contacts(conn: AsyncConnection) -> list[ContactRow]:
     c = contacts.c
     rows = await conn.execute(sa.select(c.id, sources.c.code, c.message_id, c.sequence).join(sources))
-    return [ContactRow(str(id_), (code, message_id), sequence) for id_, code, message_id, sequence in rows.tuples()]
+    return [ContactRow(str(id_), (code, message_id), sequence) for id_, code, message_id, sequence in rows]
 
 
 async def _decisions(conn: AsyncConnection) -> list[DecisionRow]:
     d = decisions.c
     rows = await conn.execute(sa.select(d.event_id, d.contact_id, d.sequence))
-    return [DecisionRow(str(event_id), str(contact_id), sequence) for event_id, contact_id, sequence in rows.tuples()]
+    return [DecisionRow(str(event_id), str(contact_id), sequence) for event_id, contact_id, sequence in rows]
 
 
 async def _operators(conn: AsyncConnection) -> list[OperatorRow]:
     o, c = operators.c, contacts.c
     counted = sa.select(sa.func.count()).where(c.operator_id == o.id, c.status == "active").scalar_subquery()
     rows = await conn.execute(sa.select(o.id, o.load, counted, o.max_active_contacts))
-    return [OperatorRow(*row) for row in rows.tuples()]
+    return [OperatorRow(*row) for row in rows]

@@ -55,6 +55,8 @@ class Workers:
             for process in self._running:
                 with suppress(ProcessLookupError):
                     process.kill()
+            for process in self._running:
+                await process.wait()
 
     def calm_down(self) -> None:
         """No more deaths."""

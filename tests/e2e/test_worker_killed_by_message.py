@@ -52,6 +52,7 @@ async def test_the_killer_is_given_up_and_its_neighbours_are_not(
         finally:
             for each in keeping:
                 each.cancel()
+            await asyncio.gather(*keeping, return_exceptions=True)
         given_up = await channel.basic_get(topology.dead, no_ack=True)
         assert given_up.header.properties.message_id == "killer"
         assert (await channel.queue_declare(topology.dead, passive=True)).message_count == 0
