@@ -15,7 +15,7 @@ from devservices.broker import broker
 from devservices.postgres import postgres
 from tests.chaos.campaign import Campaign, Verdict
 from tests.chaos.copied import copied
-from tests.chaos.plan import LONG, SHORT, Backend, Plan, seeded
+from tests.chaos.plan import LONG, SHORT, Plan, backends, seeded
 from tests.chaos.planted import see_all
 
 
@@ -29,11 +29,13 @@ def main(
     logging.disable(logging.ERROR)  # the client library tells of each connection that we broke ourselves
     seed = seed or secrets.randbelow(1_000_000)
     typer.echo(f"seed {seed}")
-    backends: list[Backend] = ["postgresql", "sqlite"] if backend == "both" else [backend]  # type: ignore[list-item]  # a wrong one fails below
+    wanted = backends(backend)
+    if not wanted:
+        raise typer.BadParameter("--backend is postgresql, sqlite or both")
     if planted:
         sys.exit(see_all(seed))
     good = True
-    for each in backends:
+    for each in wanted:
         verdict = fight(seeded((SHORT if short else LONG)[each], seed))
         show(verdict)
         good = good and not verdict.findings

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -129,6 +128,3 @@ class Bot:
 
 def _properties(message_id: str, kind: str = "contact.submit") -> Basic.Properties:
     return Basic.Properties(message_id=message_id, message_type=kind, content_type="application/json", delivery_mode=2)
-
-
-Told = Callable[[], Awaitable[None]]

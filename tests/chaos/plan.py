@@ -48,6 +48,11 @@ PLANTED = Plan(
 )
 
 
+def backends(name: str) -> list[Backend]:
+    """Which backends a name stands for; none where it is unknown."""
+    return [plan.backend for plan in LONG.values() if name in (plan.backend, "both")]
+
+
 def seeded(plan: Plan, seed: int) -> Plan:
     """The plan with a seed."""
     return replace(plan, seed=seed)
