@@ -9,20 +9,21 @@ import uvloop
 from distribution.errors import DistributionError
 from distribution.startup import give_up, start
 from worker.app import run_until_signal
+from worker.points import Watch, unwatched
 from worker.settings import WorkerSettings
 
 PROGRAM = "worker"
 
 
-def main() -> int:
-    """Run the worker; answers the exit status."""
+def main(watch: Watch = unwatched) -> int:
+    """Run the worker; answers the exit status. `watch` is told where deliveries and events stand."""
     settings = start(PROGRAM, WorkerSettings)
     try:
         health_socket = socket.create_server((settings.worker_health_host, settings.worker_health_port))
     except OSError as error:
         give_up(PROGRAM, f"WORKER_HEALTH_PORT: cannot listen on {settings.worker_health_port}: {error.strerror}")
     try:
-        uvloop.run(run_until_signal(settings, health_socket))
+        uvloop.run(run_until_signal(settings, health_socket, watch))
     except ExceptionGroup as group:
         expected, _ = group.split(DistributionError)
         if expected is not None:

@@ -1,4 +1,4 @@
-"""A bot that remembers what it sent and what the broker confirmed."""
+"""A bot that remembers what it sent and what the broker confirmed, and closes some of it unheard."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from tests.chaos.plan import Plan
 
 IN_FLIGHT = 200
 CONFIRM_SECONDS = 30
-TWICE, BROKEN, LEADS = 0.1, 0.01, 5_000
+TWICE, BROKEN, CLOSED_UNHEARD, LEADS = 0.1, 0.01, 0.05, 5_000
 ROUTING_KEY = "contact.submit.chaos"
 
 
@@ -42,6 +42,10 @@ class Bot:
     written: int = 0
     closings: bool = True
     _open: int = 0
+    _random: Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._random = Random(self.plan.seed + 4)
 
     @property
     def idle(self) -> bool:
@@ -116,8 +120,11 @@ class Bot:
         )
 
     def _note(self, letter: Letter) -> None:
-        if letter.key:
+        if letter.key and letter.key not in self.confirmed:
             self.confirmed.add(letter.key)
+            # Before its first event was heard, and perhaps before anybody took it: another worker may have the close.
+            if self.closings and self._random.random() < CLOSED_UNHEARD:
+                self.close(letter.key)
 
     def _submission(self, random: Random, number: int) -> Letter:
         source, message_id = random.choice(self.plan.sources), f"m-{number}"

@@ -17,6 +17,7 @@ from devservices.broker import Broker
 from devservices.postgres import Postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine, transaction
+from tests.chaos import excesses
 from tests.chaos.bot import Bot
 from tests.chaos.connection import LOST, channel_at
 from tests.chaos.facts import gather, settled
@@ -141,8 +142,9 @@ class Campaign:
     async def _prepare(self, engine: AsyncEngine) -> None:
         for source in self.plan.sources:
             await open_source(engine, source, {f"{source}-{n}": (n + 1, self.plan.limit) for n in range(OPERATORS)})
-        if self.spoil:
-            async with transaction(engine) as conn:
+        async with transaction(engine) as conn:
+            await excesses.watch(conn)
+            if self.spoil:
                 await conn.execute(sa.text(self.spoil))
         async with channel_at(self.broker.url, confirms=False) as channel:
             await declare(channel, Topology(self.prefix, "1h"))

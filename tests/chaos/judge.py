@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from tests.chaos.excesses import Excess
 from tests.chaos.subscriber import Heard
 
 Key = tuple[str, str]
@@ -50,6 +51,7 @@ class Facts:
     decisions: list[DecisionRow]
     heard: list[Heard]
     operators: list[OperatorRow]
+    excesses: list[Excess] = field(default_factory=list)
     parked: Counter[str] = field(default_factory=Counter)
     outbox: int = 0
     dead: int = 0
@@ -66,7 +68,7 @@ def judge(facts: Facts) -> list[str]:
         *_events_are_changes(facts),
         *_no_gaps(facts),
         *_in_order(facts.heard),
-        *_within_limits(facts.operators),
+        *_within_limits(facts),
         *_nothing_left(facts),
     ]
 
@@ -123,8 +125,9 @@ def _in_order(heard: Iterable[Heard]) -> Iterator[str]:
     yield from _some("out of order: an event was first heard before or after its turn", wrong)
 
 
-def _within_limits(operators: Iterable[OperatorRow]) -> Iterator[str]:
-    for operator in operators:
+def _within_limits(facts: Facts) -> Iterator[str]:
+    yield from _some("over the limit: (operator, load, limit) at some moment", facts.excesses)
+    for operator in facts.operators:
         if operator.load != operator.counted:
             yield f"load: operator {operator.id} has load {operator.load} and {operator.counted} active contacts"
         if operator.counted > operator.limit and not operator.forced:

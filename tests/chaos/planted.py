@@ -38,6 +38,7 @@ class Planted:
     edits: tuple[Edit, ...]
     sql: str = ""
     broker_faults: int = 0
+    rate: int = PLANTED.rate
 
 
 CONSUMER, POOLS, PUBLISHER = "worker/consumer.py", "distribution/store/pools.py", "worker/publisher.py"
@@ -103,6 +104,8 @@ FAULTS = (
             Edit(POOLS, ".order_by(sources.c.id)\n        .with_for_update(key_share=True)", ".order_by(sources.c.id)"),
             Edit(POOLS, "sa.or_(change.c.by < 0, change.c.forced == 1, fits)", "sa.true()"),
         ),
+        # Only while the places fill up do two workers ever want the last of them.
+        rate=2_500,
     ),
     Planted(
         "nobody serves who waits",
@@ -131,7 +134,7 @@ def seen(fault: Planted, findings: list[str]) -> bool:
 async def find(fault: Planted, seed: int, own_broker: Broker, server: Postgres) -> list[str]:
     """What the judge finds in a run of code with the fault."""
     folder = Path(tempfile.mkdtemp(prefix="contacts-planted-"))
-    plan = replace(seeded(PLANTED, seed), broker_faults=fault.broker_faults)
+    plan = replace(seeded(PLANTED, seed), broker_faults=fault.broker_faults, rate=fault.rate)
     code = plant(fault, folder / "code")
     campaign = Campaign(plan, own_broker, server, folder, lambda _: None, code, fault.sql, QUIET_SECONDS)
     return (await campaign.run()).findings

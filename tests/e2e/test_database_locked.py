@@ -1,14 +1,9 @@
 """SQLite's one write lock is held by somebody else for longer than anybody waits for it."""
 
 import asyncio
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
 
 import httpx2
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
@@ -16,22 +11,13 @@ from tests.clients import PATIENCE_SECONDS, bot_at
 from tests.desk import open_source
 from tests.e2e.conftest import Programs
 from tests.e2e.load import LIMITS, has_some, long_or, publish_some, reckon, under_load, watched
+from tests.e2e.locks import locked
 from tests.waiting import until
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 BUSY_SECONDS = 1
 ADMIN = {"Authorization": "Bearer secret"}
-
-
-@contextmanager
-def locked(database_url: str) -> Iterator[None]:
-    """Hold the write lock, as a backup that was never finished or a person's open transaction would."""
-    path = Path(str(sa.make_url(database_url).database))
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as database:
-        database.execute("BEGIN IMMEDIATE")
-        yield
-        database.execute("ROLLBACK")
 
 
 async def test_file_is_locked(programs: Programs, engine: AsyncEngine, database_url: str, rabbitmq: Broker) -> None:

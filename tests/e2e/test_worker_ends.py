@@ -1,8 +1,11 @@
 """The worker is stopped or killed in the midst of work."""
 
 import asyncio
+import json
+import signal
 
 import aio_pika
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
@@ -10,6 +13,9 @@ from distribution.store.tables import contacts, outbox
 from tests.clients import Bot, Subscriber, body, bot_at, message, subscribe
 from tests.desk import count, loads, open_source
 from tests.e2e.conftest import Programs
+from tests.e2e.load import publish_some
+from tests.e2e.locks import locked
+from worker.app import EXIT_AT_ONCE
 
 MESSAGES = 1_500
 
@@ -60,6 +66,38 @@ async def test_killed_under_load(programs: Programs, engine: AsyncEngine, rabbit
             worker = await programs.start("worker")
         await publishing
         await outcome(engine, subscriber)
+
+
+async def test_a_part_dies(programs: Programs, engine: AsyncEngine, rabbitmq: Broker) -> None:
+    """A part that dies takes the process with it, which says which part it was and ends with 1; nothing is lost."""
+    await open_source(engine, "web", {"A": (1, 900), "B": (2, 900)})
+    broken = await programs.start("tests.e2e.dying_worker")
+    await broken.until_ready()
+    prefix = programs.settings["BROKER_PREFIX"]
+    async with bot_at(rabbitmq.url, prefix) as bot:
+        subscriber = await subscribe(bot.channel, prefix)
+        publishing = asyncio.create_task(publish_all(bot))
+        assert await broken.ended() == 1
+        said = [json.loads(line) for line in broken.printed]
+        assert [line["part"] for line in said if line["event"] == "part_died"] == ["consumer"]
+        await programs.start("worker")
+        await publishing
+        await outcome(engine, subscriber)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_second_signal(programs: Programs, engine: AsyncEngine, database_url: str, rabbitmq: Broker) -> None:
+    """A worker that takes its time to stop ends at once at the second signal, with 130."""
+    await open_source(engine, "web", {"A": (1, 900)})
+    worker = await programs.start("worker")
+    await worker.until_ready()
+    async with bot_at(rabbitmq.url, programs.settings["BROKER_PREFIX"]) as bot:
+        with locked(database_url):
+            await publish_some(bot)
+            worker.child.send_signal(signal.SIGTERM)
+            await worker.until_printed("worker_stopping")
+            assert worker.child.returncode is None
+            assert await worker.terminate() == EXIT_AT_ONCE
 
 
 async def test_topology_mismatch(programs: Programs, rabbitmq: Broker) -> None:

@@ -77,6 +77,11 @@ def exceed(facts: Facts) -> None:
     facts.operators.append(OperatorRow(2, 6, 6, 5))
 
 
+def exceed_for_a_moment(facts: Facts) -> None:
+    """An operator was over the limit, and no longer is."""
+    facts.excesses.append((1, 6, 5))
+
+
 def miscount(facts: Facts) -> None:
     """A load that is not true."""
     facts.operators.append(OperatorRow(2, 2, 1, 5))
@@ -119,6 +124,7 @@ def test_nothing_is_found_where_nothing_is_wrong() -> None:
         (skip_a_number, "gap"),
         (swap_events, "out of order"),
         (exceed, "over the limit"),
+        (exceed_for_a_moment, "over the limit: (operator, load, limit) at some moment"),
         (miscount, "load"),
         (leave_one, "unpublished"),
         (let_wait, "waiting beside"),

@@ -45,7 +45,13 @@ class World:
             yield address
         finally:
             stopping.set()
-            await work
+            try:
+                await work
+            finally:
+                # After a crash nobody else does; in a process of its own nobody has to.
+                if listening.fileno() != -1:
+                    asyncio.get_running_loop().remove_reader(listening)
+                    listening.close()
 
 
 async def ready(address: str, work: asyncio.Task[None]) -> None:

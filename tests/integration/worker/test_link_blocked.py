@@ -1,11 +1,10 @@
 """A broker with a memory alarm: alive, and taking no publications."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 
 import aio_pika
-import httpx2
 import pytest
 from aio_pika.abc import AbstractQueue
 from pamqp.common import FieldTable
@@ -15,6 +14,8 @@ from distribution.store.tables import contacts, outbox
 from tests.clients import PATIENCE_SECONDS, Bot, body, message
 from tests.desk import count, open_source
 from tests.integration.worker.conftest import World
+from tests.integration.worker.pages import Pages
+from tests.waiting import until
 from worker.link import BLOCKED
 from worker.window import CONFIRM_SECONDS
 
@@ -39,48 +40,6 @@ async def alarm(server: Broker) -> AsyncIterator[None]:
         yield
     finally:
         await asyncio.to_thread(server.rabbitmqctl, "set_vm_memory_high_watermark", "0.4")
-
-
-class Health:
-    """The worker's own pages."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    async def problems(self) -> dict[str, str]:
-        """What keeps it from being ready."""
-        async with httpx2.AsyncClient(trust_env=False) as http:
-            answer = (await http.get(f"{self._address}/readyz")).json()
-        found: dict[str, str] = answer.get("problems", {})
-        return found
-
-    async def metric(self, name: str) -> float:
-        """One value."""
-        async with httpx2.AsyncClient(trust_env=False) as http:
-            text = (await http.get(f"{self._address}/metrics")).text
-        return float(next(line for line in text.splitlines() if line.startswith(f"{name} ")).split()[1])
-
-    async def connects(self) -> tuple[float, float]:
-        """How often each of the two connections was made."""
-        consumer = await self.metric('contacts_broker_connects_total{connection="consumer"}')
-        return consumer, await self.metric('contacts_broker_connects_total{connection="publisher"}')
-
-    async def until(self, right: Callable[[dict[str, str]], bool]) -> None:
-        """Wait until the problems are such."""
-
-        async def are_right() -> bool:
-            return right(await self.problems())
-
-        await poll(are_right)
-
-
-async def poll(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until it holds."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            if await condition():
-                return
-            await asyncio.sleep(0.1)
 
 
 class Reserve:
@@ -119,23 +78,23 @@ async def test_alarm(world: World, rabbitmq: Broker) -> None:
         return await count(world.engine, contacts) == WAITING
 
     async with world.worker() as address:
-        health = Health(address)
-        connects = await health.connects()
+        pages = Pages(address)
+        connects = await pages.connects()
         async with alarm(rabbitmq):
             await reserve.release(WAITING)
-            await health.until(lambda problems: BLOCKED in problems.get("publisher", ""))
-            assert await health.metric('contacts_broker_blocked{connection="publisher"}') == 1
-            await poll(all_processed)
+            await pages.until(lambda problems: BLOCKED in problems.get("publisher", ""))
+            assert await pages.metric('contacts_broker_blocked{connection="publisher"}') == 1
+            await until(all_processed, PATIENCE_SECONDS)
             # Longer than a publication waits for its confirmation: whoever gave up then would send it again.
             over = asyncio.get_running_loop().time() + CONFIRM_SECONDS + 5
             while asyncio.get_running_loop().time() < over:
-                assert set(await health.problems()) == {"publisher"}
-                assert await health.connects() == connects
+                assert set(await pages.problems()) == {"publisher"}
+                assert await pages.connects() == connects
                 await asyncio.sleep(0.5)
             assert world.subscriber.events == []
         await world.subscriber.count(WAITING)
-        await health.until(lambda problems: not problems)
-        assert await health.metric('contacts_broker_blocked{connection="publisher"}') == 0
-        assert await health.connects() == connects
+        await pages.until(lambda problems: not problems)
+        assert await pages.metric('contacts_broker_blocked{connection="publisher"}') == 0
+        assert await pages.connects() == connects
     assert await count(world.engine, outbox) == 0
     assert len(world.subscriber.messages) == len(world.subscriber.events) == WAITING

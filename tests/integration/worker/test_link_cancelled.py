@@ -1,7 +1,5 @@
 """A consumer that the broker ends comes back."""
 
-import asyncio
-
 import aiormq
 import pytest
 from aiormq.exceptions import ChannelNotFoundEntity
@@ -10,6 +8,7 @@ from devservices.broker import Broker
 from tests.clients import PATIENCE_SECONDS, body, message
 from tests.desk import open_source
 from tests.integration.worker.conftest import World
+from tests.waiting import until
 
 # What is shown here has nothing to do with which database there is.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -33,11 +32,11 @@ async def test_deleted_queue(world: World, rabbitmq: Broker) -> None:
         await world.bot.publish([message(body("bot", "a:1"), "a-1")])
         await world.subscriber.count(1)
         await (await connection.channel()).queue_delete(world.topology.inbound)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                if await consumers(connection, world.topology.inbound):
-                    break
-                await asyncio.sleep(0.1)
+
+        async def consumes() -> bool:
+            return await consumers(connection, world.topology.inbound) > 0
+
+        await until(consumes, PATIENCE_SECONDS)
         await world.bot.publish([message(body("bot", "a:2"), "a-2")])
         events = await world.subscriber.count(2)
     assert [event["data"]["contact"]["message_id"] for event in events] == ["a-1", "a-2"]

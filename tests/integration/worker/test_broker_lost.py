@@ -1,0 +1,203 @@
+"""The broker drops, freezes or times out a worker in the midst of its work."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+
+import aiormq
+import pytest
+from pydantic import SecretStr
+
+from devservices.broker import Broker, broker
+from distribution.ids import new_id
+from distribution.store.engine import transaction
+from distribution.store.outbox import Publication
+from distribution.store.tables import outbox
+from tests.clients import PATIENCE_SECONDS, Event, body, message
+from tests.desk import count, loads, open_source, statuses
+from tests.integration.worker.conftest import World
+from tests.integration.worker.pages import Pages
+from tests.integration.worker.test_link_cancelled import consumers
+from tests.waiting import until
+from worker.app import CONSUMER_STOP_SECONDS, RELAY_STOP_SECONDS, SWEEPER_STOP_SECONDS
+from worker.link import LOST
+from worker.points import Point
+from worker.publisher import Publisher
+from worker.window import SIZE
+
+# What is shown here has nothing to do with which database there is.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+NUMBER = 300
+
+
+@pytest.fixture(scope="module")
+def rabbitmq() -> Iterator[Broker]:
+    """One of our own, to do anything to."""
+    with broker(control=True) as found:
+        yield found
+
+
+class Once:
+    """Does something the first time that a point is passed, while the worker stands still there."""
+
+    def __init__(self, point: Point, act: Callable[[], object]) -> None:
+        self._point, self._act = point, act
+        self.done = False
+
+    def see(self, point: Point, _about: str) -> None:
+        """Where the work stands."""
+        if point is self._point and not self.done:
+            self.done = True
+            self._act()
+
+
+async def publish(world: World) -> None:
+    """Places for all but a few."""
+    await open_source(world.engine, "s", {"Olga": (1, 200), "Ivan": (1, 90)})
+    await world.bot.publish([message(body("s", f"lead-{n}"), f"m-{n}") for n in range(NUMBER)])
+
+
+async def all_once(world: World) -> None:
+    """Every message is one contact, told of once by id, no load is wrong, nothing is left."""
+
+    def told(events: list[Event]) -> bool:
+        return len({event["data"]["contact"]["id"] for event in events}) == NUMBER
+
+    events = await world.subscriber.until(told)
+    assert len(events) == NUMBER
+    assert await statuses(world.engine) == {"active": 290, "waiting": 10}
+    assert all(kept == counted <= limit for kept, counted, limit in (await loads(world.engine)).values())
+
+    async def forgotten() -> bool:
+        return await count(world.engine, outbox) == 0
+
+    await until(forgotten)
+
+
+@pytest.mark.parametrize("point", [Point.TAKEN, Point.BEFORE_COMMIT, Point.AFTER_COMMIT, Point.AFTER_ACK])
+async def test_connection_closed_in_mid_batch(world: World, rabbitmq: Broker, point: Point) -> None:
+    """Tags that died with their channel settle nothing; the work in hand is not torn, and is not done again."""
+    await publish(world)
+    closes = Once(point, lambda: close_connections(rabbitmq, "consumer"))
+    async with world.worker(closes.see) as address:
+        await all_once(world)
+        assert await Pages(address).problems() == {}
+    assert closes.done
+
+
+@pytest.mark.parametrize("point", [Point.BEFORE_PUBLISH, Point.AFTER_CONFIRM, Point.BEFORE_DELETE])
+async def test_connection_closed_while_publishing(world: World, rabbitmq: Broker, point: Point) -> None:
+    """What was in flight is published again under the same id, on a channel that is new."""
+    await publish(world)
+    closes = Once(point, lambda: close_connections(rabbitmq, "publisher"))
+    async with world.worker(closes.see) as address:
+        await all_once(world)
+        assert await Pages(address).problems() == {}
+    assert closes.done
+
+
+def close_connections(server: Broker, name: str) -> None:
+    """The broker ends the worker's connection of that name."""
+    for row in server.rabbitmqctl("list_connections", "--silent", "pid", "client_properties").splitlines():
+        if f"contact-distribution {name}" in row:
+            server.rabbitmqctl("close_connection", row.split()[0], "maintenance")
+
+
+async def test_broker_frozen_with_publications_in_flight(world: World, rabbitmq: Broker) -> None:
+    """Nobody knows what became of them: they go out again with the same ids once the broker answers."""
+    world.settings.amqp_url = SecretStr(f"{rabbitmq.url}?heartbeat=1")
+    await publish(world)
+    freezes = Once(Point.BEFORE_PUBLISH, rabbitmq.freeze)
+    async with world.worker(freezes.see) as address:
+        pages = Pages(address)
+        try:
+            await pages.until(lambda problems: "publisher" in problems)
+        finally:
+            await asyncio.to_thread(rabbitmq.thaw)
+        await all_once(world)
+        await pages.until(lambda problems: not problems)
+    assert freezes.done
+
+
+async def test_stop_while_the_broker_is_frozen(world: World, rabbitmq: Broker) -> None:
+    """A broker that answers nothing does not hold up the end of the worker for longer than the parts may take."""
+    async with world.worker():
+        await asyncio.to_thread(rabbitmq.freeze)
+        started = asyncio.get_running_loop().time()
+    took = asyncio.get_running_loop().time() - started
+    await asyncio.to_thread(rabbitmq.thaw)
+    assert took < CONSUMER_STOP_SECONDS + SWEEPER_STOP_SECONDS + RELAY_STOP_SECONDS + 5
+
+
+async def test_consumer_timeout(world: World, rabbitmq: Broker) -> None:
+    """A batch that takes longer than the broker allows costs the channel, and is done once all the same."""
+    rabbitmq.rabbitmqctl("eval", "application:set_env(rabbit, consumer_timeout, 300).")
+    rabbitmq.rabbitmqctl("eval", "application:set_env(rabbit, channel_tick_interval, 300).")
+    try:
+        await publish(world)
+        async with aiormq.connect(rabbitmq.url) as connection, world.worker() as address:
+            async with transaction(world.engine):  # which is SQLite's only writer meanwhile
+
+                async def dropped() -> bool:
+                    return await consumers(connection, world.topology.inbound) == 0
+
+                await until(dropped)
+            await all_once(world)
+            await Pages(address).until(lambda problems: not problems)
+    finally:
+        rabbitmq.rabbitmqctl("eval", "application:set_env(rabbit, consumer_timeout, 1800000).")
+        rabbitmq.rabbitmqctl("eval", "application:set_env(rabbit, channel_tick_interval, 60000).")
+
+
+async def test_channels_and_publications_in_flight_are_bounded(world: World, rabbitmq: Broker) -> None:
+    """Hundreds of events go out on the channels that are there, many at once and never more than the window."""
+    await publish(world)
+    flying = Flying()
+    async with world.worker(flying.see):
+        before = channels(rabbitmq)
+        await all_once(world)
+        assert channels(rabbitmq) == before
+    assert 1 < flying.most <= SIZE
+
+
+class Flying:
+    """How many publications are in flight, and were at most."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    def see(self, point: Point, _about: str) -> None:
+        """Where the work stands."""
+        self.now += (point is Point.BEFORE_PUBLISH) - (point is Point.AFTER_CONFIRM)
+        self.most = max(self.most, self.now)
+
+
+def channels(server: Broker) -> int:
+    """How many there are on the whole broker."""
+    return len(json.loads(server.rabbitmqctl("list_channels", "pid", "--formatter", "json")))
+
+
+async def test_publisher_says_that_nobody_knows(world: World, rabbitmq: Broker) -> None:
+    """A publication that waits while its broker dies fails as a lost connection, not as if we had cancelled it.
+
+    So does one on a connection that is known to be lost, and at once.
+    """
+    connection = await aiormq.connect(rabbitmq.url)
+    publisher = await Publisher.open(connection, world.topology.assignments, mandatory=False)
+    await asyncio.to_thread(rabbitmq.freeze)
+    waiting = asyncio.create_task(publisher.publish(publication()))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(rabbitmq.kill)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        with pytest.raises(LOST):
+            await waiting
+        with pytest.raises(LOST):
+            await publisher.publish(publication())
+    await asyncio.to_thread(rabbitmq.start)
+
+
+def publication() -> Publication:
+    """An event."""
+    row_id = new_id()
+    return Publication(row_id, new_id(), 1, str(row_id), "contact.assigned", "key", False, "c", None, b"{}")
