@@ -1,0 +1,12 @@
+"""How fast, how late, how large: measured beside the broker's ceiling and a worker as most people would write it.
+
+workload      what is sent, and who is there to get it
+contestants/  programs that do the work: ours, the ceiling, the naive ones
+arena         a broker, a PostgreSQL, and one run of one contestant at a time
+checks        whether a contestant did its work right
+throughput    contacts per second, interleaved
+latency       from a bot's publish to the event at a subscriber, by the clock
+growth        the same with much in the database, many operators, many waiting
+serving       from a place freed over HTTP to the event at a subscriber
+report        tables, and JSON
+"""

@@ -1,0 +1,200 @@
+"""A broker, a PostgreSQL, and one run of one contestant at a time."""
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+import time
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import aiormq
+import psutil
+from aiormq.abc import AbstractChannel
+
+from benchmarks.contestants import naive
+from benchmarks.workload import Letter, Size, open_business, publish
+from devservices.broker import Broker
+from devservices.postgres import Postgres
+from distribution.store import schema
+from distribution.store.engine import create_engine
+from worker.topology import Topology, declare
+
+Backend = Literal["sqlite", "postgresql", ""]
+LOG_MAX_AGE = "7D"
+PATIENCE_SECONDS = 900
+LOOK_SECONDS = 0.02
+KEPT = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "HOME", "TMPDIR", "TZ")}
+
+
+class ContestantError(Exception):
+    """A contestant ended, or did not do its work in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A program, on a database, in so many processes."""
+
+    name: str
+    module: str
+    backend: Backend = ""
+    workers: int = 1
+    naive: bool = False
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is the product."""
+        return self.module == "worker"
+
+
+@dataclass
+class Ground:
+    """Where one run takes place: its own database, its own names on the broker, the processes that work there."""
+
+    arena: "Arena"
+    contestant: Contestant
+    database_url: str
+    topology: Topology
+    channel: AbstractChannel
+    processes: list[Process] = field(default_factory=list)
+
+    @property
+    def events(self) -> str:
+        """The subscriber's queue: durable and replicated, so that a confirmation means the same for all."""
+        return f"{self.topology.prefix}events"
+
+    async def fill(self, letters: list[Letter]) -> None:
+        """Put messages into the inbound queue."""
+        await publish(self.arena.broker.url, self.topology.contacts, letters)
+
+    async def start(self) -> None:
+        """Start the contestant's processes."""
+        own = {
+            "AMQP_URL": self.arena.broker.url,
+            "BROKER_PREFIX": self.topology.prefix,
+            "DATABASE_URL": self.database_url,
+            "WORKER_HEALTH_PORT": "0",
+            "LOG_LEVEL": "warning",
+        }
+        log = (self.arena.folder / "contestants.log").open("ab")
+        with log:
+            for _ in range(self.contestant.workers):
+                self.processes.append(
+                    await asyncio.create_subprocess_exec(
+                        sys.executable, "-m", self.contestant.module, env=KEPT | own, stdout=log, stderr=log
+                    )
+                )
+
+    async def stop(self) -> None:
+        """SIGTERM to all; raises where one did not end in order."""
+        for process in self.processes:
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+        statuses = [await asyncio.wait_for(process.wait(), 60) for process in self.processes]
+        self.processes.clear()
+        if any(statuses):
+            raise ContestantError(f"{self.contestant.name} ended with {statuses}: see {self.arena.folder}")
+
+    def usage(self) -> tuple[float, int]:
+        """Seconds of CPU so far and bytes of memory now, of all processes together."""
+        of_each = [psutil.Process(process.pid) for process in self.processes]
+        times = [each.cpu_times() for each in of_each]
+        return sum(t.user + t.system for t in times), sum(each.memory_info().rss for each in of_each)
+
+    async def told(self) -> int:
+        """How many events there are."""
+        for process in self.processes:
+            if process.returncode is not None:
+                raise ContestantError(f"{self.contestant.name} ended with {process.returncode}: {self.arena.folder}")
+        return (await self.channel.queue_declare(self.events, passive=True)).message_count or 0
+
+    async def until_told(self, enough: Callable[[int], bool]) -> tuple[int, float]:
+        """Wait for events; answers how many there are, and when that was."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not enough(number := await self.told()):
+                await asyncio.sleep(LOOK_SECONDS)
+        return number, time.monotonic()
+
+    async def correlations(self, number: int) -> list[str]:
+        """Take this many events; answers which message each is about."""
+        taken: list[str] = []
+        enough = asyncio.Event()
+
+        async def take(message: aiormq.abc.DeliveredMessage) -> None:
+            taken.append(message.header.properties.correlation_id or "")
+            if len(taken) == number:
+                enough.set()
+
+        tag = (await self.channel.basic_consume(self.events, take, no_ack=True)).consumer_tag
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await enough.wait()
+        await self.channel.basic_cancel(tag or "")
+        return taken
+
+
+@dataclass
+class Arena:
+    """The servers, which all contestants share."""
+
+    broker: Broker
+    postgres: Postgres
+    folder: Path
+
+    @asynccontextmanager
+    async def ground(self, contestant: Contestant, size: Size) -> AsyncIterator[Ground]:
+        """A database with sources and operators, exchanges and queues; all gone afterwards."""
+        topology = Topology(f"bench-{secrets.token_hex(4)}.", LOG_MAX_AGE)
+        url = await asyncio.to_thread(self._database, contestant)
+        await self._open_business(contestant, url, size)
+        async with aiormq.connect(self.broker.url) as connection:
+            channel = await connection.channel(publisher_confirms=False)
+            await declare(channel, topology)
+            ground = Ground(self, contestant, url, topology, channel)
+            await channel.queue_declare(ground.events, durable=True, arguments={"x-queue-type": "quorum"})
+            await channel.queue_bind(ground.events, topology.assignments, routing_key="#")
+            try:
+                yield ground
+            finally:
+                for process in ground.processes:
+                    if process.returncode is None:
+                        process.kill()
+                        await process.wait()
+                await self._clear(channel, ground)
+        await asyncio.to_thread(self._forget, url)
+
+    def _database(self, contestant: Contestant) -> str:
+        if contestant.backend == "postgresql":
+            url = self.postgres.create_database()
+        elif contestant.backend == "sqlite":
+            url = f"sqlite+aiosqlite:///{self.folder / secrets.token_hex(4)}.db"
+        else:
+            return ""
+        if not contestant.naive:
+            schema.upgrade(url)
+        return url
+
+    async def _open_business(self, contestant: Contestant, url: str, size: Size) -> None:
+        if contestant.naive:
+            await naive.open_business(url, size)
+        elif url:
+            engine = create_engine(url)
+            await open_business(engine, size)
+            await engine.dispose()
+
+    def _forget(self, url: str) -> None:
+        if url.startswith("postgresql"):
+            self.postgres.drop_database(url)
+        elif url:
+            for path in self.folder.glob(f"{Path(url.rpartition('/')[2]).name}*"):
+                path.unlink()
+
+    async def _clear(self, channel: AbstractChannel, ground: Ground) -> None:
+        for queue in (ground.events, *(queue.name for queue in ground.topology.queues())):
+            await channel.queue_delete(queue)
+        for exchange in ground.topology.exchanges():
+            await channel.exchange_delete(exchange.name)

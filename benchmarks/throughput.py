@@ -1,0 +1,80 @@
+"""Contacts per second: the queue is full before the contestant starts, and the clock runs from its first event."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmarks.arena import Arena, Contestant, Ground
+from benchmarks.checks import check
+from benchmarks.workload import Letter, Size, letters
+
+CEILING = Contestant("ceiling (aio-pika)", "benchmarks.contestants.ceiling")
+CEILING_AIORMQ = Contestant("ceiling (aiormq)", "benchmarks.contestants.ceiling_aiormq")
+OURS_SQLITE = Contestant("ours, SQLite", "worker", "sqlite")
+OURS_POSTGRESQL = Contestant("ours, PostgreSQL", "worker", "postgresql")
+OURS_2 = Contestant("ours, PostgreSQL, 2 workers", "worker", "postgresql", 2)
+OURS_4 = Contestant("ours, PostgreSQL, 4 workers", "worker", "postgresql", 4)
+NAIVE, FASTSTREAM = "benchmarks.contestants.naive_worker", "benchmarks.contestants.faststream_worker"
+NAIVE_SQLITE = Contestant("naive, SQLite", NAIVE, "sqlite", naive=True)
+NAIVE_POSTGRESQL = Contestant("naive, PostgreSQL", NAIVE, "postgresql", naive=True)
+FASTSTREAM_SQLITE = Contestant("FastStream, SQLite", FASTSTREAM, "sqlite", naive=True)
+FASTSTREAM_POSTGRESQL = Contestant("FastStream, PostgreSQL", FASTSTREAM, "postgresql", naive=True)
+
+CONTESTANTS = (
+    CEILING,
+    CEILING_AIORMQ,
+    OURS_SQLITE,
+    OURS_POSTGRESQL,
+    OURS_2,
+    OURS_4,
+    NAIVE_SQLITE,
+    NAIVE_POSTGRESQL,
+    FASTSTREAM_SQLITE,
+    FASTSTREAM_POSTGRESQL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One measurement. `cpu`: microseconds of the contestant's processes per message; `memory`: bytes at the end."""
+
+    contestant: str
+    round: int
+    messages: int
+    per_second: float
+    cpu: float
+    memory: int
+
+
+async def interleaved(
+    arena: Arena,
+    contestants: Sequence[Contestant],
+    size_of: Callable[[Contestant], Size],
+    rounds: int,
+    say: Callable[[str], None],
+) -> Iterator[Run]:
+    """Every contestant in turn, as often as there are rounds."""
+    runs = []
+    for round_ in range(1, rounds + 1):
+        for contestant in contestants:
+            size = size_of(contestant)
+            async with arena.ground(contestant, size) as ground:
+                runs.append(await measure(ground, list(letters(size, round_)), round_))
+            say(f"round {round_}: {contestant.name:30} {runs[-1].per_second:8.0f}/s {runs[-1].cpu:6.0f} µs of CPU")
+    return iter(runs)
+
+
+async def measure(ground: Ground, sent: list[Letter], round_: int = 1) -> Run:
+    """Fill, start, wait for the last event, stop, check."""
+    await ground.fill(sent)
+    before = await ground.told()
+    await ground.start()
+    first, begun = await ground.until_told(lambda told: told > before)
+    busy, _ = ground.usage()
+    last, ended = await ground.until_told(lambda told: told >= before + len(sent))
+    used, memory = ground.usage()
+    await ground.stop()
+    await check(ground, sent)
+    number = last - first
+    return Run(
+        ground.contestant.name, round_, len(sent), number / (ended - begun), (used - busy) / number * 1e6, memory
+    )

@@ -1,0 +1,111 @@
+"""What is sent, and who is there to get it."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+
+import aiormq
+import orjson
+import sqlalchemy as sa
+from pamqp.commands import Basic
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from distribution.store.engine import transaction
+from distribution.store.tables import operators, source_operators, sources
+
+IN_FLIGHT = 500
+LIMIT = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much of everything. `limit`: of each operator."""
+
+    messages: int = 20_000
+    operators: int = 20
+    sources: int = 4
+    leads: int = 5_000
+    limit: int = LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One submission as a bot sends it."""
+
+    message_id: str
+    body: bytes
+
+    @property
+    def properties(self) -> Basic.Properties:
+        """Persistent, with everything that the contract asks for."""
+        return Basic.Properties(
+            message_id=self.message_id,
+            message_type="contact.submit",
+            content_type="application/json",
+            delivery_mode=2,
+        )
+
+
+def letters(size: Size, seed: int) -> Iterator[Letter]:
+    """The same submissions for every contestant."""
+    random = Random(seed)  # noqa: S311 - a workload that can be repeated
+    for number in range(size.messages):
+        lead = random.randrange(size.leads)
+        body = {
+            "source": f"source-{random.randrange(size.sources)}",
+            "lead": {"external_id": f"lead-{lead}", "phone": f"+4930{lead:07d}", "email": f"lead-{lead}@example.com"},
+            "payload": {"text": f"Enquiry {number}: please call me back about the offer.", "page": "/offers/spring"},
+        }
+        yield Letter(f"m-{seed}-{number}", orjson.dumps(body))
+
+
+async def publish(url: str, exchange: str, all_letters: Iterable[Letter]) -> None:
+    """Publish, each until the broker has confirmed it."""
+    async with aiormq.connect(url) as connection:
+        channel = await connection.channel(publisher_confirms=True)
+        room = asyncio.Semaphore(IN_FLIGHT)
+
+        async def one(letter: Letter) -> None:
+            try:
+                await channel.basic_publish(
+                    letter.body, exchange=exchange, routing_key="contact.submit.bench", properties=letter.properties
+                )
+            finally:
+                room.release()
+
+        async with asyncio.TaskGroup() as together:
+            for letter in all_letters:
+                await room.acquire()
+                together.create_task(one(letter))
+
+
+async def open_business(engine: AsyncEngine, size: Size) -> None:
+    """Sources and operators of our schema: every operator takes every source, by weights 1 to 5."""
+    async with transaction(engine) as conn:
+        await _open(conn, size)
+
+
+async def _open(conn: AsyncConnection, size: Size) -> None:
+    now = datetime.now(UTC)
+    await conn.execute(
+        sa.insert(operators),
+        [
+            {"id": n + 1, "name": f"Operator {n}", "is_active": True, "max_active_contacts": size.limit, "created_at": now}
+            for n in range(size.operators)
+        ],
+    )
+    kind = {"strategy": "weighted_random", "sticky": False, "created_at": now}
+    await conn.execute(
+        sa.insert(sources),
+        [{"id": n + 1, "code": f"source-{n}", "name": f"Source {n}", **kind} for n in range(size.sources)],
+    )
+    await conn.execute(
+        sa.insert(source_operators),
+        [
+            {"source_id": source + 1, "operator_id": operator + 1, "weight": operator % 5 + 1}
+            for source in range(size.sources)
+            for operator in range(size.operators)
+        ],
+    )
