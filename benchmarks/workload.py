@@ -92,7 +92,13 @@ async def _open(conn: AsyncConnection, size: Size) -> None:
     await conn.execute(
         sa.insert(operators),
         [
-            {"id": n + 1, "name": f"Operator {n}", "is_active": True, "max_active_contacts": size.limit, "created_at": now}
+            {
+                "id": n + 1,
+                "name": f"Operator {n}",
+                "is_active": True,
+                "max_active_contacts": size.limit,
+                "created_at": now,
+            }
             for n in range(size.operators)
         ],
     )

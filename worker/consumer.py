@@ -11,6 +11,7 @@ from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 from distribution.messages import Incoming
 from distribution.services.process import understood
 from worker.batches import Batches, DatabaseAway
+from worker.channels import ConsumingChannel
 from worker.inbox import ALONE, SAFE, SUSPECT, Inbox, lane
 from worker.lenient import as_bytes
 from worker.link import wait_for_event
@@ -81,7 +82,7 @@ class Consumer:
     async def _serve(self, connection: AbstractConnection) -> None:
         while not self._stopping.is_set():
             # A channel of its own each time: closing it gives back what is held, and its tags die with it.
-            channel = await connection.channel(publisher_confirms=False)
+            channel = await ConsumingChannel.on(connection)
             try:
                 await self._consume(channel)
             except DatabaseAway as away:

@@ -1,21 +1,22 @@
-"""One channel that publishes and waits for the broker's word."""
+"""Publishes to one exchange and tells what became of each publication."""
 
-import asyncio
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
 from uuid import UUID
 
-from aiormq.abc import AbstractChannel, AbstractConnection
+from aiormq.abc import AbstractConnection
 from aiormq.exceptions import (
     ChannelPreconditionFailed,
     ConnectionFrameError,
     ConnectionSyntaxError,
     ConnectionUnexpectedFrame,
-    PublishError,
 )
 from pamqp import commands as spec
 
 from distribution.ids import time_of
 from distribution.messages import CLOUDEVENTS_TYPE
 from distribution.store.outbox import Publication
+from worker.channels import PublishingChannel, Word
 
 PERSISTENT = 2
 REFUSALS = (ChannelPreconditionFailed, ConnectionFrameError, ConnectionSyntaxError, ConnectionUnexpectedFrame)
@@ -24,12 +25,20 @@ UNSENDABLE = (ValueError, TypeError, OverflowError)
 """What the client library raises before it sends anything."""
 
 
-class Unroutable(Exception):
-    """No queue takes it."""
+class Landed(Enum):
+    """How a publication ended."""
 
-
-class Unsendable(Exception):
+    CONFIRMED = auto()
+    UNROUTABLE = auto()
+    UNSENDABLE = auto()
     """It cannot be put into frames."""
+    REFUSED = auto()
+    """The broker could not take it now."""
+
+
+LANDED = {Word.CONFIRMED: Landed.CONFIRMED, Word.RETURNED: Landed.UNROUTABLE, Word.REFUSED: Landed.REFUSED}
+Tell = Callable[[Publication, Landed, str], None]
+"""What became of a publication, and why where that says more."""
 
 
 class Refused(ConnectionError):
@@ -39,47 +48,49 @@ class Refused(ConnectionError):
 class Publisher:
     """Publishes to one exchange; `mandatory` asks that some queue takes each message."""
 
-    def __init__(self, channel: AbstractChannel, exchange: str, *, mandatory: bool) -> None:
-        self._channel, self._exchange, self._mandatory = channel, exchange, mandatory
+    def __init__(self, channel: PublishingChannel[Publication], exchange: str, tell: Tell, *, mandatory: bool) -> None:
+        self._channel, self._exchange, self._tell, self._mandatory = channel, exchange, tell, mandatory
+        self._closing = channel.closing
 
     @classmethod
-    async def open(cls, connection: AbstractConnection, exchange: str, *, mandatory: bool) -> "Publisher":
-        """Open a channel of its own with confirms."""
-        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        return cls(channel, exchange, mandatory=mandatory)
+    async def open(
+        cls, connection: AbstractConnection, exchange: str, tell: Tell, ended: Callable[[], None], *, mandatory: bool
+    ) -> "Publisher":
+        """Open a channel of its own; `tell` hears of each publication, `ended` of the channel's end."""
+        channel = await PublishingChannel[Publication].on(connection, lambda p, word: tell(p, LANDED[word], ""))
+        publisher = cls(channel, exchange, tell, mandatory=mandatory)
+        publisher._closing.add_done_callback(lambda _: ended())
+        return publisher
 
-    async def publish(self, publication: Publication) -> None:
-        """Return once the broker has it on disk; raises Unroutable, Unsendable, Refused, or what means nobody knows.
+    async def send(self, publications: Sequence[Publication]) -> None:
+        """Put them on their way, in order; raises as `check` does.
 
-        Two publications of one message_id must never be in flight here: the library tells a returned one by it. How
-        long to wait is the caller's business, since a broker that blocks publishers owes nothing.
+        Two publications of one message_id must never be in flight here. How long to wait for the broker's word is the
+        caller's business, since a broker that blocks publishers owes nothing.
         """
-        try:
-            await self._channel.basic_publish(
-                publication.body,
-                exchange=self._exchange,
-                routing_key=publication.routing_key,
-                properties=_properties(publication),
-                mandatory=self._mandatory,
-            )
-        except PublishError as returned:
-            raise Unroutable(publication.routing_key) from returned
-        except UNSENDABLE as unsendable:
-            raise Unsendable(str(unsendable)) from unsendable
-        except REFUSALS as refused:
-            raise Refused(str(refused)) from refused
-        except asyncio.CancelledError:
-            # A dying channel cancels those who wait on it; only our own cancellation may go further as such.
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise self._why_closed() from None
+        self.check()
+        ready = []
+        for publication in publications:
+            try:
+                ready.append((self._framed(publication), publication.message_id, publication))
+            except UNSENDABLE as unsendable:
+                self._tell(publication, Landed.UNSENDABLE, str(unsendable))
+        if ready:
+            await self._channel.send(ready)
 
-    def _why_closed(self) -> ConnectionError:
-        closing = self._channel.closing
-        why = closing.exception() if closing.done() and not closing.cancelled() else None
-        kind = Refused if isinstance(why, REFUSALS) else ConnectionError
-        return kind(f"the channel was closed before the broker confirmed: {why}")
+    def check(self) -> None:
+        """Raise Refused or ConnectionError where the channel is closed: of what is in flight nobody will hear."""
+        if self._channel.is_closed:
+            closing = self._closing
+            why = closing.exception() if closing.done() and not closing.cancelled() else None
+            kind = Refused if isinstance(why, REFUSALS) else ConnectionError
+            raise kind(f"the channel was closed before the broker confirmed: {why}")
+
+    def _framed(self, publication: Publication) -> bytes:
+        publish = spec.Basic.Publish(
+            exchange=self._exchange, routing_key=publication.routing_key, mandatory=self._mandatory
+        )
+        return self._channel.marshal(publish, _properties(publication), publication.body)
 
 
 def _properties(publication: Publication) -> spec.Basic.Properties:

@@ -21,7 +21,6 @@ from distribution.store.outbox import Claim
 from worker.batches import DatabaseAway
 from worker.link import wait_for_event
 from worker.points import Point, Watch
-from worker.publisher import Publisher
 from worker.status import Status
 from worker.topology import Topology, declare
 from worker.window import Hand, Held, Window
@@ -80,10 +79,7 @@ class Relay:
         """Publish over one connection until stopped; raises when the connection fails."""
         declaring = await connection.channel()
         await declare(declaring, self._topology)
-        mandatory = bool(self._topology.event_log_max_age)
-        events = await Publisher.open(connection, self._topology.assignments, mandatory=mandatory)
-        replies = await Publisher.open(connection, "", mandatory=False)
-        window = Window(connection, events, replies, self._status, self._watch)
+        window = await Window.open(connection, self._topology, self._status, self._watch)
         self._connected = True
         self._status.fine(PART)
         try:

@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from uuid import UUID
 
 import structlog
@@ -13,21 +12,16 @@ from aiormq.abc import AbstractConnection
 
 from distribution.store.outbox import Publication
 from worker.blocked import is_blocked, unblocked
+from worker.link import wait_for_event
 from worker.points import Point, Watch
-from worker.publisher import Publisher, Refused, Unroutable, Unsendable
+from worker.publisher import Landed, Publisher, Refused
 from worker.status import Status
+from worker.topology import Topology
 
 SIZE = 200
 CONFIRM_SECONDS = 30.0
+LOOK_SECONDS = 1.0
 FORGET_AT_ONCE = 500
-
-
-class Landed(Enum):
-    """How a publication ended."""
-
-    CONFIRMED = auto()
-    UNROUTABLE = auto()
-    UNSENDABLE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +49,26 @@ class Hand:
 class Window:
     """Publishes over one connection, at most SIZE publications at once."""
 
-    def __init__(
-        self, connection: AbstractConnection, events: Publisher, replies: Publisher, status: Status, watch: Watch
-    ) -> None:
-        self._connection, self._events, self._replies = connection, events, replies
-        self._status, self._watch = status, watch
-        self._flying: dict[asyncio.Task[Landed], tuple[float, Held]] = {}
-        self._landed: asyncio.Queue[asyncio.Task[Landed]] = asyncio.Queue()
+    def __init__(self, connection: AbstractConnection, status: Status, watch: Watch) -> None:
+        self._connection, self._status, self._watch = connection, status, watch
+        self._publishers: dict[bool, Publisher] = {}
+        self._flying: dict[UUID, tuple[float, Held]] = {}
+        self._landed: list[tuple[Publication, Landed, str]] = []
+        self._news = asyncio.Event()
         self._unblocked_at = 0.0
         self._log = structlog.get_logger("worker.relay")
+
+    @classmethod
+    async def open(cls, connection: AbstractConnection, topology: Topology, status: Status, watch: Watch) -> "Window":
+        """Open a channel for events and one for replies: the two may have the same id."""
+        window = cls(connection, status, watch)
+        tell, ended = window._tell, window._news.set
+        mandatory = bool(topology.event_log_max_age)
+        window._publishers = {
+            False: await Publisher.open(connection, topology.assignments, tell, ended, mandatory=mandatory),
+            True: await Publisher.open(connection, "", tell, ended, mandatory=False),
+        }
+        return window
 
     async def publish(self, hand: Hand, forget: Callable[[], Awaitable[None]]) -> None:
         """Publish what waits. On a failure what is not confirmed waits again.
@@ -71,76 +76,79 @@ class Window:
         The connection must not be used after that: what is still in flight on it has the same ids.
         """
         try:
-            while self._take_off(hand):
-                self._land(hand, await self._next())
-                while not self._landed.empty():
-                    self._land(hand, self._landed.get_nowait())
+            while await self._take_off(hand):
+                await self._until_landed()
+                self._land(hand)
                 if len(hand.confirmed) >= FORGET_AT_ONCE:
                     await forget()
         except Refused as refused:
             self._blame(hand, str(refused))
             raise
         finally:
-            for task in self._flying:
-                task.cancel()
-            await asyncio.gather(*self._flying, return_exceptions=True)
             hand.waiting.extendleft(held for _, held in reversed(self._flying.values()))
 
-    def _take_off(self, hand: Hand) -> bool:
+    async def _take_off(self, hand: Hand) -> bool:
         """Fill the window with whatever still is ours to publish; answers whether anything is on its way."""
         now, since = time.time(), asyncio.get_running_loop().time()
         size = 1 if hand.suspects else SIZE
+        ready: list[Publication] = []
         while hand.waiting and len(self._flying) < size:
             held = hand.waiting.popleft()
             if held.until > now:
-                task = asyncio.create_task(self._publish(held.publication))
-                task.add_done_callback(self._landed.put_nowait)
-                self._flying[task] = since, held
+                self._watch(Point.BEFORE_PUBLISH, held.publication.message_id)
+                self._flying[held.publication.id] = since, held
+                ready.append(held.publication)
             else:
                 hand.suspects.discard(held.publication.id)
+        for of_replies, publisher in self._publishers.items():
+            if of_kind := [publication for publication in ready if publication.reply is of_replies]:
+                await publisher.send(of_kind)
         return bool(self._flying)
 
-    async def _next(self) -> asyncio.Task[Landed]:
-        """The next that landed. Raises TimeoutError where a broker that takes publications does not confirm one."""
-        while True:
+    async def _until_landed(self) -> None:
+        """Wait for the next. Raises TimeoutError where a broker that takes publications does not confirm one."""
+        while not self._landed:
+            for publisher in self._publishers.values():
+                publisher.check()
+            self._news.clear()
+            await wait_for_event(self._news, LOOK_SECONDS)
+            now = asyncio.get_running_loop().time()
             oldest, _ = next(iter(self._flying.values()))
-            try:
-                async with asyncio.timeout_at(max(oldest, self._unblocked_at) + CONFIRM_SECONDS):
-                    return await self._landed.get()
-            except TimeoutError:
-                if not is_blocked(self._connection):
-                    raise TimeoutError(f"the broker confirmed nothing for {CONFIRM_SECONDS:.0f} s") from None
-            await unblocked(self._connection)
-            self._unblocked_at = asyncio.get_running_loop().time()
+            if is_blocked(self._connection):
+                await unblocked(self._connection)
+                self._unblocked_at = asyncio.get_running_loop().time()
+            elif not self._landed and now > max(oldest, self._unblocked_at) + CONFIRM_SECONDS:
+                raise TimeoutError(f"the broker confirmed nothing for {CONFIRM_SECONDS:.0f} s")
 
-    def _land(self, hand: Hand, task: asyncio.Task[Landed]) -> None:
-        """Note what became of it; raise what went wrong."""
-        _, held = self._flying[task]
-        landed = task.result()
-        del self._flying[task]
-        hand.suspects.discard(held.publication.id)
-        match landed:
-            case Landed.CONFIRMED:
-                hand.confirmed.append(held.publication.id)
-            case Landed.UNROUTABLE:
+    def _tell(self, publication: Publication, landed: Landed, why: str) -> None:
+        """What the publishers call; the rest is done outside the client library's reader."""
+        self._landed.append((publication, landed, why))
+        self._news.set()
+
+    def _land(self, hand: Hand) -> None:
+        """Note what became of them; raise what went wrong."""
+        news, self._landed = self._landed, []
+        published = Counter[str]()
+        for publication, landed, why in news:
+            if landed is Landed.REFUSED:
+                raise ConnectionError("the broker could not take an event")
+            _, held = self._flying.pop(publication.id)
+            hand.suspects.discard(publication.id)
+            if landed is Landed.CONFIRMED:
+                self._watch(Point.AFTER_CONFIRM, publication.message_id)
+                published["reply" if publication.reply else publication.type] += 1
+                hand.confirmed.append(publication.id)
+            elif landed is Landed.UNROUTABLE:
+                published["unroutable"] += 1
+                self._log.error(
+                    "event_unroutable", routing_key=publication.routing_key, event_id=publication.message_id
+                )
                 hand.returned.append(held)
-            case Landed.UNSENDABLE:
-                hand.aside.append(held.publication.id)
-
-    async def _publish(self, publication: Publication) -> Landed:
-        self._watch(Point.BEFORE_PUBLISH, publication.message_id)
-        try:
-            await (self._replies if publication.reply else self._events).publish(publication)
-        except Unroutable:
-            self._status.published.labels("unroutable").inc()
-            self._log.error("event_unroutable", routing_key=publication.routing_key, event_id=publication.message_id)
-            return Landed.UNROUTABLE
-        except Unsendable as unsendable:
-            self._complain(publication, str(unsendable))
-            return Landed.UNSENDABLE
-        self._watch(Point.AFTER_CONFIRM, publication.message_id)
-        self._status.published.labels("reply" if publication.reply else publication.type).inc()
-        return Landed.CONFIRMED
+            else:
+                self._complain(publication, why)
+                hand.aside.append(publication.id)
+        for kind, number in published.items():
+            self._status.published.labels(kind).inc(number)
 
     def _blame(self, hand: Hand, why: str) -> None:
         """The broker refused something that was in flight: what flew alone is the culprit, else each is a suspect."""

@@ -136,12 +136,16 @@ async def choose(session: AsyncSession, source: Source) -> Operator | None:
             .order_by(Operator.id)
             .with_for_update(of=Operator)
         )
-    ).all()
+    ).tuples()
     counted = await session.execute(
         sa.select(Contact.operator_id, sa.func.count()).where(Contact.status == "active").group_by(Contact.operator_id)
     )
     loads = {operator_id: number for operator_id, number in counted}  # noqa: C416 - a Row is no pair for dict()
-    free = [(operator, weight) for operator, weight in able if loads.get(operator.id, 0) < operator.max_active_contacts]
+    free = [
+        (operator, weight)
+        for operator, weight in able.all()
+        if loads.get(operator.id, 0) < operator.max_active_contacts
+    ]
     if not free:
         return None
     return SystemRandom().choices([operator for operator, _ in free], [weight for _, weight in free])[0]

@@ -1,7 +1,7 @@
 """Contacts as the transactions that decide about them read and write them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.leads import Lead
-from distribution.store.rows import values_table
+from distribution.store.rows import columns_of, values_table
 from distribution.store.tables import NumberedId, contacts, decisions, leads, operators
 
 WAITING, ACTIVE, CLOSED = "waiting", "active", "closed"
@@ -141,7 +141,7 @@ async def last_operators(conn: AsyncConnection, lead_ids: Iterable[int]) -> dict
 async def insert(conn: AsyncConnection, new: Sequence[Contact]) -> None:
     """Write new contacts."""
     if new:
-        await conn.execute(sa.insert(contacts), [asdict(contact) for contact in new])
+        await conn.execute(sa.insert(contacts), [columns_of(contact) for contact in new])
 
 
 async def update(conn: AsyncConnection, changed: Sequence[Contact]) -> None:

@@ -1,7 +1,7 @@
 """Leads: found by external_id or made; blanks are filled, nothing is overwritten."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.rows import values_table
+from distribution.store.rows import columns_of, values_table
 from distribution.store.tables import NumberedId, leads
 
 
@@ -70,7 +70,7 @@ async def _by_external_id(conn: AsyncConnection, external_ids: list[str]) -> dic
 
 async def _insert(conn: AsyncConnection, new: list[tuple[str, Details]], now: datetime) -> None:
     insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    rows = [{"external_id": key, "created_at": now, **asdict(details)} for key, details in new]
+    rows = [{"external_id": key, "created_at": now, **columns_of(details)} for key, details in new]
     await conn.execute(insert(leads).on_conflict_do_nothing(index_elements=["external_id"]), rows)
 
 
@@ -97,7 +97,7 @@ async def _fill(conn: AsyncConnection, blank: list[Lead], wanted: Mapping[str, D
         .where(c.id == sa.bindparam("lead_id"))
         .values({name: sa.bindparam(f"new_{name}") for name in names}),
         [
-            {"lead_id": lead_id, **{f"new_{name}": value for name, value in asdict(details).items()}}
+            {"lead_id": lead_id, **{f"new_{name}": value for name, value in columns_of(details).items()}}
             for lead_id, details in stored.items()
         ],
     )

@@ -1,14 +1,14 @@
 """The outbox: what has to be published, in the same commit as what it tells of."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.events import Change, body_of
-from distribution.store.rows import values_table
+from distribution.store.rows import columns_of, values_table
 from distribution.store.tables import outbox
 
 
@@ -62,12 +62,9 @@ def is_first(publication: Publication) -> bool:
 
 async def insert(conn: AsyncConnection, publications: Sequence[Publication], claim: Claim | None) -> None:
     """Write the rows; the first of each contact are the writer's own where it brings a claim."""
-    rows = []
-    for publication in publications:
-        own = claim if claim is not None and is_first(publication) else None
-        rows.append(
-            asdict(publication) | {"claimed_by": own.by if own else None, "claimed_until": own.until if own else None}
-        )
+    nobodys = {"claimed_by": None, "claimed_until": None}
+    own = nobodys if claim is None else {"claimed_by": claim.by, "claimed_until": claim.until}
+    rows = [columns_of(each) | (own if is_first(each) else nobodys) for each in publications]
     if rows:
         await conn.execute(sa.insert(outbox), rows)
 

@@ -1,7 +1,7 @@
 """Parked messages, body and properties byte for byte."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.store.rows import columns_of
 from distribution.store.tables import OPEN, parked_messages
 
 DEFERRED, REJECTED, REPLAYED, DROPPED = "deferred", "rejected", "replayed", "dropped"
@@ -52,7 +53,7 @@ async def park(conn: AsyncConnection, messages: Sequence[Parked]) -> None:
             "source": statement.excluded.source,
         },
     )
-    await conn.execute(statement, [asdict(message) for message in sorted(messages, key=lambda m: m.fingerprint)])
+    await conn.execute(statement, [columns_of(message) for message in sorted(messages, key=lambda m: m.fingerprint)])
 
 
 async def due(conn: AsyncConnection, now: datetime, limit: int) -> list[Parked]:

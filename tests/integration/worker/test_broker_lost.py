@@ -22,7 +22,7 @@ from tests.waiting import until
 from worker.app import CONSUMER_STOP_SECONDS, RELAY_STOP_SECONDS, SWEEPER_STOP_SECONDS
 from worker.link import LOST
 from worker.points import Point
-from worker.publisher import Publisher
+from worker.publisher import Landed, Publisher
 from worker.window import SIZE
 
 # What is shown here has nothing to do with which database there is.
@@ -179,21 +179,23 @@ def channels(server: Broker) -> int:
 
 
 async def test_publisher_says_that_nobody_knows(world: World, rabbitmq: Broker) -> None:
-    """A publication that waits while its broker dies fails as a lost connection, not as if we had cancelled it.
-
-    So does one on a connection that is known to be lost, and at once.
-    """
-    connection = await aiormq.connect(rabbitmq.url)
-    publisher = await Publisher.open(connection, world.topology.assignments, mandatory=False)
+    """Of what is in flight nothing is heard when the broker dies; the publisher says so, and takes nothing more."""
+    connection, ended = await aiormq.connect(rabbitmq.url), asyncio.Event()
+    landed: list[Landed] = []
+    publisher = await Publisher.open(
+        connection, world.topology.assignments, lambda _, how, __: landed.append(how), ended.set, mandatory=False
+    )
     await asyncio.to_thread(rabbitmq.freeze)
-    waiting = asyncio.create_task(publisher.publish(publication()))
-    await asyncio.sleep(0)
+    await publisher.send([publication()])
+    publisher.check()
     await asyncio.to_thread(rabbitmq.kill)
     async with asyncio.timeout(PATIENCE_SECONDS):
+        await ended.wait()
         with pytest.raises(LOST):
-            await waiting
+            publisher.check()
         with pytest.raises(LOST):
-            await publisher.publish(publication())
+            await publisher.send([publication()])
+    assert landed == []
     await asyncio.to_thread(rabbitmq.start)
 
 
