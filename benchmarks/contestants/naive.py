@@ -1,6 +1,5 @@
 """What most people would write: one transaction per message, objects of an ORM, active contacts counted by a query."""
 
-from collections.abc import Sequence
 from random import SystemRandom
 from uuid import uuid4
 
@@ -128,24 +127,19 @@ async def handle(sessions: Sessions, body: bytes, message_id: str) -> bytes | No
 
 async def choose(session: AsyncSession, source: Source) -> Operator | None:
     """An operator with a free place, by weight; all are locked, since two messages may want the last place."""
-    able: Sequence[sa.Row[tuple[Operator, int]]] = (
-        await session.execute(
-            sa.select(Operator, Weight.weight)
-            .join(Weight, Weight.operator_id == Operator.id)
-            .where(Weight.source_id == source.id, Operator.is_active)
-            .order_by(Operator.id)
-            .with_for_update(of=Operator)
-        )
-    ).tuples()
+    able = await session.execute(
+        sa.select(Operator, Weight.weight)
+        .join(Weight, Weight.operator_id == Operator.id)
+        .where(Weight.source_id == source.id, Operator.is_active)
+        .order_by(Operator.id)
+        .with_for_update(of=Operator)
+    )
     counted = await session.execute(
         sa.select(Contact.operator_id, sa.func.count()).where(Contact.status == "active").group_by(Contact.operator_id)
     )
     loads = {operator_id: number for operator_id, number in counted}  # noqa: C416 - a Row is no pair for dict()
-    free = [
-        (operator, weight)
-        for operator, weight in able.all()
-        if loads.get(operator.id, 0) < operator.max_active_contacts
-    ]
+    free = [(each, weight) for each, weight in able if loads.get(each.id, 0) < each.max_active_contacts]
     if not free:
         return None
-    return SystemRandom().choices([operator for operator, _ in free], [weight for _, weight in free])[0]
+    chosen: Operator = SystemRandom().choices([each for each, _ in free], [weight for _, weight in free])[0]
+    return chosen

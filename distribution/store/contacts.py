@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.leads import Lead
-from distribution.store.rows import columns_of, values_table
+from distribution.store.rows import columns_of, insert_rows, values_table
 from distribution.store.tables import NumberedId, contacts, decisions, leads, operators
 
 WAITING, ACTIVE, CLOSED = "waiting", "active", "closed"
@@ -140,8 +140,7 @@ async def last_operators(conn: AsyncConnection, lead_ids: Iterable[int]) -> dict
 
 async def insert(conn: AsyncConnection, new: Sequence[Contact]) -> None:
     """Write new contacts."""
-    if new:
-        await conn.execute(sa.insert(contacts), [columns_of(contact) for contact in new])
+    await insert_rows(conn, contacts, [columns_of(contact) for contact in new])
 
 
 async def update(conn: AsyncConnection, changed: Sequence[Contact]) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.selection.record import Record
-from distribution.store.rows import columns_of
+from distribution.store.rows import columns_of, insert_rows
 from distribution.store.tables import decision_batches, decisions, rosters
 
 
@@ -49,8 +49,7 @@ async def insert_batch(conn: AsyncConnection, batch_id: UUID, record: Record) ->
 
 async def insert(conn: AsyncConnection, new: Sequence[Decision]) -> None:
     """Write decisions."""
-    if new:
-        await conn.execute(sa.insert(decisions), [columns_of(decision) for decision in new])
+    await insert_rows(conn, decisions, [columns_of(decision) for decision in new])
 
 
 async def of_contact(conn: AsyncConnection, contact_id: UUID) -> list[Decision]:

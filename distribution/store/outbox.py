@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.events import Change, body_of
-from distribution.store.rows import columns_of, values_table
+from distribution.store.rows import columns_of, insert_rows, values_table
 from distribution.store.tables import outbox
 
 
@@ -65,8 +65,7 @@ async def insert(conn: AsyncConnection, publications: Sequence[Publication], cla
     nobodys = {"claimed_by": None, "claimed_until": None}
     own = nobodys if claim is None else {"claimed_by": claim.by, "claimed_until": claim.until}
     rows = [columns_of(each) | (own if is_first(each) else nobodys) for each in publications]
-    if rows:
-        await conn.execute(sa.insert(outbox), rows)
+    await insert_rows(conn, outbox, rows)
 
 
 async def claim(conn: AsyncConnection, claim: Claim, now: float, limit: int) -> list[Publication]:

@@ -29,6 +29,21 @@ def values_table(conn: AsyncConnection, name: str, *columns: Column) -> NamedFro
     return sa.select(*cells).subquery(name)
 
 
+async def insert_rows(conn: AsyncConnection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows that all have the same columns.
+
+    On PostgreSQL as arrays in one statement, since each row of an `executemany` is a message of its own there.
+    """
+    if not rows:
+        return
+    if conn.dialect.name != "postgresql":
+        await conn.execute(sa.insert(table), rows)
+        return
+    names = list(rows[0])
+    new = values_table(conn, "new", *[(name, table.c[name].type, [row[name] for row in rows]) for name in names])
+    await conn.execute(sa.insert(table).from_select(names, sa.select(*[new.c[name] for name in names])))
+
+
 def columns_of(row: Any) -> dict[str, Any]:
     """What a dataclass with slots holds, by name. `dataclasses.asdict` would copy every value: thirty times as long."""
     return {name: getattr(row, name) for name in row.__slots__}
