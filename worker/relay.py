@@ -28,7 +28,7 @@ from worker.window import Hand, Held, Window
 HELD_AT_MOST = 2_000
 LEASE_SECONDS = 15.0
 ASIDE_SECONDS = 600.0
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.05
 AWAY_SECONDS = 2.0
 DECLARE_EVERY_SECONDS = 5.0
 PART, OUTBOX = "publishing", "outbox"

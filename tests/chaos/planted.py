@@ -41,7 +41,7 @@ class Planted:
     rate: int = PLANTED.rate
 
 
-CONSUMER, POOLS, PUBLISHER = "worker/consumer.py", "distribution/store/pools.py", "worker/publisher.py"
+CONSUMER, POOLS, CHANNELS = "worker/consumer.py", "distribution/store/pools.py", "worker/channels.py"
 ACKNOWLEDGE = "        for delivery in deliveries[-1:] if multiple else deliveries:\n"
 EARLY = """        for early in deliveries[-1:] if multiple else deliveries:
             await channel.basic_ack(early.delivery_tag or 0, multiple=multiple, wait=False)
@@ -77,7 +77,10 @@ FAULTS = (
     Planted(
         "no confirms",
         ("change without its event",),
-        (Edit(PUBLISHER, "publisher_confirms=True, on_return_raises=True", "publisher_confirms=False"),),
+        (
+            Edit(CHANNELS, "publisher_confirms=True", "publisher_confirms=False"),
+            Edit(CHANNELS, "self._in_flight[self._next_tag] = message_id, about", "self._heard(about, Word.CONFIRMED)"),
+        ),
         broker_faults=3,
     ),
     Planted(
