@@ -15,7 +15,7 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup demo run test test-fast chaos outages check lint types imports format lock clean
+.PHONY: help setup demo run test test-fast chaos outages bench check lint types imports format lock clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ chaos: $(STAMP) ## the long failure runs (about half an hour); SEED=… repeats 
 
 outages: $(STAMP) ## databases stopped, locked and full for a minute each, connections ended 50 times (about 15 minutes)
 	@DATABASE_OUTAGE_SECONDS=60 DATABASE_OUTAGES=50 exec $(BIN)/python -m pytest tests/e2e/test_database_*.py
+
+bench: $(STAMP) ## throughput, latency, growth and memory, beside a ceiling and naive workers (about half an hour)
+	@exec $(BIN)/python -m benchmarks
 
 check: lint types imports ## everything that has to hold before a commit: lint, types, imports, all tests
 	@exec $(MAKE) --no-print-directory test

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import shutil
 import signal
 import sys
 import time
@@ -146,11 +147,16 @@ class Arena:
     folder: Path
 
     @asynccontextmanager
-    async def ground(self, contestant: Contestant, size: Size) -> AsyncIterator[Ground]:
-        """A database with sources and operators, exchanges and queues; all gone afterwards."""
+    async def ground(self, contestant: Contestant, size: Size, template: str = "") -> AsyncIterator[Ground]:
+        """A database with sources and operators, exchanges and queues; all gone afterwards.
+
+        `template`: the address of a database to copy instead.
+        """
         topology = Topology(f"bench-{secrets.token_hex(4)}.", LOG_MAX_AGE)
-        url = await asyncio.to_thread(self._database, contestant)
-        await self._open_business(contestant, url, size)
+        if template:
+            url = await asyncio.to_thread(self._copy, template)
+        else:
+            url = await self.database(contestant, size)
         async with aiormq.connect(self.broker.url) as connection:
             channel = await connection.channel(publisher_confirms=False)
             await declare(channel, topology)
@@ -165,7 +171,28 @@ class Arena:
                         process.kill()
                         await process.wait()
                 await self._clear(channel, ground)
-        await asyncio.to_thread(self._forget, url)
+        await asyncio.to_thread(self.forget, url)
+
+    async def database(self, contestant: Contestant, size: Size) -> str:
+        """A new database with sources and operators; answers its address."""
+        url = await asyncio.to_thread(self._database, contestant)
+        await self._open_business(contestant, url, size)
+        return url
+
+    def forget(self, url: str) -> None:
+        """Drop a database."""
+        if url.startswith("postgresql"):
+            self.postgres.drop_database(url)
+        elif url:
+            for path in self.folder.glob(f"{Path(url).name}*"):
+                path.unlink()
+
+    def _copy(self, template: str) -> str:
+        if template.startswith("postgresql"):
+            return self.postgres.create_database(template)
+        path = self.folder / f"{secrets.token_hex(4)}.db"
+        shutil.copy(self.folder / Path(template).name, path)
+        return f"sqlite+aiosqlite:///{path}"
 
     def _database(self, contestant: Contestant) -> str:
         if contestant.backend == "postgresql":
@@ -185,13 +212,6 @@ class Arena:
             engine = create_engine(url)
             await open_business(engine, size)
             await engine.dispose()
-
-    def _forget(self, url: str) -> None:
-        if url.startswith("postgresql"):
-            self.postgres.drop_database(url)
-        elif url:
-            for path in self.folder.glob(f"{Path(url.rpartition('/')[2]).name}*"):
-                path.unlink()
 
     async def _clear(self, channel: AbstractChannel, ground: Ground) -> None:
         for queue in (ground.events, *(queue.name for queue in ground.topology.queues())):

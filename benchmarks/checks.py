@@ -12,8 +12,11 @@ from distribution.store.engine import create_engine, reading
 from distribution.store.tables import contacts, operators, outbox, parked_messages
 
 
-async def check(ground: Ground, letters: list[Letter]) -> None:
-    """Every message has one event and one contact, and every load is true; raises ContestantError."""
+async def check(ground: Ground, letters: list[Letter], there: int = 0) -> None:
+    """Every message has one event and one contact, and every load is true; raises ContestantError.
+
+    `there`: contacts that were there before.
+    """
     wrong = []
     told = Counter(await ground.correlations(len(letters)))
     if set(told) != {letter.message_id for letter in letters}:
@@ -23,7 +26,7 @@ async def check(ground: Ground, letters: list[Letter]) -> None:
     if ground.database_url:
         engine = create_engine(ground.database_url)
         async with reading(engine) as conn:
-            wrong += await (_naive if ground.contestant.naive else _ours)(conn, len(letters))
+            wrong += await (_naive if ground.contestant.naive else _ours)(conn, there + len(letters))
         await engine.dispose()
     if wrong:
         raise ContestantError(f"{ground.contestant.name}: {'; '.join(wrong)}")

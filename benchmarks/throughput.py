@@ -1,6 +1,6 @@
 """Contacts per second: the queue is full before the contestant starts, and the clock runs from its first event."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.arena import Arena, Contestant, Ground
@@ -51,7 +51,7 @@ async def interleaved(
     size_of: Callable[[Contestant], Size],
     rounds: int,
     say: Callable[[str], None],
-) -> Iterator[Run]:
+) -> list[Run]:
     """Every contestant in turn, as often as there are rounds."""
     runs = []
     for round_ in range(1, rounds + 1):
@@ -60,10 +60,10 @@ async def interleaved(
             async with arena.ground(contestant, size) as ground:
                 runs.append(await measure(ground, list(letters(size, round_)), round_))
             say(f"round {round_}: {contestant.name:30} {runs[-1].per_second:8.0f}/s {runs[-1].cpu:6.0f} µs of CPU")
-    return iter(runs)
+    return runs
 
 
-async def measure(ground: Ground, sent: list[Letter], round_: int = 1) -> Run:
+async def measure(ground: Ground, sent: list[Letter], round_: int = 1, there: int = 0) -> Run:
     """Fill, start, wait for the last event, stop, check."""
     await ground.fill(sent)
     before = await ground.told()
@@ -73,7 +73,7 @@ async def measure(ground: Ground, sent: list[Letter], round_: int = 1) -> Run:
     last, ended = await ground.until_told(lambda told: told >= before + len(sent))
     used, memory = ground.usage()
     await ground.stop()
-    await check(ground, sent)
+    await check(ground, sent, there)
     number = last - first
     return Run(
         ground.contestant.name, round_, len(sent), number / (ended - begun), (used - busy) / number * 1e6, memory

@@ -1,8 +1,10 @@
 """How to connect, how long to wait, and the only place that commits or rolls back."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,15 @@ SERVER_SETTINGS = {
     # A worker that is frozen or cut off in mid-transaction holds its locks; after this they are free for the others.
     "idle_in_transaction_session_timeout": "30s",
 }
-WRITES = "writes"
+WRITES, TURNS = "writes", "turns"
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Whose turn it is to write, and how long to wait for one's own."""
+
+    seconds: float
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def create_engine(database_url: str, *, patient: bool = False) -> AsyncEngine:
@@ -46,10 +56,28 @@ async def dispose(engine: AsyncEngine) -> None:
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction that writes: committed at the end, rolled back on any exception."""
-    async with engine.connect() as conn:
+    async with _turn(engine), engine.connect() as conn:
         await conn.execution_options(**{WRITES: True})
         async with conn.begin(), _dropped_when_cancelled(conn):
             yield conn
+
+
+@asynccontextmanager
+async def _turn(engine: AsyncEngine) -> AsyncIterator[None]:
+    """On SQLite one writer of this process after the other: its own waiting polls, ever more seldom, and is unfair."""
+    turns: Turns | None = engine.sync_engine.get_execution_options().get(TURNS)
+    if turns is None:
+        yield
+        return
+    try:
+        async with asyncio.timeout(turns.seconds):
+            await turns.lock.acquire()
+    except TimeoutError:
+        raise sa.exc.OperationalError(None, None, sqlite3.OperationalError("database is locked")) from None
+    try:
+        yield
+    finally:
+        turns.lock.release()
 
 
 @asynccontextmanager
@@ -103,7 +131,12 @@ def _sqlite(url: sa.URL) -> AsyncEngine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     busy = {"timeout": _seconds(url, "timeout", BUSY_TIMEOUT_SECONDS)}
-    engine = create_async_engine(url.difference_update_query(busy), hide_parameters=True, connect_args=busy)
+    engine = create_async_engine(
+        url.difference_update_query(busy),
+        hide_parameters=True,
+        connect_args=busy,
+        execution_options={TURNS: Turns(busy["timeout"])},
+    )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

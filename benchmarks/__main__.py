@@ -1,0 +1,82 @@
+"""`python -m benchmarks`: measures everything on a broker and a PostgreSQL of its own; `make bench`."""
+
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+from rich.console import Console
+
+from benchmarks import growth, latency, report, serving, throughput
+from benchmarks.arena import Arena, Contestant
+from benchmarks.report import Results, middle
+from benchmarks.throughput import CEILING, CONTESTANTS, OURS_POSTGRESQL, OURS_SQLITE
+from benchmarks.workload import Size
+from devservices.broker import broker
+from devservices.postgres import postgres
+
+NAIVE_PART = 10
+"""A rate of one transaction per message needs fewer messages to be known; it only falls with more."""
+LOADS = (0.1, 0.5, 0.9)
+SECONDS = 15
+OFFICE_CLOSES = 300
+
+
+class Part(StrEnum):
+    """What can be measured by itself."""
+
+    THROUGHPUT = "throughput"
+    LATENCY = "latency"
+    GROWTH = "growth"
+    BACKLOG = "backlog"
+    SERVING = "serving"
+
+
+def main(
+    only: Annotated[list[Part] | None, typer.Option(help="leave out all other parts; can be given again")] = None,
+    rounds: Annotated[int, typer.Option(help="of throughput and growth")] = 3,
+    messages: Annotated[int, typer.Option(help="of one run of throughput and growth")] = 20_000,
+    backlog: Annotated[int, typer.Option(help="messages on the broker while memory is measured")] = 1_000_000,
+    out: Annotated[Path, typer.Option(help="where the figures go, as JSON")] = Path("bench.json"),
+) -> None:
+    """Measure ours beside the ceiling and naive workers: about half an hour."""
+    console = Console()
+    with broker(control=True) as own_broker, postgres(control=True) as server:
+        arena = Arena(own_broker, server, Path(tempfile.mkdtemp(prefix="contacts-bench-")))
+        results = uvloop.run(_measure(arena, set(only or Part), Size(messages=messages), rounds, backlog, console))
+    report.show(console, results)
+    report.save(out, results)
+    console.print(f"\nthe same as JSON: {out}")
+
+
+async def _measure(arena: Arena, parts: set[Part], size: Size, rounds: int, backlog: int, console: Console) -> Results:
+    results = Results()
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False)
+
+    def size_of(contestant: Contestant) -> Size:
+        return Size(size.messages // NAIVE_PART) if contestant.naive else size
+
+    if Part.THROUGHPUT in parts:
+        results.throughput = await throughput.interleaved(arena, CONTESTANTS, size_of, rounds, say)
+    if Part.LATENCY in parts:
+        results.latency = await latency.beside_the_ceiling(
+            arena, (OURS_SQLITE, OURS_POSTGRESQL), CEILING, LOADS, SECONDS, say
+        )
+    if Part.GROWTH in parts:
+        rate = (middle(results.throughput, OURS_SQLITE.name) or 2_000) / 4
+        results.growth = await growth.grow(arena, rounds, rate, size.messages, say)
+    if Part.BACKLOG in parts:
+        results.backlog_mib = await growth.memory_under_backlog(arena, backlog, say)
+    if Part.SERVING in parts:
+        for contestant in (OURS_SQLITE, OURS_POSTGRESQL):
+            results.serving.append(await serving.serve(arena, contestant, OFFICE_CLOSES))
+            say(f"served: {results.serving[-1]}")
+    return results
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,156 @@
+"""Tables for the screen, and everything as JSON."""
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.growth import Grown
+from benchmarks.latency import Latency
+from benchmarks.serving import Serving
+from benchmarks.throughput import (
+    CEILING,
+    CEILING_AIORMQ,
+    NAIVE_POSTGRESQL,
+    NAIVE_SQLITE,
+    OURS_POSTGRESQL,
+    OURS_SQLITE,
+    Run,
+)
+
+MIB = 2**20
+RATIOS = (
+    ("ours on SQLite / the ceiling", OURS_SQLITE, CEILING, 0.70),
+    ("ours on PostgreSQL / the ceiling", OURS_POSTGRESQL, CEILING, 0.75),
+    ("ours on SQLite / the ceiling of aiormq", OURS_SQLITE, CEILING_AIORMQ, 0.0),
+    ("ours on PostgreSQL / the ceiling of aiormq", OURS_POSTGRESQL, CEILING_AIORMQ, 0.0),
+    ("ours / naive, SQLite", OURS_SQLITE, NAIVE_SQLITE, 30.0),
+    ("ours / naive, PostgreSQL", OURS_POSTGRESQL, NAIVE_POSTGRESQL, 15.0),
+)
+
+
+@dataclass
+class Results:
+    """What was measured; parts that were left out are empty."""
+
+    throughput: list[Run] = field(default_factory=list)
+    latency: list[Latency] = field(default_factory=list)
+    growth: list[Grown] = field(default_factory=list)
+    backlog_mib: dict[str, float] = field(default_factory=dict)
+    serving: list[Serving] = field(default_factory=list)
+
+
+def middle(runs: Iterable[Run], contestant: str) -> float:
+    """The median of a contestant's contacts per second; 0 where there are none."""
+    return statistics.median([run.per_second for run in runs if run.contestant == contestant] or [0.0])
+
+
+def show(console: Console, results: Results) -> None:
+    """Every table that there is something for."""
+    tables = [
+        (_throughput(results.throughput), results.throughput),
+        (_ratios(results), results.throughput or results.growth),
+        (_latency(results.latency), results.latency),
+        (_growth(results.growth), results.growth),
+        (_reads(results.growth), results.growth),
+        (_serving(results), results.serving or results.backlog_mib),
+    ]
+    console.print(*[table for table, there in tables if there], sep="\n\n")
+
+
+def save(path: Path, results: Results) -> None:
+    """As JSON, with the machine it was measured on."""
+    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
+    path.write_text(json.dumps({"machine": machine, **asdict(results)}, indent=2) + "\n")
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(columns[0])
+    for column in columns[1:]:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _throughput(runs: Sequence[Run]) -> Table:
+    table = _table("Throughput", "contestant", "contacts/s", "least", "most", "CPU µs each", "MiB")
+    for name in dict.fromkeys(run.contestant for run in runs):
+        own = [run for run in runs if run.contestant == name]
+        rates = [run.per_second for run in own]
+        table.add_row(
+            name,
+            f"{statistics.median(rates):,.0f}",
+            f"{min(rates):,.0f}",
+            f"{max(rates):,.0f}",
+            f"{statistics.median(run.cpu for run in own):,.0f}",
+            f"{max(run.memory for run in own) / MIB:,.0f}",
+        )
+    return table
+
+
+def _ratios(results: Results) -> Table:
+    table = _table("Ratios", "what", "ratio", "at least")
+    for name, upper, lower, least in RATIOS:
+        above, below = middle(results.throughput, upper.name), middle(results.throughput, lower.name)
+        if above and below:
+            table.add_row(name, f"{above / below:.2f}", f"{least:g}" if least else "")
+    for name, upper_case, lower_case, wanted in (
+        ("1,000,000 contacts / none", "1,000,000 contacts", "nothing there", "0.9"),
+        ("1,000 operators / 10", "1,000 operators", "10 operators", "0.7"),
+    ):
+        for contestant in (OURS_SQLITE.name, OURS_POSTGRESQL.name):
+            by_case = {g.case: middle(g.runs, contestant) for g in results.growth if g.contestant == contestant}
+            if by_case:
+                table.add_row(f"{name}, {contestant}", f"{by_case[upper_case] / by_case[lower_case]:.2f}", wanted)
+    return table
+
+
+def _latency(latencies: Sequence[Latency]) -> Table:
+    table = _table("Latency, ms", "contestant", "contacts/s", "p50", "p95", "p99", "sent late")
+    for each in latencies:
+        late = f"{each.late / each.messages:.1%}"
+        table.add_row(each.contestant, f"{each.rate:,.0f}", *_ms(each.p50, each.p95, each.p99), late)
+    return table
+
+
+def _growth(growth: Sequence[Grown]) -> Table:
+    table = _table(
+        "Growth", "what is there", "database", "contacts/s", "least", "most", "p50 ms", "p99 ms", "bytes each"
+    )
+    for each in growth:
+        rates = [run.per_second for run in each.runs]
+        latency = _ms(each.latencies[0].p50, each.latencies[0].p99) if each.latencies else ["", ""]
+        numbers = [f"{rate:,.0f}" for rate in (statistics.median(rates), min(rates), max(rates))]
+        size = f"{each.bytes_per_contact:,.0f}" if each.bytes_per_contact else ""
+        table.add_row(each.case, each.contestant, *numbers, *latency, size)
+    return table
+
+
+def _reads(growth: Sequence[Grown]) -> Table:
+    paths = list(growth[0].reads) if growth else []
+    table = _table("Lists of the API, median ms", "what is there", "database", *paths)
+    for each in growth:
+        table.add_row(each.case, each.contestant, *_ms(*each.reads.values()))
+    return table
+
+
+def _serving(results: Results) -> Table:
+    table = _table(
+        "A place freed over HTTP → event; memory under a long backlog", "database", "p50 ms", "p99 ms", "MiB"
+    )
+    by_name = {each.contestant: each for each in results.serving}
+    for name in dict.fromkeys([*by_name, *results.backlog_mib]):
+        waits = _ms(by_name[name].p50, by_name[name].p99) if name in by_name else ["", ""]
+        memory = f"{results.backlog_mib[name]:.0f}" if name in results.backlog_mib else ""
+        table.add_row(name, *waits, memory)
+    return table
+
+
+def _ms(*values: float) -> list[str]:
+    return [f"{value:,.1f}" for value in values]
