@@ -16,7 +16,8 @@ batches    one batch through the business: repeated, split or given up
 sweeper    deferred messages that are due, waiting contacts that were missed
 relay      outbox → assignments, with confirms
 window     what is on its way to the broker, and what became of it
-publisher  one channel that publishes and waits for the broker's word
+publisher  publishes to one exchange, tells what became of each publication
+channels   below the client library's conveniences: no task per message
 points     where a delivery and an event stand, for failure tests to watch
 status     what the parts say of themselves
 cli        contacts-worker, for people

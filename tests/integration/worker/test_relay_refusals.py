@@ -16,6 +16,7 @@ from distribution.store.tables import contacts, outbox
 from tests.clients import Subscriber, body, bot_at, message, subscribe
 from tests.desk import count, open_source
 from tests.integration.worker.conftest import World
+from tests.integration.worker.pages import Pages
 from tests.waiting import until
 from worker.topology import declare
 
@@ -81,6 +82,27 @@ async def test_a_row_that_the_broker_refuses_stops_no_other(unheard: World) -> N
         await until(only_the_large_one_is_left)
         assert await unpublishable(address) == 1
     assert {event["data"]["contact"]["message_id"] for event in events} == {f"m-{n}" for n in range(400)}
+
+
+async def test_a_broker_that_refuses_for_a_while(unheard: World) -> None:
+    """A subscriber's queue is full and refuses: nothing is taken for published, and all comes once there is room."""
+    await open_source(unheard.engine, "s", {"Olga": (1, 1000)})
+    channel = unheard.bot.channel
+    full = await channel.declare_queue(exclusive=True, arguments={"x-max-length": 5, "x-overflow": "reject-publish"})
+    await full.bind(f"{unheard.topology.prefix}assignments", "#")
+    async with unheard.worker() as address:
+        await unheard.bot.publish([message(body("s", f"lead-{n}"), f"m-{n}") for n in range(40)])
+        await Pages(address).until(lambda problems: "could not take" in problems.get("publisher", ""))
+        assert await count(unheard.engine, outbox) > 0
+        subscriber = await subscribe(channel, unheard.topology.prefix)
+        await full.unbind(f"{unheard.topology.prefix}assignments", "#")
+
+        async def published() -> bool:
+            return await count(unheard.engine, outbox) == 0
+
+        await until(published)
+    assert await count(unheard.engine, contacts) == 40
+    assert len(subscriber.events) == len({event["id"] for event in subscriber.events}) > 0
 
 
 async def test_a_log_that_was_deleted_comes_back(unheard: World) -> None:
