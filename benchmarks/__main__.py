@@ -10,15 +10,13 @@ import uvloop
 from rich.console import Console
 
 from benchmarks import growth, latency, report, serving, throughput
-from benchmarks.arena import Arena, Contestant
+from benchmarks.arena import Arena
 from benchmarks.report import Results, middle
 from benchmarks.throughput import CEILING, CONTESTANTS, OURS_POSTGRESQL, OURS_SQLITE
 from benchmarks.workload import Size
 from devservices.broker import broker
 from devservices.postgres import postgres
 
-NAIVE_PART = 10
-"""A rate of one transaction per message needs fewer messages to be known; it only falls with more."""
 LOADS = (0.1, 0.5, 0.9)
 SECONDS = 15
 OFFICE_CLOSES = 300
@@ -41,7 +39,7 @@ def main(
     backlog: Annotated[int, typer.Option(help="messages on the broker while memory is measured")] = 1_000_000,
     out: Annotated[Path, typer.Option(help="where the figures go, as JSON")] = Path("bench.json"),
 ) -> None:
-    """Measure ours beside the ceiling and naive workers: about half an hour."""
+    """Measure ours beside the ceiling and naive workers: about forty minutes."""
     console = Console()
     with broker(control=True) as own_broker, postgres(control=True) as server:
         arena = Arena(own_broker, server, Path(tempfile.mkdtemp(prefix="contacts-bench-")))
@@ -57,11 +55,8 @@ async def _measure(arena: Arena, parts: set[Part], size: Size, rounds: int, back
     def say(line: str) -> None:
         console.print(line, highlight=False)
 
-    def size_of(contestant: Contestant) -> Size:
-        return Size(size.messages // NAIVE_PART) if contestant.naive else size
-
     if Part.THROUGHPUT in parts:
-        results.throughput = await throughput.interleaved(arena, CONTESTANTS, size_of, rounds, say)
+        results.throughput = await throughput.interleaved(arena, CONTESTANTS, size, rounds, say)
     if Part.LATENCY in parts:
         results.latency = await latency.beside_the_ceiling(
             arena, (OURS_SQLITE, OURS_POSTGRESQL), CEILING, LOADS, SECONDS, say

@@ -48,15 +48,16 @@ class Run:
 async def interleaved(
     arena: Arena,
     contestants: Sequence[Contestant],
-    size_of: Callable[[Contestant], Size],
+    size: Size,
     rounds: int,
     say: Callable[[str], None],
 ) -> list[Run]:
-    """Every contestant in turn, as often as there are rounds."""
+    """Every contestant in turn, as often as there are rounds; the naive ones once, since they take minutes."""
     runs = []
     for round_ in range(1, rounds + 1):
         for contestant in contestants:
-            size = size_of(contestant)
+            if contestant.naive and round_ > 1:
+                continue
             async with arena.ground(contestant, size) as ground:
                 runs.append(await measure(ground, list(letters(size, round_)), round_))
             say(f"round {round_}: {contestant.name:30} {runs[-1].per_second:8.0f}/s {runs[-1].cpu:6.0f} µs of CPU")
