@@ -1,5 +1,6 @@
 """`python -m benchmarks`: measures everything on a broker and a PostgreSQL of its own; `make bench`."""
 
+import signal
 import tempfile
 from enum import StrEnum
 from pathlib import Path
@@ -41,6 +42,8 @@ def main(
 ) -> None:
     """Measure ours beside the ceiling and naive workers: about forty minutes."""
     console = Console()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # so that what was started here ends with us
     with broker(control=True) as own_broker, postgres(control=True) as server:
         arena = Arena(own_broker, server, Path(tempfile.mkdtemp(prefix="contacts-bench-")))
         results = uvloop.run(_measure(arena, set(only or Part), Size(messages=messages), rounds, backlog, console))

@@ -16,7 +16,6 @@ OURS_4 = Contestant("ours, PostgreSQL, 4 workers", "worker", "postgresql", 4)
 NAIVE, FASTSTREAM = "benchmarks.contestants.naive_worker", "benchmarks.contestants.faststream_worker"
 NAIVE_SQLITE = Contestant("naive, SQLite", NAIVE, "sqlite", naive=True)
 NAIVE_POSTGRESQL = Contestant("naive, PostgreSQL", NAIVE, "postgresql", naive=True)
-FASTSTREAM_SQLITE = Contestant("FastStream, SQLite", FASTSTREAM, "sqlite", naive=True)
 FASTSTREAM_POSTGRESQL = Contestant("FastStream, PostgreSQL", FASTSTREAM, "postgresql", naive=True)
 
 CONTESTANTS = (
@@ -28,7 +27,6 @@ CONTESTANTS = (
     OURS_4,
     NAIVE_SQLITE,
     NAIVE_POSTGRESQL,
-    FASTSTREAM_SQLITE,
     FASTSTREAM_POSTGRESQL,
 )
 
