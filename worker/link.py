@@ -125,6 +125,9 @@ async def connect(url: URL, name: str) -> AbstractConnection:
             await connection.connect({"connection_name": f"contact-distribution {name}"})
     except TimeoutError:
         raise ConnectionLost(f"no answer within {CONNECT_SECONDS} s") from None
+    except StopAsyncIteration:
+        # What the library says where a proxy takes connections and has no broker behind it.
+        raise ConnectionLost("hung up before it said anything") from None
     except asyncio.CancelledError:
         if _wanted():
             raise

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from random import Random
 
@@ -15,6 +15,7 @@ from yarl import URL
 
 from devservices.broker import Broker, broker
 from tests.clients import PATIENCE_SECONDS
+from tests.waiting import until
 from worker.addresses import parse
 from worker.link import Link, NoBroker, open_connection
 from worker.status import Status
@@ -140,25 +141,21 @@ async def test_what_is_not_about_the_connection(brokers: list[Broker]) -> None:
         await Link(brokers[0].url, "publisher", Status(), Random(3)).run(serve)
 
 
-def silent() -> AbstractAsyncContextManager[asyncio.Server]:
-    """Something that takes connections and never says a word."""
+@asynccontextmanager
+async def answering(answer: Callable[[asyncio.StreamReader], Awaitable[bytes]]) -> AsyncIterator[int]:
+    """Something that takes connections, says this and hangs up; gives its port."""
 
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await answer(reader))
         writer.close()
 
-    @asynccontextmanager
-    async def serving() -> AsyncIterator[asyncio.Server]:
-        async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
-            yield server
-
-    return serving()
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
 
 
 async def test_stop_while_connecting() -> None:
     """Being asked to stop ends at once even the wait for a broker that does not answer."""
-    async with silent() as server:
-        port = server.sockets[0].getsockname()[1]
+    async with answering(asyncio.StreamReader.read) as port:
         link = Link(f"amqp://127.0.0.1:{port}/", "publisher", Status(), Random(3))
         running = asyncio.create_task(link.run(Served().serve))
         await asyncio.wait({running}, timeout=0.5)
@@ -167,6 +164,27 @@ async def test_stop_while_connecting() -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await running
         assert asyncio.get_running_loop().time() - started < 5
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"A", b"AMQP\x00\x00\x09\x01", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x01\x00\x00\xff", b"\x00" * 20]
+)
+async def test_no_broker_behind_the_address(brokers: list[Broker], said: bytes) -> None:
+    """A proxy without a broker, or another program, is a broker that is away, whatever it says: the next is tried."""
+
+    async def answer(_: asyncio.StreamReader) -> bytes:
+        return said
+
+    served, status = Served(), Status()
+    async with answering(answer) as port:
+        async with linked(f"amqp://guest:guest@127.0.0.1:{port}/", served.serve, status):
+
+            async def told() -> bool:
+                return f"127.0.0.1:{port}: " in status.problems.get("publisher", "")
+
+            await until(told)
+        async with linked(f"amqp://guest:guest@127.0.0.1:{port}/,{brokers[0].url}", served.serve):
+            await served.until(lambda ports: len(ports) == 1)
 
 
 async def test_no_password_in_any_log(brokers: list[Broker], caplog: pytest.LogCaptureFixture) -> None:
