@@ -1,5 +1,10 @@
 """What a person sees when the worker cannot start, or cannot work yet."""
 
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 import pytest
 
 from tests.e2e.conftest import Programs, free_port
@@ -60,6 +65,32 @@ async def test_no_broker(programs: Programs) -> None:
     assert worker.child.returncode is None
     assert await worker.terminate() == 0
     assert not any("hush" in line for line in worker.printed)
+
+
+@contextmanager
+def proxy_without_a_broker() -> Iterator[int]:
+    """Takes connections and hangs up at once; from a thread, so that the end comes with the beginning. Gives its port."""
+
+    def hang_up() -> None:
+        with suppress(OSError):
+            while True:
+                listening.accept()[0].close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+async def test_proxy_without_a_broker(programs: Programs) -> None:
+    """A proxy whose broker is away, which hangs up before a word is said, is a broker that is away."""
+    with proxy_without_a_broker() as port:
+        worker = await programs.start("worker", AMQP_URL=f"amqp://127.0.0.1:{port}/")
+        await worker.until_printed("hung up before it said anything")
+        assert worker.child.returncode is None
+        assert await worker.terminate() == 0
 
 
 async def test_port_in_use(programs: Programs) -> None:
