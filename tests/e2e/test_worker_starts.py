@@ -69,7 +69,7 @@ async def test_no_broker(programs: Programs) -> None:
 
 @contextmanager
 def proxy_without_a_broker() -> Iterator[int]:
-    """Takes connections and hangs up at once; from a thread, so that the end comes with the beginning. Gives its port."""
+    """Hangs up at once, from a thread, so that the end comes with the beginning. Gives its port."""
 
     def hang_up() -> None:
         with suppress(OSError):
