@@ -7,6 +7,7 @@ checks        whether a contestant did its work right
 throughput    contacts per second, interleaved
 latency       from a bot's publish to the event at a subscriber, by the clock
 growth        the same with much in the database, many operators, many waiting
+waiting       for what sets no event
 serving       from a place freed over HTTP to the event at a subscriber
 report        tables, and JSON
 """

@@ -19,6 +19,7 @@ import psutil
 from aiormq.abc import AbstractChannel
 
 from benchmarks.contestants import naive
+from benchmarks.waiting import PATIENCE_SECONDS
 from benchmarks.workload import Letter, Size, open_business, publish
 from devservices.broker import Broker
 from devservices.postgres import Postgres
@@ -28,7 +29,6 @@ from worker.topology import Topology, declare
 
 Backend = Literal["sqlite", "postgresql", ""]
 LOG_MAX_AGE = "7D"
-PATIENCE_SECONDS = 900
 LOOK_SECONDS = 0.02
 KEPT = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "HOME", "TMPDIR", "TZ")}
 
@@ -46,11 +46,6 @@ class Contestant:
     backend: Backend = ""
     workers: int = 1
     naive: bool = False
-
-    @property
-    def ours(self) -> bool:
-        """Whether it is the product."""
-        return self.module == "worker"
 
 
 @dataclass

@@ -17,12 +17,14 @@ from benchmarks.history import History
 from benchmarks.latency import Clients, Latency
 from benchmarks.office import LISTS, office
 from benchmarks.throughput import OURS_POSTGRESQL, OURS_SQLITE, Run, measure
+from benchmarks.waiting import PATIENCE_SECONDS, until
 from benchmarks.workload import Size, letters
 from distribution.store.engine import create_engine, reading
 
 BACKLOG_PART = 2_000
 BACKLOG_IN_FLIGHT = 20_000
 READS = 40
+SAMPLE_SECONDS = 0.1
 LATENCY_SECONDS = 10
 Say = Callable[[str], None]
 
@@ -135,10 +137,11 @@ async def memory_under_backlog(arena: Arena, backlog: int, say: Say) -> dict[str
             say(f"{backlog} messages are on the broker")
             await ground.start()
             most, told = 0, 0
-            while told < min(backlog, 40_000):
-                told = await ground.told()
-                most = max(most, ground.usage()[1])
-                await asyncio.sleep(0.1)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while told < min(backlog, 40_000):
+                    told = await ground.told()
+                    most = max(most, ground.usage()[1])
+                    await asyncio.sleep(SAMPLE_SECONDS)
             found[contestant.name] = most / 2**20
             say(f"{contestant.name}: {found[contestant.name]:.0f} MiB")
             await ground.stop()
@@ -152,7 +155,5 @@ async def _pile_up(arena: Arena, ground: Ground, number: int) -> None:
         rest = letters(Size(messages=number), seed=3)
         while part := list(islice(rest, BACKLOG_PART)):
             await clients.send(part)
-            while clients.sent - clients.confirmed > BACKLOG_IN_FLIGHT:  # noqa: ASYNC110 - cheaper than an event each
-                await asyncio.sleep(latency.TICK_SECONDS)
-        while clients.confirmed < number:  # noqa: ASYNC110 - the same
-            await asyncio.sleep(latency.TICK_SECONDS)
+            await until(lambda: clients.sent - clients.confirmed <= BACKLOG_IN_FLIGHT)
+        await until(lambda: clients.confirmed >= number)

@@ -14,11 +14,11 @@ import aiormq
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
-from benchmarks.arena import PATIENCE_SECONDS, Arena, Contestant, Ground
+from benchmarks.arena import Arena, Contestant, Ground
+from benchmarks.waiting import TICK_SECONDS, until
 from benchmarks.workload import Letter, Size, letters
 from worker.channels import ConsumingChannel, PublishingChannel, Word
 
-TICK_SECONDS = 0.002
 LATE_SECONDS = 0.01
 IN_FLIGHT = 500
 WARM_UP = 500
@@ -65,9 +65,7 @@ class Clients:
 
     async def until_heard(self, number: int) -> None:
         """Wait until so many events have come."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(self.heard) < number:  # noqa: ASYNC110 - looking is cheaper than an event for each message
-                await asyncio.sleep(TICK_SECONDS)
+        await until(lambda: len(self.heard) >= number)
 
     def _confirm(self, _message_id: str, _word: Word) -> None:
         self.confirmed += 1

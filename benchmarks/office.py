@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import httpx2
 
-from benchmarks.arena import KEPT, PATIENCE_SECONDS, Ground
+from benchmarks.arena import KEPT, Ground
+from benchmarks.waiting import PATIENCE_SECONDS
 
 TOKEN = "bench"  # noqa: S105 - of an API that lives as long as the run
 LISTS = (

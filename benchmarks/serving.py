@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import aiormq
 from aiormq.abc import DeliveredMessage
 
-from benchmarks.arena import PATIENCE_SECONDS, Arena, Contestant
+from benchmarks.arena import Arena, Contestant
 from benchmarks.office import office
+from benchmarks.waiting import PATIENCE_SECONDS, until
 from benchmarks.workload import Size, letters
 from worker.channels import ConsumingChannel
 
@@ -46,8 +47,7 @@ async def serve(arena: Arena, contestant: Contestant, closes: int) -> Serving:
         await ground.start()
         waits = []
         async with office(ground) as http, asyncio.timeout(PATIENCE_SECONDS):
-            while everything < WAITING:  # noqa: ASYNC110 - looked at a few times
-                await asyncio.sleep(0.05)
+            await until(lambda: everything >= WAITING)
             contact_id, _ = await assigned.get()
             for _ in range(closes):
                 begun = loop.time()
