@@ -19,7 +19,7 @@ from distribution.store.contacts import ACTIVE, CLOSED, WAITING
 from distribution.store.decisions import Decision
 from distribution.store.leads import Lead
 from distribution.store.outbox import Publication, publication_of
-from distribution.store.rows import values_table
+from distribution.store.rows import UUIDS
 from distribution.store.tables import contacts, decisions, leads, operators, sources
 
 SENTENCES = {BY_HAND: "Given by hand.", FORCED: "Given by hand, over the limit."}
@@ -41,7 +41,8 @@ async def _events_again(
 ) -> list[Publication]:
     if not contact_ids:
         return []
-    wanted = values_table(conn, "wanted", ("id", sa.Uuid(), sorted(contact_ids)))
+    dialect = conn.dialect.name
+    wanted = UUIDS.table(dialect)
     c, d, o = contacts.c, decisions.c, operators.c
     rows = await conn.execute(
         sa.select(
@@ -53,7 +54,8 @@ async def _events_again(
         .join(decisions, sa.and_(d.contact_id == c.id, which))
         .join(leads, leads.c.id == c.lead_id)
         .join(sources, sources.c.id == c.source_id)
-        .outerjoin(operators, o.id == d.operator_id)
+        .outerjoin(operators, o.id == d.operator_id),
+        UUIDS.bound(dialect, sorted(contact_ids)),
     )  # fmt: skip
     return [_event_again(row) for row in rows]
 

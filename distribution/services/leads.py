@@ -14,8 +14,8 @@ from distribution.store.contacts import FIELDS as CONTACT_FIELDS
 from distribution.store.contacts import Contact
 from distribution.store.leads import Lead
 from distribution.store.pages import Page, cut
-from distribution.store.rows import values_table
-from distribution.store.tables import NumberedId, contacts, leads
+from distribution.store.rows import IDS
+from distribution.store.tables import contacts, leads
 
 Detail = Literal["phone", "email"]
 
@@ -120,7 +120,8 @@ async def _add_contacts(conn: AsyncConnection, found: Sequence[LeadShown]) -> No
     if not found:
         return
     by_id = {lead.id: lead for lead in found}
-    wanted = values_table(conn, "wanted", ("id", NumberedId, sorted(by_id)))
+    dialect = conn.dialect.name
+    wanted = IDS.table(dialect)
     other = contacts.alias("other")
     oldest = (
         sa.select(other.c.id)
@@ -134,7 +135,8 @@ async def _add_contacts(conn: AsyncConnection, found: Sequence[LeadShown]) -> No
     rows = await conn.execute(
         sa.select(*CONTACT_FIELDS)
         .join(stretch, sa.and_(contacts.c.lead_id == stretch.c.id, contacts.c.id >= stretch.c.oldest))
-        .order_by(contacts.c.id.desc())
+        .order_by(contacts.c.id.desc()),
+        IDS.bound(dialect, sorted(by_id)),
     )
     for row in rows:
         contact = Contact(*row)

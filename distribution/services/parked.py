@@ -17,7 +17,7 @@ from distribution.services.edits import Edit
 from distribution.services.replay import Replayed, drop, open_row, replay_code, replay_one
 from distribution.store.pages import Page, cut
 from distribution.store.parked import FIELDS, Parked
-from distribution.store.rows import values_table
+from distribution.store.rows import UUIDS
 from distribution.store.tables import parked_messages
 
 PAGE_BYTES = 8 * 1024 * 1024
@@ -104,6 +104,9 @@ def _fitting(sizes: Sequence[int]) -> int:
 async def _by_ids(conn: AsyncConnection, ids: Sequence[UUID]) -> list[Parked]:
     if not ids:
         return []
-    wanted = values_table(conn, "wanted", ("id", sa.Uuid(), ids))
-    rows = await conn.execute(sa.select(*FIELDS).join(wanted, parked_messages.c.id == wanted.c.id))
+    dialect = conn.dialect.name
+    wanted = UUIDS.table(dialect)
+    rows = await conn.execute(
+        sa.select(*FIELDS).join(wanted, parked_messages.c.id == wanted.c.id), UUIDS.bound(dialect, ids)
+    )
     return sorted((Parked(*row) for row in rows), key=attrgetter("id"), reverse=True)

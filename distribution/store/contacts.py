@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.leads import Lead
-from distribution.store.rows import columns_of, insert_rows, values_table
+from distribution.store.rows import IDS, UUIDS, Values, columns_of, insert_rows
 from distribution.store.tables import NumberedId, contacts, decisions, leads, operators
 
 WAITING, ACTIVE, CLOSED = "waiting", "active", "closed"
@@ -51,31 +52,47 @@ class Waiting(NamedTuple):
     previous: OperatorName | None
 
 
+CHANGING = ("operator_id", "status", "sequence", "assigned_at", "closed_at")
 FIELDS = tuple(contacts.c[name] for name in Contact.__slots__)
 LEAD_FIELDS = (leads.c.external_id, leads.c.phone, leads.c.email)
+KEYS = Values("keys", source_id=NumberedId, message_id=sa.Text())
+IS_WAITING = contacts.c.status == sa.literal_column("'waiting'")
+"""Written out, since a parameter would keep PostgreSQL from seeing that the partial index fits."""
 
 
 async def by_keys(conn: AsyncConnection, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Contact]:
     """The contacts that were submitted with these (source id, message_id) keys."""
-    wanted = _keys_table(conn, keys)
-    c = contacts.c
-    rows = await conn.execute(
-        sa.select(*FIELDS).join(wanted, sa.and_(c.source_id == wanted.c.source_id, c.message_id == wanted.c.message_id))
-    )
+    dialect = conn.dialect.name
+    source_ids, message_ids = [source_id for source_id, _ in keys], [message_id for _, message_id in keys]
+    rows = await conn.execute(_by_keys(dialect), KEYS.bound(dialect, source_ids, message_ids))
     return {(row.source_id, row.message_id): Contact(*row) for row in rows}
+
+
+@cache
+def _by_keys(dialect: str) -> sa.Select[*tuple[Any, ...]]:
+    c, wanted = contacts.c, KEYS.table(dialect)
+    return sa.select(*FIELDS).join(
+        wanted, sa.and_(c.source_id == wanted.c.source_id, c.message_id == wanted.c.message_id)
+    )
 
 
 async def by_ids(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Contact]:
     """Contacts by id."""
-    wanted = values_table(conn, "wanted", ("id", sa.Uuid(), sorted(ids)))
-    rows = await conn.execute(sa.select(*FIELDS).join(wanted, contacts.c.id == wanted.c.id))
+    dialect = conn.dialect.name
+    rows = await conn.execute(_by_ids(dialect), UUIDS.bound(dialect, sorted(ids)))
     return {row.id: Contact(*row) for row in rows}
+
+
+@cache
+def _by_ids(dialect: str) -> sa.Select[*tuple[Any, ...]]:
+    wanted = UUIDS.table(dialect)
+    return sa.select(*FIELDS).join(wanted, contacts.c.id == wanted.c.id)
 
 
 async def oldest_waiting(conn: AsyncConnection, source_id: int, after: UUID | None, limit: int) -> list[Waiting]:
     """The next waiting contacts of a source, oldest first."""
     c = contacts.c
-    query = _with_leads().where(c.source_id == source_id, c.status == sa.literal_column("'waiting'")).limit(limit)
+    query = _with_leads().where(c.source_id == source_id, IS_WAITING).limit(limit)
     if after is not None:
         query = query.where(c.id > after)
     return [_waiting(row) for row in await conn.execute(query)]
@@ -84,9 +101,7 @@ async def oldest_waiting(conn: AsyncConnection, source_id: int, after: UUID | No
 async def count_older_waiting(conn: AsyncConnection, contact: Contact, up_to: int) -> int:
     """How many contacts of its source wait longer than this one; counted no further than `up_to`."""
     c = contacts.c
-    older = sa.select(c.id).where(
-        c.source_id == contact.source_id, c.status == sa.literal_column("'waiting'"), c.id < contact.id
-    )
+    older = sa.select(c.id).where(c.source_id == contact.source_id, IS_WAITING, c.id < contact.id)
     counted = sa.select(sa.func.count()).select_from(older.limit(up_to).subquery())
     return (await conn.execute(counted)).scalar_one()
 
@@ -100,9 +115,9 @@ async def oldest_active(conn: AsyncConnection, operator_id: int, limit: int) -> 
 
 async def with_leads(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Waiting]:
     """Contacts by id, each with its lead and, where it waits again, who had it before."""
-    wanted = values_table(conn, "wanted", ("id", sa.Uuid(), sorted(ids)))
-    query = _with_leads().where(contacts.c.id.in_(sa.select(wanted.c.id)))
-    return {row.id: _waiting(row) for row in await conn.execute(query)}
+    dialect = conn.dialect.name
+    query = _with_leads().where(contacts.c.id.in_(sa.select(UUIDS.table(dialect).c.id)))
+    return {row.id: _waiting(row) for row in await conn.execute(query, UUIDS.bound(dialect, sorted(ids)))}
 
 
 def _with_leads() -> sa.Select[*tuple[Any, ...]]:
@@ -125,8 +140,14 @@ def _waiting(row: Sequence[Any]) -> Waiting:
 
 async def last_operators(conn: AsyncConnection, lead_ids: Iterable[int]) -> dict[int, int]:
     """Per lead, the operator who had its newest contact that had one."""
-    wanted = values_table(conn, "wanted", ("id", NumberedId, sorted(lead_ids)))
-    c = contacts.c
+    dialect = conn.dialect.name
+    rows = await conn.execute(_last_operators(dialect), IDS.bound(dialect, sorted(lead_ids)))
+    return {lead_id: operator_id for lead_id, operator_id in rows if operator_id is not None}
+
+
+@cache
+def _last_operators(dialect: str) -> sa.Select[int, int | None]:
+    c, wanted = contacts.c, IDS.table(dialect)
     newest = (
         sa.select(c.operator_id)
         .where(c.lead_id == wanted.c.id, c.operator_id.is_not(None))
@@ -134,8 +155,7 @@ async def last_operators(conn: AsyncConnection, lead_ids: Iterable[int]) -> dict
         .limit(1)
         .scalar_subquery()
     )
-    rows = await conn.execute(sa.select(wanted.c.id, newest))
-    return {lead_id: operator_id for lead_id, operator_id in rows if operator_id is not None}
+    return sa.select(wanted.c.id, newest)
 
 
 async def insert(conn: AsyncConnection, new: Sequence[Contact]) -> None:
@@ -147,22 +167,17 @@ async def update(conn: AsyncConnection, changed: Sequence[Contact]) -> None:
     """Write what can change of contacts that were read under lock."""
     if not changed:
         return
-    names = ("operator_id", "status", "sequence", "assigned_at", "closed_at")
-    statement = (
+    rows: list[dict[str, Any]] = [
+        {"contact_id": contact.id, **{f"new_{name}": getattr(contact, name) for name in CHANGING}}
+        for contact in changed
+    ]
+    await conn.execute(_update(), rows)
+
+
+@cache
+def _update() -> sa.Update:
+    return (
         sa.update(contacts)
         .where(contacts.c.id == sa.bindparam("contact_id"))
-        .values({name: sa.bindparam(f"new_{name}") for name in names})
-    )
-    rows: list[dict[str, Any]] = [
-        {"contact_id": contact.id, **{f"new_{name}": getattr(contact, name) for name in names}} for contact in changed
-    ]
-    await conn.execute(statement, rows)
-
-
-def _keys_table(conn: AsyncConnection, keys: Sequence[tuple[int, str]]) -> Any:
-    return values_table(
-        conn,
-        "keys",
-        ("source_id", NumberedId, [source_id for source_id, _ in keys]),
-        ("message_id", sa.Text(), [message_id for _, message_id in keys]),
+        .values({name: sa.bindparam(f"new_{name}") for name in CHANGING})
     )

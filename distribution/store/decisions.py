@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.selection.record import Record
-from distribution.store.rows import columns_of, insert_rows
+from distribution.store.rows import POSTGRESQL, columns_of, insert_rows
 from distribution.store.tables import decision_batches, decisions, rosters
 
 
@@ -38,13 +39,14 @@ async def insert_batch(conn: AsyncConnection, batch_id: UUID, record: Record) ->
     """Keep a record; its roster is kept once for all records that share it."""
     roster = _compact(record.roster)
     digest = blake2b(roster.encode(), digest_size=16).digest()
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    await conn.execute(
-        insert(rosters).on_conflict_do_nothing(index_elements=["digest"]), {"digest": digest, "body": roster}
-    )
-    await conn.execute(
-        sa.insert(decision_batches), {"id": batch_id, "roster": digest, "body": _compact(record.to_data())}
-    )
+    await conn.execute(_insert_roster(conn.dialect.name), {"digest": digest, "body": roster})
+    await insert_rows(conn, decision_batches, [{"id": batch_id, "roster": digest, "body": _compact(record.to_data())}])
+
+
+@cache
+def _insert_roster(dialect: str) -> sa.Insert:
+    insert = postgresql.insert if dialect == POSTGRESQL else sqlite.insert
+    return insert(rosters).on_conflict_do_nothing(index_elements=["digest"])
 
 
 async def insert(conn: AsyncConnection, new: Sequence[Decision]) -> None:

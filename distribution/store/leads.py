@@ -1,16 +1,17 @@
 """Leads: found by external_id or made; blanks are filled, nothing is overwritten."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.rows import columns_of, values_table
-from distribution.store.tables import NumberedId, leads
+from distribution.store.rows import IDS, POSTGRESQL, TEXTS, columns_of
+from distribution.store.tables import leads
 
 
 @dataclass(slots=True)
@@ -60,44 +61,63 @@ def _has_news(lead: Lead, details: Details) -> bool:
 
 
 async def _by_external_id(conn: AsyncConnection, external_ids: list[str]) -> dict[str, Lead]:
-    wanted = values_table(conn, "wanted", ("external_id", sa.Text(), external_ids))
-    c = leads.c
-    rows = await conn.execute(
-        sa.select(c.id, c.external_id, c.phone, c.email).where(c.external_id.in_(sa.select(wanted.c.external_id)))
-    )
+    dialect = conn.dialect.name
+    rows = await conn.execute(_select_by_external_id(dialect), TEXTS.bound(dialect, external_ids))
     return {row.external_id: Lead(*row) for row in rows}
 
 
+@cache
+def _select_by_external_id(dialect: str) -> sa.Select[int, str, str | None, str | None]:
+    c, wanted = leads.c, TEXTS.table(dialect)
+    return sa.select(c.id, c.external_id, c.phone, c.email).where(c.external_id.in_(sa.select(wanted.c.text)))
+
+
 async def _insert(conn: AsyncConnection, new: list[tuple[str, Details]], now: datetime) -> None:
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
     rows = [{"external_id": key, "created_at": now, **columns_of(details)} for key, details in new]
-    await conn.execute(insert(leads).on_conflict_do_nothing(index_elements=["external_id"]), rows)
+    await conn.execute(_insert_unknown(conn.dialect.name), rows)
+
+
+@cache
+def _insert_unknown(dialect: str) -> sa.Insert:
+    insert = postgresql.insert if dialect == POSTGRESQL else sqlite.insert
+    return insert(leads).on_conflict_do_nothing(index_elements=["external_id"])
 
 
 async def _fill(conn: AsyncConnection, blank: list[Lead], wanted: Mapping[str, Details]) -> None:
     """Locked and read again first: what another worker filled meanwhile stays, and events say what is stored."""
     if not blank:
         return
-    ids = values_table(conn, "blank", ("id", NumberedId, sorted(lead.id for lead in blank)))
-    names = [field.name for field in fields(Details)]
-    c = leads.c
-    rows = await conn.execute(
-        sa.select(c.id, *[c[name] for name in names])
-        .where(c.id.in_(sa.select(ids.c.id)))
-        .order_by(c.id)
-        .with_for_update(key_share=True)
-    )
+    dialect = conn.dialect.name
+    rows = await conn.execute(_lock(dialect), IDS.bound(dialect, sorted(lead.id for lead in blank)))
     stored = {row.id: Details(*row[1:]) for row in rows}
     for lead in blank:
         details = stored[lead.id]
         details.add(wanted[lead.external_id])
         lead.phone, lead.email = details.phone, details.email
     await conn.execute(
-        sa.update(leads)
-        .where(c.id == sa.bindparam("lead_id"))
-        .values({name: sa.bindparam(f"new_{name}") for name in names}),
+        _update(),
         [
             {"lead_id": lead_id, **{f"new_{name}": value for name, value in columns_of(details).items()}}
             for lead_id, details in stored.items()
         ],
+    )
+
+
+@cache
+def _lock(dialect: str) -> sa.Select[*tuple[Any, ...]]:
+    c, ids = leads.c, IDS.table(dialect)
+    return (
+        sa.select(c.id, *[c[name] for name in Details.__slots__])
+        .where(c.id.in_(sa.select(ids.c.id)))
+        .order_by(c.id)
+        .with_for_update(key_share=True)
+    )
+
+
+@cache
+def _update() -> sa.Update:
+    return (
+        sa.update(leads)
+        .where(leads.c.id == sa.bindparam("lead_id"))
+        .values({name: sa.bindparam(f"new_{name}") for name in Details.__slots__})
     )

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.pages import Page, cut
-from distribution.store.rows import values_table
-from distribution.store.tables import NumberedId, contacts, decisions, operators
+from distribution.store.rows import IDS
+from distribution.store.tables import contacts, decisions, operators
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,12 @@ async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[Ope
 
 async def names(conn: AsyncConnection, ids: Collection[int]) -> dict[int, str]:
     """Names by id."""
-    wanted = values_table(conn, "wanted", ("id", NumberedId, sorted(ids)))
-    rows = await conn.execute(sa.select(operators.c.id, operators.c.name).join(wanted, operators.c.id == wanted.c.id))
+    dialect = conn.dialect.name
+    wanted = IDS.table(dialect)
+    rows = await conn.execute(
+        sa.select(operators.c.id, operators.c.name).join(wanted, operators.c.id == wanted.c.id),
+        IDS.bound(dialect, sorted(ids)),
+    )
     return {row.id: row.name for row in rows}
 
 

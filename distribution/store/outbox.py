@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from distribution.events import Change, body_of
-from distribution.store.rows import columns_of, insert_rows, values_table
+from distribution.store.rows import UUIDS, columns_of, insert_rows
 from distribution.store.tables import outbox
 
 
@@ -37,6 +40,7 @@ class Claim:
 
 
 FIELDS = tuple(outbox.c[name] for name in Publication.__slots__)
+FREE = sa.or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < sa.bindparam("now"))
 
 
 def publication_of(change: Change, traceparent: str | None) -> Publication:
@@ -70,46 +74,60 @@ async def insert(conn: AsyncConnection, publications: Sequence[Publication], cla
 
 async def claim(conn: AsyncConnection, claim: Claim, now: float, limit: int) -> list[Publication]:
     """Take up to `limit` free rows whose contact has nothing older left in the outbox, oldest first."""
+    taken = await conn.execute(_claim(), {"now": now, "most": limit, "by": claim.by, "until": claim.until})
+    return sorted((Publication(*row) for row in taken), key=lambda p: p.id)
+
+
+@cache
+def _claim() -> ReturningUpdate[*tuple[Any, ...]]:
     older = outbox.alias("older")
     blocked = sa.exists().where(
         older.c.contact_id == outbox.c.contact_id,
         older.c.reply == sa.false(),
         older.c.sequence < outbox.c.sequence,
     )
-    free = sa.or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < now)
     chosen = (
         sa.select(outbox.c.id)
-        .where(free, sa.or_(outbox.c.reply, ~blocked))
+        .where(FREE, sa.or_(outbox.c.reply, ~blocked))
         .order_by(outbox.c.id)
-        .limit(limit)
+        .limit(sa.bindparam("most", type_=sa.Integer))
         .with_for_update(skip_locked=True)
     )
-    taken = await conn.execute(
+    return (
         sa.update(outbox)
         .where(outbox.c.id.in_(chosen))
-        .values(claimed_by=claim.by, claimed_until=claim.until)
+        .values(claimed_by=sa.bindparam("by"), claimed_until=sa.bindparam("until"))
         .returning(*FIELDS)
     )
-    return sorted((Publication(*row) for row in taken), key=lambda p: p.id)
 
 
 async def delete(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
     """Forget what the broker has confirmed."""
-    done = values_table(conn, "done", ("id", sa.Uuid(), ids))
-    await conn.execute(sa.delete(outbox).where(outbox.c.id.in_(sa.select(done.c.id))))
+    if ids:
+        dialect = conn.dialect.name
+        await conn.execute(_delete(dialect), UUIDS.bound(dialect, ids))
+
+
+@cache
+def _delete(dialect: str) -> sa.Delete:
+    return sa.delete(outbox).where(outbox.c.id.in_(sa.select(UUIDS.table(dialect).c.id)))
 
 
 async def settle(conn: AsyncConnection, done: Sequence[UUID], aside: Sequence[UUID], until: float) -> None:
     """Forget what the broker has confirmed; keep what cannot be published from being claimed for a while."""
-    if done:
-        await delete(conn, done)
+    await delete(conn, done)
     if aside:
-        ids = values_table(conn, "aside", ("id", sa.Uuid(), aside))
-        held = outbox.c.id.in_(sa.select(ids.c.id))
-        await conn.execute(sa.update(outbox).where(held).values(claimed_by=None, claimed_until=until))
+        dialect = conn.dialect.name
+        held = outbox.c.id.in_(sa.select(UUIDS.table(dialect).c.id))
+        statement = sa.update(outbox).where(held).values(claimed_by=None, claimed_until=until)
+        await conn.execute(statement, UUIDS.bound(dialect, aside))
 
 
 async def any_free(conn: AsyncConnection, now: float) -> bool:
     """Whether there is anything to claim; a read, so that an idle relay writes nothing."""
-    free = sa.or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < now)
-    return bool(await conn.scalar(sa.select(sa.exists().where(free))))
+    return bool(await conn.scalar(_any_free(), {"now": now}))
+
+
+@cache
+def _any_free() -> sa.Select[bool]:
+    return sa.select(sa.exists().where(FREE))

@@ -1,14 +1,21 @@
 """Locks and reads the operators and sources that a transaction decides over."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import StalePool
 from distribution.selection.pool import SMOOTH_WEIGHTED, Operator, Pool, Source
-from distribution.store.rows import values_table
+from distribution.store.contacts import IS_WAITING
+from distribution.store.rows import IDS, TEXTS, Values
 from distribution.store.tables import MAX_ID, NumberedId, contacts, operators, source_operators, sources
+
+HOLDERS = Values("holders", id=NumberedId)
+CHANGES = Values("changes", operator_id=NumberedId, by=sa.Integer(), forced=sa.Integer())
+DEFICITS = Values("deficits", source_id=NumberedId, operator_id=NumberedId, deficit=sa.Double())
 
 
 async def lock_pool(
@@ -55,17 +62,20 @@ async def read_pool(conn: AsyncConnection, source_id: int) -> Pool:
 
 async def sources_with_waiting(conn: AsyncConnection, source_ids: Iterable[int]) -> set[int]:
     """Which of the sources have at least one waiting contact."""
-    wanted = values_table(conn, "wanted", ("id", NumberedId, sorted(source_ids)))
-    one = sa.exists().where(contacts.c.source_id == wanted.c.id, contacts.c.status == sa.literal_column("'waiting'"))
-    return set((await conn.scalars(sa.select(wanted.c.id).where(one))).all())
+    dialect = conn.dialect.name
+    return set((await conn.scalars(_with_waiting(dialect), IDS.bound(dialect, sorted(source_ids)))).all())
+
+
+@cache
+def _with_waiting(dialect: str) -> sa.Select[int]:
+    wanted = IDS.table(dialect)
+    return sa.select(wanted.c.id).where(sa.exists().where(contacts.c.source_id == wanted.c.id, IS_WAITING))
 
 
 async def servable_sources(conn: AsyncConnection) -> list[int]:
     """Sources with a waiting contact and an operator who could take it: there should be none."""
     w, o = source_operators.c, operators.c
-    waiting = sa.exists().where(
-        contacts.c.source_id == sources.c.id, contacts.c.status == sa.literal_column("'waiting'")
-    )
+    waiting = sa.exists().where(contacts.c.source_id == sources.c.id, IS_WAITING)
     able = (
         sa.exists()
         .where(w.source_id == sources.c.id, w.operator_id == o.id, w.weight > 0)
@@ -82,21 +92,22 @@ async def change_loads(conn: AsyncConnection, changes: dict[int, int], forced: C
     rows = sorted((operator_id, by) for operator_id, by in changes.items() if by)
     if not rows:
         return
-    change = values_table(
-        conn,
-        "change",
-        ("operator_id", NumberedId, [operator_id for operator_id, _ in rows]),
-        ("by", sa.Integer(), [by for _, by in rows]),
-        ("forced", sa.Integer(), [int(operator_id in forced) for operator_id, _ in rows]),
-    )
-    fits = operators.c.load + change.c.by <= operators.c.max_active_contacts
-    done = await conn.execute(
-        sa.update(operators)
-        .where(operators.c.id == change.c.operator_id, sa.or_(change.c.by < 0, change.c.forced == 1, fits))
-        .values(load=operators.c.load + change.c.by)
-    )
+    dialect = conn.dialect.name
+    of_each = [operator_id for operator_id, _ in rows], [by for _, by in rows], [int(o in forced) for o, _ in rows]
+    done = await conn.execute(_change_loads(dialect), CHANGES.bound(dialect, *of_each))
     if done.rowcount != len(rows):
         raise StalePool("an operator's load was not what the lock said")
+
+
+@cache
+def _change_loads(dialect: str) -> sa.Update:
+    o, change = operators.c, CHANGES.table(dialect)
+    fits = o.load + change.c.by <= o.max_active_contacts
+    return (
+        sa.update(operators)
+        .where(o.id == change.c.operator_id, sa.or_(change.c.by < 0, change.c.forced == 1, fits))
+        .values(load=o.load + change.c.by)
+    )
 
 
 async def write_deficits(conn: AsyncConnection, deficits: Mapping[tuple[int, int], float]) -> None:
@@ -104,15 +115,15 @@ async def write_deficits(conn: AsyncConnection, deficits: Mapping[tuple[int, int
     if not deficits:
         return
     keys = sorted(deficits)
-    owed = values_table(
-        conn,
-        "owed",
-        ("source_id", NumberedId, [source_id for source_id, _ in keys]),
-        ("operator_id", NumberedId, [operator_id for _, operator_id in keys]),
-        ("deficit", sa.Double(), [deficits[key] for key in keys]),
-    )
-    w = source_operators.c
-    await conn.execute(
+    dialect = conn.dialect.name
+    of_each = [source_id for source_id, _ in keys], [o for _, o in keys], [deficits[key] for key in keys]
+    await conn.execute(_write_deficits(dialect), DEFICITS.bound(dialect, *of_each))
+
+
+@cache
+def _write_deficits(dialect: str) -> sa.Update:
+    w, owed = source_operators.c, DEFICITS.table(dialect)
+    return (
         sa.update(source_operators)
         .where(w.source_id == owed.c.source_id, w.operator_id == owed.c.operator_id)
         .values(deficit=owed.c.deficit)
@@ -122,66 +133,83 @@ async def write_deficits(conn: AsyncConnection, deficits: Mapping[tuple[int, int
 async def _lock_sources(
     conn: AsyncConnection, codes: Collection[str], operator_ids: Collection[int], ids: Collection[int]
 ) -> Sequence[sa.Row[int, str, str, bool]]:
+    dialect = conn.dialect.name
+    ids = [i for i in ids if 0 < i <= MAX_ID]
+    given: dict[str, Any] = {}
+    for values, those in ((TEXTS, codes), (HOLDERS, operator_ids), (IDS, ids)):
+        if those:
+            given |= values.bound(dialect, sorted(those))
+    statement = _sources_to_lock(dialect, by_code=bool(codes), by_holder=bool(operator_ids), by_id=bool(ids))
+    return (await conn.execute(statement, given)).all()
+
+
+@cache
+def _sources_to_lock(dialect: str, *, by_code: bool, by_holder: bool, by_id: bool) -> sa.Select[int, str, str, bool]:
+    # Only the conditions there is something for: with them all, PostgreSQL reads whole tables.
+    s, w = sources.c, source_operators.c
     wanted = []
-    if codes:
-        by_code = values_table(conn, "codes", ("code", sa.Text(), sorted(codes)))
-        wanted.append(sources.c.code.in_(sa.select(by_code.c.code)))
-    if operator_ids:
-        of_operators = values_table(conn, "holders", ("id", NumberedId, sorted(operator_ids)))
-        wanted.append(
-            sources.c.id.in_(
-                sa.select(source_operators.c.source_id).where(
-                    source_operators.c.operator_id.in_(sa.select(of_operators.c.id))
-                )
-            )
-        )
-    if ids:
-        by_id = values_table(conn, "ids", ("id", NumberedId, sorted(i for i in ids if 0 < i <= MAX_ID)))
-        wanted.append(sources.c.id.in_(sa.select(by_id.c.id)))
-    found = await conn.execute(
-        sa.select(sources.c.id, sources.c.code, sources.c.strategy, sources.c.sticky)
+    if by_code:
+        wanted.append(s.code.in_(sa.select(TEXTS.table(dialect).c.text)))
+    if by_holder:
+        held = w.operator_id.in_(sa.select(HOLDERS.table(dialect).c.id))
+        wanted.append(s.id.in_(sa.select(w.source_id).where(held)))
+    if by_id:
+        wanted.append(s.id.in_(sa.select(IDS.table(dialect).c.id)))
+    return (
+        sa.select(s.id, s.code, s.strategy, s.sticky)
         .where(sa.or_(sa.false(), *wanted))
-        .order_by(sources.c.id)
+        .order_by(s.id)
         .with_for_update(key_share=True)
     )
-    return found.all()
 
 
 async def _lock_operators(
     conn: AsyncConnection, source_ids: list[int], operator_ids: Collection[int]
 ) -> Sequence[sa.Row[int, str, bool, int, int]]:
-    concerned = values_table(conn, "concerned", ("id", NumberedId, source_ids))
-    of_sources = sa.select(source_operators.c.operator_id).where(
-        source_operators.c.source_id.in_(sa.select(concerned.c.id))
-    )
-    named = values_table(conn, "named", ("id", NumberedId, sorted(operator_ids)))
-    o = operators.c
+    dialect = conn.dialect.name
     rows = await conn.execute(
+        _operators_to_lock(dialect), IDS.bound(dialect, source_ids) | HOLDERS.bound(dialect, sorted(operator_ids))
+    )
+    return rows.all()
+
+
+@cache
+def _operators_to_lock(dialect: str) -> sa.Select[int, str, bool, int, int]:
+    o, w = operators.c, source_operators.c
+    of_sources = sa.select(w.operator_id).where(w.source_id.in_(sa.select(IDS.table(dialect).c.id)))
+    return (
         sa.select(o.id, o.name, o.is_active, o.max_active_contacts, o.load)
-        .where(sa.or_(o.id.in_(of_sources), o.id.in_(sa.select(named.c.id))))
+        .where(sa.or_(o.id.in_(of_sources), o.id.in_(sa.select(HOLDERS.table(dialect).c.id))))
         .order_by(o.id)
         .with_for_update(key_share=True)
     )
-    return rows.all()
 
 
 async def _weights(conn: AsyncConnection, source_ids: list[int]) -> Sequence[sa.Row[int, int, int, float]]:
-    concerned = values_table(conn, "concerned", ("id", NumberedId, source_ids))
+    dialect = conn.dialect.name
+    return (await conn.execute(_weights_of(dialect), IDS.bound(dialect, source_ids))).all()
+
+
+@cache
+def _weights_of(dialect: str) -> sa.Select[int, int, int, float]:
     w = source_operators.c
-    rows = await conn.execute(
+    return (
         sa.select(w.source_id, w.operator_id, w.weight, w.deficit)
-        .where(w.source_id.in_(sa.select(concerned.c.id)))
+        .where(w.source_id.in_(sa.select(IDS.table(dialect).c.id)))
         .order_by(w.operator_id)
     )
-    return rows.all()
 
 
 async def _check_not_stale(conn: AsyncConnection, locked: set[int], operator_ids: Collection[int]) -> None:
     if not operator_ids:
         return
-    named = values_table(conn, "named", ("id", NumberedId, sorted(operator_ids)))
-    now = await conn.scalars(
-        sa.select(source_operators.c.source_id).where(source_operators.c.operator_id.in_(sa.select(named.c.id)))
-    )
+    dialect = conn.dialect.name
+    now = await conn.scalars(_sources_of(dialect), HOLDERS.bound(dialect, sorted(operator_ids)))
     if not set(now.all()) <= locked:
         raise StalePool("an operator got another source meanwhile")
+
+
+@cache
+def _sources_of(dialect: str) -> sa.Select[int]:
+    w = source_operators.c
+    return sa.select(w.source_id).where(w.operator_id.in_(sa.select(HOLDERS.table(dialect).c.id)))

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.pages import Page, cut
-from distribution.store.rows import values_table
+from distribution.store.rows import TEXTS
 from distribution.store.tables import contacts, sources
 
 
@@ -67,8 +67,9 @@ async def delete(conn: AsyncConnection, source_id: int) -> None:
 
 async def ids_by_code(conn: AsyncConnection, codes: Collection[str]) -> dict[str, int]:
     """Ids of the sources that there are of these codes."""
-    wanted = values_table(conn, "codes", ("code", sa.Text(), sorted(codes)))
+    dialect = conn.dialect.name
+    wanted = sa.select(TEXTS.table(dialect).c.text)
     rows = await conn.execute(
-        sa.select(sources.c.code, sources.c.id).where(sources.c.code.in_(sa.select(wanted.c.code)))
+        sa.select(sources.c.code, sources.c.id).where(sources.c.code.in_(wanted)), TEXTS.bound(dialect, sorted(codes))
     )
     return {row.code: row.id for row in rows}

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.rows import values_table
-from distribution.store.tables import NumberedId, operators, source_operators
+from distribution.store.rows import IDS, POSTGRESQL
+from distribution.store.tables import operators, source_operators
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,15 @@ async def of_source(conn: AsyncConnection, source_id: int) -> list[WeightRow]:
 async def replace(conn: AsyncConnection, source_id: int, weights: Sequence[tuple[int, int]]) -> None:
     """Make these (operator id, weight) the only ones; a weight that stays is changed, not made anew."""
     w = source_operators.c
-    staying = values_table(conn, "staying", ("id", NumberedId, sorted(o for o, _ in weights)))
+    dialect = conn.dialect.name
+    staying = sa.select(IDS.table(dialect).c.id)
     await conn.execute(
-        sa.delete(source_operators).where(w.source_id == source_id, w.operator_id.not_in(sa.select(staying.c.id)))
+        sa.delete(source_operators).where(w.source_id == source_id, w.operator_id.not_in(staying)),
+        IDS.bound(dialect, sorted(o for o, _ in weights)),
     )
     rows = [{"source_id": source_id, "operator_id": o, "weight": weight} for o, weight in sorted(weights)]
     if rows:
-        make = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+        make = postgresql.insert if dialect == POSTGRESQL else sqlite.insert
         statement = make(source_operators)
         statement = statement.on_conflict_do_update(
             index_elements=["source_id", "operator_id"], set_={"weight": statement.excluded.weight}
