@@ -13,6 +13,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from distribution.store import onetrip
+
 BUSY_TIMEOUT_SECONDS = 10
 STATEMENT_SECONDS = 10
 """A statement of ours takes milliseconds, and waiting for another worker's locks a second or two. A server that hangs
@@ -134,7 +136,7 @@ def _sqlite(url: sa.URL) -> AsyncEngine:
     engine = create_async_engine(
         url.difference_update_query(busy),
         hide_parameters=True,
-        connect_args=busy,
+        connect_args=busy | {"async_creator_fn": onetrip.Connection},
         execution_options={TURNS: Turns(busy["timeout"])},
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
