@@ -30,7 +30,7 @@ class Connection(aiosqlite.Connection):
 
     async def trip(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Do the work in the connection's thread."""
-        return await self._execute(work, *arguments)
+        return await self._execute(work, *arguments)  # type: ignore[no-untyped-call]  # the library has no types there
 
 
 class Cursor:
