@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from random import Random
 from typing import TypeVar
+from uuid import UUID
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -12,7 +13,7 @@ from distribution.messages import Incoming
 from distribution.services.intake import Intake, take_in
 from distribution.services.process import Arrival, failed_alone
 from distribution.services.serve import serve_waiting
-from distribution.store import probe
+from distribution.store import outbox, probe
 from distribution.store.commit import commit
 from distribution.store.failures import Failure, classify, in_words
 from distribution.store.outbox import Claim
@@ -34,10 +35,13 @@ class Batches:
         self._engine, self._random, self._watch = engine, random, watch
         self._log = structlog.get_logger("worker.batches")
 
-    async def take(self, arrivals: Sequence[Arrival], claim: Claim | None) -> list[Intake]:
-        """Commit every arrival; raises DatabaseAway where the world is broken, with the finished part committed."""
+    async def take(self, arrivals: Sequence[Arrival], claim: Claim | None, done: Sequence[UUID] = ()) -> list[Intake]:
+        """Commit every arrival; raises DatabaseAway where the world is broken, with the finished part committed.
+
+        `done`: events to forget in the same transaction, which needs one commit less than forgetting them apart.
+        """
         try:
-            intake = await self.commit(lambda conn: self._take_in(conn, arrivals, claim))
+            intake = await self.commit(lambda conn: self._take_in(conn, arrivals, claim, done))
         except DatabaseAway:
             raise
         except Exception as error:
@@ -45,9 +49,9 @@ class Batches:
         else:
             return await self._taken(intake)
         if len(arrivals) == 1:
-            return [await self._give_up(arrivals[0], culprit)]
+            return [await self._give_up(arrivals[0], done, culprit)]
         middle = len(arrivals) // 2
-        return [*await self.take(arrivals[:middle], claim), *await self.take(arrivals[middle:], claim)]
+        return [*await self.take(arrivals[:middle], claim, done), *await self.take(arrivals[middle:], claim, done)]
 
     async def _taken(self, intake: Intake) -> list[Intake]:
         self._watch(Point.AFTER_COMMIT, "")
@@ -74,23 +78,26 @@ class Batches:
                 raise
             raise DatabaseAway(in_words(error)) from error
 
-    async def _take_in(self, conn: AsyncConnection, arrivals: Sequence[Arrival], claim: Claim | None) -> Intake:
+    async def _take_in(
+        self, conn: AsyncConnection, arrivals: Sequence[Arrival], claim: Claim | None, done: Sequence[UUID]
+    ) -> Intake:
+        await outbox.delete(conn, done)
         intake = await take_in(conn, arrivals, self._random, claim)
         self._watch(Point.BEFORE_COMMIT, "")
         return intake
 
-    async def _give_up(self, arrival: Arrival, error: Exception) -> Intake:
+    async def _give_up(self, arrival: Arrival, done: Sequence[UUID], error: Exception) -> Intake:
         """Park a message that fails on its own, so that it keeps nobody else from going through."""
         self._log.error("processing_failed", message_id=arrival.message.message_id, exc_info=error)
         rejected = failed_alone(error, arrival)
         try:
-            return await self._park(Arrival(arrival.message, rejected))
+            return await self._park(Arrival(arrival.message, rejected), done)
         except DatabaseAway:
             raise
         except Exception as worse:
             # Whatever it carries that cannot even be parked, its body can: nothing may end the worker again and again.
             self._log.error("parked_without_properties", message_id=arrival.message.message_id, exc_info=worse)
-            return await self._park(Arrival(Incoming(body=arrival.message.body), rejected))
+            return await self._park(Arrival(Incoming(body=arrival.message.body), rejected), done)
 
-    async def _park(self, arrival: Arrival) -> Intake:
-        return await self.commit(lambda conn: take_in(conn, [arrival], self._random, None))
+    async def _park(self, arrival: Arrival, done: Sequence[UUID]) -> Intake:
+        return await self.commit(lambda conn: self._take_in(conn, [arrival], None, done))

@@ -154,8 +154,8 @@ class Consumer:
         for arrival in arrivals:
             self._watch(Point.TAKEN, arrival.message.message_id or "")
         self._status.batch_messages.observe(len(arrivals))
-        with self._status.batch_seconds.time():
-            intakes = await self._batches.take(arrivals, self._relay.claim())
+        with self._status.batch_seconds.time(), self._relay.joined() as done:
+            intakes = await self._batches.take(arrivals, self._relay.claim(), done)
         self._status.fine(DATABASE)
         self._watch(Point.BEFORE_ACK, "")
         for delivery in deliveries[-1:] if multiple else deliveries:

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from random import Random
+from uuid import UUID
 
 import structlog
 from aiormq.abc import AbstractChannel, AbstractConnection
@@ -48,6 +49,7 @@ class Relay:
         status.problem(PART, "not publishing")
         self._me = new_id()
         self._hand = Hand()
+        self._joined = False
         self._declare_at = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
@@ -58,6 +60,25 @@ class Relay:
         """A claim for events about to be written, while there is room to publish them from memory."""
         room = self._connected and len(self._hand.waiting) < HELD_AT_MOST
         return Claim(self._me, time.time() + LEASE_SECONDS) if room else None
+
+    @contextmanager
+    def joined(self) -> Iterator[list[UUID]]:
+        """While a batch is at work: the events that its transaction shall forget, so that it needs none of its own.
+
+        What is confirmed meanwhile is left for the next batch, or forgotten once there is none.
+        """
+        done = self._hand.take_confirmed()
+        if done:
+            self._watch(Point.BEFORE_DELETE, "")
+        self._joined = True
+        try:
+            yield done
+        except BaseException:
+            self._hand.confirmed += done
+            raise
+        finally:
+            self._joined = False
+            self._wake.set()
 
     def hand_over(self, intake: Intake) -> None:
         """Take what was committed under a claim of ours; what was not claimed is found in the outbox."""
@@ -95,7 +116,7 @@ class Relay:
         last = self._stopping
         self._wake.clear()
         try:
-            while self._hand.waiting or self._hand.confirmed or self._hand.aside or await self._claim_more():
+            while self._hand.waiting or self._to_forget() or await self._claim_more():
                 await window.publish(self._hand, self._forget_if_possible)
                 await self._forget()
         except DatabaseAway as away:
@@ -132,16 +153,23 @@ class Relay:
             except DatabaseAway as away:
                 self._away(away)
 
+    def _to_forget(self) -> bool:
+        return bool(self._hand.confirmed or self._hand.aside) and not self._joined
+
     async def _forget(self) -> None:
-        """Delete what is confirmed, set aside what cannot be published."""
-        done, aside = self._hand.confirmed[:], self._hand.aside[:]
-        if not done and not aside:
+        """Delete what is confirmed, set aside what cannot be published, unless the next batch will."""
+        if not self._to_forget():
             return
+        done, aside = self._hand.take_confirmed(), self._hand.take_aside()
         self._watch(Point.BEFORE_DELETE, "")
         until = time.time() + ASIDE_SECONDS
-        async with self._database():
-            await commit(self._engine, self._random, lambda conn: outbox.settle(conn, done, aside, until))
-        del self._hand.confirmed[: len(done)], self._hand.aside[: len(aside)]
+        try:
+            async with self._database():
+                await commit(self._engine, self._random, lambda conn: outbox.settle(conn, done, aside, until))
+        except BaseException:
+            self._hand.confirmed += done
+            self._hand.aside += aside
+            raise
 
     def _away(self, away: DatabaseAway) -> None:
         self._status.problem(OUTBOX, str(away))

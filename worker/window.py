@@ -45,6 +45,16 @@ class Hand:
     aside: list[UUID] = field(default_factory=list)
     suspects: set[UUID] = field(default_factory=set)
 
+    def take_confirmed(self) -> list[UUID]:
+        """What is to be forgotten; the taker does it, or puts it back: no two ever delete the same rows."""
+        done, self.confirmed = self.confirmed, []
+        return done
+
+    def take_aside(self) -> list[UUID]:
+        """What is to be set aside; likewise."""
+        aside, self.aside = self.aside, []
+        return aside
+
 
 class Window:
     """Publishes over one connection, at most SIZE publications at once."""

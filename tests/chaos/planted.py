@@ -104,7 +104,7 @@ FAULTS = (
         ("over the limit", "load"),
         (
             Edit(POOLS, ".order_by(o.id)\n        .with_for_update(key_share=True)", ".order_by(o.id)"),
-            Edit(POOLS, ".order_by(sources.c.id)\n        .with_for_update(key_share=True)", ".order_by(sources.c.id)"),
+            Edit(POOLS, ".order_by(s.id)\n        .with_for_update(key_share=True)", ".order_by(s.id)"),
             Edit(POOLS, "sa.or_(change.c.by < 0, change.c.forced == 1, fits)", "sa.true()"),
         ),
         # Only while the places fill up do two workers ever want the last of them.

@@ -1,0 +1,91 @@
+"""Confirmed events leave the outbox with the next batch, so that forgetting them costs no transaction of its own."""
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from random import Random
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from distribution.ids import new_id
+from distribution.services.process import Arrival
+from distribution.store.engine import reading
+from distribution.store.outbox import Claim
+from distribution.store.tables import outbox
+from tests import factories as made
+from tests.clients import body, message
+from tests.desk import count, open_source, refuse_lead
+from tests.integration.worker.conftest import World
+from tests.waiting import until
+from worker.batches import Batches
+from worker.points import Point
+
+NUMBER, TOGETHER = 300, 10
+
+
+def arrivals(keys: Sequence[str], external_id: str) -> list[Arrival]:
+    """Messages of one lead."""
+    return [made.arrival(made.message(key, external_id, source="s")) for key in keys]
+
+
+async def unconfirmed(engine: AsyncEngine) -> set[str | None]:
+    """The submissions whose events are in the outbox."""
+    async with reading(engine) as conn:
+        return set(await conn.scalars(sa.select(outbox.c.correlation_id)))
+
+
+async def test_a_batch_forgets_what_was_confirmed_before_it(engine: AsyncEngine) -> None:
+    """One transaction deletes the events of the batch before and writes its own."""
+    await open_source(engine, "s", {"Olga": (1, 100)})
+    batches, claim = Batches(engine, Random(1)), Claim(new_id(), time.time() + 60)
+    (first,) = await batches.take(arrivals(["a", "b"], "one"), claim)
+    assert await unconfirmed(engine) == {"a", "b"}
+    await batches.take(arrivals(["c"], "one"), claim, [publication.id for publication in first.publications])
+    assert await unconfirmed(engine) == {"c"}
+
+
+async def test_a_batch_that_is_split_forgets_too(engine: AsyncEngine) -> None:
+    """Whichever of its parts go through, and even where none does."""
+    await open_source(engine, "s", {"Olga": (1, 100)})
+    await refuse_lead(engine, "poison")
+    batches, claim = Batches(engine, Random(1)), Claim(new_id(), time.time() + 60)
+    (first,) = await batches.take(arrivals(["a"], "one"), claim)
+    (second,) = await batches.take(arrivals(["b"], "one"), claim, [p.id for p in first.publications])
+    await batches.take(arrivals(["bad"], "poison"), claim, [p.id for p in second.publications])
+    assert await unconfirmed(engine) == set()
+
+
+class Locked:
+    """The database refuses the first batch that would have forgotten something."""
+
+    def __init__(self) -> None:
+        self._forgets = False
+        self.refused = False
+
+    def see(self, point: Point, _about: str) -> None:
+        """Between a batch's first and last point nobody else forgets."""
+        if point is Point.TAKEN:
+            self._forgets = False
+        elif point is Point.BEFORE_DELETE:
+            self._forgets = True
+        elif point is Point.BEFORE_COMMIT and self._forgets and not self.refused:
+            self.refused = True
+            raise sa.exc.OperationalError(None, None, sqlite3.OperationalError("database is locked"))
+
+
+async def test_what_a_failed_batch_would_have_forgotten_is_not_told_twice(world: World) -> None:
+    """It is forgotten by another, before its lease ends and anybody publishes it again."""
+    world.settings.worker_batch_size = TOGETHER
+    await open_source(world.engine, "s", {"Olga": (1, NUMBER)})
+    await world.bot.publish([message(body("s", f"lead-{n}"), f"m-{n}") for n in range(NUMBER)])
+    locked = Locked()
+    async with world.worker(locked.see):
+        await world.subscriber.count(NUMBER)
+
+        async def forgotten() -> bool:
+            return await count(world.engine, outbox) == 0
+
+        await until(forgotten)
+    assert locked.refused
+    assert len(world.subscriber.messages) == NUMBER
