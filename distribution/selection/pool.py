@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 
 WEIGHTED_RANDOM = "weighted_random"
 SMOOTH_WEIGHTED = "smooth_weighted"
@@ -61,6 +62,7 @@ class Pool:
         self.sources = {s.id: s for s in sources}
         self.deficits = dict(deficits or {})
         self._candidates: dict[int, list[tuple[Operator, int]]] = {}
+        self._cumulative: dict[int, list[int]] = {}
         self._sources_of: dict[int, list[int]] = {}
         for source in self.sources.values():
             for operator_id, _ in source.weights:
@@ -73,6 +75,13 @@ class Pool:
             weights = self.sources[source_id].weights
             found = [(self.operators[o], weight) for o, weight in weights if self.left_out(o, weight) is None]
             self._candidates[source_id] = found
+        return found
+
+    def cumulative(self, source_id: int) -> list[int]:
+        """Sums of the weights of those eligible, up to and with each, in id order."""
+        found = self._cumulative.get(source_id)
+        if found is None:
+            found = self._cumulative[source_id] = list(accumulate(weight for _, weight in self.eligible(source_id)))
         return found
 
     def left_out(self, operator_id: int, weight: int) -> LeftOut | None:
@@ -92,6 +101,7 @@ class Pool:
         if had_place != (operator.free > 0):
             for source_id in self._sources_of.get(operator_id, ()):
                 self._candidates.pop(source_id, None)
+                self._cumulative.pop(source_id, None)
 
     def deficit(self, source_id: int, operator_id: int) -> float:
         """How many contacts of the source the operator is owed; below zero: has had too many."""

@@ -45,15 +45,15 @@ def pick(pool: Pool, source_id: int, draw: float, last_operator_id: int | None =
     best = STRATEGIES[source.strategy](pool, source_id, eligible)
     if len(best) == 1 and source.strategy != WEIGHTED_RANDOM:
         return Pick(best[0][0].id, source.strategy)
-    return Pick(drawn(best, draw), source.strategy, draw)
+    cumulative = pool.cumulative(source_id) if best is eligible else list(accumulate(weight for _, weight in best))
+    return Pick(drawn(best, cumulative, draw), source.strategy, draw)
 
 
-def drawn(eligible: Eligible, draw: float) -> int:
+def drawn(eligible: Eligible, cumulative: Sequence[int], draw: float) -> int:
     """The operator in whose stretch of the cumulative weights, in id order, `draw` times the total falls.
 
     In whole numbers, so that a draw on a border falls where a reader's own sum says.
     """
-    cumulative = list(accumulate(weight for _, weight in eligible))
     return eligible[bisect_right(cumulative, round(draw * SCALE) * cumulative[-1] // SCALE)][0].id
 
 

@@ -1,6 +1,5 @@
 """Why every change of a contact fell as it did: a row per change, and per transaction what all its picks share."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -8,6 +7,7 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -69,8 +69,8 @@ async def records(conn: AsyncConnection, batch_ids: Sequence[UUID]) -> dict[UUID
         .join(rosters, rosters.c.digest == decision_batches.c.roster)
         .where(decision_batches.c.id.in_(batch_ids))
     )
-    return {batch_id: Record.from_data(json.loads(roster), json.loads(body)) for batch_id, roster, body in rows}
+    return {batch_id: Record.from_data(orjson.loads(roster), orjson.loads(body)) for batch_id, roster, body in rows}
 
 
 def _compact(data: dict[str, Any]) -> str:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(data).decode()

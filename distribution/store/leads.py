@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
-from distribution.store.rows import IDS, POSTGRESQL, TEXTS, columns_of
+from distribution.store.rows import IDS, POSTGRESQL, TEXTS, Values, columns_of
 from distribution.store.tables import leads
 
 
@@ -45,13 +46,16 @@ class Details:
             self.email, self.email_normalized = other.email, other.email_normalized
 
 
+NEW = Values("new", external_id=sa.Text(), **{name: sa.Text() for name in Details.__slots__})
+
+
 async def find_or_make(conn: AsyncConnection, wanted: Mapping[str, Details], now: datetime) -> dict[str, Lead]:
     """The leads by external_id, made where they are new, their blanks filled."""
     found = await _by_external_id(conn, list(wanted))
-    missing = sorted(set(wanted) - set(found))
-    if missing:
-        await _insert(conn, [(key, wanted[key]) for key in missing], now)
-        found |= await _by_external_id(conn, missing)
+    if missing := sorted(set(wanted) - set(found)):
+        found |= await _make(conn, {key: wanted[key] for key in missing}, now)
+    if made_meanwhile := sorted(set(wanted) - set(found)):
+        found |= await _by_external_id(conn, made_meanwhile)
     await _fill(conn, [lead for key, lead in found.items() if _has_news(lead, wanted[key])], wanted)
     return found
 
@@ -72,15 +76,26 @@ def _select_by_external_id(dialect: str) -> sa.Select[int, str, str | None, str 
     return sa.select(c.id, c.external_id, c.phone, c.email).where(c.external_id.in_(sa.select(wanted.c.text)))
 
 
-async def _insert(conn: AsyncConnection, new: list[tuple[str, Details]], now: datetime) -> None:
-    rows = [{"external_id": key, "created_at": now, **columns_of(details)} for key, details in new]
-    await conn.execute(_insert_unknown(conn.dialect.name), rows)
+async def _make(conn: AsyncConnection, wanted: Mapping[str, Details], now: datetime) -> dict[str, Lead]:
+    """Those of them that another worker did not make meanwhile."""
+    dialect = conn.dialect.name
+    details = [[getattr(of_lead, name) for of_lead in wanted.values()] for name in Details.__slots__]
+    rows = await conn.execute(_insert(dialect), NEW.bound(dialect, list(wanted), *details) | {"now": now})
+    return {row.external_id: Lead(*row) for row in rows}
 
 
 @cache
-def _insert_unknown(dialect: str) -> sa.Insert:
+def _insert(dialect: str) -> ReturningInsert[int, str, str | None, str | None]:
     insert = postgresql.insert if dialect == POSTGRESQL else sqlite.insert
-    return insert(leads).on_conflict_do_nothing(index_elements=["external_id"])
+    c, new = leads.c, NEW.table(dialect)
+    # SQLite takes ON CONFLICT for a join's condition unless there is a WHERE before it.
+    rows = sa.select(*new.c, sa.bindparam("now", type_=c.created_at.type)).where(sa.true())
+    return (
+        insert(leads)
+        .from_select([*new.c.keys(), "created_at"], rows)
+        .on_conflict_do_nothing(index_elements=["external_id"])
+        .returning(c.id, c.external_id, c.phone, c.email)
+    )
 
 
 async def _fill(conn: AsyncConnection, blank: list[Lead], wanted: Mapping[str, Details]) -> None:

@@ -1,11 +1,11 @@
 """Many rows of values in one statement whose text never changes, so that it is made and prepared once."""
 
-import json
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -48,7 +48,7 @@ class Values:
         """The parameters for these values, given by column in the order of the columns."""
         if dialect == POSTGRESQL:
             return {self._parameter(name): list(values) for name, values in zip(self._columns, columns, strict=True)}
-        return {self._name: json.dumps(list(zip(*columns, strict=True)), default=_plain)}
+        return {self._name: orjson.dumps([*zip(*map(_plain, columns), strict=True)]).decode()}
 
     def _parameter(self, column: str) -> str:
         return f"{self._name}_{column}"
@@ -94,7 +94,6 @@ def columns_of(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__slots__}
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, UUID):
-        return value.hex  # as the column type keeps it on SQLite
-    raise TypeError(f"{type(value).__name__} cannot be a value of a joined table")
+def _plain(values: Sequence[Any]) -> Sequence[Any]:
+    """Ids as the column type keeps them on SQLite."""
+    return [value.hex for value in values] if values and isinstance(values[0], UUID) else values
