@@ -50,6 +50,8 @@ class Relay:
         self._me = new_id()
         self._hand = Hand()
         self._joined = False
+        self._look = True
+        self._look_at = 0.0
         self._declare_at = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
@@ -82,18 +84,21 @@ class Relay:
 
     def hand_over(self, intake: Intake) -> None:
         """Take what was committed under a claim of ours; what was not claimed is found in the outbox."""
+        own = [p for p in intake.publications if outbox.is_first(p)] if intake.claim else []
         if intake.claim is not None:
-            until = intake.claim.until
-            self._hand.waiting.extend(Held(until, p) for p in intake.publications if outbox.is_first(p))
+            self._hand.waiting.extend(Held(intake.claim.until, publication) for publication in own)
+        if len(own) < len(intake.publications):
+            self._look = True
         self._wake.set()
 
     def wake(self) -> None:
         """Look into the outbox now."""
+        self._look = True
         self._wake.set()
 
     def stop(self) -> None:
         """Make `serve` return after one more pass: what is in memory and what is in the outbox."""
-        self._stopping = True
+        self._stopping = self._look = True
         self._wake.set()
 
     async def serve(self, connection: AbstractConnection) -> None:
@@ -135,12 +140,20 @@ class Relay:
             self._wake.set()
 
     async def _claim_more(self) -> bool:
+        """Look into the outbox where there may be something, and every POLL_SECONDS, as what others write says nothing.
+
+        Something there that cannot be claimed waits for an older event of its contact, so it stays worth a look.
+        """
+        if not self._look and time.monotonic() < self._look_at:
+            return False
+        self._look, self._look_at = False, time.monotonic() + POLL_SECONDS
         now = time.time()
         mine = Claim(self._me, now + LEASE_SECONDS)
         async with self._database():
             async with reading(self._engine) as conn:
                 if not await outbox.any_free(conn, now):
                     return False
+            self._look = True
             claimed = await commit(self._engine, self._random, lambda conn: outbox.claim(conn, mine, now, HELD_AT_MOST))
         self._hand.waiting.extend(Held(mine.until, publication) for publication in claimed)
         return bool(claimed)
@@ -172,6 +185,7 @@ class Relay:
             raise
 
     def _away(self, away: DatabaseAway) -> None:
+        self._look = True
         self._status.problem(OUTBOX, str(away))
         self._log.warning("outbox_away", reason=str(away))
 

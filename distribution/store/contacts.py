@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.leads import Lead
-from distribution.store.rows import IDS, UUIDS, Values, columns_of, insert_rows
+from distribution.store.rows import IDS, UUIDS, Values, columns_of, insert_columns
 from distribution.store.tables import NumberedId, contacts, decisions, leads, operators
 
 WAITING, ACTIVE, CLOSED = "waiting", "active", "closed"
@@ -160,7 +160,7 @@ def _last_operators(dialect: str) -> sa.Select[int, int | None]:
 
 async def insert(conn: AsyncConnection, new: Sequence[Contact]) -> None:
     """Write new contacts."""
-    await insert_rows(conn, contacts, [columns_of(contact) for contact in new])
+    await insert_columns(conn, contacts, columns_of(new))
 
 
 async def update(conn: AsyncConnection, changed: Sequence[Contact]) -> None:

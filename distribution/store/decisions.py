@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.selection.record import Record
-from distribution.store.rows import POSTGRESQL, columns_of, insert_rows
+from distribution.store.rows import POSTGRESQL, columns_of, insert_columns
 from distribution.store.tables import decision_batches, decisions, rosters
 
 
@@ -40,7 +40,8 @@ async def insert_batch(conn: AsyncConnection, batch_id: UUID, record: Record) ->
     roster = _compact(record.roster)
     digest = blake2b(roster.encode(), digest_size=16).digest()
     await conn.execute(_insert_roster(conn.dialect.name), {"digest": digest, "body": roster})
-    await insert_rows(conn, decision_batches, [{"id": batch_id, "roster": digest, "body": _compact(record.to_data())}])
+    body = _compact(record.to_data())
+    await insert_columns(conn, decision_batches, {"id": [batch_id], "roster": [digest], "body": [body]})
 
 
 @cache
@@ -51,7 +52,7 @@ def _insert_roster(dialect: str) -> sa.Insert:
 
 async def insert(conn: AsyncConnection, new: Sequence[Decision]) -> None:
     """Write decisions."""
-    await insert_rows(conn, decisions, [columns_of(decision) for decision in new])
+    await insert_columns(conn, decisions, columns_of(new))
 
 
 async def of_contact(conn: AsyncConnection, contact_id: UUID) -> list[Decision]:

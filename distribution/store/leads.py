@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
-from distribution.store.rows import IDS, POSTGRESQL, TEXTS, Values, columns_of
+from distribution.store.rows import IDS, POSTGRESQL, TEXTS, Values, row_of
 from distribution.store.tables import leads
 
 
@@ -112,7 +112,7 @@ async def _fill(conn: AsyncConnection, blank: list[Lead], wanted: Mapping[str, D
     await conn.execute(
         _update(),
         [
-            {"lead_id": lead_id, **{f"new_{name}": value for name, value in columns_of(details).items()}}
+            {"lead_id": lead_id, **{f"new_{name}": value for name, value in row_of(details).items()}}
             for lead_id, details in stored.items()
         ],
     )

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from distribution.events import Change, body_of
-from distribution.store.rows import UUIDS, columns_of, insert_rows
+from distribution.store.rows import UUIDS, Columns, columns_of, insert_columns
 from distribution.store.tables import outbox
 
 
@@ -66,10 +66,12 @@ def is_first(publication: Publication) -> bool:
 
 async def insert(conn: AsyncConnection, publications: Sequence[Publication], claim: Claim | None) -> None:
     """Write the rows; the first of each contact are the writer's own where it brings a claim."""
-    nobodys = {"claimed_by": None, "claimed_until": None}
-    own = nobodys if claim is None else {"claimed_by": claim.by, "claimed_until": claim.until}
-    rows = [columns_of(each) | (own if is_first(each) else nobodys) for each in publications]
-    await insert_rows(conn, outbox, rows)
+    claims = [claim if is_first(publication) else None for publication in publications]
+    claimed: Columns = {
+        "claimed_by": [own and own.by for own in claims],
+        "claimed_until": [own and own.until for own in claims],
+    }
+    await insert_columns(conn, outbox, {**columns_of(publications), **claimed})
 
 
 async def claim(conn: AsyncConnection, claim: Claim, now: float, limit: int) -> list[Publication]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.rows import columns_of
+from distribution.store.rows import row_of
 from distribution.store.tables import OPEN, parked_messages
 
 DEFERRED, REJECTED, REPLAYED, DROPPED = "deferred", "rejected", "replayed", "dropped"
@@ -53,7 +53,7 @@ async def park(conn: AsyncConnection, messages: Sequence[Parked]) -> None:
             "source": statement.excluded.source,
         },
     )
-    await conn.execute(statement, [columns_of(message) for message in sorted(messages, key=lambda m: m.fingerprint)])
+    await conn.execute(statement, [row_of(message) for message in sorted(messages, key=lambda m: m.fingerprint)])
 
 
 async def due(conn: AsyncConnection, now: datetime, limit: int) -> list[Parked]:

@@ -1,12 +1,14 @@
 """Many rows of values in one statement whose text never changes, so that it is made and prepared once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import NamedFromClause
@@ -59,24 +61,26 @@ UUIDS = Values("uuids", id=sa.Uuid())
 TEXTS = Values("texts", text=sa.Text())
 
 
-async def insert_rows(conn: AsyncConnection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows that all have the same columns.
+Columns = Mapping[str, Sequence[Any]]
+"""Rows by column: all of one length."""
+Processors = tuple[Callable[[Any], Any] | None, ...]
 
-    On PostgreSQL as arrays in one statement, since each row of an `executemany` is a message of its own there.
+
+async def insert_columns(conn: AsyncConnection, table: sa.Table, columns: Columns) -> None:
+    """Insert rows, given by column.
+
+    In one statement with arrays on PostgreSQL, where each row of an `executemany` is a message of its own. By the
+    driver's own `executemany` on SQLite, since SQLAlchemy prepares each row's parameters anew.
     """
-    if not rows:
+    if not any(columns.values()):
         return
-    if conn.dialect.name != POSTGRESQL:
-        await conn.execute(_insert(table), rows)
+    names, values = tuple(columns), columns.values()
+    if conn.dialect.name == POSTGRESQL:
+        await conn.execute(_insert_arrays(table, names), _new(table, names).bound(POSTGRESQL, *values))
         return
-    names = tuple(rows[0])
-    new = _new(table, names).bound(POSTGRESQL, *[[row[name] for row in rows] for name in names])
-    await conn.execute(_insert_arrays(table, names), new)
-
-
-@cache
-def _insert(table: sa.Table) -> sa.Insert:
-    return sa.insert(table)
+    statement, processors = _insert_by_driver(table, names)
+    stored = [[*map(store, column)] if store else column for store, column in zip(processors, values, strict=True)]
+    await conn.exec_driver_sql(statement, [*zip(*stored, strict=True)])
 
 
 @cache
@@ -89,9 +93,22 @@ def _new(table: sa.Table, names: tuple[str, ...]) -> Values:
     return Values("new", **{name: table.c[name].type for name in names})
 
 
-def columns_of(row: Any) -> dict[str, Any]:
+@cache
+def _insert_by_driver(table: sa.Table, names: tuple[str, ...]) -> tuple[str, Processors]:
+    """The statement, and what makes each column's values into SQLite's."""
+    dialect = sqlite.dialect()
+    statement = sa.insert(table).compile(dialect=dialect, column_keys=names)
+    return str(statement), tuple(table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
+
+
+def columns_of(objects: Sequence[Any]) -> dict[str, list[Any]]:
+    """What dataclasses with slots, all of one kind, hold, by name."""
+    return {name: list(map(attrgetter(name), objects)) for name in objects[0].__slots__} if objects else {}
+
+
+def row_of(one: Any) -> dict[str, Any]:
     """What a dataclass with slots holds, by name. `dataclasses.asdict` would copy every value: thirty times as long."""
-    return {name: getattr(row, name) for name in row.__slots__}
+    return {name: getattr(one, name) for name in one.__slots__}
 
 
 def _plain(values: Sequence[Any]) -> Sequence[Any]:
