@@ -187,6 +187,8 @@ class Arena:
             return self.postgres.create_database(template)
         path = self.folder / f"{secrets.token_hex(4)}.db"
         shutil.copy(self.folder / Path(template).name, path)
+        with path.open("rb+") as copied:
+            os.fsync(copied.fileno())  # else the first to sync anything in it waits for the whole copy
         return f"sqlite+aiosqlite:///{path}"
 
     def _database(self, contestant: Contestant) -> str:
