@@ -1,6 +1,7 @@
 """`python -m benchmarks`: measures everything on a broker and a PostgreSQL of its own; `make bench`."""
 
 import signal
+import sys
 import tempfile
 from enum import StrEnum
 from pathlib import Path
@@ -19,8 +20,9 @@ from devservices.broker import broker
 from devservices.postgres import postgres
 
 LOADS = (0.1, 0.5, 0.9)
-SECONDS = 15
+SECONDS = 10
 OFFICE_CLOSES = 300
+WIDE = 160
 
 
 class Part(StrEnum):
@@ -35,13 +37,13 @@ class Part(StrEnum):
 
 def main(
     only: Annotated[list[Part] | None, typer.Option(help="leave out all other parts; can be given again")] = None,
-    rounds: Annotated[int, typer.Option(help="of throughput and growth")] = 3,
+    rounds: Annotated[int, typer.Option(help="of throughput, latency and growth")] = 3,
     messages: Annotated[int, typer.Option(help="of one run of throughput and growth")] = 20_000,
     backlog: Annotated[int, typer.Option(help="messages on the broker while memory is measured")] = 1_000_000,
     out: Annotated[Path, typer.Option(help="where the figures go, as JSON")] = Path("bench.json"),
 ) -> None:
     """Measure ours beside the ceiling and naive workers: about forty minutes."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)  # so that what was started here ends with us
     with broker(control=True) as own_broker, postgres(control=True) as server:
@@ -62,7 +64,7 @@ async def _measure(arena: Arena, parts: set[Part], size: Size, rounds: int, back
         results.throughput = await throughput.interleaved(arena, CONTESTANTS, size, rounds, say)
     if Part.LATENCY in parts:
         results.latency = await latency.beside_the_ceiling(
-            arena, (OURS_SQLITE, OURS_POSTGRESQL), CEILING, LOADS, SECONDS, say
+            arena, (OURS_SQLITE, OURS_POSTGRESQL), CEILING, LOADS, rounds, SECONDS, say
         )
     if Part.GROWTH in parts:
         rate = (middle(results.throughput, OURS_SQLITE.name) or 2_000) / 4

@@ -8,7 +8,7 @@ import statistics
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, product
 
 import aiormq
 from aiormq.abc import DeliveredMessage
@@ -26,10 +26,14 @@ WARM_UP = 500
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds at a rate of messages per second. `late`: how many were sent more than 10 ms after they were due."""
+    """Milliseconds at a rate of messages per second, one round. `load`: the rate as a part of what ours does.
+
+    `late`: how many were sent more than 10 ms after they were due.
+    """
 
     contestant: str
     rate: float
+    load: float
     messages: int
     p50: float
     p95: float
@@ -102,7 +106,7 @@ async def capacity(clients: Clients, size: Size, seconds: float) -> float:
     return per_second
 
 
-async def measure(clients: Clients, rate: float, size: Size, seed: int) -> Latency:
+async def measure(clients: Clients, rate: float, size: Size, seed: int, load: float = 0.0) -> Latency:
     """Send `size.messages` at a rate and wait for all."""
     loop = asyncio.get_running_loop()
     all_letters = list(letters(size, seed))
@@ -120,7 +124,7 @@ async def measure(clients: Clients, rate: float, size: Size, seed: int) -> Laten
         (clients.heard[letter.message_id] - (begun + number / rate)) * 1000 for number, letter in enumerate(all_letters)
     ]
     cuts = statistics.quantiles(waits, n=100)
-    return Latency(clients.ground.contestant.name, rate, len(waits), cuts[49], cuts[94], cuts[98], late)
+    return Latency(clients.ground.contestant.name, rate, load, len(waits), cuts[49], cuts[94], cuts[98], late)
 
 
 async def beside_the_ceiling(
@@ -128,19 +132,22 @@ async def beside_the_ceiling(
     ours: Sequence[Contestant],
     ceiling: Contestant,
     loads: Sequence[float],
+    rounds: int,
     seconds: float,
     say: Callable[[str], None],
 ) -> list[Latency]:
     """Ours at parts of what it does with bot and subscriber on the same machine, and the ceiling at the same rates."""
-    found = []
+    whole = {}
     for contestant in ours:
         async with at_work(arena, contestant, Size()) as clients:
-            whole = await capacity(clients, Size(messages=10**9), seconds)
-        say(f"{contestant.name}: {whole:.0f}/s with bot and subscriber beside it")
-        for load in loads:
-            for each in (contestant, ceiling):
-                async with at_work(arena, each, Size()) as clients:
-                    found.append(await measure(clients, whole * load, Size(int(whole * load * seconds)), seed=11))
-                last = found[-1]
-                say(f"{each.name:20} {last.rate:6.0f}/s p50 {last.p50:7.1f} p95 {last.p95:7.1f} p99 {last.p99:7.1f} ms")
+            whole[contestant] = await capacity(clients, Size(messages=10**9), seconds)
+        say(f"{contestant.name}: {whole[contestant]:.0f}/s with bot and subscriber beside it")
+    found = []
+    for round_, contestant, load, each in product(range(rounds), ours, loads, range(2)):
+        rate = whole[contestant] * load
+        async with at_work(arena, (contestant, ceiling)[each], Size()) as clients:
+            last = await measure(clients, rate, Size(int(rate * seconds)), seed=11 + round_, load=load)
+        found.append(last)
+        numbers = f"p50 {last.p50:7.1f} p95 {last.p95:7.1f} p99 {last.p99:7.1f} ms"
+        say(f"round {round_ + 1}: {last.contestant:20} {rate:6.0f}/s {numbers}")
     return found
