@@ -2,7 +2,8 @@
 
 tables    every table, as the newest revision has it
 engine    how to connect, and the only place that commits or rolls back
+onetrip   SQLite's driver with fewer changes of thread
 commit    work in one transaction, repeated where it lost a race
 schema    whether the database has the revision this code knows
-rows      many values in one statement, on either database
+rows      many values in one statement, on either database; statements are made once
 """
