@@ -45,7 +45,7 @@ CONSUMER, POOLS, CHANNELS = "worker/consumer.py", "distribution/store/pools.py",
 ACKNOWLEDGE = "        for delivery in deliveries[-1:] if multiple else deliveries:\n"
 EARLY = """        for early in deliveries[-1:] if multiple else deliveries:
             await channel.basic_ack(early.delivery_tag or 0, multiple=multiple, wait=False)
-        with self._status.batch_seconds.time():
+        with self._status.batch_seconds.time(), self._relay.joined() as done:
 """
 
 FAULTS = (
@@ -54,7 +54,7 @@ FAULTS = (
         ("lost",),
         (
             Edit(CONSUMER, ACKNOWLEDGE, "        for delivery in deliveries[:0]:\n"),
-            Edit(CONSUMER, "        with self._status.batch_seconds.time():\n", EARLY),
+            Edit(CONSUMER, "        with self._status.batch_seconds.time(), self._relay.joined() as done:\n", EARLY),
         ),
     ),
     Planted(
