@@ -26,7 +26,7 @@ async def test_file_is_locked(programs: Programs, engine: AsyncEngine, database_
     worker = await programs.start("worker", DATABASE_URL=f"{database_url}?timeout={BUSY_SECONDS}")
     await worker.until_ready()
     async with under_load(programs, rabbitmq.url) as load, watched(worker) as readiness:
-        with locked(database_url):
+        async with locked(database_url):
             await readiness.until_said("database", "locked")
             await asyncio.sleep(long_or(0.5))
         await readiness.until_ready()
@@ -42,10 +42,9 @@ async def test_sigterm_while_file_is_locked(
     await open_source(engine, "web", LIMITS)
     worker = await programs.start("worker", DATABASE_URL=f"{database_url}?timeout={BUSY_SECONDS}")
     await worker.until_ready()
-    async with bot_at(rabbitmq.url, programs.settings["BROKER_PREFIX"]) as bot:
-        with locked(database_url):
-            await publish_some(bot)
-            assert await worker.terminate() == 0
+    async with bot_at(rabbitmq.url, programs.settings["BROKER_PREFIX"]) as bot, locked(database_url):
+        await publish_some(bot)
+        assert await worker.terminate() == 0
     await programs.start("worker")
     await until(lambda: has_some(engine), PATIENCE_SECONDS)
 
@@ -57,7 +56,7 @@ async def test_api_while_file_is_locked(programs: Programs, database_url: str) -
     await api.until_ready()
     operator = {"name": "Olga"}
     async with httpx2.AsyncClient(base_url=api.address, trust_env=False, headers=ADMIN, timeout=60) as http:
-        with locked(database_url):
+        async with locked(database_url):
             refused = await http.post("/api/v1/operators", json=operator)
             assert (await http.get("/api/v1/operators")).status_code == 200
         assert (await http.post("/api/v1/operators", json=operator)).status_code == 201

@@ -91,13 +91,12 @@ async def test_second_signal(programs: Programs, engine: AsyncEngine, database_u
     await open_source(engine, "web", {"A": (1, 900)})
     worker = await programs.start("worker")
     await worker.until_ready()
-    async with bot_at(rabbitmq.url, programs.settings["BROKER_PREFIX"]) as bot:
-        with locked(database_url):
-            await publish_some(bot)
-            worker.child.send_signal(signal.SIGTERM)
-            await worker.until_printed("worker_stopping")
-            assert worker.child.returncode is None
-            assert await worker.terminate() == EXIT_AT_ONCE
+    async with bot_at(rabbitmq.url, programs.settings["BROKER_PREFIX"]) as bot, locked(database_url):
+        await publish_some(bot)
+        worker.child.send_signal(signal.SIGTERM)
+        await worker.until_printed("worker_stopping")
+        assert worker.child.returncode is None
+        assert await worker.terminate() == EXIT_AT_ONCE
 
 
 async def test_topology_mismatch(programs: Programs, rabbitmq: Broker) -> None:
