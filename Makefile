@@ -47,7 +47,7 @@ chaos: $(STAMP) ## the long failure runs (about half an hour); SEED=… repeats 
 outages: $(STAMP) ## databases stopped, locked and full for a minute each, connections ended 50 times (about 15 minutes)
 	@DATABASE_OUTAGE_SECONDS=60 DATABASE_OUTAGES=50 exec $(BIN)/python -m pytest tests/e2e/test_database_*.py
 
-bench: $(STAMP) ## throughput, latency, growth and memory, beside a ceiling and naive workers (about forty minutes)
+bench: $(STAMP) ## throughput, latency, growth and memory, beside a ceiling and naive workers (about thirty-five minutes)
 	@exec $(BIN)/python -m benchmarks
 
 check: lint types imports ## everything that has to hold before a commit: lint, types, imports, all tests

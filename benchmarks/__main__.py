@@ -42,7 +42,7 @@ def main(
     backlog: Annotated[int, typer.Option(help="messages on the broker while memory is measured")] = 1_000_000,
     out: Annotated[Path, typer.Option(help="where the figures go, as JSON")] = Path("bench.json"),
 ) -> None:
-    """Measure ours beside the ceiling and naive workers: about forty minutes."""
+    """Measure ours beside the ceiling and naive workers: about thirty-five minutes."""
     console = Console(width=None if sys.stdout.isatty() else WIDE)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)  # so that what was started here ends with us
