@@ -53,8 +53,18 @@ class Once:
 
 
 async def publish(world: World) -> None:
-    """Places for all but a few."""
+    """Places for all but a few, then the messages."""
+    await open_places(world)
+    await send(world)
+
+
+async def open_places(world: World) -> None:
+    """For all but a few."""
     await open_source(world.engine, "s", {"Olga": (1, 200), "Ivan": (1, 90)})
+
+
+async def send(world: World) -> None:
+    """All messages, into the queue."""
     await world.bot.publish([message(body("s", f"lead-{n}"), f"m-{n}") for n in range(NUMBER)])
 
 
@@ -135,9 +145,10 @@ async def test_consumer_timeout(world: World, rabbitmq: Broker) -> None:
     rabbitmq.rabbitmqctl("eval", "application:set_env(rabbit, consumer_timeout, 300).")
     rabbitmq.rabbitmqctl("eval", "application:set_env(rabbit, channel_tick_interval, 300).")
     try:
-        await publish(world)
+        await open_places(world)
         async with aiormq.connect(rabbitmq.url) as connection, world.worker() as address:
             async with transaction(world.engine):  # which is SQLite's only writer meanwhile
+                await send(world)
 
                 async def dropped() -> bool:
                     return await consumers(connection, world.topology.inbound) == 0
