@@ -84,9 +84,9 @@ class Relay:
 
     def hand_over(self, intake: Intake) -> None:
         """Take what was committed under a claim of ours; what was not claimed is found in the outbox."""
-        own = [p for p in intake.publications if outbox.is_first(p)] if intake.claim else []
-        if intake.claim is not None:
-            self._hand.waiting.extend(Held(intake.claim.until, publication) for publication in own)
+        claim = intake.claim
+        own = [Held(claim.until, p) for p in intake.publications if outbox.is_first(p)] if claim else []
+        self._hand.waiting.extend(own)
         if len(own) < len(intake.publications):
             self._look = True
         self._wake.set()
