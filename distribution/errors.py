@@ -15,6 +15,8 @@ class ParkedCode(StrEnum):
     TOO_LARGE = "too_large"
     KEY_REUSE = "key_reuse"
     PROCESSING_FAILED = "processing_failed"
+    UNDELIVERED = "undelivered"
+    NOT_ALLOWED = "not_allowed"
 
 
 class DistributionError(Exception):

@@ -42,10 +42,11 @@ async def healthz(_: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """Messages are consumed and events published; else what keeps them."""
-    problems = request.app.state.status.problems
-    if problems:
-        return JSONResponse({"status": "not ready", "problems": problems}, status_code=503)
-    return JSONResponse({"status": "ready"})
+    status: Status = request.app.state.status
+    details = {"details": status.details} if status.details else {}
+    if status.problems:
+        return JSONResponse({"status": "not ready", "problems": status.problems, **details}, status_code=503)
+    return JSONResponse({"status": "ready", **details})
 
 
 async def metrics(request: Request) -> Response:

@@ -7,9 +7,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 @dataclass(slots=True)
 class Status:
-    """Problems by part: the worker is ready while there are none."""
+    """Problems by part: the worker is ready while there are none. Details by part: what a person should look at."""
 
     problems: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     messages: Counter = field(init=False)
     published: Counter = field(init=False)
@@ -40,3 +41,11 @@ class Status:
     def fine(self, part: str) -> None:
         """Say that a part does its work."""
         self.problems.pop(part, None)
+
+    def set_detail(self, part: str, what: str) -> None:
+        """Say what a person should look at while the worker is ready all the same."""
+        self.details[part] = what
+
+    def clear_detail(self, part: str) -> None:
+        """Nothing to look at any more."""
+        self.details.pop(part, None)
