@@ -4,6 +4,7 @@ plan             how much, how often, from which seed
 bot, subscriber  clients that remember
 workers          the processes under test, ended again and again
 worker_process   the worker, which ends itself at an armed point
+abuse            parties that harm others if the worker lets them
 office           an admin who closes contacts and changes limits beside the workers
 faults           what is done to the broker and the database
 excesses         moments at which an operator was over the limit, noted by the database

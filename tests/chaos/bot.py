@@ -10,6 +10,7 @@ import orjson
 from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 
+from tests.chaos.abuse import EXPIRATION_MILLISECONDS, EXPIRES, Abuse
 from tests.chaos.connection import channel_at, keep_trying
 from tests.chaos.plan import Plan
 
@@ -26,6 +27,7 @@ class Letter:
     body: bytes
     properties: Basic.Properties
     key: tuple[str, str] | None = None
+    expires: bool = False
 
 
 @dataclass
@@ -35,9 +37,12 @@ class Bot:
     url: str
     prefix: str
     plan: Plan
+    abuse: Abuse
     mail: deque[Letter] = field(default_factory=deque)
     sent: set[tuple[str, str]] = field(default_factory=set)
     confirmed: set[tuple[str, str]] = field(default_factory=set)
+    expiring: set[tuple[str, str]] = field(default_factory=set)
+    """Confirmed messages that the broker may have given up before a worker had them."""
     broken: int = 0
     written: int = 0
     closings: bool = True
@@ -65,6 +70,8 @@ class Bot:
             if random.random() < BROKEN:
                 self.broken += 1
                 self.mail.append(Letter(b'{"broken', _properties(f"broken-{number}")))
+            if random.random() < EXPIRES:
+                self.mail.append(self._expiring(number))
             while later and later[0][0] <= number:
                 self.mail.append(later.popleft()[1])
             if (ahead := number / self.plan.rate - (time.monotonic() - begun)) > 0:
@@ -120,7 +127,9 @@ class Bot:
         )
 
     def _note(self, letter: Letter) -> None:
-        if letter.key and letter.key not in self.confirmed:
+        if letter.key and letter.expires:
+            self.expiring.add(letter.key)
+        elif letter.key and letter.key not in self.confirmed:
             self.confirmed.add(letter.key)
             # Before its first event was heard, and perhaps before anybody took it: another worker may have the close.
             if self.closings and self._random.random() < CLOSED_UNHEARD:
@@ -130,7 +139,16 @@ class Bot:
         source, message_id = random.choice(self.plan.sources), f"m-{number}"
         lead = {"external_id": f"lead-{random.randrange(LEADS)}"}
         body = orjson.dumps({"source": source, "lead": lead, "payload": {"number": number}})
-        return Letter(body, _properties(message_id), (source, message_id))
+        properties = _properties(message_id)
+        properties.reply_to = self.abuse.reply_to(random)
+        return Letter(body, properties, (source, message_id))
+
+    def _expiring(self, number: int) -> Letter:
+        key = self.plan.sources[0], f"expires-{number}"
+        properties = _properties(key[1])
+        properties.expiration = EXPIRATION_MILLISECONDS
+        body = orjson.dumps({"source": key[0], "lead": {"external_id": key[1]}})
+        return Letter(body, properties, key, expires=True)
 
 
 def _properties(message_id: str, kind: str = "contact.submit") -> Basic.Properties:

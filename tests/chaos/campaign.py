@@ -18,6 +18,7 @@ from devservices.postgres import Postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine, transaction
 from tests.chaos import excesses
+from tests.chaos.abuse import Abuse
 from tests.chaos.bot import Bot
 from tests.chaos.connection import LOST, channel_at
 from tests.chaos.facts import gather, settled
@@ -64,7 +65,8 @@ class Campaign:
     def __post_init__(self) -> None:
         self.random = Random(self.plan.seed)
         self.prefix = f"chaos{secrets.token_hex(3)}."
-        self.bot = Bot(self.broker.url, self.prefix, self.plan)
+        self.abuse = Abuse(self.broker.url, self.prefix)
+        self.bot = Bot(self.broker.url, self.prefix, self.plan, self.abuse)
         self.subscriber = Subscriber(self.broker.url, self.prefix, self._hear)
         self.begun = time.monotonic()
         self.office: Office | None = None
@@ -94,8 +96,11 @@ class Campaign:
             self.workers.calm_down()
             if working:
                 working.cancel()
-            left = await self._until_quiet(engine)
+            late = await self._until_quiet(engine, abused=True)
+            await self.abuse.end()
+            left = await self._until_quiet(engine, abused=False)
             facts = await gather(engine, self.bot, self.subscriber)
+            facts.late, facts.broker_deaths = late, self.faults.broker_deaths
             if self.office:
                 facts.confirmed, facts.sent = facts.confirmed | self.office.taken, facts.sent | self.office.asked
             facts.faults_planned = self.plan.kills + len(self.faults.planned())
@@ -114,14 +119,14 @@ class Campaign:
 
         await until(all_died, QUIET_SECONDS)
 
-    async def _until_quiet(self, engine: AsyncEngine) -> str:
+    async def _until_quiet(self, engine: AsyncEngine, *, abused: bool) -> str:
         """Wait until nothing moves any more; answers what still does when the time is over."""
         left, deadline, quiet, heard = "not looked", time.monotonic() + self.quiet_seconds, 0, 0
         self.bot.closings = False
         # What a worker holds is in no queue: several looks in a row must find nothing and no news.
         while quiet < QUIET_LOOKS and time.monotonic() < deadline:
             try:
-                left = await settled(engine, self.bot, self.subscriber)
+                left = await settled(engine, self.bot, self.subscriber, abused=abused)
             except LOST as lost:
                 left = repr(lost)
             quiet = quiet + 1 if not left and len(self.subscriber.heard) == heard else 0
@@ -141,7 +146,8 @@ class Campaign:
 
     async def _prepare(self, engine: AsyncEngine) -> None:
         for source in self.plan.sources:
-            await open_source(engine, source, {f"{source}-{n}": (n + 1, self.plan.limit) for n in range(OPERATORS)})
+            by_name = {f"{source}-{n}": (n + 1, self.plan.limit) for n in range(OPERATORS)}
+            operators = await open_source(engine, source, by_name)
         async with transaction(engine) as conn:
             await excesses.watch(conn)
             if self.spoil:
@@ -149,6 +155,7 @@ class Campaign:
         async with channel_at(self.broker.url, confirms=False) as channel:
             await declare(channel, Topology(self.prefix, "1h"))
         await self.subscriber.subscribe()
+        await self.abuse.begin(source, min(operators.values()))
 
     def _database(self) -> str:
         url = self.postgres.create_database() if self.postgres else f"sqlite+aiosqlite:///{self.folder / 'contacts.db'}"

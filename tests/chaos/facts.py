@@ -32,6 +32,8 @@ async def gather(engine: AsyncEngine, bot: Bot, subscriber: Subscriber) -> Facts
             parked=await parked(conn),
             outbox=await conn.scalar(sa.select(sa.func.count()).select_from(outbox)) or 0,
             servable=len(await servable_sources(conn)),
+            expiring=bot.expiring,
+            undelivered=await _undelivered(conn),
         )
     async with channel_at(bot.url, confirms=False) as channel:
         dead = await channel.queue_declare(f"{bot.prefix}contacts.dead", passive=True)
@@ -39,8 +41,8 @@ async def gather(engine: AsyncEngine, bot: Bot, subscriber: Subscriber) -> Facts
     return facts
 
 
-async def settled(engine: AsyncEngine, bot: Bot, subscriber: Subscriber) -> str:
-    """What still moves, in words; empty once nothing does."""
+async def settled(engine: AsyncEngine, bot: Bot, subscriber: Subscriber, *, abused: bool) -> str:
+    """What still moves, in words; empty once nothing does. `abused`: a full subscriber may delay its own events."""
     if not bot.idle:
         return f"the bot has {len(bot.mail)} letters to send"
     async with channel_at(bot.url, confirms=False) as channel:
@@ -50,10 +52,12 @@ async def settled(engine: AsyncEngine, bot: Bot, subscriber: Subscriber) -> str:
         return f"queues hold {inbound.message_count} messages and {unheard.message_count} events"
     async with reading(engine) as conn:
         left = await conn.scalar(sa.select(sa.func.count()).select_from(outbox)) or 0
+        delayed = await bot.abuse.delayed(conn) if abused else 0
         deferred = (await parked(conn, ("deferred",))).total()
         changes = await conn.scalar(sa.select(sa.func.count()).select_from(decisions)) or 0
-    if left or deferred or changes > len(subscriber.heard):
-        return f"outbox {left}, deferred {deferred}, heard {len(subscriber.heard)} of {changes} changes"
+    if left > delayed or deferred or changes > len(subscriber.heard) + delayed:
+        told = f"outbox {left}, delayed by the full subscriber {delayed}"
+        return f"{told}, deferred {deferred}, heard {len(subscriber.heard)} of {changes} changes"
     return ""
 
 
@@ -62,6 +66,11 @@ async def parked(conn: AsyncConnection, states: tuple[str, ...] = OPEN) -> Count
     p = parked_messages.c
     rows = await conn.execute(sa.select(p.code, sa.func.count()).where(p.state.in_(states)).group_by(p.code))
     return Counter({code: number for code, number in rows})  # noqa: C416 - a Row is no pair for dict()
+
+
+async def _undelivered(conn: AsyncConnection) -> set[str]:
+    p = parked_messages.c
+    return {key for key in await conn.scalars(sa.select(p.message_id).where(p.code == "undelivered")) if key}
 
 
 async def _contacts(conn: AsyncConnection) -> list[ContactRow]:

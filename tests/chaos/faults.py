@@ -45,7 +45,8 @@ class Faults:
             self.drop_connections,
         ]
         broker = broker[:1] if self.plan.cut_offs else broker
-        database: list[Fault] = [self.stop_database, self.freeze_database] if self.postgres else [self.lock_file]
+        server: list[Fault] = [self.stop_database, self.lock_table, self.freeze_database, self.lock_operator]
+        database: list[Fault] = server if self.postgres else [self.lock_file]
         faults = [broker[n % len(broker)] for n in range(self.plan.broker_faults)]
         faults += [database[n % len(database)] for n in range(self.plan.database_faults)]
         faults += [self.terminate_backends] * self.plan.terminations
@@ -60,6 +61,11 @@ class Faults:
             await asyncio.sleep(pause * self.random.uniform(0.5, 1.2))
             await fault()
             self.done[getattr(fault, "__name__", "fault")] += 1
+
+    @property
+    def broker_deaths(self) -> int:
+        """How often the broker ended so far."""
+        return sum(self.done[name] for name in ("kill_broker", "cut_off_broker", "restart_broker"))
 
     async def kill_broker(self) -> None:
         """A power failure of the broker."""
@@ -107,6 +113,21 @@ class Faults:
         )
         async with engine.connect() as conn:
             await conn.execute(others)
+        await engine.dispose()
+
+    async def lock_table(self) -> None:
+        """Somebody changes a table and does not commit for a while."""
+        await self._hold_locks("LOCK TABLE contacts IN ACCESS EXCLUSIVE MODE")
+
+    async def lock_operator(self) -> None:
+        """A shell was left open after it read an operator for a change."""
+        await self._hold_locks("SELECT * FROM operators WHERE id = 1 FOR UPDATE")
+
+    async def _hold_locks(self, statement: str) -> None:
+        engine = create_engine(self.database_url, patient=True)
+        async with engine.connect() as conn:
+            await conn.execute(sa.text(statement))
+            await asyncio.sleep(self.plan.seconds_away)
         await engine.dispose()
 
     async def lock_file(self) -> None:

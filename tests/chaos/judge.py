@@ -42,7 +42,12 @@ class OperatorRow:
 
 @dataclass
 class Facts:
-    """Everything the judge looks at. `requested`: keys that came over HTTP and were answered with 200 or 201."""
+    """Everything the judge looks at.
+
+    `expiring`: confirmed keys that may have expired; `undelivered`: message ids parked because the broker gave them up.
+    `broker_deaths`: the broker dead-letters at most once, so what expires while it dies may be gone.
+    `late`: what moved while the full subscriber was still full, though it had nothing to do with that one.
+    """
 
     confirmed: set[Key]
     sent: set[Key]
@@ -55,6 +60,10 @@ class Facts:
     parked: Counter[str] = field(default_factory=Counter)
     outbox: int = 0
     dead: int = 0
+    expiring: set[Key] = field(default_factory=set)
+    undelivered: set[str] = field(default_factory=set)
+    broker_deaths: int = 0
+    late: str = ""
     servable: int = 0
     faults_planned: int = 0
     faults_done: int = 0
@@ -78,7 +87,12 @@ def _nothing_lost(facts: Facts) -> Iterator[str]:
     yield from _some("lost: a confirmed submission is no contact", facts.confirmed - known)
     if facts.parked["invalid_json"] != facts.broken:
         yield f"lost: {facts.broken} broken messages were sent, {facts.parked['invalid_json']} are parked"
-    others = {code: number for code, number in facts.parked.items() if code != "invalid_json"}
+    gone = {key for key in facts.expiring - known if key[1] not in facts.undelivered}
+    if not facts.broker_deaths:
+        yield from _some("lost: an expired message is neither a contact nor parked", gone)
+    innocent = facts.undelivered - {message_id for _, message_id in facts.expiring}
+    yield from _some("given up by the broker: a message that never expires", innocent)
+    others = {code: n for code, n in facts.parked.items() if code not in ("invalid_json", "undelivered")}
     if others:
         yield f"parked without a reason of its sender: {others}"
     if facts.dead:
@@ -135,6 +149,8 @@ def _within_limits(facts: Facts) -> Iterator[str]:
 
 
 def _nothing_left(facts: Facts) -> Iterator[str]:
+    if facts.late:
+        yield f"late: one full subscriber held up what is not its own: {facts.late}"
     if facts.outbox:
         yield f"unpublished: {facts.outbox} rows are left in the outbox"
     if facts.servable:

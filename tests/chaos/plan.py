@@ -34,14 +34,14 @@ class Plan:
 
 
 SHORT = {
-    "postgresql": Plan("postgresql", 0, 6_000, 200, 3, kills=12, broker_faults=2, database_faults=1, terminations=4),
+    "postgresql": Plan("postgresql", 0, 6_000, 200, 3, kills=12, broker_faults=2, database_faults=2, terminations=4),
     "sqlite": Plan("sqlite", 0, 3_000, 120, 1, kills=6, broker_faults=1, database_faults=1),
 }
 LONG = {
     "postgresql": Plan(
-        "postgresql", 0, 100_000, 130, 3, kills=300, broker_faults=30, database_faults=4, terminations=50
+        "postgresql", 0, 100_000, 130, 3, kills=300, broker_faults=30, database_faults=8, terminations=50
     ),
-    "sqlite": Plan("sqlite", 0, 30_000, 60, 1, kills=100, broker_faults=10, database_faults=4, seconds_away=15.0),
+    "sqlite": Plan("sqlite", 0, 60_000, 60, 1, kills=300, broker_faults=10, database_faults=4, seconds_away=15.0),
 }
 PLANTED = Plan(
     "postgresql", 0, 5_000, 250, 2, kills=8, broker_faults=0, database_faults=0, terminations=2, limit=60, cut_offs=True

@@ -102,6 +102,21 @@ def give_up(facts: Facts) -> None:
     facts.dead = 1
 
 
+def hold_up_the_innocent(facts: Facts) -> None:
+    """Events waited for a subscriber who has nothing to do with them."""
+    facts.late = "outbox 3"
+
+
+def let_expire(facts: Facts) -> None:
+    """A message expired, and nobody kept it."""
+    facts.expiring.add(("web", "x-1"))
+
+
+def give_up_a_lasting_one(facts: Facts) -> None:
+    """The broker gave up a message that never expires."""
+    facts.undelivered.add("m-1")
+
+
 def do_nothing(facts: Facts) -> None:
     """A run without its faults."""
     facts.faults_done = 0
@@ -110,6 +125,18 @@ def do_nothing(facts: Facts) -> None:
 def test_nothing_is_found_where_nothing_is_wrong() -> None:
     """Good facts have no findings."""
     assert judge(good()) == []
+
+
+def test_an_expired_message_that_is_kept_is_no_loss() -> None:
+    """Parked as undelivered, or gone with a broker that died: dead-lettering is at most once."""
+    facts = good()
+    let_expire(facts)
+    facts.undelivered.add("x-1")
+    facts.parked["undelivered"] = 1
+    assert judge(facts) == []
+    facts.undelivered.clear()
+    facts.broker_deaths = 1
+    assert judge(facts) == []
 
 
 @pytest.mark.parametrize(
@@ -129,6 +156,9 @@ def test_nothing_is_found_where_nothing_is_wrong() -> None:
         (leave_one, "unpublished"),
         (let_wait, "waiting beside"),
         (give_up, "lost: 1 messages are in contacts.dead"),
+        (hold_up_the_innocent, "late: "),
+        (let_expire, "lost: an expired message"),
+        (give_up_a_lasting_one, "given up by the broker"),
         (do_nothing, "blind"),
     ],
 )
