@@ -9,5 +9,7 @@ latency       from a bot's publish to the event at a subscriber, by the clock
 growth        the same with much in the database, many operators, many waiting
 waiting       for what sets no event
 serving       from a place freed over HTTP to the event at a subscriber
+attacks       what hostile and careless parties do
+hostile       honest contacts, memory and health page beside each attack
 report        tables, and JSON
 """

@@ -11,8 +11,9 @@ import typer
 import uvloop
 from rich.console import Console
 
-from benchmarks import growth, latency, report, serving, throughput
+from benchmarks import growth, hostile, latency, report, serving, throughput
 from benchmarks.arena import Arena
+from benchmarks.attacks import ATTACKS
 from benchmarks.report import Results, middle
 from benchmarks.throughput import CEILING, CONTESTANTS, OURS_POSTGRESQL, OURS_SQLITE
 from benchmarks.workload import Size
@@ -33,12 +34,14 @@ class Part(StrEnum):
     GROWTH = "growth"
     BACKLOG = "backlog"
     SERVING = "serving"
+    HOSTILE = "hostile"
 
 
 def main(
     only: Annotated[list[Part] | None, typer.Option(help="leave out all other parts; can be given again")] = None,
     rounds: Annotated[int, typer.Option(help="of throughput, latency and growth")] = 3,
     messages: Annotated[int, typer.Option(help="of one run of throughput and growth")] = 20_000,
+    attack_seconds: Annotated[float, typer.Option(help="how long each attack lasts")] = 20,
     backlog: Annotated[int, typer.Option(help="messages on the broker while memory is measured")] = 1_000_000,
     out: Annotated[Path, typer.Option(help="where the figures go, as JSON")] = Path("bench.json"),
 ) -> None:
@@ -48,13 +51,23 @@ def main(
         signal.signal(number, signal.default_int_handler)  # so that what was started here ends with us
     with broker(control=True) as own_broker, postgres(control=True) as server:
         arena = Arena(own_broker, server, Path(tempfile.mkdtemp(prefix="contacts-bench-")))
-        results = uvloop.run(_measure(arena, set(only or Part), Size(messages=messages), rounds, backlog, console))
+        results = uvloop.run(
+            _measure(arena, set(only or Part), Size(messages=messages), rounds, backlog, attack_seconds, console)
+        )
     report.show(console, results)
     report.save(out, results)
     console.print(f"\nthe same as JSON: {out}")
 
 
-async def _measure(arena: Arena, parts: set[Part], size: Size, rounds: int, backlog: int, console: Console) -> Results:
+async def _measure(
+    arena: Arena,
+    parts: set[Part],
+    size: Size,
+    rounds: int,
+    backlog: int,
+    attack_seconds: float,
+    console: Console,
+) -> Results:
     results = Results()
 
     def say(line: str) -> None:
@@ -75,6 +88,9 @@ async def _measure(arena: Arena, parts: set[Part], size: Size, rounds: int, back
         for contestant in (OURS_SQLITE, OURS_POSTGRESQL):
             results.serving.append(await serving.serve(arena, contestant, OFFICE_CLOSES))
             say(f"served: {results.serving[-1]}")
+    if Part.HOSTILE in parts:
+        for contestant in (OURS_SQLITE, OURS_POSTGRESQL):
+            results.hostile += await hostile.beside_attacks(arena, contestant, ATTACKS, attack_seconds, say)
     return results
 
 

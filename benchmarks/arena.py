@@ -22,6 +22,7 @@ from benchmarks.contestants import naive
 from benchmarks.waiting import PATIENCE_SECONDS
 from benchmarks.workload import Letter, Size, open_business, publish
 from devservices.broker import Broker
+from devservices.ports import free_ports
 from devservices.postgres import Postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine
@@ -58,6 +59,8 @@ class Ground:
     topology: Topology
     channel: AbstractChannel
     processes: list[Process] = field(default_factory=list)
+    health_port: int = 0
+    """Of the first process."""
 
     @property
     def events(self) -> str:
@@ -74,12 +77,13 @@ class Ground:
             "AMQP_URL": self.arena.broker.url,
             "BROKER_PREFIX": self.topology.prefix,
             "DATABASE_URL": self.database_url,
-            "WORKER_HEALTH_PORT": "0",
             "LOG_LEVEL": "warning",
         }
+        self.health_port = free_ports(1)[0]
         log = (self.arena.folder / "contestants.log").open("ab")
         with log:
-            for _ in range(self.contestant.workers):
+            for number in range(self.contestant.workers):
+                own["WORKER_HEALTH_PORT"] = "0" if number else str(self.health_port)
                 self.processes.append(
                     await asyncio.create_subprocess_exec(
                         sys.executable, "-m", self.contestant.module, env=KEPT | own, stdout=log, stderr=log

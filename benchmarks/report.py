@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.growth import Grown
+from benchmarks.hostile import Beside
 from benchmarks.latency import Latency
 from benchmarks.serving import Serving
 from benchmarks.throughput import (
@@ -45,6 +46,7 @@ class Results:
     growth: list[Grown] = field(default_factory=list)
     backlog_mib: dict[str, float] = field(default_factory=dict)
     serving: list[Serving] = field(default_factory=list)
+    hostile: list[Beside] = field(default_factory=list)
 
 
 def middle(runs: Iterable[Run], contestant: str) -> float:
@@ -61,6 +63,7 @@ def show(console: Console, results: Results) -> None:
         (_growth(results.growth), results.growth),
         (_reads(results.growth), results.growth),
         (_serving(results), results.serving or results.backlog_mib),
+        (_hostile(results.hostile), results.hostile),
     ]
     console.print(*[table for table, there in tables if there], sep="\n\n")
 
@@ -174,3 +177,24 @@ def _serving(results: Results) -> Table:
 
 def _ms(*values: float) -> list[str]:
     return [f"{value:,.1f}" for value in values]
+
+
+def _hostile(runs: Sequence[Beside]) -> Table:
+    table = _table(
+        "Honest contacts beside an attack, in milliseconds; p99 also as a ratio to the one without an attack",
+        "database",
+        "attack",
+        "p50",
+        "p99",
+        "ratio",
+        "longest",
+        "unheard",
+        "peak MiB",
+        "/healthz silent, s",
+    )
+    calm = {run.contestant: run.p99 for run in runs if run.attack == "none"}
+    for run in runs:
+        ratio = f"{run.p99 / calm[run.contestant]:.1f}" if run.contestant in calm else ""
+        waits = (f"{run.p50:.0f}", f"{run.p99:.0f}", ratio, f"{run.longest:.0f}", f"{run.unheard}")
+        table.add_row(run.contestant, run.attack, *waits, f"{run.peak_mib:.0f}", f"{run.silence_seconds:.2f}")
+    return table

@@ -1,0 +1,42 @@
+"""The documents name tests that there are."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMED = re.compile(r"`([a-z_/0-9]+\.py)::((?:\w+::)?\w+)`")
+
+
+@pytest.mark.parametrize("document", ["failure-modes.md", "traps.md"])
+def test_every_named_test_exists(document: str) -> None:
+    """A failure mode is worth what its test shows."""
+    text = (ROOT / "docs" / document).read_text(encoding="utf-8")
+    named = NAMED.findall(re.sub(r"\s+", " ", text))
+    assert named
+    assert [f"{path}::{test}" for path, test in named if not exists(path, test)] == []
+
+
+@pytest.mark.parametrize("heading", ["Users see", "The system", "A person", "Shown by"])
+def test_every_failure_says_all_of_it(heading: str) -> None:
+    """What users see, what the system does, what a person does, and the test."""
+    text = (ROOT / "docs/failure-modes.md").read_text(encoding="utf-8").partition("## Whether")[0]
+    sections = text.split("\n### ")[1:]
+    assert [section.splitlines()[0] for section in sections if f"\n- {heading}: " not in section] == []
+
+
+def exists(path: str, test: str) -> bool:
+    """Whether the file has the function, or the class and its method."""
+    file = ROOT / "tests" / path
+    return file.exists() and test in names(ast.parse(file.read_text(encoding="utf-8")))
+
+
+def names(module: ast.Module) -> set[str]:
+    """Functions, and methods behind the name of their class."""
+    found = {node.name for node in module.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    for of_class in (node for node in module.body if isinstance(node, ast.ClassDef)):
+        methods = [node for node in of_class.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        found |= {f"{of_class.name}::{method.name}" for method in methods}
+    return found
