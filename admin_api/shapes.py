@@ -81,6 +81,16 @@ class ContactShape(TypedDict):
     closed_at: Time | None
 
 
+class ListedContactShape(ContactShape):
+    """A contact in a list, which holds the first payloads, up to a total of 1 MiB.
+
+    Beyond that `payload` is null and `payload_omitted` true, which is there in no other case; the contact by its id has
+    its payload always.
+    """
+
+    payload_omitted: NotRequired[Literal[True]]
+
+
 class LeadReference(TypedDict):
     """A lead as events show it."""
 
@@ -147,7 +157,7 @@ class LeadShape(TypedDict):
     phone: str | None
     email: str | None
     created_at: Time
-    contacts: list[ContactShape]
+    contacts: list[ListedContactShape]
     contacts_total: int
 
 
