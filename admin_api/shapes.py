@@ -15,6 +15,7 @@ Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 Status = Annotated[str, Field(json_schema_extra={"enum": ["waiting", "active", "closed"]})]
 State = Annotated[str, Field(json_schema_extra={"enum": ["deferred", "rejected", "replayed", "dropped"]})]
+OpenState = Annotated[str, Field(json_schema_extra={"enum": ["deferred", "rejected"]})]
 Code = Annotated[str, Field(json_schema_extra={"enum": [*ParkedCode]})]
 Strategy = Annotated[str, Field(json_schema_extra={"enum": [*STRATEGIES]})]
 
