@@ -52,7 +52,7 @@ class Backlog:
 
 
 async def backlog(conn: AsyncConnection) -> Backlog:
-    """Everything, counted now: some 0.1 s for a million rows."""
+    """Everything, counted now: up to half a second for a million rows of a kind."""
     return Backlog(await _waiting(conn), await _parked(conn), await _outbox(conn))
 
 
