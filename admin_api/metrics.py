@@ -83,5 +83,6 @@ async def backlog_measured(engine: AsyncEngine, registry: CollectorRegistry) -> 
         stopping.set()
         await asyncio.wait({reading}, timeout=GAUGES_STOP_SECONDS)
         reading.cancel()
-        await asyncio.wait({reading})
+        # Not for longer: a driver may take its time to give up a connection that hangs.
+        await asyncio.wait({reading}, timeout=GAUGES_STOP_SECONDS)
         registry.unregister(gauges)

@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.messages import Incoming
 from distribution.services.audit import Action, note
 from distribution.services.edits import Who
+from distribution.store.contact_states import MOVED_BYTES
 from distribution.store.engine import transaction
 from distribution.store.pages import LIST_BYTES
-from tests.factories import make_source, message, take
+from tests.factories import make_operator, make_source, message, take
 from tests.integration.conftest import ORIGIN, all_items
 
 EIGHTH = LIST_BYTES // 8
@@ -88,6 +89,21 @@ async def test_lists_of_large_contacts_stay_small(
     items = answer.json()["items"]
     found = [contact for item in items for contact in item.get("contacts", [item])]
     assert shown(found) == [True] * 4 + [False] * (contacts - 4)
+
+
+async def test_large_contacts_are_moved_away_in_several_transactions(
+    admin: httpx2.AsyncClient, engine: AsyncEngine
+) -> None:
+    """One holds every contact that it moves, and its event: their payloads are bounded, not their number alone."""
+    olga = await make_operator(engine)
+    await make_source(engine, {olga: 1})
+    number = MOVED_BYTES // LARGE + 1
+    for key in range(number):
+        await take(engine, [message(f"m{key}", payload=text(LARGE))])
+    leaves: dict[str, Any] = {"json": {"is_active": False}, "params": {"reassign": "true"}}
+    assert (await admin.patch(f"/operators/{olga}", **leaves)).json()["load"] == 0
+    moved = await all_items(admin, "/audit", action="operator.reassigned")
+    assert [row["after"] for row in reversed(moved)] == [{"load": 1}, {"load": 0}]
 
 
 async def test_a_page_of_parked_messages_counts_their_properties(

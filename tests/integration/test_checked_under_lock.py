@@ -11,10 +11,23 @@ from distribution.messages import Incoming
 from distribution.services import contacts, moves, operators
 from distribution.services.edits import Edit, Who
 from distribution.services.intake import take_in
+from distribution.services.moves import Moved
+from distribution.services.serve import SERVE_LIMIT
 from distribution.store.commit import commit
 from distribution.store.engine import reading, transaction
 from distribution.store.pools import servable_sources
-from tests.factories import all_contacts, all_events, arrival, loads, make_operator, make_source, message, take
+from tests.factories import (
+    all_contacts,
+    all_events,
+    arrival,
+    change_operator,
+    loads,
+    make_operator,
+    make_source,
+    message,
+    messages,
+    take,
+)
 from tests.waiting import until_blocked
 
 T = TypeVar("T")
@@ -43,9 +56,9 @@ def change(operator_id: int, random: Random, **values: object) -> Work[object]:
     return lambda conn: operators.change(conn, random, operator_id, values, EDIT)
 
 
-def messages_in(random: Random, *messages: Incoming) -> Work[object]:
+def taken_in(random: Random, *batch: Incoming) -> Work[object]:
     """Take a batch in as a worker does."""
-    return lambda conn: take_in(conn, [arrival(one) for one in messages], random)
+    return lambda conn: take_in(conn, [arrival(one) for one in batch], random)
 
 
 def closing(key: str) -> Incoming:
@@ -81,6 +94,19 @@ async def test_who_is_activated_again_keeps_her_contacts(engine: AsyncEngine, ra
     assert await all_is_well(engine)
 
 
+async def test_moving_says_where_contacts_still_wait_beside_places(engine: AsyncEngine, random: Random) -> None:
+    """One transaction serves so many; the sources of the rest are named, to be served in further ones."""
+    olga, ivan = await make_operator(engine, "Olga", active=False), await make_operator(engine, "Ivan", 0)
+    source_id = await make_source(engine, {olga: 1, ivan: 1})
+    await take(engine, messages(f"m{n}" for n in range(SERVE_LIMIT + 1)))
+    await change_operator(engine, ivan, max_active_contacts=SERVE_LIMIT + 1)
+    async with transaction(engine) as conn:
+        assert await moves.move_all(conn, random, olga) == Moved(0, frozenset({source_id}))
+    async with transaction(engine) as conn:
+        assert await moves.move_all(conn, random, olga) == Moved(0, frozenset())
+    assert await all_is_well(engine)
+
+
 async def test_nothing_moves_from_who_is_active(engine: AsyncEngine, random: Random) -> None:
     """Whoever asks for it: her contacts stay."""
     olga = await make_operator(engine, "Olga", 2)
@@ -97,7 +123,7 @@ async def test_a_close_message_frees_a_place_for_all_sources_of_who_got_the_cont
     """The contact waited when the close came, and is Olga's when it has its locks: her other source is served."""
     olga = await shared_by_two(engine, active=False)
     await take(engine, [message("m", source="web"), message("n", source="fax")])
-    await crossing(engine, random, change(olga, random, is_active=True), messages_in(random, closing("m")))
+    await crossing(engine, random, change(olga, random, is_active=True), taken_in(random, closing("m")))
     assert await statuses(engine) == ["closed", "active"]
     assert await all_is_well(engine)
 
@@ -107,8 +133,8 @@ async def test_a_close_message_frees_a_place_of_a_contact_that_was_made_meanwhil
 ) -> None:
     """The contact did not exist when the close came: Olga's other source is served all the same."""
     await shared_by_two(engine, active=True)
-    made = messages_in(random, message("m", source="web"), message("n", source="fax"))
-    await crossing(engine, random, made, messages_in(random, closing("m")))
+    made = taken_in(random, message("m", source="web"), message("n", source="fax"))
+    await crossing(engine, random, made, taken_in(random, closing("m")))
     assert await statuses(engine) == ["closed", "active"]
     assert await all_is_well(engine)
 
@@ -117,7 +143,7 @@ async def test_a_contact_made_and_closed_in_one_batch_is_no_race(engine: AsyncEn
     """What the transaction itself did between its locks and the close is not taken for somebody else's change."""
     await shared_by_two(engine, active=True)
     async with transaction(engine) as conn:
-        await messages_in(random, message("m", source="web"), closing("m"))(conn)
+        await taken_in(random, message("m", source="web"), closing("m"))(conn)
     assert await statuses(engine) == ["closed"]
     assert await all_is_well(engine)
 
