@@ -124,7 +124,12 @@ class ContactWithNames(ContactShape):
 
 
 class HistoryEntry(TypedDict):
-    """One change of a contact and why it fell so; `previous_operator` had it before."""
+    """One change of a contact and why it fell so; `previous_operator` had it before.
+
+    Decisions list all operators of their source: of a contact that has changed hands very often, or of a source with
+    thousands of operators, the newest are explained, and the older have neither `decision` nor `explanation`, but
+    `decision_omitted`, which is there in no other case.
+    """
 
     sequence: int
     type: str
@@ -133,6 +138,7 @@ class HistoryEntry(TypedDict):
     previous_operator: OperatorReference | None
     reason: str | None
     decision: dict[str, Any] | None
+    decision_omitted: NotRequired[Literal[True]]
     explanation: str | None
 
 

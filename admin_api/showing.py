@@ -189,7 +189,7 @@ def _lead_reference(lead: Lead) -> LeadReference:
 
 
 def _entry(entry: dict[str, Any]) -> HistoryEntry:
-    return {
+    shape: HistoryEntry = {
         "sequence": entry["sequence"],
         "type": entry["type"],
         "time": isoformat(entry["time"]),
@@ -199,6 +199,9 @@ def _entry(entry: dict[str, Any]) -> HistoryEntry:
         "decision": entry["decision"],
         "explanation": entry["explanation"],
     }
+    if entry["decision_omitted"]:
+        shape["decision_omitted"] = True
+    return shape
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -62,7 +62,7 @@ TEXTS = Values("texts", text=sa.Text())
 
 
 def octets(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[int]:
-    """How many bytes a text or a blob has, by which PostgreSQL reads none of them; SQLite reads them one by one."""
+    """How many bytes a text or a blob has. PostgreSQL knows without reading it; SQLite reads one value at a time."""
     if dialect == POSTGRESQL:
         return sa.func.octet_length(column, type_=sa.Integer)
     return sa.func.length(sa.cast(column, sa.LargeBinary), type_=sa.Integer)
