@@ -42,7 +42,7 @@ class ParkedCount(TypedDict):
 
 
 class OutboxBacklog(TypedDict):
-    """How many events and replies are not published yet, and when the oldest was written; null where there is none."""
+    """How many events and replies are not published yet, and when the oldest was written; null if there is none."""
 
     rows: int
     oldest: Time | None

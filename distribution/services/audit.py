@@ -80,7 +80,7 @@ async def note(conn: AsyncConnection, who: Who, action: Action, key: object, bef
 
 
 async def page(conn: AsyncConnection, wanted: Wanted, before: UUID | None, limit: int) -> Page[Entry, UUID]:
-    """Rows of the audit, the newest first; a page is shorter than `limit` where their states are large."""
+    """Rows of the audit, the newest first; a page is shorter than `limit` if their states are large."""
     c, dialect = audit_log.c, conn.dialect.name
     size = sa.func.coalesce(octets(c.before, dialect), 0) + sa.func.coalesce(octets(c.after, dialect), 0)
     query = sa.select(c.id, size).order_by(c.id.desc()).limit(limit + 1)

@@ -59,7 +59,7 @@ async def lock_for(conn: AsyncConnection, closings: Sequence[Closing], codes: Co
     """Lock what closing these contacts takes, and besides it the sources of these codes.
 
     Whose place becomes free has to be locked with all its sources, so that contacts of any of them can have it: raises
-    StalePool where a contact got an operator between being looked up and being locked.
+    StalePool if a contact got an operator between being looked up and being locked.
     """
     source_ids, operator_ids = concerned(await find(conn, closings))
     pool = await lock_pool(conn, codes=codes, ids=source_ids, operator_ids=operator_ids)

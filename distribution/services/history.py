@@ -121,7 +121,7 @@ def _entry(decision: Decision, record: Record | None, names: dict[int, str]) -> 
 
 
 def _explained(decision: Decision, record: Record | None) -> tuple[dict[str, Any] | None, str | None]:
-    """The data and the sentence; no sentence where it would take the record, which is not given."""
+    """The data and the sentence; neither if it takes the record, and that is not given."""
     if record is not None and decision.position is not None:
         step = record.steps[decision.position]
         if isinstance(step, PickStep):

@@ -74,7 +74,7 @@ async def change(
 async def reassign(conn: AsyncConnection, random: Random, operator_id: int, edit: Edit) -> Moved:
     """Move some contacts of an inactive operator to others or to waiting.
 
-    Call again in a new transaction until none is moved; none is either where somebody has activated the operator
+    Call again in a new transaction until none is moved; none is moved either if somebody has activated the operator
     meanwhile.
     """
     moved = await move_all(conn, random, operator_id)

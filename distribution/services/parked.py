@@ -30,7 +30,7 @@ class Wanted:
 
 
 async def page(conn: AsyncConnection, wanted: Wanted, before: UUID | None, limit: int) -> Page[Parked, UUID]:
-    """Parked messages, the newest first; a page is shorter than `limit` where they are large."""
+    """Parked messages, the newest first; a page is shorter than `limit` if they are large."""
     p, dialect = parked_messages.c, conn.dialect.name
     size = octets(p.body, dialect) + octets(p.properties, dialect)
     query = sa.select(p.id, size).order_by(p.id.desc()).limit(limit + 1)

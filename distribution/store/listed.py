@@ -14,7 +14,7 @@ from distribution.store.tables import contacts
 
 
 class Listed(NamedTuple):
-    """A contact in a list; where `payload_omitted`, its payload is not the sent one but null."""
+    """A contact in a list; if `payload_omitted`, its payload is not the one that was sent but null."""
 
     contact: Contact
     payload_omitted: bool

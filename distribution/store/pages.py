@@ -1,4 +1,4 @@
-"""One page of a list: rows after a key, never a count and never an offset; bounded in bytes where rows can be large."""
+"""One page of a list: rows after a key, never a count and never an offset; bounded in bytes if rows can be large."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

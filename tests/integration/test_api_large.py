@@ -73,7 +73,7 @@ async def test_a_contact_by_its_id_has_its_payload_always(admin: httpx2.AsyncCli
 async def test_lists_of_large_contacts_stay_small(
     admin: httpx2.AsyncClient, engine: AsyncEngine, path: str, contacts: int
 ) -> None:
-    """15 leads with 20 contacts of 250 kB each: an answer of little more than 1 MiB, made in little memory."""
+    """15 leads with 20 contacts of 250 kB each: a response of little more than 1 MiB, made in little memory."""
     await make_source(engine, {})
     for number in range(20):
         large = text(LARGE)

@@ -68,7 +68,7 @@ def closing(key: str) -> Incoming:
 
 
 async def shared_by_two(engine: AsyncEngine, *, active: bool) -> int:
-    """Olga has one place, for two sources; answers her id."""
+    """Olga has one place, for two sources; returns her id."""
     olga = await make_operator(engine, "Olga", 1, active=active)
     await make_source(engine, {olga: 1}, "web")
     await make_source(engine, {olga: 1}, "fax")

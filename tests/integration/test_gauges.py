@@ -37,7 +37,7 @@ class Board:
         self._registry.register(self.gauges)
 
     def value(self, name: str, **labels: str) -> float | None:
-        """One value; None where there is no such series."""
+        """One value; None if there is no such series."""
         return self._registry.get_sample_value(f"contacts_{name}", labels)
 
     @asynccontextmanager
@@ -59,7 +59,7 @@ async def some_backlog(engine: AsyncEngine) -> None:
 
 
 async def test_gauges_tell_what_has_still_to_be_done(engine: AsyncEngine) -> None:
-    """Numbers by source, by code and state; ages of the oldest, which are 0 where there is none."""
+    """Numbers by source, by code and state; ages of the oldest, which are 0 if there is none."""
     board = Board(engine)
     assert board.value("outbox_pending") is None
     await some_backlog(engine)

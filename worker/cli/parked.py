@@ -39,7 +39,7 @@ def show_list(
     wanted = Wanted(state, code.value if code else None, source)
 
     async def read(tools: Tools) -> list[str]:
-        # Page by page, since one is short where the messages are large; of each only its line is kept.
+        # Page by page, since one is short if the messages are large; of each only its line is kept.
         lines: list[str] = []
         before: UUID | None = None
         async with reading(tools.engine) as conn:
