@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from admin_api.context import Context
 from admin_api.endpoint import Endpoint
-from admin_api.metrics import Measured
+from admin_api.metrics import Measured, backlog_measured
 from admin_api.operations import Operation
 from admin_api.routes import all_operations
 from distribution.store.engine import dispose
@@ -20,7 +20,8 @@ def create_app(context: Context) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
+        async with backlog_measured(context.engine, context.metrics.registry):
+            yield
         await dispose(context.engine)
 
     app = Starlette(

@@ -1,13 +1,20 @@
-"""Requests counted and timed, for Prometheus."""
+"""Requests counted and timed, and the backlog, for Prometheus."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from distribution.gauges import BacklogGauges
+
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
+GAUGES_STOP_SECONDS = 2
 
 
 class Metrics:
@@ -62,3 +69,20 @@ class Measured:
                 status,
                 perf_counter() - started,
             )
+
+
+@asynccontextmanager
+async def backlog_measured(engine: AsyncEngine, registry: CollectorRegistry) -> AsyncIterator[None]:
+    """The backlog's gauges, kept up to date meanwhile."""
+    gauges, stopping = BacklogGauges(engine), asyncio.Event()
+    registry.register(gauges)
+    reading = asyncio.create_task(gauges.run(stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await asyncio.wait({reading}, timeout=GAUGES_STOP_SECONDS)
+        reading.cancel()
+        # Not for longer: a driver may take its time to give up a connection that hangs.
+        await asyncio.wait({reading}, timeout=GAUGES_STOP_SECONDS)
+        registry.unregister(gauges)

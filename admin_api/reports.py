@@ -6,10 +6,11 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from admin_api.shapes import Time, Uuid
+from admin_api.shapes import Code, OpenState, Time, Uuid
 from distribution.ids import isoformat, time_of
 from distribution.services.audit import Entry
-from distribution.services.stats import SourceLine, Stats
+from distribution.services.backlog import SourceLine
+from distribution.services.stats import Stats
 
 
 class OperatorLine(TypedDict):
@@ -32,6 +33,21 @@ class SourceWaiting(TypedDict):
     oldest_wait_seconds: float | None
 
 
+class ParkedCount(TypedDict):
+    """How many messages are parked with a code and are not done with; codes without any are left out."""
+
+    code: Code
+    state: OpenState
+    count: int
+
+
+class OutboxBacklog(TypedDict):
+    """How many events and replies are not published yet, and when the oldest was written; null if there is none."""
+
+    rows: int
+    oldest: Time | None
+
+
 class Totals(TypedDict):
     """Contacts that wait, and contacts that operators have. Closed ones are not counted: nothing keeps their number."""
 
@@ -46,6 +62,8 @@ class StatsShape(TypedDict):
     operators: list[OperatorLine]
     sources: list[SourceWaiting]
     totals: Totals
+    parked: list[ParkedCount]
+    outbox: OutboxBacklog
 
 
 class AuditShape(TypedDict):
@@ -64,7 +82,7 @@ class AuditShape(TypedDict):
 
 def stats_shape(stats: Stats) -> StatsShape:
     """The stats as the API shows them."""
-    now = datetime.now(UTC)
+    now, backlog = datetime.now(UTC), stats.backlog
     return {
         "time": isoformat(now),
         "operators": [
@@ -77,8 +95,13 @@ def stats_shape(stats: Stats) -> StatsShape:
             }
             for row in stats.operators
         ],
-        "sources": [_source(line, now) for line in stats.sources],
+        "sources": [_source(line, now) for line in backlog.sources],
         "totals": {"waiting": stats.waiting, "active": stats.active},
+        "parked": [{"code": line.code, "state": line.state, "count": line.count} for line in backlog.parked],
+        "outbox": {
+            "rows": backlog.outbox.rows,
+            "oldest": None if backlog.outbox.oldest is None else isoformat(backlog.outbox.oldest),
+        },
     }
 
 

@@ -15,6 +15,7 @@ Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 Status = Annotated[str, Field(json_schema_extra={"enum": ["waiting", "active", "closed"]})]
 State = Annotated[str, Field(json_schema_extra={"enum": ["deferred", "rejected", "replayed", "dropped"]})]
+OpenState = Annotated[str, Field(json_schema_extra={"enum": ["deferred", "rejected"]})]
 Code = Annotated[str, Field(json_schema_extra={"enum": [*ParkedCode]})]
 Strategy = Annotated[str, Field(json_schema_extra={"enum": [*STRATEGIES]})]
 
@@ -81,6 +82,16 @@ class ContactShape(TypedDict):
     closed_at: Time | None
 
 
+class ListedContactShape(ContactShape):
+    """A contact in a list, which holds the first payloads, up to a total of 1 MiB.
+
+    Beyond that `payload` is null and `payload_omitted` true, which is there in no other case; the contact by its id has
+    its payload always.
+    """
+
+    payload_omitted: NotRequired[Literal[True]]
+
+
 class LeadReference(TypedDict):
     """A lead as events show it."""
 
@@ -113,7 +124,12 @@ class ContactWithNames(ContactShape):
 
 
 class HistoryEntry(TypedDict):
-    """One change of a contact and why it fell so; `previous_operator` had it before."""
+    """One change of a contact and why it fell so; `previous_operator` had it before.
+
+    Decisions list all operators of their source: of a contact that has changed hands very often, or of a source with
+    thousands of operators, the newest are explained, and the older have neither `decision` nor `explanation`, but
+    `decision_omitted`, which is there in no other case.
+    """
 
     sequence: int
     type: str
@@ -122,6 +138,7 @@ class HistoryEntry(TypedDict):
     previous_operator: OperatorReference | None
     reason: str | None
     decision: dict[str, Any] | None
+    decision_omitted: NotRequired[Literal[True]]
     explanation: str | None
 
 
@@ -147,7 +164,7 @@ class LeadShape(TypedDict):
     phone: str | None
     email: str | None
     created_at: Time
-    contacts: list[ContactShape]
+    contacts: list[ListedContactShape]
     contacts_total: int
 
 

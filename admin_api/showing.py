@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import orjson
@@ -18,6 +18,7 @@ from admin_api.shapes import (
     LeadInFull,
     LeadReference,
     LeadShape,
+    ListedContactShape,
     OperatorShape,
     PageShape,
     ParkedShape,
@@ -33,6 +34,7 @@ from distribution.services.replay import Replayed
 from distribution.services.sources import shares
 from distribution.store.contacts import Contact
 from distribution.store.leads import Lead
+from distribution.store.listed import Listed
 from distribution.store.operators import OperatorRow
 from distribution.store.pages import Page
 from distribution.store.parked import Parked
@@ -90,8 +92,16 @@ def weights_shape(rows: Sequence[WeightRow]) -> WeightsShape:
     }
 
 
-def contact_shape(contact: Contact) -> ContactShape:
+def listed_shape(listed: Listed) -> ListedContactShape:
     """A contact as lists show it."""
+    shape = cast("ListedContactShape", contact_shape(listed.contact))  # the same while its one further field is absent
+    if listed.payload_omitted:
+        shape["payload_omitted"] = True
+    return shape
+
+
+def contact_shape(contact: Contact) -> ContactShape:
+    """A contact with its payload."""
     return {
         "id": str(contact.id),
         "status": contact.status,
@@ -137,7 +147,7 @@ def lead_shape(lead: LeadShown) -> LeadShape:
         "phone": lead.phone,
         "email": lead.email,
         "created_at": isoformat(lead.created_at),
-        "contacts": [contact_shape(contact) for contact in lead.contacts],
+        "contacts": [listed_shape(listed) for listed in lead.contacts],
         "contacts_total": lead.contacts_total,
     }
 
@@ -179,7 +189,7 @@ def _lead_reference(lead: Lead) -> LeadReference:
 
 
 def _entry(entry: dict[str, Any]) -> HistoryEntry:
-    return {
+    shape: HistoryEntry = {
         "sequence": entry["sequence"],
         "type": entry["type"],
         "time": isoformat(entry["time"]),
@@ -189,6 +199,9 @@ def _entry(entry: dict[str, Any]) -> HistoryEntry:
         "decision": entry["decision"],
         "explanation": entry["explanation"],
     }
+    if entry["decision_omitted"]:
+        shape["decision_omitted"] = True
+    return shape
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -8,4 +8,5 @@ messages    the wire contract: submission and event
 selection   who gets a contact; pure
 store       tables, transactions, queries
 services    one file per use case
+gauges      the backlog for Prometheus, in both processes
 """

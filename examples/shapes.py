@@ -1,6 +1,6 @@
 """What the HTTP API answers, as far as these examples read it."""
 
-from typing import Any, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 
 class Operator(TypedDict):
@@ -38,7 +38,7 @@ class Weight(TypedDict):
 
 
 class Contact(TypedDict):
-    """One enquiry of a lead."""
+    """One enquiry of a lead; in lists with many large payloads some are left out: `payload` is null then."""
 
     id: str
     status: str
@@ -47,6 +47,7 @@ class Contact(TypedDict):
     operator_id: int | None
     message_id: str
     payload: Any
+    payload_omitted: NotRequired[Literal[True]]
     created_at: str
     assigned_at: str | None
     closed_at: str | None

@@ -9,6 +9,7 @@ from random import SystemRandom
 
 import structlog
 
+from distribution.gauges import BacklogGauges
 from distribution.store.engine import create_engine, dispose
 from worker.batches import Batches
 from worker.consumer import Consumer
@@ -24,6 +25,7 @@ from worker.topology import Topology
 
 CONSUMER_STOP_SECONDS = 15
 SWEEPER_STOP_SECONDS = 2
+GAUGES_STOP_SECONDS = 1
 RELAY_STOP_SECONDS = 6
 EXIT_AT_ONCE = 130
 
@@ -49,6 +51,8 @@ async def run(
     batches = Batches(engine, random, watch)
     consumer = Consumer(settings, topology, batches, relay, status, watch)
     sweeper = Sweeper(settings, engine, batches, relay, status, random)
+    gauges = BacklogGauges(engine)
+    status.registry.register(gauges)
     brokers = settings.brokers
     taking, telling = Link(brokers, "consumer", status, random), Link(brokers, "publisher", status, random)
     health = create_server(status)
@@ -57,6 +61,7 @@ async def run(
             consuming = parts.create_task(named("consumer", taking.run(consumer.serve)))
             publishing = parts.create_task(named("relay", telling.run(relay.serve)))
             sweeping = parts.create_task(named("sweeper", sweeper.run()))
+            measuring = parts.create_task(named("gauges", gauges.run(stopping)))
             serving = parts.create_task(named("health", health.serve(sockets=[health_socket])))
             log.info("worker_started", health_port=health_socket.getsockname()[1])
             await stopping.wait()
@@ -67,6 +72,7 @@ async def run(
             sweeper.stop()
             await ended(consuming, CONSUMER_STOP_SECONDS)
             await ended(sweeping, SWEEPER_STOP_SECONDS)
+            await ended(measuring, GAUGES_STOP_SECONDS)
             relay.stop()
             telling.stop()
             await ended(publishing, RELAY_STOP_SECONDS)

@@ -14,8 +14,8 @@ from admin_api.cursors import uuid_after
 from admin_api.errors import invalid
 from admin_api.operations import PREFIX, Answer, Call, Operation, uuid_key
 from admin_api.schemas import ContactAssignment, ContactClosing, ContactsQuery, NewContact, Query
-from admin_api.shapes import ContactClosed, ContactInFull, ContactShape, ContactWithNames, PageShape
-from admin_api.showing import contact_in_full, contact_shape, contact_with_names, page_shape
+from admin_api.shapes import ContactClosed, ContactInFull, ContactWithNames, ListedContactShape, PageShape
+from admin_api.showing import contact_in_full, contact_with_names, listed_shape, page_shape
 from admin_api.tags import tagged
 from distribution.errors import MessageRejected
 from distribution.messages import Submission, submission, traceparent_of, usable_key
@@ -41,11 +41,11 @@ async def submit_contact(call: Call[None, NewContact, Query]) -> Answer:
 
 
 async def list_contacts(call: Call[None, None, ContactsQuery]) -> Answer:
-    """Contacts, the newest first."""
+    """Contacts, the newest first; payloads beyond a total of 1 MiB are left out."""
     wanted = Wanted(**call.query.model_dump(exclude={"limit", "cursor"}))
     async with reading(call.context.engine) as conn:
         page = await contacts.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)
-    return Answer(200, page_shape(page, contact_shape))
+    return Answer(200, page_shape(page, listed_shape))
 
 
 async def show_contact(call: Call[UUID, None, Query]) -> Answer:
@@ -126,7 +126,7 @@ OPERATIONS = (
         request_headers=(KEY_HEADER, "traceparent"),
     ),
     Operation(
-        "GET", PATH, "List contacts", list_contacts, READERS, {200: PageShape[ContactShape]}, query=ContactsQuery
+        "GET", PATH, "List contacts", list_contacts, READERS, {200: PageShape[ListedContactShape]}, query=ContactsQuery
     ),
     Operation(
         "GET",

@@ -17,7 +17,7 @@ KEY = number_key("lead")
 
 
 async def list_leads(call: Call[None, None, LeadsQuery]) -> Answer:
-    """Leads, the newest first."""
+    """Leads, the newest first; payloads of contacts beyond a total of 1 MiB are left out."""
     wanted = _wanted(call.query, call.context.phone_region)
     async with reading(call.context.engine) as conn:
         page = await leads.page(conn, wanted, number_after(call.query.cursor), call.query.limit)
@@ -25,7 +25,7 @@ async def list_leads(call: Call[None, None, LeadsQuery]) -> Answer:
 
 
 async def show_lead(call: Call[int, None, Query]) -> Answer:
-    """One lead, and the others that may be the same customer."""
+    """One lead, and the others that may be the same customer; payloads beyond a total of 1 MiB are left out."""
     async with reading(call.context.engine) as conn:
         lead = await leads.show(conn, call.key)
         return Answer(200, lead_in_full(lead, await leads.possible_duplicates(conn, lead.id)))

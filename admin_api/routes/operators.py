@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from admin_api.auth import ADMINS, READERS
-from admin_api.changes import change, change_and_serve, edit_of
+from admin_api.changes import change, change_and_serve, edit_of, serve_further
 from admin_api.context import Context
 from admin_api.cursors import number_after
 from admin_api.errors import invalid
@@ -66,9 +66,13 @@ async def delete_operator(call: Call[int, None, Query]) -> Answer:
 
 
 async def _reassign(context: Context, operator_id: int, edit: Edit) -> None:
-    moved = 1
+    unserved: set[int] = set()
+    moved = True
     while moved:
-        moved = await change(context, lambda conn: operators.reassign(conn, context.random, operator_id, edit))
+        done = await change(context, lambda conn: operators.reassign(conn, context.random, operator_id, edit))
+        moved = done.contacts > 0
+        unserved |= done.unserved
+    await serve_further(context, unserved)
 
 
 async def _shown(context: Context, operator_id: int) -> Answer:

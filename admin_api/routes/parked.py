@@ -24,7 +24,7 @@ KEY = uuid_key("parked message")
 
 
 async def list_parked(call: Call[None, None, ParkedQuery]) -> Answer:
-    """Parked messages, the newest first."""
+    """Parked messages, the newest first; a page holds fewer than `limit` if they are large."""
     wanted = Wanted(**call.query.model_dump(exclude={"limit", "cursor"}))
     async with reading(call.context.engine) as conn:
         page = await parked.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)

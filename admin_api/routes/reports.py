@@ -26,7 +26,7 @@ async def show_stats(call: Call[None, None, Query]) -> Answer:
 
 
 async def list_audit(call: Call[None, None, AuditQuery]) -> Answer:
-    """Who changed what, the newest first."""
+    """Who changed what, the newest first; a page holds fewer than `limit` if the changes are large."""
     wanted = Wanted(**call.query.model_dump(exclude={"limit", "cursor"}))
     async with reading(call.context.engine) as conn:
         page = await audit.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)

@@ -16,5 +16,6 @@ parked      parked messages as admins read, replay and drop them
 operators, sources, contacts, leads   what the admin API manages and shows
 edits       who edits, and which version of the object they saw
 audit       who changed what, when
-stats       loads and waiting contacts
+backlog     what has still to be done: waiting contacts, parked messages, events to publish
+stats       loads and the backlog
 """

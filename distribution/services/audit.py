@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.ids import new_id
 from distribution.services.edits import Who
-from distribution.store.pages import Page, cut
+from distribution.store.pages import Page, cut_by_size
+from distribution.store.rows import octets
 from distribution.store.tables import audit_log
 
 
@@ -80,14 +80,18 @@ async def note(conn: AsyncConnection, who: Who, action: Action, key: object, bef
 
 
 async def page(conn: AsyncConnection, wanted: Wanted, before: UUID | None, limit: int) -> Page[Entry, UUID]:
-    """Rows of the audit, the newest first."""
-    query = sa.select(*FIELDS).order_by(audit_log.c.id.desc()).limit(limit + 1)
+    """Rows of the audit, the newest first; a page is shorter than `limit` if their states are large."""
+    c, dialect = audit_log.c, conn.dialect.name
+    size = sa.func.coalesce(octets(c.before, dialect), 0) + sa.func.coalesce(octets(c.after, dialect), 0)
+    query = sa.select(c.id, size).order_by(c.id.desc()).limit(limit + 1)
     for name in Wanted.__slots__:
         if (value := getattr(wanted, name)) is not None:
-            query = query.where(audit_log.c[name] == value)
+            query = query.where(c[name] == value)
     if before is not None:
-        query = query.where(audit_log.c.id < before)
-    return cut([Entry(*row) for row in await conn.execute(query)], limit, attrgetter("id"))
+        query = query.where(c.id < before)
+    found = cut_by_size([(row[0], row[1]) for row in await conn.execute(query)], limit)
+    rows = await conn.execute(sa.select(*FIELDS).where(c.id.in_(found.items)).order_by(c.id.desc()))
+    return Page([Entry(*row) for row in rows], found.last)
 
 
 def _json(state: State) -> str | None:

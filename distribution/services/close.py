@@ -1,6 +1,6 @@
 """Contacts are closed, and their places filled in the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -11,10 +11,13 @@ from distribution.messages import Closing
 from distribution.selection.pool import Pool
 from distribution.services.ledger import Ledger
 from distribution.services.serve import SERVE_LIMIT
+from distribution.store import contact_states
 from distribution.store import contacts as contact_rows
 from distribution.store import sources as source_rows
+from distribution.store.contact_states import ContactState
 from distribution.store.contacts import ACTIVE, CLOSED, Contact
 from distribution.store.outbox import Publication
+from distribution.store.pools import lock_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +37,16 @@ class Closings:
     more: bool
 
 
-async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[Contact | None]:
-    """The contact that each closing names, as far as there is one."""
+async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[ContactState | None]:
+    """Where the contact that each closing names stands, as far as there is one."""
     codes = {c.source for c in closings if c.contact_id is None and c.source is not None}
     ids = await source_rows.ids_by_code(conn, codes) if codes else {}
     keys = {
         (ids[c.source], c.message_id) for c in closings if c.contact_id is None and c.source in ids and c.message_id
     }
-    by_key = await contact_rows.by_keys(conn, sorted(keys)) if keys else {}
+    by_key = await contact_states.by_keys(conn, sorted(keys)) if keys else {}
     named = {c.contact_id for c in closings if c.contact_id is not None}
-    by_id = await contact_rows.by_ids(conn, named) if named else {}
+    by_id = await contact_states.by_ids(conn, named) if named else {}
     return [
         by_id.get(c.contact_id)
         if c.contact_id is not None
@@ -52,8 +55,23 @@ async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[Conta
     ]
 
 
+async def lock_for(conn: AsyncConnection, closings: Sequence[Closing], codes: Collection[str] = ()) -> Pool:
+    """Lock what closing these contacts takes, and besides it the sources of these codes.
+
+    Whose place becomes free has to be locked with all its sources, so that contacts of any of them can have it: raises
+    StalePool if a contact got an operator between being looked up and being locked.
+    """
+    source_ids, operator_ids = concerned(await find(conn, closings))
+    pool = await lock_pool(conn, codes=codes, ids=source_ids, operator_ids=operator_ids)
+    if closings:
+        now_in, now_with = concerned(await find(conn, closings))
+        if not (now_in <= set(pool.sources) and now_with <= operator_ids):
+            raise StalePool("a contact to be closed moved meanwhile")
+    return pool
+
+
 async def close(conn: AsyncConnection, pool: Pool, closings: Sequence[Closing], random: Random) -> Closings:
-    """Close contacts over a pool locked for them, and serve who waited; raises StalePool where the pool lacks one."""
+    """Close contacts over a pool from `lock_for`, and serve who waited; raises StalePool where the pool lacks one."""
     if not closings:
         return Closings([], [], more=False)
     found = await find(conn, closings)
@@ -85,7 +103,7 @@ def _unknown_contact(closing: Closing) -> MessageRejected:
     return MessageRejected(ParkedCode.UNKNOWN_CONTACT, detail, "contact_id", closing.source)
 
 
-def concerned(found: Sequence[Contact | None]) -> tuple[set[int], set[int]]:
+def concerned(found: Sequence[ContactState | None]) -> tuple[set[int], set[int]]:
     """(source ids, operator ids) to lock for closing these contacts."""
     known = [contact for contact in found if contact is not None and contact.status != CLOSED]
     return {c.source_id for c in known}, {c.operator_id for c in known if c.operator_id is not None}

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -22,6 +21,7 @@ from distribution.services.ledger import FORCED
 from distribution.store import decisions as decision_rows
 from distribution.store.contacts import FIELDS, WAITING, Contact, by_ids, count_older_waiting
 from distribution.store.leads import Lead
+from distribution.store.listed import Listed, select_listed, with_payloads
 from distribution.store.pages import Page, cut
 from distribution.store.pools import lock_pool, read_pool
 from distribution.store.tables import contacts, leads, operators, sources
@@ -49,12 +49,13 @@ class Shown:
     operator_name: str | None
 
 
-async def page(conn: AsyncConnection, wanted: Wanted, before: UUID | None, limit: int) -> Page[Contact, UUID]:
+async def page(conn: AsyncConnection, wanted: Wanted, before: UUID | None, limit: int) -> Page[Listed, UUID]:
     """Contacts, the newest first."""
-    query = sa.select(*FIELDS).where(*_conditions(wanted)).order_by(contacts.c.id.desc()).limit(limit + 1)
+    listed = select_listed(conn.dialect.name)
+    query = listed.where(*_conditions(wanted)).order_by(contacts.c.id.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(contacts.c.id < before)
-    return cut([Contact(*row) for row in await conn.execute(query)], limit, attrgetter("id"))
+    return cut(await with_payloads(conn, query), limit, lambda one: one.contact.id)
 
 
 async def show(conn: AsyncConnection, contact_id: UUID) -> Shown:
@@ -91,8 +92,7 @@ def version(contact: Contact) -> str:
 async def close(conn: AsyncConnection, random: Random, contact_id: UUID, reason: str | None, edit: Edit) -> set[int]:
     """Close a contact, and fill its place; one that is closed stays so. Answers the sources to serve further."""
     wanted = [Closing(contact_id, None, None, reason)]
-    source_ids, operator_ids = closing.concerned(await closing.find(conn, wanted))
-    pool = await lock_pool(conn, ids=source_ids, operator_ids=operator_ids)
+    pool = await closing.lock_for(conn, wanted)
     before = await _one(conn, contact_id)
     edit.check(version(before))
     done = await closing.close(conn, pool, wanted, random)

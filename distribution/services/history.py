@@ -23,6 +23,10 @@ from distribution.store.rows import UUIDS
 from distribution.store.tables import contacts, decisions, leads, operators, sources
 
 SENTENCES = {BY_HAND: "Given by hand.", FORCED: "Given by hand, over the limit."}
+OPERATORS_SHOWN = 10_000
+"""In the decisions of one contact: about 1 MiB."""
+LEAST_COUNTED = 20
+"""A decision over fewer operators takes a statement all the same."""
 STATUS_AFTER = {events.ASSIGNED: ACTIVE, events.REASSIGNED: ACTIVE, events.WAITING: WAITING, events.CLOSED: CLOSED}
 
 
@@ -78,34 +82,51 @@ def _event_again(row: Any) -> Publication:
     return publication_of(change, row.traceparent)
 
 
-async def history(conn: AsyncConnection, contact_id: UUID) -> list[dict[str, Any]]:
-    """Every change of a contact, in the order of their sequence: the fields of `_entry`."""
+async def history(
+    conn: AsyncConnection, contact_id: UUID, operators_shown: int = OPERATORS_SHOWN
+) -> list[dict[str, Any]]:
+    """Every change of a contact, in the order of their sequence: the fields of `_entry`.
+
+    Decisions list all operators of their source. Those of the newest changes are explained, until `operators_shown` are
+    listed; the older ones are only said to be omitted.
+    """
     made = await decision_rows.of_contact(conn, contact_id)
-    records = await decision_rows.records(conn, [d.batch_id for d in made if d.batch_id is not None])
     before = {d.previous_operator_id for d in made if d.previous_operator_id is not None}
     names = await operator_rows.names(conn, before) if before else {}
-    return [_entry(decision, records, names) for decision in made]
+    entries: list[dict[str, Any]] = []
+    # One record at a time: with thousands of operators it takes megabytes, and a moment in which nobody else is served.
+    for decision in reversed(made):
+        record = None if decision.batch_id is None or operators_shown <= 0 else await _record(conn, decision.batch_id)
+        entries.append(_entry(decision, record, names))
+        if record is not None:
+            operators_shown -= max(len(record.loads), LEAST_COUNTED)
+    return entries[::-1]
 
 
-def _entry(decision: Decision, records: dict[UUID, Record], names: dict[int, str]) -> dict[str, Any]:
-    data, sentence = _explained(decision, records)
+async def _record(conn: AsyncConnection, batch_id: UUID) -> Record:
+    return (await decision_rows.records(conn, [batch_id]))[batch_id]
+
+
+def _entry(decision: Decision, record: Record | None, names: dict[int, str]) -> dict[str, Any]:
+    data, sentence = _explained(decision, record)
     kept = asdict(decision)
     previous = decision.previous_operator_id
     return {name: kept[name] for name in ("sequence", "type", "operator_id", "reason")} | {
         "time": time_of(decision.event_id),
         "previous_operator": None if previous is None else {"id": previous, "name": names[previous]},
         "decision": data,
-        "explanation": sentence if previous is None else f"{sentence} Before: {names[previous]}.",
+        "decision_omitted": sentence is None,
+        "explanation": sentence if sentence is None or previous is None else f"{sentence} Before: {names[previous]}.",
     }
 
 
-def _explained(decision: Decision, records: dict[UUID, Record]) -> tuple[dict[str, Any] | None, str]:
-    if decision.batch_id is not None and decision.position is not None:
-        record = records[decision.batch_id]
+def _explained(decision: Decision, record: Record | None) -> tuple[dict[str, Any] | None, str | None]:
+    """The data and the sentence; neither if it takes the record, and that is not given."""
+    if record is not None and decision.position is not None:
         step = record.steps[decision.position]
         if isinstance(step, PickStep):
             pool = pool_before(record, decision.position)
             return explain.decision_data(pool, step), explain.sentence(pool, step)
     if decision.type == events.CLOSED:
         return None, f"Closed: {decision.reason.rstrip('.')}." if decision.reason else "Closed."
-    return None, SENTENCES[decision.reason or ""]
+    return None, SENTENCES.get(decision.reason or "")

@@ -10,9 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import NotFound
-from distribution.store.contacts import FIELDS as CONTACT_FIELDS
-from distribution.store.contacts import Contact
 from distribution.store.leads import Lead
+from distribution.store.listed import Listed, select_listed, with_payloads
 from distribution.store.pages import Page, cut
 from distribution.store.rows import IDS
 from distribution.store.tables import contacts, leads
@@ -34,7 +33,7 @@ class LeadShown:
     email: str | None
     created_at: datetime
     contacts_total: int
-    contacts: list[Contact] = field(default_factory=list)
+    contacts: list[Listed] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +131,11 @@ async def _add_contacts(conn: AsyncConnection, found: Sequence[LeadShown]) -> No
         .scalar_subquery()
     )
     stretch = sa.select(wanted.c.id, sa.func.coalesce(oldest, LOWEST_ID, type_=sa.Uuid()).label("oldest")).cte()
-    rows = await conn.execute(
-        sa.select(*CONTACT_FIELDS)
+    # In the order in which they are shown: payloads are left out from the end.
+    query = (
+        select_listed(dialect)
         .join(stretch, sa.and_(contacts.c.lead_id == stretch.c.id, contacts.c.id >= stretch.c.oldest))
-        .order_by(contacts.c.id.desc()),
-        IDS.bound(dialect, sorted(by_id)),
+        .order_by(contacts.c.lead_id.desc(), contacts.c.id.desc())
     )
-    for row in rows:
-        contact = Contact(*row)
-        by_id[contact.lead_id].contacts.append(contact)
+    for listed in await with_payloads(conn, query, **IDS.bound(dialect, sorted(by_id))):
+        by_id[listed.contact.lead_id].contacts.append(listed)

@@ -1,5 +1,6 @@
 """Contacts that people move: given by hand, or taken from an operator who leaves."""
 
+from dataclasses import dataclass
 from random import Random
 from uuid import UUID
 
@@ -9,11 +10,20 @@ from distribution.errors import Conflict, InvalidField, NotFound, StalePool
 from distribution.selection.pool import Pool
 from distribution.services.ledger import Ledger
 from distribution.services.serve import SERVE_LIMIT
+from distribution.store import contact_states
 from distribution.store import contacts as contact_rows
-from distribution.store.contacts import ACTIVE, CLOSED, Contact
+from distribution.store.contacts import ACTIVE, CLOSED, Contact, Waiting
 from distribution.store.pools import lock_pool
 
 MOVE_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How many contacts were moved, and the sources to serve in further transactions."""
+
+    contacts: int
+    unserved: frozenset[int]
 
 
 async def assign(
@@ -23,13 +33,14 @@ async def assign(
 
     At the limit it is a Conflict, unless forced. Answers the sources to serve in further transactions.
     """
-    seen = (await contact_rows.by_ids(conn, [contact_id])).get(contact_id)
+    seen = (await contact_states.by_ids(conn, [contact_id])).get(contact_id)
     if seen is None:
         raise NotFound("contact", contact_id)
     held = {seen.operator_id} if seen.operator_id is not None else set()
     pool = await lock_pool(conn, ids=[seen.source_id], operator_ids={operator_id} | held)
     contact, lead, previous = (await contact_rows.with_leads(conn, [contact_id]))[contact_id]
-    if contact.operator_id is not None and contact.operator_id not in pool.operators:
+    # Whose place this frees has to be locked with all its sources, not only with this one.
+    if contact.operator_id != seen.operator_id:
         raise StalePool("the contact moved meanwhile")
     if contact.status == ACTIVE and contact.operator_id == operator_id:
         return frozenset()
@@ -41,24 +52,33 @@ async def assign(
     return frozenset(pool.sources) if served == SERVE_LIMIT else frozenset()
 
 
-async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> int:
+async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> Moved:
     """Move up to MOVE_LIMIT active contacts, the oldest first, from an inactive operator to others or to waiting.
 
-    Answers how many: call again in a new transaction until that is 0.
+    Call again in a new transaction until none is moved. An operator that is active under the lock keeps its contacts.
     """
-    seen = await contact_rows.oldest_active(conn, operator_id, MOVE_LIMIT)
-    sources = {contact.source_id for contact, _, _ in seen}
+    seen = await contact_states.oldest_active(conn, operator_id, MOVE_LIMIT)
+    sources = {contact.source_id for contact in seen}
     pool = await lock_pool(conn, ids=sources, operator_ids=[operator_id])
-    full = await contact_rows.with_leads(conn, [contact.id for contact, _, _ in seen])
     ledger = Ledger(conn, pool, random)
-    await ledger.serve_waiting(SERVE_LIMIT)
-    held = [each for each in full.values() if each.contact.status == ACTIVE and each.contact.operator_id == operator_id]
-    if seen and not held:
-        raise StalePool("every contact that was to be moved has gone meanwhile")
+    served = await ledger.serve_waiting(SERVE_LIMIT)
+    held = await _still_held(conn, pool, operator_id, [contact.id for contact in seen])
     for contact, lead, _ in held:
         ledger.move_away(contact, lead, last_operator_id=None)
     await ledger.flush()
-    return len(held)
+    return Moved(len(held), frozenset(pool.sources) if served == SERVE_LIMIT else frozenset())
+
+
+async def _still_held(conn: AsyncConnection, pool: Pool, operator_id: int, seen: list[UUID]) -> list[Waiting]:
+    """Those of the contacts that are to be moved now that everything is locked."""
+    operator = pool.operators.get(operator_id)
+    if operator is None or operator.is_active:
+        return []
+    full = await contact_rows.with_leads(conn, seen)
+    held = [each for each in full.values() if each.contact.status == ACTIVE and each.contact.operator_id == operator_id]
+    if seen and not held:
+        raise StalePool("every contact that was to be moved has gone meanwhile")
+    return held
 
 
 def _check(pool: Pool, contact: Contact, operator_id: int, *, force: bool) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution.errors import Conflict, NotFound
 from distribution.services.audit import Action, note
 from distribution.services.edits import Edit, version_of
-from distribution.services.moves import move_all
+from distribution.services.moves import Moved, move_all
 from distribution.services.serve import serve_waiting
 from distribution.store import operators as rows
 from distribution.store.operators import OperatorRow
@@ -71,16 +71,16 @@ async def change(
     return source_ids if await serve_waiting(conn, random, source_ids=source_ids) else ()
 
 
-async def reassign(conn: AsyncConnection, random: Random, operator_id: int, edit: Edit) -> int:
-    """Move some contacts of an inactive operator to others or to waiting; answers how many.
+async def reassign(conn: AsyncConnection, random: Random, operator_id: int, edit: Edit) -> Moved:
+    """Move some contacts of an inactive operator to others or to waiting.
 
-    Call again in a new transaction until that is 0. It also is where somebody has activated the operator meanwhile.
+    Call again in a new transaction until none is moved; none is moved either if somebody has activated the operator
+    meanwhile.
     """
-    if (await show(conn, operator_id)).is_active:
-        return 0
     moved = await move_all(conn, random, operator_id)
     left = (await show(conn, operator_id)).load
-    await note(conn, edit.who, Action.OPERATOR_REASSIGNED, operator_id, {"load": left + moved}, {"load": left})
+    before, after = {"load": left + moved.contacts}, {"load": left}
+    await note(conn, edit.who, Action.OPERATOR_REASSIGNED, operator_id, before, after)
     return moved
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from operator import attrgetter
 from random import Random
 from typing import Any
@@ -15,12 +14,10 @@ from distribution.errors import NotFound
 from distribution.services.audit import Action, note
 from distribution.services.edits import Edit
 from distribution.services.replay import Replayed, drop, open_row, replay_code, replay_one
-from distribution.store.pages import Page, cut
+from distribution.store.pages import Page, cut_by_size
 from distribution.store.parked import FIELDS, Parked
-from distribution.store.rows import UUIDS
+from distribution.store.rows import UUIDS, octets
 from distribution.store.tables import parked_messages
-
-PAGE_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +30,17 @@ class Wanted:
 
 
 async def page(conn: AsyncConnection, wanted: Wanted, before: UUID | None, limit: int) -> Page[Parked, UUID]:
-    """Parked messages, the newest first; a page is shorter than `limit` where their bodies are large."""
-    p = parked_messages.c
-    query = sa.select(p.id, sa.func.length(p.body)).order_by(p.id.desc()).limit(limit + 1)
+    """Parked messages, the newest first; a page is shorter than `limit` if they are large."""
+    p, dialect = parked_messages.c, conn.dialect.name
+    size = octets(p.body, dialect) + octets(p.properties, dialect)
+    query = sa.select(p.id, size).order_by(p.id.desc()).limit(limit + 1)
     for name in Wanted.__slots__:
         if (value := getattr(wanted, name)) is not None:
             query = query.where(p[name] == value)
     if before is not None:
         query = query.where(p.id < before)
-    sizes = [(row[0], row[1]) for row in await conn.execute(query)]
-    found = cut(sizes, _fitting([size for _, size in sizes[:limit]]), lambda row: row[0])
-    return Page(await _by_ids(conn, [parked_id for parked_id, _ in found.items]), found.last)
+    found = cut_by_size([(row[0], row[1]) for row in await conn.execute(query)], limit)
+    return Page(await _by_ids(conn, found.items), found.last)
 
 
 async def show(conn: AsyncConnection, parked_id: UUID) -> Parked:
@@ -94,11 +91,6 @@ async def give_up(conn: AsyncConnection, parked_id: UUID, edit: Edit) -> None:
 def _state(row: Parked) -> dict[str, Any]:
     """What the audit keeps: never the message itself, which may hold anything."""
     return {"state": row.state, "code": row.code, "attempts": row.attempts}
-
-
-def _fitting(sizes: Sequence[int]) -> int:
-    """How many of the first bodies fit into a page; one always does."""
-    return max(1, sum(total <= PAGE_BYTES for total in accumulate(sizes)))
 
 
 async def _by_ids(conn: AsyncConnection, ids: Sequence[UUID]) -> list[Parked]:

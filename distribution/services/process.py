@@ -8,10 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.messages import Closing, Command, Incoming, Submission, decode
-from distribution.services.close import Closed, close, concerned, find
+from distribution.services.close import Closed, close, lock_for
 from distribution.services.submit import Submitted, submit_to
 from distribution.store.outbox import Claim, Publication
-from distribution.store.pools import lock_pool
 
 Outcome = Submitted | Closed | MessageRejected
 
@@ -59,9 +58,8 @@ async def process(
     """
     submissions = [a.command for a in arrivals if isinstance(a.command, Submission)]
     closings = [a.command for a in arrivals if isinstance(a.command, Closing)]
-    source_ids, operator_ids = concerned(await find(conn, closings) if closings else ())
     codes = {s.source for s in submissions} | {c.source for c in closings if c.source}
-    pool = await lock_pool(conn, codes=codes, ids=source_ids, operator_ids=operator_ids)
+    pool = await lock_for(conn, closings, codes)
     submitted = await submit_to(conn, pool, submissions, random, claim)
     closed = await close(conn, pool, closings, random)
     return Processed(

@@ -2,38 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.ids import time_of
+from distribution.services.backlog import Backlog, backlog
 from distribution.store.operators import FIELDS as OPERATOR_FIELDS
 from distribution.store.operators import OperatorRow
-from distribution.store.tables import contacts, operators, sources
-
-
-@dataclass(frozen=True, slots=True)
-class SourceLine:
-    """How many contacts of a source wait, and since when the oldest does."""
-
-    id: int
-    code: str
-    waiting: int
-    oldest_wait: datetime | None
+from distribution.store.tables import operators
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Every operator with its load, every source with its waiting contacts."""
+    """Every operator with its load, and what has still to be done."""
 
     operators: Sequence[OperatorRow]
-    sources: Sequence[SourceLine]
+    backlog: Backlog
 
     @property
     def waiting(self) -> int:
         """Contacts that wait, over all sources."""
-        return sum(source.waiting for source in self.sources)
+        return sum(source.waiting for source in self.backlog.sources)
 
     @property
     def active(self) -> int:
@@ -42,13 +31,6 @@ class Stats:
 
 
 async def stats(conn: AsyncConnection) -> Stats:
-    """Loads as the operators' rows hold them, and waiting contacts counted in the index that holds nothing else."""
+    """Loads as the operators' rows hold them, and the backlog."""
     everybody = await conn.execute(sa.select(*OPERATOR_FIELDS).order_by(operators.c.id))
-    of_source = sa.and_(contacts.c.source_id == sources.c.id, contacts.c.status == sa.literal_column("'waiting'"))
-    count = sa.select(sa.func.count()).select_from(contacts).where(of_source).scalar_subquery()
-    oldest = sa.select(contacts.c.id).where(of_source).order_by(contacts.c.id).limit(1).scalar_subquery()
-    lines = await conn.execute(sa.select(sources.c.id, sources.c.code, count, oldest).order_by(sources.c.id))
-    return Stats(
-        [OperatorRow(*row) for row in everybody],
-        [SourceLine(row[0], row[1], row[2], None if row[3] is None else time_of(row[3])) for row in lines],
-    )
+    return Stats([OperatorRow(*row) for row in everybody], await backlog(conn))

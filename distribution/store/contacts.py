@@ -106,13 +106,6 @@ async def count_older_waiting(conn: AsyncConnection, contact: Contact, up_to: in
     return (await conn.execute(counted)).scalar_one()
 
 
-async def oldest_active(conn: AsyncConnection, operator_id: int, limit: int) -> list[Waiting]:
-    """The oldest active contacts of an operator."""
-    c = contacts.c
-    query = _with_leads().where(c.operator_id == operator_id, c.status == ACTIVE).limit(limit)
-    return [_waiting(row) for row in await conn.execute(query)]
-
-
 async def with_leads(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Waiting]:
     """Contacts by id, each with its lead and, where it waits again, who had it before."""
     dialect = conn.dialect.name

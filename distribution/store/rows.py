@@ -61,6 +61,13 @@ UUIDS = Values("uuids", id=sa.Uuid())
 TEXTS = Values("texts", text=sa.Text())
 
 
+def octets(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[int]:
+    """How many bytes a text or a blob has. PostgreSQL knows without reading it; SQLite reads one value at a time."""
+    if dialect == POSTGRESQL:
+        return sa.func.octet_length(column, type_=sa.Integer)
+    return sa.func.length(sa.cast(column, sa.LargeBinary), type_=sa.Integer)
+
+
 Columns = Mapping[str, Sequence[Any]]
 """Rows by column: all of one length."""
 Processors = tuple[Callable[[Any], Any] | None, ...]

@@ -10,11 +10,13 @@ import pytest
 from pamqp.commands import Basic
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from distribution.messages import Incoming
 from distribution.store.engine import transaction
 from distribution.store.tables import contacts, operators
 from tests.clients import PATIENCE_SECONDS
 from tests.desk import count, open_source
 from tests.e2e.conftest import CLEAN, Programs
+from tests.factories import take
 from tests.waiting import until
 from worker.topology import Topology, declare
 
@@ -112,6 +114,16 @@ async def test_parked_is_listed_shown_replayed_and_dropped(programs: Programs, e
     assert (again.status, "is dropped already" in again.err) == (2, True)
     assert await worker.terminate() == 0
     assert await count(engine, contacts) == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_list_of_parked_messages_is_as_long_as_asked_for(programs: Programs, engine: AsyncEngine) -> None:
+    """However large they are, and though each page of them is short then."""
+    for number in range(36):
+        await take(engine, [Incoming(b"{" * 250_000, message_id=f"m{number}")])
+    assert len((await cli(programs, "parked", "list")).out.splitlines()) == 36
+    newest = (await cli(programs, "parked", "list", "--limit", "7")).out.splitlines()
+    assert [line.split("/")[1].split(":")[0] for line in newest] == [f"m{number}" for number in range(35, 28, -1)]
 
 
 async def test_what_the_broker_gave_up_is_collected_and_replayed(programs: Programs, engine: AsyncEngine) -> None:

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.messages import Incoming
-from distribution.services.parked import PAGE_BYTES
 from distribution.services.replay import CHUNK
+from distribution.store.pages import LIST_BYTES
 from tests.factories import (
     all_contacts,
     all_events,
@@ -71,8 +71,8 @@ async def test_a_page_of_large_bodies_is_short_and_nothing_is_left_out(
     admin: httpx2.AsyncClient, engine: AsyncEngine
 ) -> None:
     """Bodies beyond what a page may weigh go on the next page; one that is too heavy alone has its own."""
-    size = PAGE_BYTES // 2 - 10
-    bodies = [b"a" * size, b"b" * size, b"c" * size, b"d" * (PAGE_BYTES + 1), b"e", b"f"]
+    size = LIST_BYTES // 2 - 10
+    bodies = [b"a" * size, b"b" * size, b"c" * size, b"d" * (LIST_BYTES + 1), b"e", b"f"]
     await take(engine, [Incoming(content, message_id=chr(content[0])) for content in bodies])
     sizes: list[int] = []
     keys: list[str] = []

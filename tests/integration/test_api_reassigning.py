@@ -86,5 +86,5 @@ async def test_who_was_activated_meanwhile_keeps_the_rest(engine: AsyncEngine, r
     await make_source(engine, {olga: 1})
     await take(engine, [message("m")])
     async with transaction(engine) as conn:
-        assert await operators.reassign(conn, random, olga, Edit(Who("admin"))) == 0
+        assert (await operators.reassign(conn, random, olga, Edit(Who("admin")))).contacts == 0
     assert await loads(engine) == {olga: 1}

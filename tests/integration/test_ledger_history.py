@@ -9,8 +9,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from admin_api.showing import contact_in_full
 from distribution.ids import isoformat
-from distribution.services.history import history
+from distribution.services import contacts
+from distribution.services.history import LEAST_COUNTED, history
+from distribution.services.moves import assign, move_all
 from distribution.services.serve import serve_waiting
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import decision_batches, operators, rosters, source_operators, sources
@@ -128,3 +131,28 @@ async def test_a_contact_that_is_not_there_has_no_history(engine: AsyncEngine) -
     """An unknown id is an empty history, not an error."""
     async with reading(engine) as conn:
         assert await history(conn, uuid4()) == []
+
+
+async def test_of_many_decisions_over_many_operators_the_newest_are_explained(
+    engine: AsyncEngine, random: Random
+) -> None:
+    """The others say that they are not, in the list as the API shows it; what needs no record is told all the same."""
+    olga, ivan = await made.make_operator(engine, "Olga"), await made.make_operator(engine, "Ivan", active=False)
+    await made.make_source(engine, {olga: 1, ivan: 1})
+    await made.take(engine, [made.message("m")])
+    [contact] = await made.all_contacts(engine)
+    for leaves, comes in ((olga, ivan), (ivan, olga), (olga, ivan)):
+        await made.change_operator(engine, comes, is_active=True)
+        await made.change_operator(engine, leaves, is_active=False)
+        async with transaction(engine) as conn:
+            await move_all(conn, random, leaves)
+    await made.change_operator(engine, olga, is_active=True)
+    async with transaction(engine) as conn:
+        await assign(conn, random, contact.id, olga, force=False)
+    async with reading(engine) as conn:
+        entries = await history(conn, contact.id, operators_shown=3 * LEAST_COUNTED)
+        shown = contact_in_full(await contacts.show(conn, contact.id), entries, None)["history"]
+    assert [entry["sequence"] for entry in shown] == [1, 2, 3, 4, 5]
+    assert [entry["decision"] is not None for entry in shown] == [False, False, True, True, False]
+    assert [entry["explanation"] is not None for entry in shown] == [False, False, True, True, True]
+    assert ["decision_omitted" in entry for entry in shown] == [True, True, False, False, False]

@@ -25,14 +25,14 @@ from distribution.selection.record import picked_again
 from distribution.selection.strategies import NOBODY, OLDER_FIRST, STRATEGIES
 from distribution.services import operators as operator_service
 from distribution.services import sources as source_service
-from distribution.services.close import close, concerned, find
+from distribution.services.close import close, lock_for
 from distribution.services.edits import Edit, Who
 from distribution.services.moves import assign, move_all
 from distribution.services.submit import submit
 from distribution.store import decisions as decision_rows
 from distribution.store.commit import commit
 from distribution.store.engine import create_engine
-from distribution.store.pools import lock_pool, servable_sources
+from distribution.store.pools import servable_sources
 from distribution.store.tables import contacts, metadata, operators
 
 T = TypeVar("T")
@@ -110,9 +110,7 @@ class Life(RuleBasedStateMachine):
         closings = [Closing(contact_id, None, None, "done") for contact_id in chosen]
 
         async def work(conn: AsyncConnection) -> None:
-            source_ids, operator_ids = concerned(await find(conn, closings))
-            pool = await lock_pool(conn, ids=source_ids, operator_ids=operator_ids)
-            await close(conn, pool, closings, self.random)
+            await close(conn, await lock_for(conn, closings), closings, self.random)
 
         self.run(work)
 

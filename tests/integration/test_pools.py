@@ -1,17 +1,17 @@
 """Places are taken under their guard: nobody goes over the limit, whoever else is at it."""
 
 import asyncio
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.errors import StalePool
-from distribution.store.engine import create_engine, reading, transaction
+from distribution.store.engine import create_engine, transaction
 from distribution.store.pools import change_loads, lock_pool, sources_with_waiting
 from distribution.store.tables import MAX_ID, operators, source_operators
 from tests import factories as made
+from tests.waiting import until_blocked
 
 
 async def kept_loads(engine: AsyncEngine) -> list[int]:
@@ -141,19 +141,3 @@ async def test_an_operator_that_gets_another_source_meanwhile_is_noticed(engine:
 async def lock_operator(conn: AsyncConnection, operator_id: int) -> None:
     """Hold one operator as a decision does."""
     await conn.execute(sa.select(operators.c.id).where(operators.c.id == operator_id).with_for_update(key_share=True))
-
-
-async def until_blocked(engine: AsyncEngine, task: asyncio.Task[Any]) -> None:
-    """Wait until the task's transaction stands before a lock; SQLite does not tell, so there it is given a moment."""
-    if engine.dialect.name == "sqlite":
-        done, _ = await asyncio.wait([task], timeout=0.3)
-        assert not done
-        return
-    blocked = sa.text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    async with asyncio.timeout(30):
-        while True:
-            async with reading(engine) as conn:
-                if await conn.scalar(blocked):
-                    return

@@ -38,13 +38,26 @@ def show_list(
     """A line each, the newest first."""
     wanted = Wanted(state, code.value if code else None, source)
 
-    async def read(tools: Tools) -> list[Parked]:
+    async def read(tools: Tools) -> list[str]:
+        # Page by page, since one is short if the messages are large; of each only its line is kept.
+        lines: list[str] = []
+        before: UUID | None = None
         async with reading(tools.engine) as conn:
-            return list((await parked_messages.page(conn, wanted, None, limit)).items)
+            while len(lines) < limit:
+                page = await parked_messages.page(conn, wanted, before, limit - len(lines))
+                lines += [_line(row) for row in page.items]
+                before = page.last
+                if before is None:
+                    break
+        return lines
 
-    for row in with_database(read):
-        key = f"{row.source or '-'}/{row.message_id or '-'}"
-        typer.echo(f"{row.id} {isoformat(row.created_at)} {row.state:8} {row.code:18} {key}: {row.detail}")
+    for line in with_database(read):
+        typer.echo(line)
+
+
+def _line(row: Parked) -> str:
+    key = f"{row.source or '-'}/{row.message_id or '-'}"
+    return f"{row.id} {isoformat(row.created_at)} {row.state:8} {row.code:18} {key}: {row.detail}"
 
 
 @app.command()
