@@ -1,7 +1,7 @@
 """Who changed what, when: a row in the same transaction as the change."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.ids import new_id
 from distribution.services.edits import Who
+from distribution.store.contacts import Contact
 from distribution.store.pages import Page, cut
+from distribution.store.rows import columns_of, insert_columns
 from distribution.store.tables import audit_log
 
 
@@ -67,16 +69,30 @@ class Wanted:
     name: str | None = None
 
 
+NAME_LENGTH = 64
 FIELDS = tuple(audit_log.c[name] for name in Entry.__slots__)
 State = Mapping[str, Any] | None
 
 
+def entry(who: Who, action: Action, key: object, before: State, after: State) -> Entry:
+    """A new row: what somebody did to an object."""
+    return Entry(new_id(), who.role, who.name, action.value, action.kind, str(key), _json(before), _json(after))
+
+
 async def note(conn: AsyncConnection, who: Who, action: Action, key: object, before: State, after: State) -> None:
     """Keep what somebody did to an object; what changed nothing is not kept."""
-    if before == after:
-        return
-    row = Entry(new_id(), who.role, who.name, action.value, action.kind, str(key), _json(before), _json(after))
-    await conn.execute(sa.insert(audit_log).values({name: getattr(row, name) for name in Entry.__slots__}))
+    if before != after:
+        await note_all(conn, [entry(who, action, key, before, after)])
+
+
+async def note_all(conn: AsyncConnection, entries: Sequence[Entry]) -> None:
+    """Keep many at once."""
+    await insert_columns(conn, audit_log, columns_of(entries))
+
+
+def contact_state(contact: Contact) -> Mapping[str, Any]:
+    """What the audit keeps of a contact."""
+    return {"status": contact.status, "operator_id": contact.operator_id}
 
 
 async def page(conn: AsyncConnection, wanted: Wanted, before: UUID | None, limit: int) -> Page[Entry, UUID]:
