@@ -45,6 +45,7 @@ BlankOrText = Annotated[
 ]
 SourceCode = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_-]+$")]
 SOURCE_CODE = re.compile(r"[a-z0-9_-]{1,64}")
+"""The same, for settings."""
 
 
 class WireModel(BaseModel):

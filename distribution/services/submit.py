@@ -78,10 +78,10 @@ async def submit_to(
             return _unknown_source(submission.source)
         if key in known:
             return _repeated(submission, known[key], None)
-        told = ledger.told[made[key].id]
+        contact, told = made[key], ledger.told[made[key].id]
         if first[key] is submission:
-            return Submitted(made[key], is_new=True, told=told)
-        return _repeated(submission, made[key], told)
+            return Submitted(contact, is_new=True, told=told)
+        return _repeated(submission, contact, told)
 
     return Submissions([outcome(submission) for submission in submissions], publications)
 

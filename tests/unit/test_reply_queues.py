@@ -22,7 +22,7 @@ DIRECT = "amq.rabbitmq.reply-to.g1h3ABByZXBseUA.Zm9v"
 def test_our_own_names_are_refused(prefix: str) -> None:
     """Every exchange and queue that the worker declares, and any other version of them."""
     topology, queues = Topology(prefix, "7D"), ReplyQueues(prefix)
-    own = [each.name for each in (*topology.exchanges(), *topology.queues())]
+    own = [exchange.name for exchange in topology.exchanges()] + [queue.name for queue in topology.queues()]
     own += [
         f"{prefix}{name}"
         for name in (

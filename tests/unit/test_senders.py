@@ -70,7 +70,7 @@ def test_a_closing_by_id_is_limited_to_the_users_sources() -> None:
     """Which source the contact is of shows only in the database."""
     command = arrival(close("hall", contact_id=str(ID)), RULES).command
     assert isinstance(command, Closing)
-    assert command.sources == {"web", "fax"}
+    assert command.sources == frozenset({"web", "fax"})
 
 
 @pytest.mark.parametrize("queue", ["contacts.inbound.v1", "amq.topic", "\udcff", "a\0b"])
