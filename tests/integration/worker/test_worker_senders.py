@@ -1,18 +1,21 @@
 """Who may do what over the broker: users and their sources, queues for replies, names in the audit."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import aio_pika
 import aiormq
 import pytest
+import sqlalchemy as sa
 from aiormq.exceptions import ChannelPreconditionFailed
 from pamqp.commands import Basic
 from yarl import URL
 
 from devservices.broker import Broker
 from distribution.messages import CLOSE
-from distribution.store.tables import outbox
+from distribution.store.engine import transaction
+from distribution.store.tables import outbox, parked_messages
 from tests import factories as made
 from tests.clients import body, message
 from tests.desk import count, open_source
@@ -65,6 +68,22 @@ async def test_only_listed_users_use_only_their_sources(world: World, user: str)
     assert sorted(row.body for row in parked) == sorted(each.body for each in refused)
     assert {(row.state, row.code) for row in parked} == {("rejected", "not_allowed")}
     assert [c.status for c in await made.all_contacts(world.engine)] == ["active", "active", "active"]
+
+
+async def test_what_is_deferred_is_checked_under_the_setting_of_today(world: World, user: str) -> None:
+    """A closing that waits for its contact, of a user who has lost the source since, is not_allowed when it is due."""
+    world.settings = world.settings.model_copy(update={"bot_users": f"{user}=web"})
+    early = made.closing(user, source="telegram", message_id="t-1")
+    await made.take(world.engine, [early])
+    async with transaction(world.engine) as conn:
+        await conn.execute(sa.update(parked_messages).values(next_attempt_at=datetime.now(UTC)))
+
+    async def is_parked_for_good() -> bool:
+        [row] = await made.all_parked(world.engine)
+        return (row.state, row.code) == ("rejected", "not_allowed")
+
+    async with world.worker():
+        await until(is_parked_for_good)
 
 
 async def test_the_broker_vouches_for_the_user(world: World) -> None:
