@@ -1,6 +1,5 @@
 """Who changed what, when: a row in the same transaction as the change."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,6 +7,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -107,4 +107,4 @@ async def page(conn: AsyncConnection, wanted: Wanted, before: UUID | None, limit
 
 
 def _json(state: State) -> str | None:
-    return None if state is None else json.dumps(dict(state), ensure_ascii=False)
+    return None if state is None else orjson.dumps(dict(state)).decode()
