@@ -33,6 +33,7 @@ def main() -> int:
         max_body_bytes=settings.max_message_bytes,
         metrics_public=settings.metrics_public,
         phone_region=settings.default_phone_region,
+        reply_queues=settings.reply_queues,
     )
     log = structlog.get_logger(PROGRAM)
     if not context.tokens.known:

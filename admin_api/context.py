@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin_api.auth import Tokens
 from admin_api.metrics import Metrics
+from distribution.reply_queues import ALL_BUT_OWN, ReplyQueues
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +20,5 @@ class Context:
     max_body_bytes: int
     metrics_public: bool = False
     phone_region: str = ""
+    reply_queues: ReplyQueues = ALL_BUT_OWN
     metrics: Metrics = field(default_factory=Metrics)

@@ -5,6 +5,7 @@ errors      what can go wrong, one stable code each
 ids         time-ordered ids of contacts and events
 normalize   the one spelling of a phone number and of an e-mail address
 messages    the wire contract: submission and event
+reply_queues  the queues that replies may go to
 selection   who gets a contact; pure
 store       tables, transactions, queries
 services    one file per use case

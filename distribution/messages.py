@@ -44,6 +44,8 @@ BlankOrText = Annotated[
     Annotated[str, Field(max_length=255), NoNul, NoNulInSchema] | None, BeforeValidator(_blank_is_none)
 ]
 SourceCode = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_-]+$")]
+SOURCE_CODE = re.compile(r"[a-z0-9_-]{1,64}")
+"""The same, for settings."""
 
 
 class WireModel(BaseModel):
@@ -106,6 +108,8 @@ class Incoming:
     correlation_id: str | None = None
     headers: Mapping[str, Any] = field(default_factory=dict)
     properties: Mapping[str, Any] = field(default_factory=dict)
+    user_id: str | None = None
+    """The broker user who sent it: the broker checks this property against the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +133,16 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """A request to close a contact, known by its id or by the (source, message_id) of its submission."""
+    """A request to close a contact, known by its id or by the (source, message_id) of its submission.
+
+    `sources`: codes of those whose contacts its sender may close by id; None: of any.
+    """
 
     contact_id: UUID | None
     source: str | None
     message_id: str | None
     reason: str | None
+    sources: frozenset[str] | None = None
 
     @property
     def named(self) -> str:

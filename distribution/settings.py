@@ -1,5 +1,6 @@
 """Settings that both processes share, read from the environment or a `.env` file."""
 
+import re
 import sys
 from typing import ClassVar, Literal, TypeVar
 
@@ -10,9 +11,11 @@ from sqlalchemy.exc import ArgumentError
 
 from distribution.errors import SettingsError
 from distribution.normalize import is_region
+from distribution.reply_queues import ReplyQueues
 
 DEFAULT_DATABASE_URL = "sqlite+aiosqlite:///./data/contacts.db"
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
+PREFIX = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
 
 S = TypeVar("S", bound="SharedSettings")
 
@@ -26,6 +29,8 @@ class SharedSettings(BaseSettings):
     database_url: SecretStr = SecretStr(DEFAULT_DATABASE_URL)
     max_message_bytes: int = Field(default=256 * 1024, ge=1024, le=16 * 1024 * 1024)
     default_phone_region: str = ""
+    broker_prefix: str = ""
+    reply_queue_prefix: str = ""
     log_format: Literal["console", "json", "auto"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -46,6 +51,13 @@ class SharedSettings(BaseSettings):
             raise ValueError("is not a country with phone numbers, expected two letters such as KZ")
         return value.upper()
 
+    @field_validator("broker_prefix", "reply_queue_prefix")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        if not PREFIX.fullmatch(value):
+            raise ValueError("may hold up to 64 of letters, digits and _ . : -")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _known_driver(cls, value: SecretStr) -> SecretStr:
@@ -56,6 +68,11 @@ class SharedSettings(BaseSettings):
         if driver not in DRIVERS:
             raise ValueError(f"has the driver {driver!r}, expected one of {', '.join(DRIVERS)}")
         return value
+
+    @property
+    def reply_queues(self) -> ReplyQueues:
+        """To which queues replies may go."""
+        return ReplyQueues(self.broker_prefix, self.reply_queue_prefix)
 
     @property
     def owns_schema(self) -> bool:

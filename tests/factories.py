@@ -10,12 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.messages import Incoming, Submission, decode
+from distribution.messages import CLOSE, Incoming, Submission, decode
 from distribution.services.intake import Intake, take_in
 from distribution.services.process import Arrival, understood
+from distribution.services.senders import ANYBODY, SenderRules
 from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Claim
-from distribution.store.tables import contacts, operators, outbox, parked_messages, source_operators, sources
+from distribution.store.tables import audit_log, contacts, operators, outbox, parked_messages, source_operators, sources
 
 MAX_BYTES = 256 * 1024
 SOURCE = "telegram-bot"
@@ -32,9 +33,17 @@ def message(key: str, external_id: str = "tg:1001", *, reply_to: str | None = No
     return Incoming(body(external_id, **content), message_id=key, reply_to=reply_to)
 
 
+def closing(user: str | None = None, reply_to: str | None = None, **content: Any) -> Incoming:
+    """A message that closes a contact."""
+    close = Incoming(json.dumps(content, default=str).encode(), type=CLOSE, user_id=user, reply_to=reply_to)
+    return as_sent(close)
+
+
 def as_sent(incoming: Incoming) -> Incoming:
     """The same with the properties that a broker would have brought, from which a parked message is restored."""
-    return replace(incoming, properties={"message_id": incoming.message_id, "message_type": incoming.type})
+    sent = {"message_id": incoming.message_id, "message_type": incoming.type}
+    asked = {"user_id": incoming.user_id, "reply_to": incoming.reply_to}
+    return replace(incoming, properties=sent | {name: value for name, value in asked.items() if value})
 
 
 def messages(keys: Iterable[str], *, leads: int = 10, **content: Any) -> list[Incoming]:
@@ -42,9 +51,9 @@ def messages(keys: Iterable[str], *, leads: int = 10, **content: Any) -> list[In
     return [message(key, f"lead-{i % leads}", **content) for i, key in enumerate(keys)]
 
 
-def arrival(incoming: Incoming) -> Arrival:
+def arrival(incoming: Incoming, rules: SenderRules = ANYBODY) -> Arrival:
     """The message with what is understood of it."""
-    return understood(incoming, MAX_BYTES)
+    return understood(incoming, MAX_BYTES, sender_rules=rules)
 
 
 def submission_of(incoming: Incoming, max_bytes: int = MAX_BYTES) -> Submission:
@@ -55,11 +64,15 @@ def submission_of(incoming: Incoming, max_bytes: int = MAX_BYTES) -> Submission:
 
 
 async def take(
-    engine: AsyncEngine, batch: Sequence[Incoming], random: Random | None = None, claim: Claim | None = None
+    engine: AsyncEngine,
+    batch: Sequence[Incoming],
+    random: Random | None = None,
+    claim: Claim | None = None,
+    rules: SenderRules = ANYBODY,
 ) -> Intake:
     """One batch, in one transaction."""
     async with transaction(engine) as conn:
-        return await take_in(conn, [arrival(m) for m in batch], random or Random(20261123), claim)
+        return await take_in(conn, [arrival(m, rules) for m in batch], random or Random(20261123), claim)
 
 
 async def make_operator(engine: AsyncEngine, name: str = "Olga", limit: int = 1000, *, active: bool = True) -> int:
@@ -106,6 +119,12 @@ async def all_events(engine: AsyncEngine) -> list[dict[str, Any]]:
     """Every event and answer in the outbox, oldest first."""
     async with reading(engine) as conn:
         return [json.loads(b) for b in await conn.scalars(sa.select(outbox.c.body).order_by(outbox.c.id))]
+
+
+async def all_audited(engine: AsyncEngine) -> Sequence[sa.Row[Any]]:
+    """Every row of the audit, oldest first."""
+    async with reading(engine) as conn:
+        return (await conn.execute(sa.select(audit_log).order_by(audit_log.c.id))).all()
 
 
 async def loads(engine: AsyncEngine) -> dict[int, int]:

@@ -10,6 +10,8 @@ link       keeps one connection to the broker
 blocked    a broker that is alive and takes no publications
 reasons    why a connection failed, in words
 consumer   takes messages, makes batches, acknowledges
+senders    what is understood of a delivery, within what its sender may do
+bot_users  the setting BOT_USERS
 inbox      what a channel was delivered, and how carefully to handle it
 watchdog   proves that messages are consumed
 batches    one batch through the business: repeated, split or given up

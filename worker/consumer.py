@@ -9,7 +9,6 @@ import structlog
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 
 from distribution.messages import Incoming
-from distribution.services.process import understood
 from worker.batches import Batches, DatabaseAway
 from worker.channels import ConsumingChannel
 from worker.inbox import ALONE, SAFE, SUSPECT, Inbox, lane
@@ -17,6 +16,7 @@ from worker.lenient import as_bytes
 from worker.link import wait_for_event
 from worker.points import Point, Watch
 from worker.relay import Relay
+from worker.senders import Senders
 from worker.settings import WorkerSettings
 from worker.status import Status
 from worker.topology import Topology, declare
@@ -48,7 +48,7 @@ class Consumer:
         size = settings.worker_batch_size
         self._together = {SAFE: size, SUSPECT: max(1, size // SUSPECTS_OF_A_BATCH), ALONE: 1}
         self._prefetch = {of: 2 * number for of, number in self._together.items()} | {ALONE: 1}
-        self._max_bytes, self._phone_region = settings.max_message_bytes, settings.default_phone_region
+        self._senders = Senders(settings, status)
         self._topology, self._batches, self._relay = topology, batches, relay
         self._status, self._watch = status, watch
         self._stopping = asyncio.Event()
@@ -150,7 +150,7 @@ class Consumer:
     ) -> None:
         """Commit, then acknowledge. `multiple`: nothing else that came before the last of them is unsettled."""
         self._taken = len(deliveries)
-        arrivals = [understood(incoming(delivery), self._max_bytes, self._phone_region) for delivery in deliveries]
+        arrivals = [self._senders.understood(incoming(delivery)) for delivery in deliveries]
         for arrival in arrivals:
             self._watch(Point.TAKEN, arrival.message.message_id or "")
         self._status.batch_messages.observe(len(arrivals))
@@ -185,4 +185,5 @@ def incoming(delivery: DeliveredMessage) -> Incoming:
         correlation_id=properties.correlation_id or None,
         headers=properties.headers or {},
         properties=kept,
+        user_id=properties.user_id or None,
     )

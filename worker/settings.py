@@ -9,11 +9,12 @@ from typing import ClassVar
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from yarl import URL
 
+from distribution.services.senders import SenderRules
 from distribution.settings import SharedSettings
 from worker import addresses, tls
+from worker.bot_users import parse_bot_users
 
 MAX_AGE = re.compile(r"[1-9][0-9]*[YMDhms]")
-PREFIX = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
 
 
 class WorkerSettings(SharedSettings):
@@ -25,11 +26,17 @@ class WorkerSettings(SharedSettings):
     amqp_ca_file: Path | None = None
     amqp_cert_file: Path | None = None
     amqp_key_file: Path | None = Field(default=None, validate_default=True)
-    broker_prefix: str = ""
+    bot_users: str = ""
     event_log_max_age: str = "7D"
     worker_batch_size: int = Field(default=500, ge=1, le=5000)
     worker_health_host: str = "127.0.0.1"
     worker_health_port: int = Field(default=8001, ge=0, le=65535)
+
+    @property
+    def sender_rules(self) -> SenderRules:
+        """What senders may do."""
+        users = parse_bot_users(self.bot_users) if self.bot_users else {}
+        return SenderRules(users, self.reply_queues)
 
     @property
     def brokers(self) -> tuple[URL, ...]:
@@ -75,11 +82,11 @@ class WorkerSettings(SharedSettings):
             raise ValueError("is of no use without the certificate, AMQP_CERT_FILE")
         return value
 
-    @field_validator("broker_prefix")
+    @field_validator("bot_users")
     @classmethod
-    def _prefix(cls, value: str) -> str:
-        if not PREFIX.fullmatch(value):
-            raise ValueError("may hold up to 64 of letters, digits and _ . : -")
+    def _users(cls, value: str) -> str:
+        if value:
+            parse_bot_users(value)
         return value
 
     @field_validator("event_log_max_age")

@@ -37,6 +37,7 @@ class Sweeper:
         random: Random,
     ) -> None:
         self._max_bytes, self._phone_region = settings.max_message_bytes, settings.default_phone_region
+        self._sender_rules = settings.sender_rules
         self._engine, self._batches, self._relay, self._status = engine, batches, relay, status
         self._random = random
         self._stopping = asyncio.Event()
@@ -66,7 +67,7 @@ class Sweeper:
             if not await parked.any_due(conn, now):
                 return
         done = await self._batches.commit(
-            lambda conn: retry_due(conn, self._random, now, self._max_bytes, self._phone_region)
+            lambda conn: retry_due(conn, self._random, now, self._max_bytes, self._phone_region, self._sender_rules)
         )
         await self._batches.serve(done.unserved)
         self._status.messages.labels("retried").inc(done.replayed)

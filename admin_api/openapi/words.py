@@ -32,7 +32,7 @@ SECURITY = {
         "scheme": "bearer",
         "description": (
             "A token of ADMIN_API_TOKENS. Its role says what it may do: `viewer` reads; `bot` reads nothing, and may "
-            "submit and close contacts; `admin` may do everything."
+            "submit and close contacts, of its sources if it is bound to some; `admin` may do everything."
         ),
     }
 }

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from random import Random
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import Headers
 
-from admin_api.auth import ADMINS, READERS, SUBMITTERS
+from admin_api.auth import ADMINS, READERS, SUBMITTERS, authorize_source
 from admin_api.changes import change, change_and_serve, edit_of
 from admin_api.context import Context
 from admin_api.cursors import uuid_after
@@ -21,6 +22,7 @@ from distribution.errors import MessageRejected
 from distribution.messages import Submission, submission, traceparent_of, usable_key
 from distribution.services import contacts
 from distribution.services.contacts import Shown, Wanted
+from distribution.services.disclosure import contact_for
 from distribution.services.history import history
 from distribution.services.submit import submit
 from distribution.store.engine import reading
@@ -32,11 +34,16 @@ KEY_HEADER = "Idempotency-Key"
 
 
 async def submit_contact(call: Call[None, NewContact, Query]) -> Answer:
-    """Submit a contact: 201 where it is new, 200 where the key was used before with the same body."""
+    """Submit a contact: 201 where it is new, 200 where the key was used before with the same body.
+
+    A bot reads nothing: of the lead it gets the phone and the e-mail only if they are what it sent.
+    """
+    authorize_source(call.identity, call.body.source)
     key = usable_key(_key(call.body, call.headers), call.body.source)
     wanted = submission(call.body, key, traceparent_of(call.headers), call.context.phone_region)
     shown, is_new = await change(call.context, lambda conn: _submit(conn, wanted, call.context.random))
     headers = {"Location": f"{PATH}/{shown.contact.id}", **_tagged(shown)}
+    shown = shown if _may_read(call) else contact_for(shown, wanted)
     return Answer(201 if is_new else 200, contact_with_names(shown), headers)
 
 
@@ -56,15 +63,16 @@ async def show_contact(call: Call[UUID, None, Query]) -> Answer:
 async def close_contact(call: Call[UUID, ContactClosing, Query]) -> Answer:
     """Close a contact, and give its place to the oldest that waits for it; one that is closed stays as it is.
 
-    A bot reads nothing: it gets the contact without its history.
+    A bot reads nothing: it gets the contact without its history, its payload, and the lead's phone and e-mail.
     """
-    random, edit = call.context.random, edit_of(call)
-    await change_and_serve(call.context, lambda conn: contacts.close(conn, random, call.key, call.body.reason, edit))
-    if call.identity is not None and call.identity.role in READERS:
+    random, edit, reason = call.context.random, edit_of(call), call.body.reason
+    sources = call.identity.sources if call.identity else None
+    await change_and_serve(call.context, lambda conn: contacts.close(conn, random, call.key, reason, edit, sources))
+    if _may_read(call):
         return await _in_full(call.context, call.key)
     async with reading(call.context.engine) as conn:
         shown = await contacts.show(conn, call.key)
-    return Answer(200, contact_with_names(shown), _tagged(shown))
+    return Answer(200, contact_with_names(contact_for(shown, None)), _tagged(shown))
 
 
 async def assign_contact(call: Call[UUID, ContactAssignment, Query]) -> Answer:
@@ -84,6 +92,10 @@ async def _in_full(context: Context, contact_id: UUID) -> Answer:
         shown = await contacts.show(conn, contact_id)
         entries, waiting_for = await history(conn, contact_id), await contacts.waiting_for(conn, shown.contact)
     return Answer(200, contact_in_full(shown, entries, waiting_for), _tagged(shown))
+
+
+def _may_read(call: Call[Any, Any, Any]) -> bool:
+    return call.identity is not None and call.identity.role in READERS
 
 
 def _tagged(shown: Shown) -> Mapping[str, str]:

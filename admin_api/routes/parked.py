@@ -40,8 +40,8 @@ async def show_parked(call: Call[UUID, None, Query]) -> Answer:
 async def replay_parked(call: Call[UUID, Nothing, Query]) -> Answer:
     """Try a parked message again; it keeps its key, so it cannot make a second contact."""
     context, edit = call.context, edit_of(call)
-    settings = context.max_body_bytes, context.phone_region
-    done = await change(context, lambda conn: parked.replay(conn, context.random, call.key, *settings, edit))
+    settings, queues = (context.max_body_bytes, context.phone_region), context.reply_queues
+    done = await change(context, lambda conn: parked.replay(conn, context.random, call.key, *settings, edit, queues))
     await serve_further(context, done.unserved)
     async with reading(context.engine) as conn:
         row = await parked.show(conn, call.key)
@@ -69,7 +69,7 @@ async def _replay_some(context: Context, code: str, after: UUID | None, edit: Ed
     settings = context.max_body_bytes, context.phone_region
 
     async def work(conn: AsyncConnection) -> Replayed:
-        return await parked.replay_some(conn, context.random, code, after, *settings, edit)
+        return await parked.replay_some(conn, context.random, code, after, *settings, edit, context.reply_queues)
 
     done = await change(context, work)
     await serve_further(context, done.unserved)

@@ -10,7 +10,9 @@ serve       waiting contacts get the places that became free
 intake      a batch of messages: contacts, duplicates and parked messages in one transaction
 park        messages that could not be processed, kept whole
 replay      parked messages are tried again
+senders     what senders of messages may do
 replies     the outcome for senders who asked for it
+disclosure  what a bot is told: what it sent itself
 history     what happened to a contact and why
 parked      parked messages as admins read, replay and drop them
 operators, sources, contacts, leads   what the admin API manages and shows

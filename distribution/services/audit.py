@@ -1,19 +1,20 @@
 """Who changed what, when: a row in the same transaction as the change."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.ids import new_id
 from distribution.services.edits import Who
+from distribution.store.contacts import Contact
 from distribution.store.pages import Page, cut_by_size
-from distribution.store.rows import octets
+from distribution.store.rows import columns_of, insert_columns, octets
 from distribution.store.tables import audit_log
 
 
@@ -67,16 +68,30 @@ class Wanted:
     name: str | None = None
 
 
+NAME_LENGTH = 64
 FIELDS = tuple(audit_log.c[name] for name in Entry.__slots__)
 State = Mapping[str, Any] | None
 
 
+def entry(who: Who, action: Action, key: object, before: State, after: State) -> Entry:
+    """A new row: what somebody did to an object."""
+    return Entry(new_id(), who.role, who.name, action.value, action.kind, str(key), _json(before), _json(after))
+
+
 async def note(conn: AsyncConnection, who: Who, action: Action, key: object, before: State, after: State) -> None:
     """Keep what somebody did to an object; what changed nothing is not kept."""
-    if before == after:
-        return
-    row = Entry(new_id(), who.role, who.name, action.value, action.kind, str(key), _json(before), _json(after))
-    await conn.execute(sa.insert(audit_log).values({name: getattr(row, name) for name in Entry.__slots__}))
+    if before != after:
+        await note_all(conn, [entry(who, action, key, before, after)])
+
+
+async def note_all(conn: AsyncConnection, entries: Sequence[Entry]) -> None:
+    """Keep many at once."""
+    await insert_columns(conn, audit_log, columns_of(entries))
+
+
+def contact_state(contact: Contact) -> Mapping[str, Any]:
+    """What the audit keeps of a contact."""
+    return {"status": contact.status, "operator_id": contact.operator_id}
 
 
 async def page(conn: AsyncConnection, wanted: Wanted, before: UUID | None, limit: int) -> Page[Entry, UUID]:
@@ -95,4 +110,4 @@ async def page(conn: AsyncConnection, wanted: Wanted, before: UUID | None, limit
 
 
 def _json(state: State) -> str | None:
-    return None if state is None else json.dumps(dict(state), ensure_ascii=False)
+    return None if state is None else orjson.dumps(dict(state)).decode()

@@ -7,8 +7,10 @@ from random import Random
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import MessageRejected, ParkedCode, StalePool
+from distribution.events import Change
 from distribution.messages import Closing
 from distribution.selection.pool import Pool
+from distribution.services.audit import State, contact_state
 from distribution.services.ledger import Ledger
 from distribution.services.serve import SERVE_LIMIT
 from distribution.store import contact_states
@@ -22,10 +24,15 @@ from distribution.store.pools import lock_pool
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The contact of a closing; `is_new` is false where it was closed before."""
+    """The contact of a closing; `is_new` is false where it was closed before.
+
+    `before`: its state before this closing. `told`: its closing event if that was made in this transaction.
+    """
 
     contact: Contact
     is_new: bool
+    before: State
+    told: Change | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +44,10 @@ class Closings:
     more: bool
 
 
-async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[ContactState | None]:
-    """Where the contact that each closing names stands, as far as there is one."""
+async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[ContactState | MessageRejected]:
+    """Where the contact that each closing names stands, or why it cannot be closed by it."""
     codes = {c.source for c in closings if c.contact_id is None and c.source is not None}
+    codes |= {code for c in closings if c.contact_id is not None for code in c.sources or ()}
     ids = await source_rows.ids_by_code(conn, codes) if codes else {}
     keys = {
         (ids[c.source], c.message_id) for c in closings if c.contact_id is None and c.source in ids and c.message_id
@@ -47,12 +55,18 @@ async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[Conta
     by_key = await contact_states.by_keys(conn, sorted(keys)) if keys else {}
     named = {c.contact_id for c in closings if c.contact_id is not None}
     by_id = await contact_states.by_ids(conn, named) if named else {}
-    return [
-        by_id.get(c.contact_id)
-        if c.contact_id is not None
-        else by_key.get((ids.get(c.source or "", 0), c.message_id or ""))
-        for c in closings
-    ]
+
+    def found(closing: Closing) -> ContactState | MessageRejected:
+        if closing.contact_id is None:
+            return by_key.get((ids.get(closing.source or "", 0), closing.message_id or "")) or _unknown_contact(closing)
+        contact = by_id.get(closing.contact_id)
+        if contact is None:
+            return _unknown_contact(closing)
+        if closing.sources is not None and contact.source_id not in {ids.get(code) for code in closing.sources}:
+            return _not_allowed(closing)
+        return contact
+
+    return [found(closing) for closing in closings]
 
 
 async def lock_for(conn: AsyncConnection, closings: Sequence[Closing], codes: Collection[str] = ()) -> Pool:
@@ -75,19 +89,19 @@ async def close(conn: AsyncConnection, pool: Pool, closings: Sequence[Closing], 
     if not closings:
         return Closings([], [], more=False)
     found = await find(conn, closings)
-    full = await contact_rows.with_leads(conn, {contact.id for contact in found if contact is not None})
+    full = await contact_rows.with_leads(conn, {contact.id for contact in found if isinstance(contact, ContactState)})
     ledger = Ledger(conn, pool, random)
     outcomes: list[Closed | MessageRejected] = []
     for closing, named in zip(closings, found, strict=True):
-        if named is None:
-            outcomes.append(_unknown_contact(closing))
+        if isinstance(named, MessageRejected):
+            outcomes.append(named)
             continue
         contact, lead, _ = full[named.id]
-        is_new = contact.status != CLOSED
+        is_new, before = contact.status != CLOSED, contact_state(contact)
         if is_new:
             _check_locked(pool, contact)
             ledger.close(contact, lead, closing.reason)
-        outcomes.append(Closed(contact, is_new))
+        outcomes.append(Closed(contact, is_new, before, ledger.told.get(contact.id)))
     served = await ledger.serve_waiting(SERVE_LIMIT)
     return Closings(outcomes, await ledger.flush(), more=served == SERVE_LIMIT)
 
@@ -103,7 +117,12 @@ def _unknown_contact(closing: Closing) -> MessageRejected:
     return MessageRejected(ParkedCode.UNKNOWN_CONTACT, detail, "contact_id", closing.source)
 
 
-def concerned(found: Sequence[ContactState | None]) -> tuple[set[int], set[int]]:
+def _not_allowed(closing: Closing) -> MessageRejected:
+    detail = f"The sender may not close contact {closing.named}: it is of a source that the sender may not use."
+    return MessageRejected(ParkedCode.NOT_ALLOWED, detail, "contact_id", closing.source)
+
+
+def concerned(found: Sequence[ContactState | MessageRejected]) -> tuple[set[int], set[int]]:
     """(source ids, operator ids) to lock for closing these contacts."""
-    known = [contact for contact in found if contact is not None and contact.status != CLOSED]
+    known = [contact for contact in found if isinstance(contact, ContactState) and contact.status != CLOSED]
     return {c.source_id for c in known}, {c.operator_id for c in known if c.operator_id is not None}

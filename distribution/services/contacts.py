@@ -3,19 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.errors import NotFound, StalePool
+from distribution.errors import MessageRejected, NotFound, StalePool
 from distribution.ids import first_id_at
 from distribution.messages import Closing
 from distribution.selection.explain import COUNTED, unblocked_by
 from distribution.services import close as closing
 from distribution.services import moves
-from distribution.services.audit import Action, note
+from distribution.services.audit import Action, contact_state, note
 from distribution.services.edits import Edit, version_of
 from distribution.services.ledger import FORCED
 from distribution.store import decisions as decision_rows
@@ -89,17 +88,29 @@ def version(contact: Contact) -> str:
     return version_of("contact", contact.id, {"sequence": contact.sequence})
 
 
-async def close(conn: AsyncConnection, random: Random, contact_id: UUID, reason: str | None, edit: Edit) -> set[int]:
-    """Close a contact, and fill its place; one that is closed stays so. Answers the sources to serve further."""
-    wanted = [Closing(contact_id, None, None, reason)]
+async def close(
+    conn: AsyncConnection,
+    random: Random,
+    contact_id: UUID,
+    reason: str | None,
+    edit: Edit,
+    sources: frozenset[str] | None = None,
+) -> set[int]:
+    """Close a contact, and fill its place; one that is closed stays so. Answers the sources to serve further.
+
+    `sources`: codes of those whose contacts the caller may close; any other is NotFound, as if there were none.
+    """
+    wanted = [Closing(contact_id, None, None, reason, sources)]
     pool = await closing.lock_for(conn, wanted)
+    if isinstance((await closing.find(conn, wanted))[0], MessageRejected):
+        raise NotFound("contact", contact_id)
     before = await _one(conn, contact_id)
     edit.check(version(before))
     done = await closing.close(conn, pool, wanted, random)
     after = await _one(conn, contact_id)
     if version(before) != version(after):
-        closed = _state(after) | {"reason": reason}
-        await note(conn, edit.who, Action.CONTACT_CLOSED, contact_id, _state(before), closed)
+        closed = {**contact_state(after), "reason": reason}
+        await note(conn, edit.who, Action.CONTACT_CLOSED, contact_id, contact_state(before), closed)
     return set(pool.sources) if done.more else set()
 
 
@@ -113,7 +124,7 @@ async def assign(
     after = await _one(conn, contact_id)
     reason = (await decision_rows.of_contact(conn, contact_id))[-1].reason
     action = Action.CONTACT_FORCED if reason == FORCED else Action.CONTACT_ASSIGNED
-    await note(conn, edit.who, action, contact_id, _state(before), _state(after))
+    await note(conn, edit.who, action, contact_id, contact_state(before), contact_state(after))
     return set(unserved)
 
 
@@ -133,10 +144,6 @@ async def _one(conn: AsyncConnection, contact_id: UUID) -> Contact:
     if found is None:
         raise NotFound("contact", contact_id)
     return found
-
-
-def _state(contact: Contact) -> dict[str, Any]:
-    return {"status": contact.status, "operator_id": contact.operator_id}
 
 
 def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution import events
+from distribution.events import Change
 from distribution.ids import time_of
 from distribution.selection import explain
 from distribution.selection.record import PickStep, Record, pool_before
@@ -18,7 +19,6 @@ from distribution.store import operators as operator_rows
 from distribution.store.contacts import ACTIVE, CLOSED, WAITING
 from distribution.store.decisions import Decision
 from distribution.store.leads import Lead
-from distribution.store.outbox import Publication, publication_of
 from distribution.store.rows import UUIDS
 from distribution.store.tables import contacts, decisions, leads, operators, sources
 
@@ -30,19 +30,19 @@ LEAST_COUNTED = 20
 STATUS_AFTER = {events.ASSIGNED: ACTIVE, events.REASSIGNED: ACTIVE, events.WAITING: WAITING, events.CLOSED: CLOSED}
 
 
-async def first_events(conn: AsyncConnection, contact_ids: Collection[UUID]) -> list[Publication]:
+async def first_events(conn: AsyncConnection, contact_ids: Collection[UUID]) -> list[Change]:
     """The first event of each contact, made again with the id it has had from the start."""
     return await _events_again(conn, contact_ids, decisions.c.sequence == 1)
 
 
-async def closing_events(conn: AsyncConnection, contact_ids: Collection[UUID]) -> list[Publication]:
+async def closing_events(conn: AsyncConnection, contact_ids: Collection[UUID]) -> list[Change]:
     """The closing event of each contact, likewise."""
     return await _events_again(conn, contact_ids, decisions.c.type == events.CLOSED)
 
 
 async def _events_again(
     conn: AsyncConnection, contact_ids: Collection[UUID], which: sa.ColumnElement[bool]
-) -> list[Publication]:
+) -> list[Change]:
     if not contact_ids:
         return []
     dialect = conn.dialect.name
@@ -50,7 +50,7 @@ async def _events_again(
     c, d, o = contacts.c, decisions.c, operators.c
     rows = await conn.execute(
         sa.select(
-            d.event_id, d.type, d.sequence, d.reason, c.id, c.message_id, c.payload, c.traceparent, c.lead_id,
+            d.event_id, d.type, d.sequence, d.reason, c.id, c.message_id, c.payload, c.lead_id,
             leads.c.external_id, leads.c.phone, leads.c.email, c.source_id, sources.c.code, d.operator_id, o.name,
         )
         .select_from(contacts)
@@ -64,8 +64,8 @@ async def _events_again(
     return [_event_again(row) for row in rows]
 
 
-def _event_again(row: Any) -> Publication:
-    change = events.Change(
+def _event_again(row: Any) -> Change:
+    return Change(
         id=row.event_id,
         type=row.type,
         contact_id=row.id,
@@ -79,7 +79,6 @@ def _event_again(row: Any) -> Publication:
         sequence=row.sequence,
         reason=row.reason,
     )
-    return publication_of(change, row.traceparent)
 
 
 async def history(

@@ -39,6 +39,8 @@ class Ledger:
     publications: list[Publication] = field(default_factory=list)
     given: dict[int, int] = field(default_factory=dict)
     """By lead: who got its last contact in this transaction, which the database does not know yet."""
+    told: dict[UUID, events.Change] = field(default_factory=dict)
+    """By contact: its last change in this transaction."""
     _record: records.Record = field(init=False)
     _batch_id: UUID = field(default_factory=new_id)
     _backlogged: set[int] = field(default_factory=set)
@@ -210,6 +212,7 @@ class Ledger:
             sequence=contact.sequence,
             reason=reason,
         )
+        self.told[contact.id] = change
         self.publications.append(outbox.publication_of(change, contact.traceparent))
         self._decisions.append(
             Decision(

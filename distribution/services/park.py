@@ -44,6 +44,7 @@ def restored(row: Parked) -> Incoming:
         correlation_id=_text(properties.get("correlation_id")),
         headers=properties.get("headers") or {},
         properties=properties,
+        user_id=_text(properties.get("user_id")),
     )
 
 
@@ -57,7 +58,9 @@ def _row(message: Incoming, why: MessageRejected) -> Parked:
     now = time_of(parked_id)
     again = next_attempt(why, now, now)
     key = storable(message.message_id)
-    identity = repr((message.message_id, message.type, message.content_type)).encode() + message.body
+    # With the user: a message that one may not send must not stand in for the same message of another.
+    of_user = (message.user_id,) if message.user_id else ()
+    identity = repr((message.message_id, message.type, message.content_type, *of_user)).encode() + message.body
     return Parked(
         id=parked_id,
         state=REJECTED if again is None else DEFERRED,

@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import NotFound
+from distribution.reply_queues import ALL_BUT_OWN, ReplyQueues
 from distribution.services.audit import Action, note
 from distribution.services.edits import Edit
 from distribution.services.replay import Replayed, drop, open_row, replay_code, replay_one
+from distribution.services.senders import SenderRules
 from distribution.store.pages import Page, cut_by_size
 from distribution.store.parked import FIELDS, Parked
 from distribution.store.rows import UUIDS, octets
@@ -52,11 +54,20 @@ async def show(conn: AsyncConnection, parked_id: UUID) -> Parked:
 
 
 async def replay(
-    conn: AsyncConnection, random: Random, parked_id: UUID, max_bytes: int, phone_region: str, edit: Edit
+    conn: AsyncConnection,
+    random: Random,
+    parked_id: UUID,
+    max_bytes: int,
+    phone_region: str,
+    edit: Edit,
+    reply_queues: ReplyQueues = ALL_BUT_OWN,
 ) -> Replayed:
-    """Try one parked message again; one that is done with is a Conflict."""
+    """Try one parked message again; one that is done with is a Conflict.
+
+    Who sent it does not matter: whoever asks for the replay decides that.
+    """
     before = _state(await open_row(conn, parked_id))
-    done = await replay_one(conn, random, parked_id, max_bytes, phone_region)
+    done = await replay_one(conn, random, parked_id, max_bytes, phone_region, SenderRules(reply_queues=reply_queues))
     after = _state(await show(conn, parked_id))
     await note(conn, edit.who, Action.PARKED_REPLAYED, parked_id, before, after)
     return done
@@ -70,12 +81,13 @@ async def replay_some(
     max_bytes: int,
     phone_region: str,
     edit: Edit,
+    reply_queues: ReplyQueues = ALL_BUT_OWN,
 ) -> Replayed:
     """Try some parked messages of a code; call again with `last` in a new transaction until that is None.
 
     The audit has one row for each such transaction, under the code.
     """
-    done = await replay_code(conn, random, code, after, max_bytes, phone_region)
+    done = await replay_code(conn, random, code, after, max_bytes, phone_region, SenderRules(reply_queues=reply_queues))
     if done.last is not None:
         counts = {"replayed": done.replayed, "parked_again": done.parked_again}
         await note(conn, edit.who, Action.PARKED_REPLAYED, code, None, counts)

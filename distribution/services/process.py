@@ -7,12 +7,16 @@ from random import Random
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import MessageRejected, ParkedCode
-from distribution.messages import Closing, Command, Incoming, Submission, decode
+from distribution.messages import Closing, Command, Incoming, Submission, decode, storable
+from distribution.services.audit import NAME_LENGTH, Action, Entry, contact_state, entry, note_all
 from distribution.services.close import Closed, close, lock_for
+from distribution.services.edits import Who
+from distribution.services.senders import ANYBODY, SenderRules
 from distribution.services.submit import Submitted, submit_to
 from distribution.store.outbox import Claim, Publication
 
 Outcome = Submitted | Closed | MessageRejected
+BOT = "bot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +36,21 @@ class Processed:
     unserved: frozenset[int]
 
 
-def understood(message: Incoming, max_bytes: int, phone_region: str = "") -> Arrival:
+def understood(
+    message: Incoming, max_bytes: int, phone_region: str = "", sender_rules: SenderRules = ANYBODY
+) -> Arrival:
     """The message with its command, or with the reason why there is none."""
+    command = sender_rules.permitted(_decoded(message, max_bytes, phone_region), message.user_id)
+    return Arrival(sender_rules.addressed(message), command)
+
+
+def _decoded(message: Incoming, max_bytes: int, phone_region: str) -> Command | MessageRejected:
     try:
-        return Arrival(message, decode(message, max_bytes, phone_region))
+        return decode(message, max_bytes, phone_region)
     except MessageRejected as rejected:
         # From here on it is a result: as an exception it would keep every frame it came through, with the whole batch.
         rejected.__context__ = rejected.__cause__ = None
-        return Arrival(message, rejected.with_traceback(None))
+        return rejected.with_traceback(None)
 
 
 def failed_alone(error: Exception, arrival: Arrival) -> MessageRejected:
@@ -62,11 +73,22 @@ async def process(
     pool = await lock_for(conn, closings, codes)
     submitted = await submit_to(conn, pool, submissions, random, claim)
     closed = await close(conn, pool, closings, random)
+    settled = list(_settled(arrivals, submitted.outcomes, closed.outcomes))
+    await note_all(conn, [_noted(a, o) for a, o in settled if isinstance(o, Closed) and o.is_new])
     return Processed(
-        list(_settled(arrivals, submitted.outcomes, closed.outcomes)),
+        settled,
         [*submitted.publications, *closed.publications],
         frozenset(pool.sources) if closed.more else frozenset(),
     )
+
+
+def _noted(arrival: Arrival, closed: Closed) -> Entry:
+    """Who closed it, as far as the broker knows."""
+    name = storable(arrival.message.user_id)
+    reason = arrival.command.reason if isinstance(arrival.command, Closing) else None
+    after = {**contact_state(closed.contact), "reason": reason}
+    who = Who(BOT, name and name[:NAME_LENGTH])
+    return entry(who, Action.CONTACT_CLOSED, closed.contact.id, closed.before, after)
 
 
 def _settled(

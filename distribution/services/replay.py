@@ -12,6 +12,7 @@ from distribution.errors import Conflict, MessageRejected, NotFound
 from distribution.services.park import next_attempt, restored, words
 from distribution.services.process import Arrival, Outcome, Processed, failed_alone, process, understood
 from distribution.services.replies import replies_to
+from distribution.services.senders import ANYBODY, SenderRules
 from distribution.store import outbox, parked
 from distribution.store.engine import savepoint
 from distribution.store.failures import Failure, classify
@@ -31,26 +32,42 @@ class Replayed:
 
 
 async def retry_due(
-    conn: AsyncConnection, random: Random, now: datetime, max_bytes: int, phone_region: str = ""
+    conn: AsyncConnection,
+    random: Random,
+    now: datetime,
+    max_bytes: int,
+    phone_region: str = "",
+    sender_rules: SenderRules = ANYBODY,
 ) -> Replayed:
-    """Try deferred messages whose time has come."""
-    return await _again(conn, await parked.due(conn, now, CHUNK), random, now, max_bytes, phone_region)
+    """Try deferred messages whose time has come; what their senders may do is decided anew."""
+    return await _again(conn, await parked.due(conn, now, CHUNK), random, now, max_bytes, phone_region, sender_rules)
 
 
 async def replay_code(
-    conn: AsyncConnection, random: Random, code: str, after: UUID | None, max_bytes: int, phone_region: str = ""
+    conn: AsyncConnection,
+    random: Random,
+    code: str,
+    after: UUID | None,
+    max_bytes: int,
+    phone_region: str = "",
+    sender_rules: SenderRules = ANYBODY,
 ) -> Replayed:
     """Try up to CHUNK parked messages of a code, oldest first; call again with `last` until that is None."""
     rows = await parked.open_ones(conn, code, after, CHUNK)
-    return await _again(conn, rows, random, datetime.now(UTC), max_bytes, phone_region)
+    return await _again(conn, rows, random, datetime.now(UTC), max_bytes, phone_region, sender_rules)
 
 
 async def replay_one(
-    conn: AsyncConnection, random: Random, parked_id: UUID, max_bytes: int, phone_region: str = ""
+    conn: AsyncConnection,
+    random: Random,
+    parked_id: UUID,
+    max_bytes: int,
+    phone_region: str = "",
+    sender_rules: SenderRules = ANYBODY,
 ) -> Replayed:
     """Try one parked message; one that is done with is a Conflict."""
     row = await open_row(conn, parked_id)
-    return await _again(conn, [row], random, datetime.now(UTC), max_bytes, phone_region)
+    return await _again(conn, [row], random, datetime.now(UTC), max_bytes, phone_region, sender_rules)
 
 
 async def drop(conn: AsyncConnection, parked_id: UUID) -> Parked:
@@ -72,11 +89,18 @@ async def open_row(conn: AsyncConnection, parked_id: UUID) -> Parked:
 
 
 async def _again(
-    conn: AsyncConnection, rows: Sequence[Parked], random: Random, now: datetime, max_bytes: int, phone_region: str
+    conn: AsyncConnection,
+    rows: Sequence[Parked],
+    random: Random,
+    now: datetime,
+    max_bytes: int,
+    phone_region: str,
+    sender_rules: SenderRules,
 ) -> Replayed:
     if not rows:
         return Replayed(0, 0, None, frozenset())
-    done = await _each_tried(conn, [understood(restored(row), max_bytes, phone_region) for row in rows], random)
+    arrivals = [understood(restored(row), max_bytes, phone_region, sender_rules) for row in rows]
+    done = await _each_tried(conn, arrivals, random)
     for row, (_, outcome) in zip(rows, done.settled, strict=True):
         _mark(row, outcome, now)
     await parked.update(conn, rows)

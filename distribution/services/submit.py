@@ -8,6 +8,7 @@ from random import Random
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import MessageRejected, ParkedCode
+from distribution.events import Change
 from distribution.messages import Submission
 from distribution.selection.pool import Pool, Source
 from distribution.services.ledger import Ledger
@@ -24,10 +25,14 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The contact of a submission; `is_new` is false where the key was used before with the same body."""
+    """The contact of a submission; `is_new` is false where the key was used before with the same body.
+
+    `told`: its first event if that was made in this transaction.
+    """
 
     contact: Contact
     is_new: bool
+    told: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +76,12 @@ async def submit_to(
         key = _key(submission)
         if submission.source not in sources:
             return _unknown_source(submission.source)
-        if first.get(key) is submission:
-            return Submitted(made[key], is_new=True)
-        return _repeated(submission, known.get(key) or made[key])
+        if key in known:
+            return _repeated(submission, known[key], None)
+        contact, told = made[key], ledger.told[made[key].id]
+        if first[key] is submission:
+            return Submitted(contact, is_new=True, told=told)
+        return _repeated(submission, contact, told)
 
     return Submissions([outcome(submission) for submission in submissions], publications)
 
@@ -120,9 +128,9 @@ async def _last_operators(
     return await contact_rows.last_operators(conn, of_sticky) if of_sticky else {}
 
 
-def _repeated(submission: Submission, contact: Contact) -> Submitted | MessageRejected:
+def _repeated(submission: Submission, contact: Contact, told: Change | None) -> Submitted | MessageRejected:
     if contact.digest == submission.digest:
-        return Submitted(contact, is_new=False)
+        return Submitted(contact, is_new=False, told=told)
     detail = f"message_id {submission.message_id!r} was used before with another body; use a new one for a new contact."
     return MessageRejected(ParkedCode.KEY_REUSE, detail, "message_id", submission.source)
 

@@ -26,7 +26,7 @@ class Values:
     with `table`, and run with what `bound` answers.
     """
 
-    def __init__(self, name: str, **columns: TypeEngine[Any]) -> None:
+    def __init__(self, name: str, /, **columns: TypeEngine[Any]) -> None:
         self._name, self._columns = name, columns
 
     def table(self, dialect: str) -> NamedFromClause:

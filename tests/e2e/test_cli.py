@@ -9,14 +9,15 @@ import aiormq
 import pytest
 from pamqp.commands import Basic
 from sqlalchemy.ext.asyncio import AsyncEngine
+from yarl import URL
 
 from distribution.messages import Incoming
 from distribution.store.engine import transaction
-from distribution.store.tables import contacts, operators
+from distribution.store.tables import contacts, operators, parked_messages
 from tests.clients import PATIENCE_SECONDS
 from tests.desk import count, open_source
 from tests.e2e.conftest import CLEAN, Programs
-from tests.factories import take
+from tests.factories import all_events, take
 from tests.waiting import until
 from worker.topology import Topology, declare
 
@@ -143,6 +144,32 @@ async def test_what_the_broker_gave_up_is_collected_and_replayed(programs: Progr
     assert "web/killer: The broker gave it up after 20 deliveries" in row
     assert (await cli(programs, "parked", "replay", row.split()[0])).status == 0
     assert await count(engine, contacts) == 1
+
+
+async def test_bot_users_at_the_command_line(programs: Programs, engine: AsyncEngine) -> None:
+    """Where the worker asks for users, publish names one; a replay asks for none, and sends nothing to our queues."""
+    await open_source(engine, "web", {"Olga": (1, 100)})
+    user = URL(programs.settings["AMQP_URL"]).user
+    programs.settings["BOT_USERS"] = f"{user}=web"
+    topology = Topology(programs.settings["BROKER_PREFIX"], "1h")
+    worker = await programs.start("worker")
+    await worker.until_ready()
+    assert (await cli(programs, "publish", "--source", "web", "--external-id", "7")).status == 0
+    async with aiormq.connect(programs.settings["AMQP_URL"]) as connection:
+        channel = await connection.channel()
+        body = json.dumps({"source": "fax", "lead": {"external_id": "7"}}).encode()
+        properties = Basic.Properties(message_id="m-1", reply_to=topology.inbound)
+        await channel.basic_publish(body, exchange=topology.contacts, properties=properties)
+
+    async def both_are_done() -> bool:
+        return (await count(engine, contacts), await count(engine, parked_messages)) == (1, 1)
+
+    await until(both_are_done)
+    assert await worker.terminate() == 0
+    await open_source(engine, "fax", {"Ivan": (1, 100)})
+    (row,) = (await cli(programs, "parked", "list", "--code", "not_allowed")).out.splitlines()
+    assert (await cli(programs, "parked", "replay", row.split()[0])).out == "1 went through, 0 parked again\n"
+    assert [event["type"] for event in await all_events(engine)] == ["contact.assigned"]
 
 
 async def test_check_says_by_its_status_whether_anything_differs(programs: Programs, engine: AsyncEngine) -> None:

@@ -37,6 +37,38 @@ def test_a_bad_entry_is_refused_without_being_repeated(text: str) -> None:
     assert "verysecret" not in str(refused.value)
 
 
+def test_a_bot_may_be_bound_to_sources() -> None:
+    """Commas within the brackets part sources, those behind them entries; the name may be left out."""
+    tokens = parse_tokens("bot[web, telegram-bot]:hall:first-long-token,bot[fax]:other-long-token,bot:x:any[1]-token]")
+    assert tokens.identity_of(b"first-long-token") == Identity(Role.BOT, "hall", frozenset({"web", "telegram-bot"}))
+    assert tokens.identity_of(b"other-long-token") == Identity(Role.BOT, None, frozenset({"fax"}))
+    assert tokens.identity_of(b"any[1]-token]") == Identity(Role.BOT, "x", None)
+
+
+def test_brackets_in_a_token_are_part_of_it() -> None:
+    """Tokens of today keep their meaning, also such that look like an opened and a closed bracket."""
+    tokens = parse_tokens("admin:one[long-token,viewer:other]long-token")
+    assert tokens.identity_of(b"one[long-token") == Identity(Role.ADMIN)
+    assert tokens.identity_of(b"other]long-token") == Identity(Role.VIEWER)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bot[web:n:verysecret-token", "bot[web:n:verysecret-token,viewer:a]:verysecret-token", "bot[]:n:verysecret",
+        "bot[web,]:n:verysecret-token", "bot[,]:n:verysecret-token", "bot[Web]:n:verysecret-token",
+        "bot[w b]:n:verysecret-token", "bot[web]n:verysecret-token", "bot[web][fax]:n:verysecret-token",
+        "bot]web[:n:verysecret-token", "bot[web\n]x:n:verysecret-token", "admin[web]:n:verysecret-token",
+        "viewer[web]:verysecret-token", "[web]:verysecret-token", "bot[web]", "bot[web]:", "bot[a:b]:verysecret-token",
+    ],
+)  # fmt: skip
+def test_malformed_brackets_are_refused_without_being_repeated(text: str) -> None:
+    """Whoever starts the API reads which entry is wrong; nobody is bound to anything but what was meant."""
+    with pytest.raises(ValueError, match=r"^entry 2") as refused:
+        parse_tokens(f"viewer:other-long-token,{text}")
+    assert "verysecret" not in str(refused.value)
+
+
 def test_tokens_are_not_kept_as_they_are() -> None:
     """What could be printed by mistake holds no token."""
     assert "s3cret" not in repr(parse_tokens("admin:s3cret"))

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from admin_api.settings import AdminSettings
 from distribution.errors import SettingsError
+from distribution.reply_queues import ReplyQueues
 from distribution.settings import SharedSettings, load
 from worker.settings import WorkerSettings
 
@@ -25,7 +27,7 @@ def test_every_setting_has_the_contracts_default() -> None:
     settings = load(WorkerSettings)
     assert settings.database_url.get_secret_value() == "sqlite+aiosqlite:///./data/contacts.db"
     assert settings.amqp_url.get_secret_value() == "amqp://guest:guest@127.0.0.1:5672/"
-    assert settings.broker_prefix == ""
+    assert (settings.broker_prefix, settings.reply_queue_prefix, settings.bot_users) == ("", "", "")
     assert settings.event_log_max_age == "7D"
     assert settings.max_message_bytes == 256 * 1024
     assert settings.default_phone_region == ""
@@ -57,6 +59,19 @@ def test_every_setting_has_the_contracts_default() -> None:
         ("LOG_LEVEL", "loud"),
         ("BROKER_PREFIX", "a b"),
         ("BROKER_PREFIX", "x" * 65),
+        ("REPLY_QUEUE_PREFIX", "a b"),
+        ("REPLY_QUEUE_PREFIX", "x" * 65),
+        ("BOT_USERS", "telegram"),
+        ("BOT_USERS", "telegram="),
+        ("BOT_USERS", "telegram=*"),
+        ("BOT_USERS", "telegram=web+"),
+        ("BOT_USERS", "telegram=Web"),
+        ("BOT_USERS", "telegram=web=fax"),
+        ("BOT_USERS", "=web"),
+        ("BOT_USERS", "telegram=web,telegram=fax"),
+        ("BOT_USERS", "ä" * 128 + "=web"),
+        ("BOT_USERS", ","),
+        ("BOT_USERS", " "),
         ("EVENT_LOG_MAX_AGE", "7 days"),
         ("EVENT_LOG_MAX_AGE", "0D"),
         ("EVENT_LOG_MAX_AGE", "7D\n"),
@@ -87,6 +102,21 @@ def test_an_empty_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(WorkerSettings)
     assert settings == expected
     assert settings.owns_schema
+
+
+def test_bot_users_have_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spaces around an entry and empty entries do not matter; a user may hold a plus and a colon."""
+    assert load(WorkerSettings).sender_rules.users == {}
+    monkeypatch.setenv("BOT_USERS", " tg+bot:1 = web+fax , site=web,")
+    assert load(WorkerSettings).sender_rules.users == {"tg+bot:1": {"web", "fax"}, "site": {"web"}}
+
+
+def test_both_processes_know_where_replies_may_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API replays parked messages, so it refuses the same reply queues as the worker."""
+    monkeypatch.setenv("BROKER_PREFIX", "b.")
+    monkeypatch.setenv("REPLY_QUEUE_PREFIX", "answers.")
+    queues = load(AdminSettings).reply_queues
+    assert queues == load(WorkerSettings).reply_queues == ReplyQueues("b.", "answers.")
 
 
 def test_a_country_may_be_written_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:

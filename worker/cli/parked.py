@@ -123,7 +123,8 @@ def collect() -> None:
 async def _replay(tools: Tools, parked_id: UUID | None, code: ParkedCode | None) -> tuple[int, int]:
     limits = tools.settings.max_message_bytes, tools.settings.default_phone_region
     if parked_id is not None:
-        one = await tools.change(lambda c: parked_messages.replay(c, tools.random, parked_id, *limits, tools.edit))
+        to = tools.settings.reply_queues
+        one = await tools.change(lambda c: parked_messages.replay(c, tools.random, parked_id, *limits, tools.edit, to))
         await tools.serve(one.unserved)
         return one.replayed, one.parked_again
     if code is None:
@@ -139,7 +140,9 @@ async def _replay(tools: Tools, parked_id: UUID | None, code: ParkedCode | None)
 async def _replay_some(tools: Tools, code: ParkedCode, after: UUID | None) -> Replayed:
     limits = tools.settings.max_message_bytes, tools.settings.default_phone_region
     some = await tools.change(
-        lambda conn: parked_messages.replay_some(conn, tools.random, code.value, after, *limits, tools.edit)
+        lambda conn: parked_messages.replay_some(
+            conn, tools.random, code.value, after, *limits, tools.edit, tools.settings.reply_queues
+        )
     )
     await tools.serve(some.unserved)
     return some

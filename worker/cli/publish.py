@@ -130,13 +130,15 @@ async def _publish_all(settings: WorkerSettings, text: str) -> int:
     async with channel(settings, "publish", confirms=True) as broker:
         # Asked for by name first: a missing exchange would end the channel in the midst of the window.
         await _there(broker, exchange)
+        # Only if the worker asks for it: where users have other names for the broker, it would refuse this one.
+        user = broker.connection.url.user if settings.bot_users else None
         with typer.progressbar(length=len(lines), label="publishing", file=sys.stderr) as bar:
             bar.update(len(failures))
 
             async def one(message: Message) -> None:
                 async with room:
                     try:
-                        await _publish(broker, exchange, message)
+                        await _publish(broker, exchange, message, user)
                     except DeliveryError as refused:
                         failures.append(BadLine(f"line {message.line}: the broker did not take it: {refused}"))
                     bar.update(1)
@@ -157,7 +159,7 @@ async def _there(broker: AbstractChannel, exchange: str) -> None:
         raise DistributionError(f"the broker has no exchange {exchange}: start the worker once, it makes it") from None
 
 
-async def _publish(broker: AbstractChannel, exchange: str, message: Message) -> None:
+async def _publish(broker: AbstractChannel, exchange: str, message: Message, user: str | None) -> None:
     await broker.basic_publish(
         message.body,
         exchange=exchange,
@@ -168,5 +170,6 @@ async def _publish(broker: AbstractChannel, exchange: str, message: Message) -> 
             message_type=message.type,
             content_type="application/json",
             delivery_mode=PERSISTENT,
+            user_id=user,
         ),
     )

@@ -1,0 +1,46 @@
+"""What senders of messages may do: whose contacts they submit and close, and where the outcome is sent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from distribution.errors import MessageRejected, ParkedCode
+from distribution.messages import Closing, Command, Incoming, storable
+from distribution.reply_queues import ALL_BUT_OWN, ReplyQueues
+
+NO_USER = "There is no user_id; set it to the broker user that you connect as."
+
+
+@dataclass(frozen=True, slots=True)
+class SenderRules:
+    """`users`: the sources each broker user may use; empty: every user may use every source."""
+
+    users: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    reply_queues: ReplyQueues = ALL_BUT_OWN
+
+    def addressed(self, message: Incoming) -> Incoming:
+        """The message, without its `reply_to` if no reply may go there."""
+        queue = message.reply_to
+        if queue is None or (storable(queue) and self.reply_queues.allow(queue)):
+            return message
+        return replace(message, reply_to=None)
+
+    def permitted(self, command: Command | MessageRejected, user: str | None) -> Command | MessageRejected:
+        """The command if this user may give it; a closing by id is limited to contacts of the user's sources."""
+        if not self.users:
+            return command
+        if user is None:
+            return _not_allowed(NO_USER, command.source)
+        sources = self.users.get(user)
+        if sources is None:
+            return _not_allowed(f"Broker user {user!r} may use no source.", command.source)
+        if command.source is not None and command.source not in sources:
+            return _not_allowed(f"Broker user {user!r} may not use source {command.source!r}.", command.source)
+        return replace(command, sources=sources) if isinstance(command, Closing) else command
+
+
+ANYBODY = SenderRules()
+"""What holds without any setting."""
+
+
+def _not_allowed(detail: str, source: str | None) -> MessageRejected:
+    return MessageRejected(ParkedCode.NOT_ALLOWED, detail, "user_id", source)
