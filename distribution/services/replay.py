@@ -17,7 +17,9 @@ from distribution.store.engine import savepoint
 from distribution.store.failures import Failure, classify
 from distribution.store.parked import DEFERRED, DROPPED, REJECTED, REPLAYED, Parked
 
-CHUNK = 100
+CHUNK = 500
+CHUNK_BYTES = 4 * 1024 * 1024
+"""How many messages are retried in one transaction, and how many bytes of bodies (one is, whatever its size)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +35,27 @@ class Replayed:
 async def retry_due(
     conn: AsyncConnection, random: Random, now: datetime, max_bytes: int, phone_region: str = ""
 ) -> Replayed:
-    """Try deferred messages whose time has come."""
-    return await _again(conn, await parked.due(conn, now, CHUNK), random, now, max_bytes, phone_region)
+    """Try some deferred messages whose time has come, by source in turn; call again until `last` is None."""
+    rows = await parked.due(conn, now, CHUNK, CHUNK_BYTES)
+    return await _again(conn, rows, random, now, max_bytes, phone_region)
 
 
 async def replay_code(
     conn: AsyncConnection, random: Random, code: str, after: UUID | None, max_bytes: int, phone_region: str = ""
 ) -> Replayed:
     """Try up to CHUNK parked messages of a code, oldest first; call again with `last` until that is None."""
-    rows = await parked.open_ones(conn, code, after, CHUNK)
+    rows = await parked.open_ones(conn, code, after, CHUNK, CHUNK_BYTES)
     return await _again(conn, rows, random, datetime.now(UTC), max_bytes, phone_region)
 
 
 async def replay_one(
     conn: AsyncConnection, random: Random, parked_id: UUID, max_bytes: int, phone_region: str = ""
 ) -> Replayed:
-    """Try one parked message; one that is done with is a Conflict."""
+    """Try one parked message; one that is done with, or not whole, is a Conflict."""
     row = await open_row(conn, parked_id)
+    if row.body_size is not None:
+        kept = f"only the first {len(row.body)} of its {row.body_size} bytes are kept"
+        raise Conflict(f"Parked message {parked_id} cannot be replayed: {kept}. Have it published again, or drop it.")
     return await _again(conn, [row], random, datetime.now(UTC), max_bytes, phone_region)
 
 
@@ -76,12 +82,13 @@ async def _again(
 ) -> Replayed:
     if not rows:
         return Replayed(0, 0, None, frozenset())
-    done = await _each_tried(conn, [understood(restored(row), max_bytes, phone_region) for row in rows], random)
-    for row, (_, outcome) in zip(rows, done.settled, strict=True):
+    whole = [row for row in rows if row.body_size is None]
+    done = await _each_tried(conn, [understood(restored(row), max_bytes, phone_region) for row in whole], random)
+    for row, (_, outcome) in zip(whole, done.settled, strict=True):
         _mark(row, outcome, now)
-    await parked.update(conn, rows)
-    await outbox.insert(conn, await replies_to(conn, _final(done, rows), last_try=True), None)
-    through = sum(row.state == REPLAYED for row in rows)
+    await parked.update(conn, whole)
+    await outbox.insert(conn, await replies_to(conn, _final(done, whole), last_try=True), None)
+    through = sum(row.state == REPLAYED for row in whole)
     return Replayed(through, len(rows) - through, rows[-1].id, done.unserved)
 
 
@@ -105,7 +112,8 @@ def _mark(row: Parked, outcome: Outcome, now: datetime) -> None:
     if not isinstance(outcome, MessageRejected):
         row.state, row.next_attempt_at = REPLAYED, None
         return
-    row.next_attempt_at = next_attempt(outcome, row.created_at, now)
+    row.retries = row.retries + 1 if row.code == outcome.code else 0
+    row.next_attempt_at = next_attempt(outcome, row.retries, now)
     row.state = REJECTED if row.next_attempt_at is None else DEFERRED
     row.code, row.detail, row.source = str(outcome.code), words(outcome), outcome.source
 

@@ -64,6 +64,7 @@ def show(parked_id: UUID) -> None:
         "source": row.source,
         "message_id": row.message_id,
         "body": row.body.decode(errors="backslashreplace"),
+        **({} if row.body_size is None else {"body_size": row.body_size}),
         "properties": orjson.loads(row.properties),
         "attempts": row.attempts,
         "created_at": isoformat(row.created_at),
