@@ -20,6 +20,9 @@ class Status:
     swept: Counter = field(init=False)
     connects: Counter = field(init=False)
     blocked: Gauge = field(init=False)
+    queue_messages: Gauge = field(init=False)
+    queue_consumers: Gauge = field(init=False)
+    missing: Counter = field(init=False)
 
     def __post_init__(self) -> None:
         at = self.registry
@@ -32,6 +35,11 @@ class Status:
         self.connects = Counter("contacts_broker_connects", "Connections made", ["connection"], registry=at)
         alarmed = "1 while the broker takes no publications"
         self.blocked = Gauge("contacts_broker_blocked", alarmed, ["connection"], registry=at)
+        ready = "Messages in a queue that nobody has taken yet: inbound, dead"
+        self.queue_messages = Gauge("contacts_queue_messages", ready, ["queue"], registry=at)
+        self.queue_consumers = Gauge("contacts_queue_consumers", "Consumers of a queue", ["queue"], registry=at)
+        gone = "Exchanges and queues that were found missing"
+        self.missing = Counter("contacts_missing_broker_objects", gone, ["object"], registry=at)
         self.held = Gauge("contacts_held_messages", "Messages taken and not yet settled", registry=at)
 
     def problem(self, part: str, what: str) -> None:

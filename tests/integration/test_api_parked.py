@@ -183,8 +183,8 @@ async def test_a_huge_body_is_kept_in_part_and_cannot_be_replayed(
 ) -> None:
     """Beyond 1 MiB only the first 64 KiB stay, with the size and a digest in the detail; a replay is refused."""
     whole = "я" * (WHOLE_BYTES // 2) + " "
-    await take(engine, [as_sent(Incoming(b"a" * WHOLE_BYTES, message_id="fits")),
-                        as_sent(Incoming(b" " + whole.encode(), message_id="huge")), message("m1", source="fax")])  # fmt: skip
+    bodies = {"fits": b"a" * WHOLE_BYTES, "huge": b" " + whole.encode(), "other": b"{"}
+    await take(engine, [as_sent(Incoming(content, message_id=key)) for key, content in bodies.items()])
     _, huge, fits = await all_items(admin, "/parked")
     assert set(fits) == {*SHAPE, "body"}
     assert fits["body"] == "a" * WHOLE_BYTES

@@ -1,4 +1,4 @@
-"""Deferred messages are retried after pauses that count from each try, by source in turn, as many at once as a batch."""
+"""Deferred messages are retried after pauses that count from each try, by source in turn, a batch at once."""
 
 import json
 from collections.abc import Sequence
