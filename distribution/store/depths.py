@@ -1,7 +1,7 @@
 """How many messages the broker's queues held when a worker last looked, for those who know no broker."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution.store.tables import queue_depths
 
 INBOUND, DEAD = "inbound", "dead"
+EVER = datetime.min.replace(tzinfo=UTC)
 
 
 async def write(conn: AsyncConnection, messages: Mapping[str, int], now: datetime) -> None:

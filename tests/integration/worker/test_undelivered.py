@@ -97,7 +97,7 @@ async def test_each_reason_is_told_and_a_replay_makes_the_contact(world: World, 
     }
     queue = world.topology.inbound
     assert f"it expired in {queue} before a worker took it (expiration 200 ms)" in rows["expired"].detail
-    assert "'short' was full" in rows["maxlen"].detail
+    assert "short' was full" in rows["maxlen"].detail
     assert f"given out by {queue} more often than the delivery limit allows" in rows["limit"].detail
     assert f"a consumer of {queue} rejected it" in rows["rejected"].detail
     assert (reply["type"], reply["data"]["code"]) == ("contact.parked", "undelivered")
