@@ -40,12 +40,16 @@ class Totals(TypedDict):
 
 
 class StatsShape(TypedDict):
-    """How things stood at `time`."""
+    """How things stood at `time`.
+
+    `dead`: messages that the broker gave up and no worker has parked yet; null if no worker has looked lately.
+    """
 
     time: Time
     operators: list[OperatorLine]
     sources: list[SourceWaiting]
     totals: Totals
+    dead: int | None
 
 
 class AuditShape(TypedDict):
@@ -79,6 +83,7 @@ def stats_shape(stats: Stats) -> StatsShape:
         ],
         "sources": [_source(line, now) for line in stats.sources],
         "totals": {"waiting": stats.waiting, "active": stats.active},
+        "dead": stats.dead,
     }
 
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.ids import time_of
+from distribution.store import depths
 from distribution.store.operators import FIELDS as OPERATOR_FIELDS
 from distribution.store.operators import OperatorRow
 from distribution.store.tables import contacts, operators, sources
+
+LATELY = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Stats:
 
     operators: Sequence[OperatorRow]
     sources: Sequence[SourceLine]
+    dead: int | None
+    """Messages that the broker gave up and no worker has parked yet; None if no worker has looked lately."""
 
     @property
     def waiting(self) -> int:
@@ -51,4 +56,5 @@ async def stats(conn: AsyncConnection) -> Stats:
     return Stats(
         [OperatorRow(*row) for row in everybody],
         [SourceLine(row[0], row[1], row[2], None if row[3] is None else time_of(row[3])) for row in lines],
+        await depths.since(conn, depths.DEAD, datetime.now(UTC) - LATELY),
     )
