@@ -59,8 +59,8 @@ class Collector:
             self._tell(count)
             if count:
                 await self._empty(channel)
-            else:
-                await wait_for_event(self._stopping, LOOK_SECONDS)
+                self._tell(0)
+            await wait_for_event(self._stopping, LOOK_SECONDS)
 
     async def _empty(self, channel: DeadChannel) -> None:
         while not self._stopping.is_set() and (taken := await channel.take(self._topology.dead)):

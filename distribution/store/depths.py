@@ -15,6 +15,8 @@ EVER = datetime.min.replace(tzinfo=UTC)
 
 async def write(conn: AsyncConnection, messages: Mapping[str, int], now: datetime) -> None:
     """Keep what each queue holds now."""
+    if not messages:
+        return
     insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
     statement = insert(queue_depths)
     new = statement.excluded

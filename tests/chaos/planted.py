@@ -125,15 +125,15 @@ FAULTS = (
         ("parked without a reason of its sender: {'unknown_contact'",),
         (
             # Shorter in all, so that an outage of seconds outlasts them as one of a quarter of an hour does the real.
-            Edit("distribution/services/park.py", "in (5, 30, 120, 600))", "in (1, 1, 3, 10))"),
+            Edit("distribution/services/park.py", "in (5, 30, 120, 600))", "in (1, 1, 3, 60))"),
             Edit(
                 "distribution/services/replay.py",
                 "row.retries = row.retries + 1 if row.code == outcome.code else 0",
-                "row.retries = sum((now - row.created_at).total_seconds() > by for by in (1, 2, 5, 15))",
+                "row.retries = sum((now - row.created_at).total_seconds() > by for by in (1, 2, 5, 65))",
             ),
         ),
         database_faults=1,
-        seconds_away=18.0,
+        seconds_away=75.0,
     ),
 )
 
