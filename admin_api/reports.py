@@ -56,7 +56,10 @@ class Totals(TypedDict):
 
 
 class StatsShape(TypedDict):
-    """How things stood at `time`."""
+    """How things stood at `time`.
+
+    `dead`: messages that the broker gave up and no worker has parked yet; null if no worker has looked lately.
+    """
 
     time: Time
     operators: list[OperatorLine]
@@ -64,6 +67,7 @@ class StatsShape(TypedDict):
     totals: Totals
     parked: list[ParkedCount]
     outbox: OutboxBacklog
+    dead: int | None
 
 
 class AuditShape(TypedDict):
@@ -102,6 +106,7 @@ def stats_shape(stats: Stats) -> StatsShape:
             "rows": backlog.outbox.rows,
             "oldest": None if backlog.outbox.oldest is None else isoformat(backlog.outbox.oldest),
         },
+        "dead": stats.dead,
     }
 
 

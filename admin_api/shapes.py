@@ -181,7 +181,10 @@ class LeadInFull(LeadShape):
 
 
 class ParkedShape(TypedDict):
-    """A message that could not be processed; `body` is text, `body_base64` stands for it where it is not UTF-8."""
+    """A message that could not be processed; `body` is text, `body_base64` stands for it where it is not UTF-8.
+
+    `body_size`: how many bytes the body had, if only its beginning is kept; such a message cannot be replayed.
+    """
 
     id: Uuid
     state: State
@@ -191,6 +194,7 @@ class ParkedShape(TypedDict):
     message_id: str | None
     body: NotRequired[str]
     body_base64: NotRequired[str]
+    body_size: NotRequired[int]
     properties: dict[str, Any]
     attempts: int
     created_at: Time

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -172,8 +173,11 @@ def parked_shape(parked: Parked) -> ParkedShape:
         "attempts": parked.attempts,
         "created_at": isoformat(parked.created_at),
     }
+    if parked.body_size is not None:
+        shape["body_size"] = parked.body_size
     try:
-        shape["body"] = parked.body.decode()
+        # The beginning of a text may end within a character.
+        shape["body"] = getincrementaldecoder("utf-8")().decode(parked.body, final=parked.body_size is None)
     except UnicodeDecodeError:
         shape["body_base64"] = base64.b64encode(parked.body).decode()
     return shape

@@ -3,8 +3,8 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b, sha256
 from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
@@ -19,6 +19,10 @@ CLOSE = "contact.close"
 JSON_TYPE = "application/json"
 CLOUDEVENTS_TYPE = "application/cloudevents+json"
 MAX_KEY_BYTES = 255
+WHOLE_BYTES = 1024 * 1024
+"""Up to this size (or the largest message that is taken, if that is more) a body is kept whole when it is parked."""
+CUT_BYTES = 64 * 1024
+"""How much of a larger body is kept."""
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 # The standard encoder, since it keeps integers of any size as they came; making one takes longer than using it.
 AS_IT_CAME = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -98,7 +102,10 @@ class CloudEventBody(WireModel):
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message as it came, before anybody understood it."""
+    """A message as it came, before anybody understood it.
+
+    `body_size` and `body_digest` (SHA-256): of the whole body, if `body` is only its beginning; else None.
+    """
 
     body: bytes
     message_id: str | None = None
@@ -110,6 +117,8 @@ class Incoming:
     properties: Mapping[str, Any] = field(default_factory=dict)
     user_id: str | None = None
     """The broker user who sent it: the broker checks this property against the connection."""
+    body_size: int | None = None
+    body_digest: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +164,9 @@ Command = Submission | Closing
 
 def decode(message: Incoming, max_bytes: int, phone_region: str = "") -> Command:
     """Understand a message, or raise MessageRejected with the code it is parked under."""
-    if len(message.body) > max_bytes:
-        raise MessageRejected(
-            ParkedCode.TOO_LARGE, f"The body has {len(message.body)} bytes; at most {max_bytes} are taken."
-        )
+    size = message.body_size or len(message.body)
+    if size > max_bytes or message.body_size is not None:
+        raise MessageRejected(ParkedCode.TOO_LARGE, f"The body has {size} bytes; at most {max_bytes} are taken.")
     if _content_type(message) == CLOUDEVENTS_TYPE:
         envelope = _validated(CloudEventBody, message.body)
         body, message_id = _validated_data(_body_model(envelope.type), envelope.data), envelope.id
@@ -201,6 +209,14 @@ def usable_key(message_id: object, source: str | None = None) -> str:
             return message_id
         detail = f"message_id must have 1 to {MAX_KEY_BYTES} bytes of UTF-8, none of them NUL."
     raise MessageRejected(ParkedCode.MISSING_MESSAGE_ID, detail, "message_id", source)
+
+
+def cut(message: Incoming) -> Incoming:
+    """The message with no more of its body than its beginning, if the body is too large to be kept whole."""
+    body = message.body
+    if message.body_size is not None or len(body) <= WHOLE_BYTES:
+        return message
+    return replace(message, body=body[:CUT_BYTES], body_size=len(body), body_digest=sha256(body).digest())
 
 
 def storable(value: str | None) -> str | None:

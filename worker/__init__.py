@@ -14,6 +14,10 @@ senders    what is understood of a delivery, within what its sender may do
 bot_users  the setting BOT_USERS
 inbox      what a channel was delivered, and how carefully to handle it
 watchdog   proves that messages are consumed
+upkeep     looks whether the broker's objects are there, and what the queues hold
+collector  contacts.dead → parked messages
+dead       takes messages from contacts.dead, few enough at once
+deaths     why the broker gave a message up, in words
 batches    one batch through the business: repeated, split or given up
 sweeper    deferred messages that are due, waiting contacts that were missed
 relay      outbox → assignments, with confirms

@@ -22,10 +22,12 @@ from worker.settings import WorkerSettings
 from worker.status import Status
 from worker.sweeper import Sweeper
 from worker.topology import Topology
+from worker.upkeep import Upkeep
 
 CONSUMER_STOP_SECONDS = 15
 SWEEPER_STOP_SECONDS = 2
 GAUGES_STOP_SECONDS = 1
+UPKEEP_STOP_SECONDS = 2
 RELAY_STOP_SECONDS = 6
 EXIT_AT_ONCE = 130
 
@@ -46,15 +48,17 @@ async def run(
     tolerate_any_properties()
     status, random = Status(), SystemRandom()
     engine = create_engine(settings.database_url.get_secret_value())
-    topology = Topology(settings.broker_prefix, settings.event_log_max_age)
+    topology = Topology(settings.broker_prefix, settings.event_log_max_age, settings.broker_declare)
     relay = Relay(engine, topology, status, random, watch)
     batches = Batches(engine, random, watch)
     consumer = Consumer(settings, topology, batches, relay, status, watch)
     sweeper = Sweeper(settings, engine, batches, relay, status, random)
     gauges = BacklogGauges(engine)
     status.registry.register(gauges)
+    upkeep = Upkeep(settings, topology, engine, batches, relay, status, random)
     brokers = settings.brokers
     taking, telling = Link(brokers, "consumer", status, random), Link(brokers, "publisher", status, random)
+    keeping = Link(brokers, "upkeep", status, random)
     health = create_server(status)
     try:
         async with asyncio.TaskGroup() as parts:
@@ -62,6 +66,7 @@ async def run(
             publishing = parts.create_task(named("relay", telling.run(relay.serve)))
             sweeping = parts.create_task(named("sweeper", sweeper.run()))
             measuring = parts.create_task(named("gauges", gauges.run(stopping)))
+            looking_after = parts.create_task(named("upkeep", keeping.run(upkeep.serve)))
             serving = parts.create_task(named("health", health.serve(sockets=[health_socket])))
             log.info("worker_started", health_port=health_socket.getsockname()[1])
             await stopping.wait()
@@ -70,9 +75,12 @@ async def run(
             consumer.stop()
             taking.stop()
             sweeper.stop()
+            upkeep.stop()
+            keeping.stop()
             await ended(consuming, CONSUMER_STOP_SECONDS)
             await ended(sweeping, SWEEPER_STOP_SECONDS)
             await ended(measuring, GAUGES_STOP_SECONDS)
+            await ended(looking_after, UPKEEP_STOP_SECONDS)
             relay.stop()
             telling.stop()
             await ended(publishing, RELAY_STOP_SECONDS)

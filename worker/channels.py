@@ -7,7 +7,7 @@ is awaited where it is read, and publications go out in one write and are rememb
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from itertools import takewhile
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 import aiormq
 import pamqp.frame
@@ -32,7 +32,7 @@ class ConsumingChannel(aiormq.Channel):
     """A channel whose consumers are called one delivery after the other; they must not wait for anything."""
 
     @classmethod
-    async def on(cls, connection: AbstractConnection) -> "ConsumingChannel":
+    async def on(cls, connection: AbstractConnection) -> Self:
         """A new one of a connection."""
         channel = cls(connection, _free_number(connection), publisher_confirms=False)
         await _open(channel)

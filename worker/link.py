@@ -8,7 +8,7 @@ from random import Random
 import aiormq
 import structlog
 from aiormq.abc import AbstractConnection
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+from aiormq.exceptions import AMQPError, ChannelAccessRefused, ChannelInvalidStateError
 from yarl import URL
 
 from distribution.errors import DistributionError
@@ -16,6 +16,7 @@ from worker import blocked, tls
 from worker.addresses import Turns, parse, place
 from worker.reasons import in_words, was_dropped
 from worker.status import Status
+from worker.topology import NotSetUp
 
 CONNECT_SECONDS = 10
 CLOSE_SECONDS = 3
@@ -69,8 +70,10 @@ class Link:
             except LOST as lost:
                 seconds = self._turns.failed()
                 reason = in_words(lost)
-                self._log.warning("broker_away", broker=broker, reason=reason, next_try_seconds=round(seconds, 1))
-                self._status.problem(self._name, f"{AWAY}: {broker}: {reason}")
+                is_there = isinstance(lost, (NotSetUp, ChannelAccessRefused))
+                said = "broker_not_set_up" if is_there else "broker_away"
+                self._log.warning(said, broker=broker, reason=reason, next_try_seconds=round(seconds, 1))
+                self._status.problem(self._name, reason if is_there else f"{AWAY}: {broker}: {reason}")
                 await wait_for_event(self._stopping, seconds)
 
     async def _serve(self, connection: AbstractConnection, serve: Serve) -> None:

@@ -27,6 +27,7 @@ class WorkerSettings(SharedSettings):
     amqp_cert_file: Path | None = None
     amqp_key_file: Path | None = Field(default=None, validate_default=True)
     bot_users: str = ""
+    broker_declare: bool = True
     event_log_max_age: str = "7D"
     worker_batch_size: int = Field(default=500, ge=1, le=5000)
     worker_health_host: str = "127.0.0.1"

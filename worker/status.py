@@ -21,6 +21,9 @@ class Status:
     connects: Counter = field(init=False)
     blocked: Gauge = field(init=False)
     replies_refused: Counter = field(init=False)
+    queue_messages: Gauge = field(init=False)
+    queue_consumers: Gauge = field(init=False)
+    missing: Counter = field(init=False)
 
     def __post_init__(self) -> None:
         at = self.registry
@@ -35,6 +38,11 @@ class Status:
         self.blocked = Gauge("contacts_broker_blocked", alarmed, ["connection"], registry=at)
         refused = "Messages whose reply_to may not be used: they get no reply"
         self.replies_refused = Counter("contacts_replies_refused", refused, registry=at)
+        ready = "Messages in a queue that nobody has taken yet: inbound, dead"
+        self.queue_messages = Gauge("contacts_queue_messages", ready, ["queue"], registry=at)
+        self.queue_consumers = Gauge("contacts_queue_consumers", "Consumers of a queue", ["queue"], registry=at)
+        gone = "Exchanges and queues that were found missing"
+        self.missing = Counter("contacts_missing_broker_objects", gone, ["object"], registry=at)
         self.held = Gauge("contacts_held_messages", "Messages taken and not yet settled", registry=at)
 
     def problem(self, part: str, what: str) -> None:

@@ -61,17 +61,23 @@ class Sweeper:
             await wait_for_event(self._stopping, DUE_EVERY_SECONDS)
 
     async def retry_deferred(self) -> None:
-        """Try deferred messages whose time has come."""
+        """Retry deferred messages whose time has come, as long as there are any."""
+        while not self._stopping.is_set() and await self._retry_some():
+            pass
+
+    async def _retry_some(self) -> bool:
+        """One transaction of retries; returns whether any message was retried."""
         now = datetime.now(UTC)
         async with reading(self._engine) as conn:
             if not await parked.any_due(conn, now):
-                return
+                return False
         done = await self._batches.commit(
             lambda conn: retry_due(conn, self._random, now, self._max_bytes, self._phone_region, self._sender_rules)
         )
         await self._batches.serve(done.unserved)
         self._status.messages.labels("retried").inc(done.replayed)
         self._relay.wake()
+        return done.last is not None
 
     async def sweep(self) -> None:
         """Serve waiting contacts that somebody could have: every change does so itself, so this finds none."""

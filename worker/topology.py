@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aiormq.abc import AbstractChannel
-from aiormq.exceptions import ChannelPreconditionFailed
+from aiormq.exceptions import AMQPError, ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed
+from pamqp.commands import Queue as QueueCommands
 from pamqp.common import FieldValue
 
 from distribution.errors import DistributionError
@@ -18,12 +19,27 @@ class TopologyMismatch(DistributionError):
     code = "topology_mismatch"
 
 
+class NotSetUp(ConnectionError):
+    """The broker lacks one of our objects, or does not let us declare it; a person can change that while we wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """A durable exchange."""
 
     name: str
     kind: str
+
+    def __str__(self) -> str:
+        return f"exchange {self.name}"
+
+    async def declare(self, channel: AbstractChannel) -> None:
+        """Make it, unless it is there."""
+        await channel.exchange_declare(self.name, exchange_type=self.kind, durable=True)
+
+    async def look(self, channel: AbstractChannel) -> None:
+        """Raise ChannelNotFoundEntity, which ends the channel, unless it is there."""
+        await channel.exchange_declare(self.name, passive=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +50,29 @@ class Queue:
     exchange: str
     arguments: Mapping[str, FieldValue]
 
+    def __str__(self) -> str:
+        return f"queue {self.name}"
+
+    async def declare(self, channel: AbstractChannel) -> None:
+        """Make it and bind it, unless that is so."""
+        await channel.queue_declare(self.name, durable=True, arguments=dict(self.arguments))
+        await channel.queue_bind(self.name, self.exchange, routing_key="#")
+
+    async def look(self, channel: AbstractChannel) -> QueueCommands.DeclareOk:
+        """How many messages and consumers it has; raises ChannelNotFoundEntity, which ends the channel, without it."""
+        return await channel.queue_declare(self.name, passive=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Names and arguments of everything the worker needs, behind a prefix."""
+    """Names and arguments of everything the worker needs, behind a prefix.
+
+    `declares`: whether the worker makes what is missing, or only looks (BROKER_DECLARE).
+    """
 
     prefix: str
     event_log_max_age: str
+    declares: bool = True
 
     @property
     def contacts(self) -> str:
@@ -87,15 +119,42 @@ class Topology:
             queues.append(Queue(self.log, self.assignments, arguments))
         return queues
 
+    def objects(self) -> list[Exchange | Queue]:
+        """All of them, in the order of declaring."""
+        return [*self.exchanges(), *self.queues()]
+
 
 async def declare(channel: AbstractChannel, topology: Topology) -> None:
-    """Declare everything; what is there already stays. Raises TopologyMismatch, naming the argument that differs."""
-    try:
-        for exchange in topology.exchanges():
-            await channel.exchange_declare(exchange.name, exchange_type=exchange.kind, durable=True)
-        for queue in topology.queues():
-            await channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
-            await channel.queue_bind(queue.name, queue.exchange, routing_key="#")
-    except ChannelPreconditionFailed as refused:
-        said = str(refused.args[-1] if refused.args else refused).removeprefix("PRECONDITION_FAILED - ")
-        raise TopologyMismatch(f"The broker has it otherwise: {said}") from None
+    """Declare everything, or look whether it is there; what is there already stays.
+
+    Raises TopologyMismatch, naming the argument that differs, and NotSetUp, naming what is missing or forbidden.
+    """
+    for each in topology.objects():
+        try:
+            if topology.declares:
+                await each.declare(channel)
+            else:
+                await each.look(channel)
+        except ChannelPreconditionFailed as refused:
+            raise TopologyMismatch(f"The broker has it otherwise: {_said(refused)}") from None
+        except ChannelAccessRefused as refused:
+            raise NotSetUp(
+                f"The broker does not let this user declare the {each} ({_said(refused)}). Let it configure that, or"
+                " create everything yourself (docs/operations.md) and set BROKER_DECLARE=false."
+            ) from None
+        except ChannelNotFoundEntity as missing:
+            if topology.declares:
+                raise
+            raise NotSetUp(missing_in_words(str(each))) from missing
+
+
+def missing_in_words(name: str) -> str:
+    """What to do about an object that the worker does not declare."""
+    return (
+        f"The broker has no {name}. Create it (docs/operations.md), or let the worker do that: BROKER_DECLARE=true,"
+        " with a user who may configure it."
+    )
+
+
+def _said(refused: AMQPError) -> str:
+    return str(refused.args[-1] if refused.args else refused).split(" - ", 1)[-1]

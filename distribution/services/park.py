@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.ids import new_id, time_of
-from distribution.messages import MAX_KEY_BYTES, Incoming, storable
+from distribution.messages import MAX_KEY_BYTES, Incoming, cut, storable
 from distribution.store import parked
 from distribution.store.parked import DEFERRED, REJECTED, Parked
 
-RETRY_AT = tuple(timedelta(seconds=seconds) for seconds in (5, 35, 155, 755))
-"""When a deferred message is tried again, counted from its arrival: after 5 s, 30 s, 2 min and 10 min more."""
+PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
+"""How long to wait before each retry of a deferred message, counted from the try before it."""
 
 
 async def park(conn: AsyncConnection, messages: Sequence[tuple[Incoming, MessageRejected]]) -> None:
@@ -25,11 +25,11 @@ async def park(conn: AsyncConnection, messages: Sequence[tuple[Incoming, Message
     await parked.park(conn, [_row(message, why) for message, why in messages])
 
 
-def next_attempt(why: MessageRejected, parked_at: datetime, now: datetime) -> datetime | None:
-    """When to try again by itself; None where a person is needed."""
-    if why.code != ParkedCode.UNKNOWN_CONTACT:
+def next_attempt(why: MessageRejected, retries: int, now: datetime) -> datetime | None:
+    """When to retry by itself a message that was just tried, after so many retries; None if a person is needed."""
+    if why.code != ParkedCode.UNKNOWN_CONTACT or retries >= len(PAUSES):
         return None
-    return next((parked_at + wait for wait in RETRY_AT if parked_at + wait > now), None)
+    return now + PAUSES[retries]
 
 
 def restored(row: Parked) -> Incoming:
@@ -45,6 +45,8 @@ def restored(row: Parked) -> Incoming:
         headers=properties.get("headers") or {},
         properties=properties,
         user_id=_text(properties.get("user_id")),
+        body_size=row.body_size,
+        body_digest=row.body_digest,
     )
 
 
@@ -53,27 +55,43 @@ def words(why: MessageRejected) -> str:
     return why.detail.replace("\0", "\\0")
 
 
+def _detail(message: Incoming, why: MessageRejected) -> str:
+    """The reason, and what is kept of the body if that is not all of it."""
+    if message.body_size is None:
+        return words(why)
+    digest = f" (SHA-256 {message.body_digest.hex()})" if message.body_digest else ""
+    return (
+        f"{words(why)} Only the first {len(message.body)} of its {message.body_size} bytes{digest} are kept, so it"
+        " cannot be replayed: publish it again, smaller."
+    )
+
+
 def _row(message: Incoming, why: MessageRejected) -> Parked:
+    if why.code == ParkedCode.TOO_LARGE:
+        message = cut(message)
     parked_id = new_id()
     now = time_of(parked_id)
-    again = next_attempt(why, now, now)
+    again = next_attempt(why, 0, now)
     key = storable(message.message_id)
     # With the user: a message that one may not send must not stand in for the same message of another.
     of_user = (message.user_id,) if message.user_id else ()
-    identity = repr((message.message_id, message.type, message.content_type, *of_user)).encode() + message.body
+    identity = repr((message.message_id, message.type, message.content_type, *of_user)).encode()
     return Parked(
         id=parked_id,
         state=REJECTED if again is None else DEFERRED,
         code=str(why.code),
-        detail=words(why),
+        detail=_detail(message, why),
         source=why.source,
         message_id=key if key and len(key) <= MAX_KEY_BYTES else None,
         body=message.body,
         properties=_as_json(message.properties),
-        fingerprint=blake2b(identity, digest_size=16).digest(),
+        fingerprint=blake2b(identity + (message.body_digest or message.body), digest_size=16).digest(),
         attempts=1,
         created_at=now,
         next_attempt_at=again,
+        retries=0,
+        body_size=message.body_size,
+        body_digest=message.body_digest,
     )
 
 

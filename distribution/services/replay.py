@@ -18,7 +18,9 @@ from distribution.store.engine import savepoint
 from distribution.store.failures import Failure, classify
 from distribution.store.parked import DEFERRED, DROPPED, REJECTED, REPLAYED, Parked
 
-CHUNK = 100
+CHUNK = 500
+CHUNK_BYTES = 4 * 1024 * 1024
+"""How many messages are retried in one transaction, and how many bytes of bodies (one is, whatever its size)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,12 @@ async def retry_due(
     phone_region: str = "",
     sender_rules: SenderRules = ANYBODY,
 ) -> Replayed:
-    """Try deferred messages whose time has come; what their senders may do is decided anew."""
-    return await _again(conn, await parked.due(conn, now, CHUNK), random, now, max_bytes, phone_region, sender_rules)
+    """Try some deferred messages whose time has come, by source in turn; call again until `last` is None.
+
+    What their senders may do is decided anew.
+    """
+    rows = await parked.due(conn, now, CHUNK, CHUNK_BYTES)
+    return await _again(conn, rows, random, now, max_bytes, phone_region, sender_rules)
 
 
 async def replay_code(
@@ -53,7 +59,7 @@ async def replay_code(
     sender_rules: SenderRules = ANYBODY,
 ) -> Replayed:
     """Try up to CHUNK parked messages of a code, oldest first; call again with `last` until that is None."""
-    rows = await parked.open_ones(conn, code, after, CHUNK)
+    rows = await parked.open_ones(conn, code, after, CHUNK, CHUNK_BYTES)
     return await _again(conn, rows, random, datetime.now(UTC), max_bytes, phone_region, sender_rules)
 
 
@@ -65,8 +71,11 @@ async def replay_one(
     phone_region: str = "",
     sender_rules: SenderRules = ANYBODY,
 ) -> Replayed:
-    """Try one parked message; one that is done with is a Conflict."""
+    """Try one parked message; one that is done with, or not whole, is a Conflict."""
     row = await open_row(conn, parked_id)
+    if row.body_size is not None:
+        kept = f"only the first {len(row.body)} of its {row.body_size} bytes are kept"
+        raise Conflict(f"Parked message {parked_id} cannot be replayed: {kept}. Have it published again, or drop it.")
     return await _again(conn, [row], random, datetime.now(UTC), max_bytes, phone_region, sender_rules)
 
 
@@ -99,13 +108,14 @@ async def _again(
 ) -> Replayed:
     if not rows:
         return Replayed(0, 0, None, frozenset())
-    arrivals = [understood(restored(row), max_bytes, phone_region, sender_rules) for row in rows]
+    whole = [row for row in rows if row.body_size is None]
+    arrivals = [understood(restored(row), max_bytes, phone_region, sender_rules) for row in whole]
     done = await _each_tried(conn, arrivals, random)
-    for row, (_, outcome) in zip(rows, done.settled, strict=True):
+    for row, (_, outcome) in zip(whole, done.settled, strict=True):
         _mark(row, outcome, now)
-    await parked.update(conn, rows)
-    await outbox.insert(conn, await replies_to(conn, _final(done, rows), last_try=True), None)
-    through = sum(row.state == REPLAYED for row in rows)
+    await parked.update(conn, whole)
+    await outbox.insert(conn, await replies_to(conn, _final(done, whole), last_try=True), None)
+    through = sum(row.state == REPLAYED for row in whole)
     return Replayed(through, len(rows) - through, rows[-1].id, done.unserved)
 
 
@@ -129,7 +139,8 @@ def _mark(row: Parked, outcome: Outcome, now: datetime) -> None:
     if not isinstance(outcome, MessageRejected):
         row.state, row.next_attempt_at = REPLAYED, None
         return
-    row.next_attempt_at = next_attempt(outcome, row.created_at, now)
+    row.retries = row.retries + 1 if row.code == outcome.code else 0
+    row.next_attempt_at = next_attempt(outcome, row.retries, now)
     row.state = REJECTED if row.next_attempt_at is None else DEFERRED
     row.code, row.detail, row.source = str(outcome.code), words(outcome), outcome.source
 

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.services.backlog import Backlog, backlog
+from distribution.store import depths
 from distribution.store.operators import FIELDS as OPERATOR_FIELDS
 from distribution.store.operators import OperatorRow
 from distribution.store.tables import operators
+
+LATELY = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,8 @@ class Stats:
 
     operators: Sequence[OperatorRow]
     backlog: Backlog
+    dead: int | None
+    """Messages that the broker gave up and no worker has parked yet; None if no worker has looked lately."""
 
     @property
     def waiting(self) -> int:
@@ -33,4 +39,5 @@ class Stats:
 async def stats(conn: AsyncConnection) -> Stats:
     """Loads as the operators' rows hold them, and the backlog."""
     everybody = await conn.execute(sa.select(*OPERATOR_FIELDS).order_by(operators.c.id))
-    return Stats([OperatorRow(*row) for row in everybody], await backlog(conn))
+    dead = await depths.since(conn, depths.DEAD, datetime.now(UTC) - LATELY)
+    return Stats([OperatorRow(*row) for row in everybody], await backlog(conn), dead)

@@ -11,14 +11,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.rows import row_of
-from distribution.store.tables import OPEN, parked_messages
+from distribution.store.tables import OPEN, parked_messages, sources
 
 DEFERRED, REJECTED, REPLAYED, DROPPED = "deferred", "rejected", "replayed", "dropped"
 
 
 @dataclass(slots=True)
 class Parked:
-    """A row of `parked_messages`; `properties` is JSON text."""
+    """A row of `parked_messages`; `properties` is JSON text.
+
+    `retries`: how often the deferred message was retried; `body_size` is set if `body` is only the beginning.
+    """
 
     id: UUID
     state: str
@@ -32,35 +35,52 @@ class Parked:
     attempts: int
     created_at: datetime
     next_attempt_at: datetime | None = None
+    retries: int = 0
+    body_size: int | None = None
+    body_digest: bytes | None = None
 
 
 FIELDS = tuple(parked_messages.c[name] for name in Parked.__slots__)
 
 
 async def park(conn: AsyncConnection, messages: Sequence[Parked]) -> None:
-    """Keep messages; one that is parked already and came again counts one attempt more."""
+    """Keep messages; one that is parked already and came again counts one attempt more and is deferred anew.
+
+    One that waits for its retry does so whatever became of its copy: the retry will tell.
+    """
     if not messages:
         return
     insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
     statement = insert(parked_messages)
+    p, new = parked_messages.c, statement.excluded
+    keeps_waiting = sa.and_(p.state == DEFERRED, new.state == REJECTED)
+    names = ("state", "code", "detail", "source", "next_attempt_at", "retries")
     statement = statement.on_conflict_do_update(
         index_elements=["fingerprint"],
         index_where=OPEN,
-        set_={
-            "attempts": parked_messages.c.attempts + 1,
-            "code": statement.excluded.code,
-            "detail": statement.excluded.detail,
-            "source": statement.excluded.source,
-        },
+        set_={"attempts": p.attempts + 1}
+        | {name: sa.case((keeps_waiting, p[name]), else_=new[name]) for name in names},
     )
     await conn.execute(statement, [row_of(message) for message in sorted(messages, key=lambda m: m.fingerprint)])
 
 
-async def due(conn: AsyncConnection, now: datetime, limit: int) -> list[Parked]:
-    """Deferred messages whose time has come, locked; what another worker is at is left to it."""
+async def due(conn: AsyncConnection, now: datetime, limit: int, most_bytes: int) -> list[Parked]:
+    """Deferred messages whose time has come, locked: one of each source in turn, as many bodies as fit, at least one.
+
+    Sources that do not exist take one turn together: anybody can invent them. What another worker is at is left to it.
+    """
     p = parked_messages.c
-    query = sa.select(*FIELDS).where(p.state == sa.literal_column("'deferred'"), p.next_attempt_at <= now)
-    return await _locked(conn, query.order_by(p.next_attempt_at).limit(limit))
+    is_due = sa.and_(p.state == sa.literal_column("'deferred'"), p.next_attempt_at <= now)
+    turn = sa.func.row_number().over(partition_by=sources.c.id, order_by=(p.next_attempt_at, p.id))
+    lines = (
+        sa.select(p.id, sa.func.length(p.body).label("size"), turn.label("turn"), p.next_attempt_at)
+        .outerjoin(sources, sources.c.code == p.source)
+        .where(is_due)
+        .subquery()
+    )
+    place = sa.func.row_number().over(order_by=(lines.c.turn, lines.c.next_attempt_at, lines.c.id)).label("place")
+    chosen = sa.select(lines.c.id, lines.c.size, place).order_by(place).limit(limit)
+    return await _locked(conn, chosen, is_due, most_bytes)
 
 
 async def any_due(conn: AsyncConnection, now: datetime) -> bool:
@@ -70,13 +90,15 @@ async def any_due(conn: AsyncConnection, now: datetime) -> bool:
     return bool(await conn.scalar(sa.select(wanted)))
 
 
-async def open_ones(conn: AsyncConnection, code: str, after: UUID | None, limit: int) -> list[Parked]:
-    """Parked messages of a code that are not done with, oldest first, locked."""
+async def open_ones(conn: AsyncConnection, code: str, after: UUID | None, limit: int, most_bytes: int) -> list[Parked]:
+    """Parked messages of a code that are not done with, oldest first, locked; as many bodies as fit, at least one."""
     p = parked_messages.c
-    query = sa.select(*FIELDS).where(p.state.in_((DEFERRED, REJECTED)), p.code == code)
+    wanted = sa.and_(p.state.in_((DEFERRED, REJECTED)), p.code == code)
     if after is not None:
-        query = query.where(p.id > after)
-    return await _locked(conn, query.order_by(p.id).limit(limit))
+        wanted = sa.and_(wanted, p.id > after)
+    place = sa.func.row_number().over(order_by=p.id).label("place")
+    chosen = sa.select(p.id, sa.func.length(p.body).label("size"), place).where(wanted).order_by(p.id).limit(limit)
+    return await _locked(conn, chosen, wanted, most_bytes)
 
 
 async def lock(conn: AsyncConnection, parked_id: UUID) -> Parked | None:
@@ -90,7 +112,7 @@ async def update(conn: AsyncConnection, rows: Sequence[Parked]) -> None:
     """Write what another attempt changed."""
     if not rows:
         return
-    names = ("state", "code", "detail", "source", "attempts", "next_attempt_at")
+    names = ("state", "code", "detail", "source", "attempts", "next_attempt_at", "retries")
     statement = (
         sa.update(parked_messages)
         .where(parked_messages.c.id == sa.bindparam("parked_id"))
@@ -101,5 +123,18 @@ async def update(conn: AsyncConnection, rows: Sequence[Parked]) -> None:
     )
 
 
-async def _locked(conn: AsyncConnection, query: sa.Select[*tuple[Any, ...]]) -> list[Parked]:
-    return [Parked(*row) for row in await conn.execute(query.with_for_update(skip_locked=True))]
+async def _locked(
+    conn: AsyncConnection, chosen: sa.Select[Any], still: sa.ColumnElement[bool], most_bytes: int
+) -> list[Parked]:
+    """Rows of `chosen` (id, size, place), in order, until their bodies fill `most_bytes`; those that `still` fit."""
+    each = chosen.subquery()
+    before = sa.func.sum(each.c.size).over(order_by=each.c.place) - each.c.size
+    fitting = sa.select(each.c.id, each.c.place, before.label("before")).subquery()
+    query = (
+        sa.select(*FIELDS)
+        .join(fitting, fitting.c.id == parked_messages.c.id)
+        .where(fitting.c.before < most_bytes, still)
+        .order_by(fitting.c.place)
+        .with_for_update(skip_locked=True, of=parked_messages)
+    )
+    return [Parked(*row) for row in await conn.execute(query)]

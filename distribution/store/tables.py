@@ -164,6 +164,9 @@ parked_messages = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("next_attempt_at", UtcDateTime),
+    sa.Column("retries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("body_size", sa.BigInteger),
+    sa.Column("body_digest", sa.LargeBinary),
     sa.Index(
         "uq_parked_messages_open_fingerprint", "fingerprint", unique=True, sqlite_where=OPEN, postgresql_where=OPEN
     ),
@@ -187,6 +190,14 @@ outbox = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("claimed_by", sa.Uuid),
     sa.Column("claimed_until", sa.Float),
+)
+
+queue_depths = sa.Table(
+    "queue_depths",
+    metadata,
+    sa.Column("queue", sa.String(16), primary_key=True),
+    sa.Column("messages", sa.BigInteger, nullable=False),
+    sa.Column("measured_at", UtcDateTime, nullable=False),
 )
 
 audit_log = sa.Table(

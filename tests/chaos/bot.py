@@ -16,7 +16,7 @@ from tests.chaos.plan import Plan
 
 IN_FLIGHT = 200
 CONFIRM_SECONDS = 30
-TWICE, BROKEN, CLOSED_UNHEARD, LEADS = 0.1, 0.01, 0.05, 5_000
+TWICE, BROKEN, CLOSED_UNHEARD, CLOSED_AHEAD, LEADS = 0.1, 0.01, 0.05, 0.05, 5_000
 ROUTING_KEY = "contact.submit.chaos"
 
 
@@ -32,7 +32,10 @@ class Letter:
 
 @dataclass
 class Bot:
-    """Sends submissions by the clock and whatever is put into its mail, each until the broker confirms it."""
+    """Sends submissions by the clock and whatever is put into its mail, each until the broker confirms it.
+
+    Some closings are sent ahead of their submissions, which come up to 200 messages later.
+    """
 
     url: str
     prefix: str
@@ -63,9 +66,13 @@ class Bot:
         later: deque[tuple[int, Letter]] = deque()
         for number in range(self.plan.submissions):
             letter = self._submission(random, number)
-            self.mail.append(letter)
+            ahead = random.random() < CLOSED_AHEAD
+            if ahead and letter.key:
+                self.close(letter.key)
+            else:
+                self.mail.append(letter)
             self.written += 1
-            if random.random() < TWICE:
+            if ahead or random.random() < TWICE:
                 later.append((number + random.randrange(200), letter))
             if random.random() < BROKEN:
                 self.broken += 1
@@ -74,8 +81,8 @@ class Bot:
                 self.mail.append(self._expiring(number))
             while later and later[0][0] <= number:
                 self.mail.append(later.popleft()[1])
-            if (ahead := number / self.plan.rate - (time.monotonic() - begun)) > 0:
-                await asyncio.sleep(ahead)
+            if (early := number / self.plan.rate - (time.monotonic() - begun)) > 0:
+                await asyncio.sleep(early)
         self.mail.extend(letter for _, letter in later)
 
     def close(self, key: tuple[str, str]) -> None:

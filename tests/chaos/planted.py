@@ -31,13 +31,18 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A fault, and the beginnings of what the judge may say of it. `broker_faults` where only those bring it out."""
+    """A fault, and the beginnings of what the judge may say of it. Faults of broker or database if only those show it.
+
+    `seconds_away`: how long the database is then.
+    """
 
     name: str
     seen_as: tuple[str, ...]
     edits: tuple[Edit, ...]
     sql: str = ""
     broker_faults: int = 0
+    database_faults: int = 0
+    seconds_away: float = PLANTED.seconds_away
     rate: int = PLANTED.rate
 
 
@@ -115,6 +120,21 @@ FAULTS = (
         ("waiting beside a free place",),
         (Edit("distribution/services/ledger.py", "while served < limit and", "while served < 0 and"),),
     ),
+    Planted(
+        "a deferral by the clock",
+        ("parked without a reason of its sender: {'unknown_contact'",),
+        (
+            # Shorter in all, so that an outage of seconds outlasts them as one of a quarter of an hour does the real.
+            Edit("distribution/services/park.py", "in (5, 30, 120, 600))", "in (1, 1, 3, 60))"),
+            Edit(
+                "distribution/services/replay.py",
+                "row.retries = row.retries + 1 if row.code == outcome.code else 0",
+                "row.retries = sum((now - row.created_at).total_seconds() > by for by in (1, 2, 5, 65))",
+            ),
+        ),
+        database_faults=1,
+        seconds_away=75.0,
+    ),
 )
 
 
@@ -137,7 +157,13 @@ def seen(fault: Planted, findings: list[str]) -> bool:
 async def find(fault: Planted, seed: int, own_broker: Broker, server: Postgres) -> list[str]:
     """What the judge finds in a run of code with the fault."""
     folder = Path(tempfile.mkdtemp(prefix="contacts-planted-"))
-    plan = replace(seeded(PLANTED, seed), broker_faults=fault.broker_faults, rate=fault.rate)
+    plan = replace(
+        seeded(PLANTED, seed),
+        broker_faults=fault.broker_faults,
+        database_faults=fault.database_faults,
+        seconds_away=fault.seconds_away,
+        rate=fault.rate,
+    )
     code = plant(fault, folder / "code")
     campaign = Campaign(plan, own_broker, server, folder, lambda _: None, code, fault.sql, QUIET_SECONDS)
     return (await campaign.run()).findings

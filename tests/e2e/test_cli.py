@@ -128,7 +128,7 @@ async def test_the_list_of_parked_messages_is_as_long_as_asked_for(programs: Pro
 
 
 async def test_what_the_broker_gave_up_is_collected_and_replayed(programs: Programs, engine: AsyncEngine) -> None:
-    """contacts.dead is emptied into the parked messages, whole, and from there into a contact."""
+    """contacts.dead is emptied into the parked messages, and from there into a contact; a huge one is no more whole."""
     await open_source(engine, "web", {"Olga": (1, 100)})
     topology = Topology(programs.settings["BROKER_PREFIX"], "1h")
     body = json.dumps({"source": "web", "lead": {"external_id": "7"}}).encode()
@@ -137,13 +137,17 @@ async def test_what_the_broker_gave_up_is_collected_and_replayed(programs: Progr
         await declare(channel, topology)
         properties = Basic.Properties(message_id="killer", message_type="contact.submit", delivery_mode=2)
         await channel.basic_publish(body, exchange=topology.dead, properties=properties)
+        huge = Basic.Properties(message_id="huge", delivery_mode=2)
+        await channel.basic_publish(b"x" * 2_000_000, exchange=topology.dead, properties=huge)
         collected = await cli(programs, "parked", "collect")
-        assert (collected.status, collected.out) == (0, "1 messages collected\n")
+        assert (collected.status, collected.out) == (0, "2 messages collected\n")
         assert (await channel.queue_declare(topology.dead, passive=True)).message_count == 0
-    (row,) = (await cli(programs, "parked", "list", "--code", "processing_failed")).out.splitlines()
-    assert "web/killer: The broker gave it up after 20 deliveries" in row
+    cut, row = (await cli(programs, "parked", "list", "--code", "undelivered")).out.splitlines()
+    assert "web/killer: The broker gave the message up: it does not say why; somebody may have published it" in row
     assert (await cli(programs, "parked", "replay", row.split()[0])).status == 0
     assert await count(engine, contacts) == 1
+    refused = await cli(programs, "parked", "replay", cut.split()[0])
+    assert (refused.status, "cannot be replayed: only the first 65536 of its 2000000 bytes" in refused.err) == (2, True)
 
 
 async def test_bot_users_at_the_command_line(programs: Programs, engine: AsyncEngine) -> None:

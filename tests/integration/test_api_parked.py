@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from hashlib import sha256
 from math import nan
 from uuid import UUID
 
@@ -9,8 +10,11 @@ import httpx2
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.messages import Incoming
+from distribution.errors import MessageRejected, ParkedCode
+from distribution.messages import CUT_BYTES, WHOLE_BYTES, Incoming
+from distribution.services.park import park
 from distribution.services.replay import CHUNK
+from distribution.store.engine import transaction
 from distribution.store.pages import LIST_BYTES
 from tests.factories import (
     all_contacts,
@@ -73,7 +77,9 @@ async def test_a_page_of_large_bodies_is_short_and_nothing_is_left_out(
     """Bodies beyond what a page may weigh go on the next page; one that is too heavy alone has its own."""
     size = LIST_BYTES // 2 - 10
     bodies = [b"a" * size, b"b" * size, b"c" * size, b"d" * (LIST_BYTES + 1), b"e", b"f"]
-    await take(engine, [Incoming(content, message_id=chr(content[0])) for content in bodies])
+    async with transaction(engine) as conn:
+        why = MessageRejected(ParkedCode.INVALID_JSON, "It is none.")
+        await park(conn, [(Incoming(content, message_id=chr(content[0])), why) for content in bodies])
     sizes: list[int] = []
     keys: list[str] = []
     cursor: str | None = ""
@@ -126,7 +132,9 @@ async def test_all_of_a_code_are_replayed_in_bounded_transactions(
     left = await all_items(admin, "/parked", state="rejected")
     assert [row["message_id"] for row in left] == ["broken", "other"]
     rows = await all_items(admin, "/audit")
-    assert [row["after"] for row in rows] == [{"replayed": 20, "parked_again": 1}, {"replayed": 100, "parked_again": 0}]
+    assert [row["after"] for row in rows] == [
+        {"replayed": 20, "parked_again": 1}, {"replayed": CHUNK, "parked_again": 0},
+    ]  # fmt: skip
     assert {(row["action"], row["object_kind"], row["object_id"]) for row in rows} == {
         ("parked.replayed", "parked", "unknown_source"),
     }  # fmt: skip
@@ -168,3 +176,34 @@ async def test_what_is_not_parked_is_not_found(admin: httpx2.AsyncClient, key: o
         assert (await admin.delete(f"/parked/{key}")).status_code == 404
     for body, field in (({}, "code"), ({"code": "x"}, "code"), ({"code": None}, "code"), ({"codes": "x"}, "code")):
         assert field in fields_of(await admin.post("/parked/replay", json=body))
+
+
+async def test_a_huge_body_is_kept_in_part_and_cannot_be_replayed(
+    admin: httpx2.AsyncClient, engine: AsyncEngine
+) -> None:
+    """Beyond 1 MiB only the first 64 KiB stay, with the size and a digest in the detail; a replay is refused."""
+    whole = "я" * (WHOLE_BYTES // 2) + " "
+    bodies = {"fits": b"a" * WHOLE_BYTES, "huge": b" " + whole.encode(), "other": b"{"}
+    await take(engine, [as_sent(Incoming(content, message_id=key)) for key, content in bodies.items()])
+    _, huge, fits = await all_items(admin, "/parked")
+    assert set(fits) == {*SHAPE, "body"}
+    assert fits["body"] == "a" * WHOLE_BYTES
+    assert set(huge) == {*SHAPE, "body", "body_size"}
+    size = WHOLE_BYTES + 2
+    # The last character would be cut in two.
+    assert (huge["body_size"], huge["body"]) == (size, " " + "я" * (CUT_BYTES // 2 - 1))
+    assert (str(size) in huge["detail"], sha256(b" " + whole.encode()).hexdigest() in huge["detail"]) == (True, True)
+    refused = await admin.post(f"/parked/{huge['id']}/replay")
+    assert (refused.status_code, "cannot be replayed" in refused.json()["detail"]) == (409, True)
+    some = await admin.post("/parked/replay", json={"code": "too_large"})
+    assert (some.status_code, some.json()) == (200, {"replayed": 0, "parked_again": 2})
+    assert [row.attempts for row in await all_parked(engine)] == [2, 1, 1]
+    assert (await admin.delete(f"/parked/{huge['id']}")).status_code == 204
+
+
+async def test_a_huge_message_that_comes_again_is_one_row(engine: AsyncEngine) -> None:
+    """Told apart by the digest of the whole, not by the beginning that is kept."""
+    one, other = (Incoming(b"a" * WHOLE_BYTES + end, message_id="huge") for end in (b"1", b"2"))
+    await take(engine, [one, other])
+    await take(engine, [one])
+    assert [(len(row.body), row.attempts) for row in await all_parked(engine)] == [(CUT_BYTES, 2), (CUT_BYTES, 1)]

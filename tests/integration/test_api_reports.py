@@ -1,6 +1,6 @@
 """How things stand, and who changed what, over HTTP."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from admin_api.app import create_app
 from admin_api.auth import parse_tokens
 from admin_api.context import Context
+from distribution.store import depths
 from distribution.store.engine import transaction
 from distribution.store.tables import metadata
 from tests.factories import all_contacts, all_parked, as_sent, make_operator, make_source, message, messages, take
@@ -46,6 +47,16 @@ async def test_stats_tell_loads_and_waits(admin: httpx2.AsyncClient, engine: Asy
     assert (busy["id"], busy["waiting"], busy["oldest_wait"]) == (first, 1, waiting["created_at"])
     since = datetime.fromisoformat(stats["time"]) - datetime.fromisoformat(busy["oldest_wait"])
     assert abs(since.total_seconds() - busy["oldest_wait_seconds"]) <= 0.002  # each is rounded
+
+
+async def test_stats_tell_what_the_broker_gave_up(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
+    """As a worker measured it lately; an old measurement says nothing."""
+    assert (await admin.get("/stats")).json()["dead"] is None
+    now = datetime.now(UTC)
+    for moment, number in ((now - timedelta(minutes=3), None), (now, 7)):
+        async with transaction(engine) as conn:
+            await depths.write(conn, {depths.INBOUND: 1, depths.DEAD: 7}, moment)
+        assert (await admin.get("/stats")).json()["dead"] == number
 
 
 async def test_every_change_is_kept_with_who_made_it(named: Starlette, engine: AsyncEngine) -> None:

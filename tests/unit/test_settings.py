@@ -57,6 +57,7 @@ def test_every_setting_has_the_contracts_default() -> None:
         ("DEFAULT_PHONE_REGION", "XX"),
         ("LOG_FORMAT", "xml"),
         ("LOG_LEVEL", "loud"),
+        ("BROKER_DECLARE", "perhaps"),
         ("BROKER_PREFIX", "a b"),
         ("BROKER_PREFIX", "x" * 65),
         ("REPLY_QUEUE_PREFIX", "a b"),

@@ -6,24 +6,20 @@ from uuid import UUID
 import orjson
 import typer
 
-from distribution.errors import DistributionError, MessageRejected, ParkedCode
+from distribution.errors import DistributionError, ParkedCode
 from distribution.ids import isoformat
 from distribution.services import parked as parked_messages
-from distribution.services.park import park
 from distribution.services.parked import Wanted
-from distribution.services.process import Arrival, failed_alone, understood
 from distribution.services.replay import Replayed
 from distribution.store.engine import reading
 from distribution.store.parked import Parked
-from worker.cli.tools import Tools, channel, with_database
-from worker.consumer import incoming
-from worker.topology import DELIVERY_LIMIT, Topology
+from worker.batches import Batches
+from worker.cli.tools import Tools, with_database
+from worker.dead import DeadChannel, given_up
+from worker.link import open_connection
+from worker.topology import Topology
 
 PARKED_AGAIN = 1
-GIVEN_UP = (
-    f"The broker gave it up after {DELIVERY_LIMIT} deliveries: each time the worker that handled it ended. Find out"
-    " why before you replay it."
-)
 
 app = typer.Typer(no_args_is_help=True, help="Messages that could not be processed.")
 
@@ -77,6 +73,7 @@ def show(parked_id: UUID) -> None:
         "source": row.source,
         "message_id": row.message_id,
         "body": row.body.decode(errors="backslashreplace"),
+        **({} if row.body_size is None else {"body_size": row.body_size}),
         "properties": orjson.loads(row.properties),
         "attempts": row.attempts,
         "created_at": isoformat(row.created_at),
@@ -115,7 +112,7 @@ def drop(parked_id: UUID) -> None:
 def collect() -> None:
     """Bring what the broker gave up (queue contacts.dead) here, to be listed, shown, replayed or dropped.
 
-    Each message leaves the queue once it is in the database.
+    Each message leaves the queue once it is in the database. A running worker does the same by itself.
     """
     typer.echo(f"{with_database(_collect)} messages collected")
 
@@ -150,18 +147,15 @@ async def _replay_some(tools: Tools, code: ParkedCode, after: UUID | None) -> Re
 
 async def _collect(tools: Tools) -> int:
     settings, collected = tools.settings, 0
-    dead = Topology(settings.broker_prefix, settings.event_log_max_age).dead
-    async with channel(settings, "collect") as broker:
-        while (delivery := await broker.basic_get(dead)).delivery_tag is not None:
-            arrival = understood(incoming(delivery), settings.max_message_bytes, settings.default_phone_region)
-            await tools.change(lambda conn, arrival=arrival: park(conn, [(arrival.message, _given_up(arrival))]))  # type: ignore[misc]  # mypy does not see a default's type
-            await broker.basic_ack(delivery.delivery_tag)
-            collected += 1
+    topology = Topology(settings.broker_prefix, settings.event_log_max_age)
+    batches = Batches(tools.engine, tools.random)
+    connection = await open_connection(settings.brokers, "collect")
+    try:
+        channel = await DeadChannel.of(connection, settings.max_message_bytes)
+        while taken := await channel.take(topology.dead):
+            await batches.take([given_up(delivery, topology, settings.sender_rules) for delivery in taken], None)
+            await channel.settle(taken)
+            collected += len(taken)
+    finally:
+        await connection.close()
     return collected
-
-
-def _given_up(arrival: Arrival) -> MessageRejected:
-    if isinstance(arrival.command, MessageRejected):
-        return arrival.command
-    source = failed_alone(RuntimeError(), arrival).source
-    return MessageRejected(ParkedCode.PROCESSING_FAILED, GIVEN_UP, source=source)

@@ -1,0 +1,34 @@
+"""How many messages the broker's queues held when a worker last looked, for those who know no broker."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.store.tables import queue_depths
+
+INBOUND, DEAD = "inbound", "dead"
+EVER = datetime.min.replace(tzinfo=UTC)
+
+
+async def write(conn: AsyncConnection, messages: Mapping[str, int], now: datetime) -> None:
+    """Keep what each queue holds now."""
+    if not messages:
+        return
+    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(queue_depths)
+    new = statement.excluded
+    statement = statement.on_conflict_do_update(
+        index_elements=["queue"], set_={"messages": new.messages, "measured_at": new.measured_at}
+    )
+    rows = [{"queue": name, "messages": number, "measured_at": now} for name, number in sorted(messages.items())]
+    await conn.execute(statement, rows)
+
+
+async def since(conn: AsyncConnection, queue: str, moment: datetime) -> int | None:
+    """What the queue held; None if nobody has looked since that moment."""
+    d = queue_depths.c
+    found = await conn.scalar(sa.select(d.messages).where(d.queue == queue, d.measured_at >= moment))
+    return None if found is None else int(found)

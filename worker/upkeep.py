@@ -1,0 +1,162 @@
+"""Looks after the broker's objects: what is deleted is declared anew and said, and what the queues hold is measured."""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from random import Random
+
+import structlog
+from aiormq.abc import AbstractConnection
+from aiormq.exceptions import AMQPChannelError, ChannelNotFoundEntity
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from distribution.ids import isoformat
+from distribution.store import depths
+from distribution.store.commit import commit
+from distribution.store.failures import in_words as database_in_words
+from worker.batches import Batches
+from worker.collector import Collector
+from worker.link import ConnectionLost, wait_for_event
+from worker.reasons import in_words
+from worker.relay import Relay
+from worker.settings import WorkerSettings
+from worker.status import Status
+from worker.topology import NotSetUp, Topology, TopologyMismatch, declare, missing_in_words
+
+PART = "topology"
+LOOK_SECONDS = 15.0
+TOLD_SECONDS = 3600.0
+"""How long a readiness detail tells of an object that was missing."""
+
+
+class Upkeep:
+    """Looks at every exchange and queue every LOOK_SECONDS, over a connection on which nothing else depends.
+
+    A deleted queue makes itself felt nowhere else as long as an exchange has another: what it should have got is gone.
+    What is wrong here is said and ends nothing.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        topology: Topology,
+        engine: AsyncEngine,
+        batches: Batches,
+        relay: Relay,
+        status: Status,
+        random: Random,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
+        self._topology, self._engine, self._status, self._random = topology, engine, status, random
+        self._stopping, self._look_seconds = asyncio.Event(), look_seconds
+        self._collector = Collector(settings, topology, batches, relay, status, self._stopping)
+        self._was_there = False
+        self._missed: list[str] = []
+        self._told = ("", 0.0)
+        self._log = structlog.get_logger("worker.upkeep")
+
+    def stop(self) -> None:
+        """Make `serve` return once what was taken is settled."""
+        self._stopping.set()
+
+    async def serve(self, connection: AbstractConnection) -> None:
+        """Look and collect over one connection until stopped; raises when the connection fails."""
+        work = [self._look(connection), self._collector.serve(connection)]
+        tasks = [asyncio.create_task(_not_cancelled(each)) for each in work]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look(self, connection: AbstractConnection) -> None:
+        while not self._stopping.is_set():
+            problem = ""
+            try:
+                await self.look_once(connection)
+            except (TopologyMismatch, NotSetUp, AMQPChannelError) as wrong:
+                problem = in_words(wrong)
+            self._tell(problem)
+            await wait_for_event(self._stopping, self._look_seconds)
+
+    async def look_once(self, connection: AbstractConnection) -> None:
+        """Look whether everything is there, say what is not, declare everything, measure the queues."""
+        missing = await self._missing(connection)
+        # Before anything was ever declared there is nothing to miss.
+        if self._was_there:
+            self._miss([name for name in missing if name not in self._missed])
+        if self._topology.declares:
+            channel = await connection.channel(publisher_confirms=False)
+            await declare(channel, self._topology)
+            await channel.close()
+        elif missing:
+            self._missed = missing
+            raise NotSetUp(" ".join(map(missing_in_words, missing)))
+        self._was_there, self._missed = True, []
+
+    async def _missing(self, connection: AbstractConnection) -> list[str]:
+        """Names of what is not there; counts the messages of what is."""
+        missing, found = [], dict[str, int]()
+        channel = await connection.channel(publisher_confirms=False)
+        for each in self._topology.objects():
+            try:
+                queue = await each.look(channel)
+            except ChannelNotFoundEntity:
+                missing.append(str(each))
+                channel = await connection.channel(publisher_confirms=False)
+                continue
+            if queue is not None:
+                found[each.name] = queue.message_count or 0
+                if each.name == self._topology.inbound:
+                    self._status.queue_consumers.labels(depths.INBOUND).set(queue.consumer_count or 0)
+        await channel.close()
+        await self._measured(found)
+        return missing
+
+    async def _measured(self, found: dict[str, int]) -> None:
+        names = {depths.INBOUND: self._topology.inbound, depths.DEAD: self._topology.dead}
+        messages = {name: found[queue] for name, queue in names.items() if queue in found}
+        for name, number in messages.items():
+            self._status.queue_messages.labels(name).set(number)
+        now = datetime.now(UTC)
+        try:
+            await commit(self._engine, self._random, lambda conn: depths.write(conn, messages, now))
+        except (SQLAlchemyError, OSError) as error:
+            self._log.info("queue_depths_not_written", reason=database_in_words(error))
+
+    def _miss(self, missing: list[str]) -> None:
+        if not missing:
+            return
+        for name in missing:
+            self._status.missing.labels(name).inc()
+        self._log.warning("broker_objects_missing", objects=missing, declared_anew=self._topology.declares)
+        if self._topology.declares:
+            when = isoformat(datetime.now(UTC))
+            gone = f"{', '.join(missing)}: was missing at {when} and was declared anew; what it held is gone"
+            self._told = gone, asyncio.get_running_loop().time() + TOLD_SECONDS
+
+    def _tell(self, problem: str) -> None:
+        """A readiness detail while something is wrong, and for a while after something was missing."""
+        said, until = self._told
+        now = problem or (said if asyncio.get_running_loop().time() < until else "")
+        if problem and self._status.details.get(PART) != problem:
+            self._log.warning("broker_not_set_up", reason=problem)
+        if now:
+            self._status.set_detail(PART, now)
+        else:
+            self._status.clear_detail(PART)
+
+
+async def _not_cancelled(work: Awaitable[None]) -> None:
+    """The work; the client library cancels who waits on a channel that dies, which is a loss and no wish to stop."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise ConnectionLost("a channel was closed") from None
