@@ -96,7 +96,10 @@ class CloudEventBody(WireModel):
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message as it came, before anybody understood it."""
+    """A message as it came, before anybody understood it.
+
+    A body that was too large to keep is only its beginning; `body_size` and `body_digest` are then of the whole.
+    """
 
     body: bytes
     message_id: str | None = None
@@ -106,6 +109,8 @@ class Incoming:
     correlation_id: str | None = None
     headers: Mapping[str, Any] = field(default_factory=dict)
     properties: Mapping[str, Any] = field(default_factory=dict)
+    body_size: int | None = None
+    body_digest: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +152,9 @@ Command = Submission | Closing
 
 def decode(message: Incoming, max_bytes: int, phone_region: str = "") -> Command:
     """Understand a message, or raise MessageRejected with the code it is parked under."""
-    if len(message.body) > max_bytes:
-        raise MessageRejected(
-            ParkedCode.TOO_LARGE, f"The body has {len(message.body)} bytes; at most {max_bytes} are taken."
-        )
+    size = message.body_size or len(message.body)
+    if size > max_bytes:
+        raise MessageRejected(ParkedCode.TOO_LARGE, f"The body has {size} bytes; at most {max_bytes} are taken.")
     if _content_type(message) == CLOUDEVENTS_TYPE:
         envelope = _validated(CloudEventBody, message.body)
         body, message_id = _validated_data(_body_model(envelope.type), envelope.data), envelope.id

@@ -5,5 +5,6 @@ engine    how to connect, and the only place that commits or rolls back
 onetrip   SQLite's driver with fewer changes of thread
 commit    work in one transaction, repeated where it lost a race
 schema    whether the database has the revision this code knows
+locks     how long to wait for locks, and what is locked
 rows      many values in one statement, on either database; statements are made once
 """

@@ -16,7 +16,7 @@ from distribution.services.replay import Replayed
 from distribution.store.engine import reading
 from distribution.store.parked import Parked
 from worker.cli.tools import Tools, channel, with_database
-from worker.consumer import incoming
+from worker.incoming import incoming
 from worker.topology import DELIVERY_LIMIT, Topology
 
 PARKED_AGAIN = 1
