@@ -9,7 +9,7 @@ from aiormq.abc import AbstractConnection
 from worker.batches import Batches
 from worker.channels import WHOLE_BYTES, ConsumingChannel, Delivery
 from worker.inbox import ALONE, SAFE, SUSPECT, GivenBack, Inbox, first_batch, first_of, lane
-from worker.outage import Outage, Pauses
+from worker.outage import Pauses
 from worker.points import Watch
 from worker.prefetch import Prefetch
 from worker.relay import Relay
@@ -47,8 +47,7 @@ class Consumer:
         self._whole_bytes = max(WHOLE_BYTES, settings.max_message_bytes)
         self._topology, self._status = topology, status
         self._stopping = asyncio.Event()
-        outage = Outage(status, pauses)
-        self._settler = Settler(settings, self._together, batches, relay, status, outage, watch, self._stopping)
+        self._settler = Settler(settings, self._together, batches, relay, status, pauses, watch, self._stopping)
         self._aside = self._settler.aside
         self._inbox: Inbox | None = None
         self._consumers = self._consumer = 0

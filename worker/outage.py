@@ -12,10 +12,15 @@ PART = "database"
 
 @dataclass(frozen=True, slots=True)
 class Pauses:
-    """Seconds between two tries: doubled each time, up to the longest."""
+    """Seconds between two tries: doubled each time, up to the longest.
+
+    `hold`: after so many seconds the broker gets back what is held, since it closes the channel of whoever holds a
+    delivery for 30 minutes.
+    """
 
     first: float = 0.5
     longest: float = 15.0
+    hold: float = 20 * 60.0
 
 
 USUAL = Pauses()

@@ -13,15 +13,13 @@ from worker.batches import LOCK_SECONDS, Batches, DatabaseAway, Locked
 from worker.channels import Delivery
 from worker.inbox import GivenBack, Inbox, first_of
 from worker.incoming import incoming
-from worker.outage import Outage
+from worker.outage import Outage, Pauses
 from worker.points import Point, Watch
 from worker.relay import Relay
 from worker.settings import WorkerSettings
 from worker.status import Status
 
 ASIDE_BATCHES = 4
-HOLD_SECONDS = 20 * 60.0
-"""RabbitMQ closes the channel of whoever holds a delivery for 30 minutes."""
 FULL_SECONDS = 5.0
 """How long nothing may be read from the broker while the database is away: it must be able to reach us."""
 SLICE_SECONDS = 0.03
@@ -51,14 +49,15 @@ class Settler:
         batches: Batches,
         relay: Relay,
         status: Status,
-        outage: Outage,
+        pauses: Pauses,
         watch: Watch,
         stopping: asyncio.Event,
     ) -> None:
         self._max_bytes, self._phone_region = settings.max_message_bytes, settings.default_phone_region
         self._together = together
         self._batches, self._relay, self._status = batches, relay, status
-        self._outage, self._watch, self._stopping = outage, watch, stopping
+        self._outage, self._hold_seconds = Outage(status, pauses), pauses.hold
+        self._watch, self._stopping = watch, stopping
         self._failed: list[Taken] = []
         self.aside = Aside(ASIDE_BATCHES * settings.worker_batch_size, status)
 
@@ -79,6 +78,8 @@ class Settler:
         Raises GivenBack if it is not done before the broker has to get the deliveries back.
         """
         taken = await self._understand(deliveries)
+        for t in taken:
+            self._watch(Point.TAKEN, t.arrival.message.message_id or "")
         size = len(taken)
         while taken and not self._stopping.is_set():
             try:
@@ -124,7 +125,6 @@ class Settler:
         taken, until = [], perf_counter() + SLICE_SECONDS
         for delivery in deliveries:
             taken.append(Taken(delivery, understood(incoming(delivery), self._max_bytes, self._phone_region)))
-            self._watch(Point.TAKEN, taken[-1].arrival.message.message_id or "")
             if perf_counter() > until:
                 await asyncio.sleep(0)
                 until = perf_counter() + SLICE_SECONDS
@@ -182,5 +182,5 @@ class Settler:
         self._check_age(inbox)
 
     def _check_age(self, inbox: Inbox) -> None:
-        if inbox.held_seconds() > HOLD_SECONDS:
-            raise GivenBack(f"messages were held for {HOLD_SECONDS / 60:.0f} minutes")
+        if inbox.held_seconds() > self._hold_seconds:
+            raise GivenBack(f"messages were held for {self._hold_seconds:.0f} seconds")

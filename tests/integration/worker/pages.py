@@ -21,6 +21,13 @@ class Pages:
         found: dict[str, str] = answer.get("problems", {})
         return found
 
+    async def details(self) -> dict[str, str]:
+        """What a person should look at."""
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            answer = (await http.get(f"{self._address}/readyz")).json()
+        found: dict[str, str] = answer.get("details", {})
+        return found
+
     async def metric(self, name: str) -> float:
         """One value."""
         async with httpx2.AsyncClient(trust_env=False) as http:
