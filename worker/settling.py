@@ -22,8 +22,8 @@ from worker.status import Status
 ASIDE_BATCHES = 4
 FULL_SECONDS = 5.0
 """How long nothing may be read from the broker while the database is away: it must be able to reach us."""
-SLICE_SECONDS = 0.03
-"""How long to decode without letting anything else run."""
+SLICE_SECONDS, REST_SECONDS = 0.03, 0.005
+"""How long to decode before everything else gets its turn, and how long that is: a request takes several turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Settler:
         for delivery in deliveries:
             taken.append(Taken(delivery, understood(incoming(delivery), self._max_bytes, self._phone_region)))
             if perf_counter() > until:
-                await asyncio.sleep(0)
+                await asyncio.sleep(REST_SECONDS)
                 until = perf_counter() + SLICE_SECONDS
         return taken
 
