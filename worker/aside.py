@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 
+from worker.batches import LOCK_SECONDS
 from worker.channels import Delivery
 from worker.inbox import Inbox, first_batch, lane, weight
 from worker.status import Status
@@ -14,6 +15,8 @@ PART = "locks"
 ASIDE_BYTES = 32 * 1024 * 1024
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
+PATIENCE = 0.35
+"""Waiting for locks as part of the pauses between: meanwhile all others wait."""
 NAMED = 5
 NO_SOURCE = ""
 
@@ -77,6 +80,10 @@ class Aside:
         of = lane(waiting[0])
         alike = list(islice(takewhile(lambda delivery: lane(delivery) == of, waiting), together[of]))
         return alike[: first_batch(alike, together[of])]
+
+    def patience(self, source: str) -> float:
+        """How long to wait for its locks: longer each time, so that it comes to its turn where many want them."""
+        return min(LOCK_SECONDS, self._lines[source].pause * PATIENCE)
 
     def tried(self, source: str, inbox: Inbox) -> None:
         """Let go what is settled by now; if that is nothing, the next try comes later."""

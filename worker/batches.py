@@ -65,9 +65,11 @@ class Batches:
             await self._around_locks(parts, claim)
         return parts.intakes
 
-    async def take_one_source(self, arrivals: Sequence[Arrival], claim: Claim | None, told: Told) -> None:
+    async def take_one_source(
+        self, arrivals: Sequence[Arrival], claim: Claim | None, told: Told, lock_seconds: float
+    ) -> None:
         """Commit arrivals of one source that was locked before; raises Locked if it still is."""
-        await self._together(arrivals, claim, (), told, RETRY_LOCK_SECONDS)
+        await self._together(arrivals, claim, (), told, lock_seconds)
 
     async def sources_of(self, arrivals: Sequence[Arrival]) -> list[str | None]:
         """The source of each, as far as it has one that is known."""

@@ -19,7 +19,7 @@ class Pauses:
     """
 
     first: float = 0.5
-    longest: float = 15.0
+    longest: float = 10.0
     hold: float = 20 * 60.0
 
 

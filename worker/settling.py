@@ -59,6 +59,7 @@ class Settler:
         self._outage, self._hold_seconds = Outage(status, pauses), pauses.hold
         self._watch, self._stopping = watch, stopping
         self._failed: list[Taken] = []
+        self._most = max(together.values())
         self.aside = Aside(ASIDE_BATCHES * settings.worker_batch_size, status)
 
     async def until_taken(self) -> None:
@@ -67,8 +68,9 @@ class Settler:
             try:
                 await self._commit(None, self._failed)
             except DatabaseAway as away:
-                self._failed = self._failed[: max(1, len(self._failed) // 2)]
-                await first_of(self._stopping, seconds=self._outage.failed(str(away)))
+                pause = self._fail(away, self._failed)
+                self._failed = self._failed[: self._most]
+                await first_of(self._stopping, seconds=pause)
             else:
                 self._failed = []
 
@@ -80,17 +82,15 @@ class Settler:
         taken = await self._understand(deliveries)
         for t in taken:
             self._watch(Point.TAKEN, t.arrival.message.message_id or "")
-        size = len(taken)
         while taken and not self._stopping.is_set():
+            part = taken[: self._most]
             try:
-                await self._commit_unlocked(inbox, taken[:size])
+                await self._commit_unlocked(inbox, part)
             except DatabaseAway as away:
-                # Fewer at a time, in case their number is what the database cannot do.
-                size = max(1, size // 2)
-                self._failed = taken[:size]
-                await self._pause(inbox, self._outage.failed(str(away)))
+                self._failed = part
+                await self._pause(inbox, self._fail(away, part))
             else:
-                self._failed, size = [], len(taken)
+                self._failed = []
             taken = [t for t in taken if inbox.owes(t.delivery) and not self.aside.holds(t.delivery)]
 
     async def retry(self, inbox: Inbox) -> None:
@@ -103,7 +103,7 @@ class Settler:
         except DatabaseAway:
             locked = set(due)
         if not len(inbox):
-            locked.discard(due[0])
+            locked.discard(due[0])  # nobody else has to wait for it
         for source in due:
             if source not in locked:
                 await self._retry(inbox, source)
@@ -112,14 +112,15 @@ class Settler:
         self._check_age(inbox)
 
     async def _retry(self, inbox: Inbox, source: str) -> None:
-        taken = await self._understand(self.aside.first(source, self._together))
+        taken = await self._understand(self.aside.first(source, self._together)[: self._most])
         told = partial(self._told, inbox, {id(t.arrival): t.delivery for t in taken})
+        patience = self.aside.patience(source)
         try:
-            await self._batches.take_one_source([t.arrival for t in taken], self._relay.claim(), told)
+            await self._batches.take_one_source([t.arrival for t in taken], self._relay.claim(), told, patience)
         except Locked:
-            pass
+            self._status.lock_wait.observe(patience)
         except DatabaseAway as away:
-            self._outage.failed(str(away))
+            await self._pause(inbox, self._fail(away, taken))
 
     async def _understand(self, deliveries: Sequence[Delivery]) -> list[Taken]:
         taken, until = [], perf_counter() + SLICE_SECONDS
@@ -165,6 +166,7 @@ class Settler:
     ) -> None:
         """A part is committed: publish and acknowledge it."""
         self._outage.over()
+        self._most = min(2 * self._most, max(self._together.values()))
         self._status.lock_wait.observe(intake.lock_seconds)
         self._relay.hand_over(intake)
         for outcome, count in intake.counts.items():
@@ -173,6 +175,11 @@ class Settler:
         if inbox is not None:
             await inbox.acknowledge([deliveries[id(arrival)] for arrival in arrivals])
         self._watch(Point.AFTER_ACK, "")
+
+    def _fail(self, away: DatabaseAway, tried: Sequence[Taken]) -> float:
+        """Try fewer next time, in case their number is what the database cannot do; returns how long to pause."""
+        self._most = max(1, len(tried) // 2)
+        return self._outage.failed(str(away))
 
     async def _pause(self, inbox: Inbox, seconds: float) -> None:
         await first_of(self._stopping, inbox.ended, seconds=seconds)

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import aiormq
@@ -61,7 +61,7 @@ async def execute(engine: AsyncEngine, statement: str) -> None:
         await conn.execute(sa.text(statement))
 
 
-async def until_tried(pages: Pages, logs: list[dict[str, object]], times: int) -> None:
+async def until_tried(pages: Pages, logs: Sequence[Mapping[str, object]], times: int) -> None:
     """Wait until the worker failed so often; from its first failure on it must not say that it is ready."""
 
     async def tried() -> bool:
