@@ -52,7 +52,7 @@ class Consumer:
         self._inbox: Inbox | None = None
         self._consumers = self._consumer = 0
         status.problem(PART, "not consuming")
-        status.held.set_function(lambda: self._inbox.unsettled if self._inbox else 0)
+        status.held.set_function(lambda: self.pulse().unsettled + len(self._aside))
         self._log = structlog.get_logger("worker.consumer")
 
     def stop(self) -> None:
@@ -60,9 +60,11 @@ class Consumer:
         self._stopping.set()
 
     def pulse(self) -> Pulse:
-        """How consuming goes, for the watchdog; what is set aside keeps the broker from delivering nothing."""
-        delivered, unsettled = (self._inbox.delivered, self._inbox.unsettled) if self._inbox else (0, 0)
-        return Pulse(self._consumer, delivered, unsettled - len(self._aside))
+        """How consuming goes, for the watchdog; what is set aside takes nobody's place in the prefetch."""
+        inbox = self._inbox
+        if inbox is None:
+            return Pulse(0, 0, 0)
+        return Pulse(self._consumer, inbox.delivered, inbox.unsettled - len(self._aside))
 
     async def serve(self, connection: AbstractConnection) -> None:
         """Consume until stopped; raises when the connection fails or the broker gives us nothing."""
