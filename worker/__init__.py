@@ -9,10 +9,15 @@ tls        authority and certificates
 link       keeps one connection to the broker
 blocked    a broker that is alive and takes no publications
 reasons    why a connection failed, in words
-consumer   takes messages, makes batches, acknowledges
-inbox      what a channel was delivered, and how carefully to handle it
+consumer   takes messages in lanes, makes batches
+prefetch   how many messages to ask for
+inbox      what a channel was delivered, and what is owed an acknowledgement
+incoming   a delivery as a message of the business
+settling   commits, then acknowledges; tries again what failed
+aside      what waits because its source is locked
+outage     pauses while the database does not do its part
 watchdog   proves that messages are consumed
-batches    one batch through the business: repeated, split or given up
+batches    one batch through the business: repeated, split around locks and culprits
 sweeper    deferred messages that are due, waiting contacts that were missed
 relay      outbox → assignments, with confirms
 window     what is on its way to the broker, and what became of it
