@@ -59,7 +59,9 @@ class Aside:
 
     def add(self, source: str | None, delivery: Delivery) -> None:
         """Hold a delivery back, behind the others of its source."""
-        self._lines.setdefault(source or NO_SOURCE, Line()).deliveries.append(delivery)
+        code = source or NO_SOURCE
+        self._status.aside.labels(code).inc()
+        self._lines.setdefault(code, Line()).deliveries.append(delivery)
         self._tags.add(delivery.delivery_tag)
         self._weight += weight(delivery)
         self.added += 1

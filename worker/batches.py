@@ -135,7 +135,8 @@ class Batches:
     async def _finish(self, arrivals: Sequence[Arrival], intake: Intake, told: Told) -> None:
         self._watch(Point.AFTER_COMMIT, "")
         await told(arrivals, intake)
-        await self.serve(intake.unserved)
+        with suppress(DatabaseAway):  # the sweeper serves whom this leaves waiting
+            await self.serve(intake.unserved)
 
     async def _take_in(
         self,

@@ -168,6 +168,11 @@ class Consumer:
             if self._stopping.is_set():
                 channel.drop()
             await cancelling
+        except GivenBack:
+            # The broker's answer has to be met by a channel that drops what comes before it.
+            channel.drop()
+            await asyncio.wait({cancelling})
+            raise
         finally:
             cancelling.cancel()
             await asyncio.gather(cancelling, return_exceptions=True)

@@ -87,10 +87,8 @@ class Settler:
             try:
                 await self._commit_unlocked(inbox, part)
             except DatabaseAway as away:
-                self._failed = part
-                await self._pause(inbox, self._fail(away, part))
-            else:
-                self._failed = []
+                left = [t for t in part if inbox.owes(t.delivery)]
+                await self._pause(inbox, self._fail(away, left))
             taken = [t for t in taken if inbox.owes(t.delivery) and not self.aside.holds(t.delivery)]
 
     async def retry(self, inbox: Inbox) -> None:
@@ -134,7 +132,8 @@ class Settler:
     async def _commit_unlocked(self, inbox: Inbox, taken: Sequence[Taken]) -> None:
         """Commit what is not locked, set the rest aside, and with it what belongs behind it."""
         free = await self._behind_nothing(taken) if len(self.aside) else taken
-        await self._commit(inbox, free)
+        if free:
+            await self._commit(inbox, free)
         locked = [t for t in free if inbox.owes(t.delivery)]
         if locked:
             self._status.lock_wait.observe(LOCK_SECONDS)
@@ -166,6 +165,7 @@ class Settler:
     ) -> None:
         """A part is committed: publish and acknowledge it."""
         self._outage.over()
+        self._failed = []
         self._most = min(2 * self._most, max(self._together.values()))
         self._status.lock_wait.observe(intake.lock_seconds)
         self._relay.hand_over(intake)
@@ -178,6 +178,7 @@ class Settler:
 
     def _fail(self, away: DatabaseAway, tried: Sequence[Taken]) -> float:
         """Try fewer next time, in case their number is what the database cannot do; returns how long to pause."""
+        self._failed = list(tried)
         self._most = max(1, len(tried) // 2)
         return self._outage.failed(str(away))
 
