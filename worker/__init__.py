@@ -9,16 +9,21 @@ tls        authority and certificates
 link       keeps one connection to the broker
 blocked    a broker that is alive and takes no publications
 reasons    why a connection failed, in words
-consumer   takes messages, makes batches, acknowledges
+consumer   takes messages in lanes, makes batches
+prefetch   how many messages to ask for
+inbox      what a channel was delivered, and what is owed an acknowledgement
+incoming   a delivery as a message of the business
 senders    what is understood of a delivery, within what its sender may do
 bot_users  the setting BOT_USERS
-inbox      what a channel was delivered, and how carefully to handle it
+settling   commits, then acknowledges; tries again what failed
+aside      what waits because its source is locked
+outage     pauses while the database does not do its part
 watchdog   proves that messages are consumed
 upkeep     looks whether the broker's objects are there, and what the queues hold
 collector  contacts.dead → parked messages
 dead       takes messages from contacts.dead, few enough at once
 deaths     why the broker gave a message up, in words
-batches    one batch through the business: repeated, split or given up
+batches    one batch through the business: repeated, split around locks and culprits
 sweeper    deferred messages that are due, waiting contacts that were missed
 relay      outbox → assignments, with confirms
 window     what is on its way to the broker, and what became of it

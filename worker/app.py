@@ -16,6 +16,7 @@ from worker.consumer import Consumer
 from worker.health import create_server
 from worker.lenient import tolerate_any_properties
 from worker.link import Link
+from worker.outage import USUAL, Pauses
 from worker.points import Watch, unwatched
 from worker.relay import Relay
 from worker.settings import WorkerSettings
@@ -38,11 +39,15 @@ async def run_until_signal(settings: WorkerSettings, health_socket: socket.socke
 
 
 async def run(
-    settings: WorkerSettings, health_socket: socket.socket, stopping: asyncio.Event, watch: Watch = unwatched
+    settings: WorkerSettings,
+    health_socket: socket.socket,
+    stopping: asyncio.Event,
+    watch: Watch = unwatched,
+    pauses: Pauses = USUAL,
 ) -> None:
     """Run until `stopping` is set; a part that dies is named, and its error ends the process.
 
-    `watch` is told where deliveries and events stand.
+    `watch` is told where deliveries and events stand. `pauses`: between tries while the database is away.
     """
     log = structlog.get_logger("worker")
     tolerate_any_properties()
@@ -51,7 +56,7 @@ async def run(
     topology = Topology(settings.broker_prefix, settings.event_log_max_age, settings.broker_declare)
     relay = Relay(engine, topology, status, random, watch)
     batches = Batches(engine, random, watch)
-    consumer = Consumer(settings, topology, batches, relay, status, watch)
+    consumer = Consumer(settings, topology, batches, relay, status, watch, pauses)
     sweeper = Sweeper(settings, engine, batches, relay, status, random)
     gauges = BacklogGauges(engine)
     status.registry.register(gauges)

@@ -1,6 +1,7 @@
-"""One batch through the business: repeated when it lost a race, split until the culprit stands alone."""
+"""One batch through the business: repeated when it lost a race, split around what is locked or cannot be done."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import TypeVar
 from uuid import UUID
@@ -11,21 +12,34 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from distribution.errors import DistributionError
 from distribution.messages import Incoming
 from distribution.services.intake import Intake, take_in
-from distribution.services.process import Arrival, failed_alone
+from distribution.services.process import Arrival, contacts_named, failed_alone, source_of
 from distribution.services.serve import serve_waiting
-from distribution.store import outbox, probe
+from distribution.store import locks, outbox, sources
 from distribution.store.commit import commit
+from distribution.store.engine import reading
 from distribution.store.failures import Failure, classify, in_words
 from distribution.store.outbox import Claim
 from worker.points import Point, Watch, unwatched
 
 T = TypeVar("T")
 
+LOCK_SECONDS = 0.7
+"""How long a batch waits for a lock: as long as a few other workers' batches take, and less than others notice."""
+RETRY_LOCK_SECONDS = 0.1
+"""The same if the others' messages have waited once already."""
+Told = Callable[[Sequence[Arrival], Intake], Awaitable[None]]
+
 
 class DatabaseAway(DistributionError):
     """The database did not do its part; nothing that was asked is at fault."""
 
     code = "database_away"
+
+
+class Locked(DatabaseAway):
+    """Somebody holds a lock for longer than was waited; what needs other locks may go through."""
+
+    code = "locked"
 
 
 class Batches:
@@ -35,28 +49,41 @@ class Batches:
         self._engine, self._random, self._watch = engine, random, watch
         self._log = structlog.get_logger("worker.batches")
 
-    async def take(self, arrivals: Sequence[Arrival], claim: Claim | None, done: Sequence[UUID] = ()) -> list[Intake]:
-        """Commit every arrival; raises DatabaseAway where the world is broken, with the finished part committed.
+    async def take(
+        self, arrivals: Sequence[Arrival], claim: Claim | None, done: Sequence[UUID] = (), told: Told | None = None
+    ) -> list[Intake]:
+        """Commit every arrival, except those whose source is locked by somebody else.
 
-        `done`: events to forget in the same transaction, which needs one commit less than forgetting them apart.
+        `told` hears of each part as soon as it is committed. `done`: events to forget in the same transaction, which
+        needs one commit less than forgetting them apart. Raises DatabaseAway if nothing more can be committed.
         """
+        parts = _Parts(arrivals, told)
         try:
-            intake = await self.commit(lambda conn: self._take_in(conn, arrivals, claim, done))
-        except DatabaseAway:
-            raise
-        except Exception as error:
-            culprit = error
-        else:
-            return await self._taken(intake)
-        if len(arrivals) == 1:
-            return [await self._give_up(arrivals[0], done, culprit)]
-        middle = len(arrivals) // 2
-        return [*await self.take(arrivals[:middle], claim, done), *await self.take(arrivals[middle:], claim, done)]
+            await self._together(arrivals, claim, done, parts.note, LOCK_SECONDS)
+        except Locked:
+            await self.commit(lambda conn: outbox.delete(conn, done))
+            await self._around_locks(parts, claim)
+        return parts.intakes
 
-    async def _taken(self, intake: Intake) -> list[Intake]:
-        self._watch(Point.AFTER_COMMIT, "")
-        await self.serve(intake.unserved)
-        return [intake]
+    async def take_at_once(
+        self,
+        arrivals: Sequence[Arrival],
+        claim: Claim | None,
+        told: Told | None = None,
+        lock_seconds: float = LOCK_SECONDS,
+    ) -> None:
+        """Commit every arrival; raises Locked if that takes a lock that somebody else holds for longer."""
+        await self._together(arrivals, claim, (), told, lock_seconds)
+
+    async def sources_of(self, arrivals: Sequence[Arrival]) -> list[str | None]:
+        """The source of each, as far as it has one that is known."""
+        ids = contacts_named(arrivals)
+        by_contact = await self._read(lambda conn: sources.codes_of_contacts(conn, ids)) if ids else {}
+        return [source_of(arrival, by_contact) for arrival in arrivals]
+
+    async def locked_sources(self, codes: Collection[str]) -> set[str]:
+        """Those of the sources that somebody holds locks of."""
+        return await self._read(lambda conn: locks.locked_sources(conn, codes))
 
     async def serve(self, source_ids: Collection[int]) -> None:
         """Serve waiting contacts of these sources in as many transactions as it takes."""
@@ -64,40 +91,128 @@ class Batches:
         while more:
             more = await self.commit(lambda conn: serve_waiting(conn, self._random, source_ids=source_ids))
 
-    async def probe(self) -> None:
-        """Raise DatabaseAway unless the database takes a write of the size of a batch."""
-        await self.commit(probe.write)
-        await self.commit(probe.clear)
-
     async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do work in one transaction; what the content is at fault for is raised as it is, all else as DatabaseAway."""
-        try:
+        with _judged():
             return await commit(self._engine, self._random, work)
+
+    async def _around_locks(self, parts: "_Parts", claim: Claim | None) -> None:
+        """Commit what is not locked: all sources together that seem free; if they are not, one after the other."""
+        table = await self._read(locks.locked_table)
+        if table:
+            raise DatabaseAway(table)
+        left = list(parts.left.values())
+        codes = dict(zip(map(id, left), await self.sources_of(left), strict=True))
+        locked = await self.locked_sources({code for code in codes.values() if code})
+        free = [arrival for arrival in left if codes[id(arrival)] not in locked]
+        if len(free) < len(left):
+            with suppress(Locked):
+                await self._together(free, claim, (), parts.note, RETRY_LOCK_SECONDS)
+                return
+        for code in dict.fromkeys(codes[id(arrival)] for arrival in free):
+            group = [arrival for arrival in parts.left.values() if codes[id(arrival)] == code]
+            with suppress(Locked):
+                await self._together(group, claim, (), parts.note, RETRY_LOCK_SECONDS)
+
+    async def _together(
+        self,
+        arrivals: Sequence[Arrival],
+        claim: Claim | None,
+        done: Sequence[UUID],
+        told: Told | None,
+        lock_seconds: float,
+    ) -> None:
+        """Commit in one transaction; where a message's content is at fault, in halves until it stands alone."""
+        if not arrivals:
+            return
+        try:
+            intake = await self.commit(lambda conn: self._take_in(conn, arrivals, claim, done, lock_seconds))
+        except DatabaseAway:
+            raise
         except Exception as error:
-            if classify(error) is Failure.CONTENT:
-                raise
-            raise DatabaseAway(in_words(error)) from error
+            culprit = error
+        else:
+            await self._finish(arrivals, intake, told)
+            return
+        if len(arrivals) == 1:
+            await self._finish(arrivals, await self._give_up(arrivals[0], done, culprit, lock_seconds), told)
+            return
+        middle = len(arrivals) // 2
+        for half in (arrivals[:middle], arrivals[middle:]):
+            await self._together(half, claim, done, told, lock_seconds)
+
+    async def _finish(self, arrivals: Sequence[Arrival], intake: Intake, told: Told | None) -> None:
+        self._watch(Point.AFTER_COMMIT, "")
+        if told is not None:
+            await told(arrivals, intake)
+        with suppress(DatabaseAway):  # the sweeper serves whom this leaves waiting
+            await self.serve(intake.unserved)
 
     async def _take_in(
-        self, conn: AsyncConnection, arrivals: Sequence[Arrival], claim: Claim | None, done: Sequence[UUID]
+        self,
+        conn: AsyncConnection,
+        arrivals: Sequence[Arrival],
+        claim: Claim | None,
+        done: Sequence[UUID],
+        lock_seconds: float,
     ) -> Intake:
+        await locks.limit_wait(conn, lock_seconds)
         await outbox.delete(conn, done)
         intake = await take_in(conn, arrivals, self._random, claim)
         self._watch(Point.BEFORE_COMMIT, "")
         return intake
 
-    async def _give_up(self, arrival: Arrival, done: Sequence[UUID], error: Exception) -> Intake:
+    async def _give_up(self, arrival: Arrival, done: Sequence[UUID], error: Exception, lock_seconds: float) -> Intake:
         """Park a message that fails on its own, so that it keeps nobody else from going through."""
         self._log.error("processing_failed", message_id=arrival.message.message_id, exc_info=error)
         rejected = failed_alone(error, arrival)
         try:
-            return await self._park(Arrival(arrival.message, rejected), done)
+            return await self._park(Arrival(arrival.message, rejected), done, lock_seconds)
         except DatabaseAway:
             raise
         except Exception as worse:
             # Whatever it carries that cannot even be parked, its body can: nothing may end the worker again and again.
             self._log.error("parked_without_properties", message_id=arrival.message.message_id, exc_info=worse)
-            return await self._park(Arrival(Incoming(body=arrival.message.body), rejected), done)
+            bare = Incoming(
+                body=arrival.message.body,
+                body_size=arrival.message.body_size,
+                body_digest=arrival.message.body_digest,
+            )
+            return await self._park(Arrival(bare, rejected), done, lock_seconds)
 
-    async def _park(self, arrival: Arrival, done: Sequence[UUID]) -> Intake:
-        return await self.commit(lambda conn: self._take_in(conn, [arrival], None, done))
+    async def _park(self, arrival: Arrival, done: Sequence[UUID], lock_seconds: float) -> Intake:
+        return await self.commit(lambda conn: self._take_in(conn, [arrival], None, done, lock_seconds))
+
+    async def _read(self, question: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        with _judged():
+            async with reading(self._engine) as conn:
+                return await question(conn)
+
+
+class _Parts:
+    """What was committed of a batch, and what is left of it."""
+
+    def __init__(self, arrivals: Iterable[Arrival], told: Told | None) -> None:
+        self.left = {id(arrival): arrival for arrival in arrivals}
+        self.intakes: list[Intake] = []
+        self._told = told
+
+    async def note(self, arrivals: Sequence[Arrival], intake: Intake) -> None:
+        """A part is committed."""
+        for arrival in arrivals:
+            del self.left[id(arrival)]
+        self.intakes.append(intake)
+        if self._told is not None:
+            await self._told(arrivals, intake)
+
+
+@contextmanager
+def _judged() -> Iterator[None]:
+    """Raise what the content is at fault for as it is, all else as Locked or DatabaseAway."""
+    try:
+        yield
+    except Exception as error:
+        failure = classify(error)
+        if failure is Failure.CONTENT:
+            raise
+        raise (Locked if failure is Failure.LOCKED else DatabaseAway)(in_words(error)) from error

@@ -4,16 +4,23 @@ The library makes a task for each delivery, and a lock, three futures and a writ
 is awaited where it is read, and publications go out in one write and are remembered by their delivery tag alone.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
+from hashlib import sha256
 from itertools import takewhile
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import aiormq
 import pamqp.frame
-from aiormq.abc import AbstractConnection, ChannelFrame, ConfirmationFrameType
+from aiormq.abc import AbstractConnection, ChannelFrame, ConfirmationFrameType, DeliveredMessage
+from aiormq.exceptions import ChannelInvalidStateError
 from pamqp import commands as spec
+from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
+
+from distribution.messages import CUT_BYTES, WHOLE_BYTES
 
 FIRST_TAG = 1
 T = TypeVar("T")
@@ -28,21 +35,99 @@ class Word(Enum):
     REFUSED = auto()
 
 
+@dataclass(frozen=True)
+class Delivery(DeliveredMessage):
+    """A delivery, and what it was on the wire.
+
+    `body_digest`: the SHA-256 of the whole body, if `body` is only its beginning.
+    """
+
+    header_bytes: int
+    body_digest: bytes | None
+
+
+class Frames(asyncio.Queue[Any]):
+    """Frames of a channel. The connection, which reads them for all channels, waits while there is no room.
+
+    Then nothing is read from the socket, answers of the broker neither: that must not last.
+    """
+
+    def __init__(self, room: asyncio.Event) -> None:
+        super().__init__()
+        self._room = room
+
+    async def put(self, item: Any) -> None:
+        """Wait for room first; only the connection's reader puts."""
+        await self._room.wait()
+        self.put_nowait(item)
+
+
 class ConsumingChannel(aiormq.Channel):
-    """A channel whose consumers are called one delivery after the other; they must not wait for anything."""
+    """A channel whose consumers are called one delivery after the other; they must not wait for anything.
+
+    While `room` is clear, nothing is read. Of bodies above `whole_bytes` only the beginning is kept.
+    """
+
+    def __init__(self, connection: AbstractConnection, whole_bytes: int = WHOLE_BYTES) -> None:
+        super().__init__(connection, _free_number(connection), publisher_confirms=False)
+        self.room = asyncio.Event()
+        self.room.set()
+        self.frames = Frames(self.room)
+        self._whole_bytes = whole_bytes
+        self._dropping = False
 
     @classmethod
-    async def on(cls, connection: AbstractConnection) -> Self:
+    async def on(cls, connection: AbstractConnection, whole_bytes: int = WHOLE_BYTES) -> Self:
         """A new one of a connection."""
-        channel = cls(connection, _free_number(connection), publisher_confirms=False)
+        channel = cls(connection, whole_bytes)
         await _open(channel)
         return channel
 
+    async def acknowledge(self, tags: Sequence[int], *, multiple: bool) -> None:
+        """Acknowledge in one write: each, or with `multiple` everything up to the last of them."""
+        acks = [spec.Basic.Ack(tag, multiple=multiple) for tag in (tags[-1:] if multiple else tags)]
+        if self.is_closed:
+            raise ChannelInvalidStateError("the channel is closed")
+        payload = b"".join([pamqp.frame.marshal(ack, self.number) for ack in acks])
+        await self.write_queue.put(ChannelFrame(payload=payload, should_close=False))
+
+    def drop(self) -> None:
+        """Keep nothing of what still comes; the broker gets it back when the channel is closed."""
+        self._dropping = True
+        self.room.set()
+
     async def _on_deliver_frame(self, frame: spec.Basic.Deliver) -> None:
-        message = await self._read_content(frame, await _header(self))
+        header, header_bytes = await _sized_header(self)
+        body, digest = await self._read_body(header.body_size)
         consumer = self.consumers.get(frame.consumer_tag or "")
-        if consumer is not None:
-            await consumer(message)
+        if consumer is not None and not self._dropping:
+            await consumer(Delivery(frame, header, body, self, header_bytes, digest))
+
+    async def _read_body(self, size: int) -> tuple[bytes, bytes | None]:
+        """The body; or its beginning, and the digest of the whole."""
+        if size > self._whole_bytes or self._dropping:
+            return await self._read_beginning(size)
+        parts: list[bytes] = []
+        left = size
+        while left > 0:
+            parts.append(await self._part())
+            left -= len(parts[-1])
+        return parts[0] if len(parts) == 1 else b"".join(parts), None
+
+    async def _read_beginning(self, size: int) -> tuple[bytes, bytes]:
+        digest, beginning, left = sha256(), bytearray(), size
+        while left > 0:
+            part = await self._part()
+            digest.update(part)
+            beginning += part[: CUT_BYTES - len(beginning)]
+            left -= len(part)
+        return bytes(beginning), digest.digest()
+
+    async def _part(self) -> bytes:
+        frame = await self._get_frame()
+        if not isinstance(frame, ContentBody):
+            raise TypeError(f"the broker sent {type(frame).__name__} instead of a message's body")
+        return frame.value
 
 
 class PublishingChannel(aiormq.Channel, Generic[T]):
@@ -109,8 +194,14 @@ async def _open(channel: aiormq.Channel) -> None:
 
 
 async def _header(channel: aiormq.Channel) -> ContentHeader:
-    _, frame = await channel.frames.get()
+    header, _ = await _sized_header(channel)
+    return header
+
+
+async def _sized_header(channel: aiormq.Channel) -> tuple[ContentHeader, int]:
+    """A message's header, and how many bytes it had."""
+    size, frame = await channel.frames.get()
     channel.frames.task_done()
     if not isinstance(frame, ContentHeader):
         raise TypeError(f"the broker sent {type(frame).__name__} instead of a message's header")
-    return frame
+    return frame, size

@@ -1,13 +1,14 @@
 """contacts.dead → parked messages: what the broker gave up is kept where people look."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 
 import structlog
 from aiormq.abc import AbstractConnection
 from aiormq.exceptions import AMQPChannelError
 
+from distribution.messages import WHOLE_BYTES
+from distribution.services.intake import Intake
 from distribution.services.process import Arrival
 from worker.batches import Batches, DatabaseAway
 from worker.dead import DeadChannel, given_up
@@ -40,7 +41,7 @@ class Collector:
         stopping: asyncio.Event,
     ) -> None:
         self._topology, self._batches, self._relay, self._status = topology, batches, relay, status
-        self._stopping, self._max_message_bytes = stopping, settings.max_message_bytes
+        self._stopping, self._whole_bytes = stopping, max(WHOLE_BYTES, settings.max_message_bytes)
         self._rules = settings.sender_rules
         self._log = structlog.get_logger("worker.collector")
 
@@ -55,7 +56,7 @@ class Collector:
             await wait_for_event(self._stopping, LOOK_SECONDS)
 
     async def _collect(self, connection: AbstractConnection) -> None:
-        channel = await DeadChannel.of(connection, self._max_message_bytes)
+        channel = await DeadChannel.on(connection, self._whole_bytes)
         while not self._stopping.is_set():
             count = (await channel.queue_declare(self._topology.dead, passive=True)).message_count or 0
             self._tell(count)
@@ -75,18 +76,20 @@ class Collector:
         pause = FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
             try:
-                intakes = await self._batches.take(waiting, None)
+                await self._batches.take_at_once(waiting, None, self._told)
             except DatabaseAway as away:
                 self._tell(len(waiting), f": {away}")
                 self._log.warning("database_away", reason=str(away), next_try_seconds=pause)
                 await wait_for_event(self._stopping, pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                 continue
-            for outcome, number in sum((each.counts for each in intakes), Counter[str]()).items():
-                self._status.messages.labels(outcome).inc(number)
             self._relay.wake()
             return True
         return False
+
+    async def _told(self, _: Sequence[Arrival], intake: Intake) -> None:
+        for outcome, number in intake.counts.items():
+            self._status.messages.labels(outcome).inc(number)
 
     def _tell(self, count: int, why: str = "") -> None:
         self._status.queue_messages.labels(PART).set(count)

@@ -1,31 +1,27 @@
-"""Takes messages, makes batches of whatever is there, acknowledges what is committed."""
+"""Takes messages in lanes, makes batches of whatever is there, has them settled."""
 
 import asyncio
-from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 import structlog
-from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
+from aiormq.abc import AbstractConnection
 
-from distribution.messages import Incoming
-from worker.batches import Batches, DatabaseAway
-from worker.channels import ConsumingChannel
-from worker.inbox import ALONE, SAFE, SUSPECT, Inbox, lane
-from worker.lenient import as_bytes
-from worker.link import wait_for_event
-from worker.points import Point, Watch
+from distribution.messages import WHOLE_BYTES
+from worker.batches import Batches
+from worker.channels import ConsumingChannel, Delivery
+from worker.inbox import ALONE, SAFE, SUSPECT, GivenBack, Inbox, first_batch, first_of, lane
+from worker.outage import Pauses
+from worker.points import Watch
+from worker.prefetch import Prefetch
 from worker.relay import Relay
-from worker.senders import Senders
 from worker.settings import WorkerSettings
+from worker.settling import Settler
 from worker.status import Status
 from worker.topology import Topology, declare
 from worker.watchdog import Pulse, watch_over
 
-PART, DATABASE = "consuming", "database"
+PART = "consuming"
 SUSPECTS_OF_A_BATCH = 20
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 10
 
 
 class Consumer:
@@ -44,17 +40,20 @@ class Consumer:
         relay: Relay,
         status: Status,
         watch: Watch,
+        pauses: Pauses,
     ) -> None:
         size = settings.worker_batch_size
         self._together = {SAFE: size, SUSPECT: max(1, size // SUSPECTS_OF_A_BATCH), ALONE: 1}
-        self._prefetch = {of: 2 * number for of, number in self._together.items()} | {ALONE: 1}
-        self._senders = Senders(settings, status)
-        self._topology, self._batches, self._relay = topology, batches, relay
-        self._status, self._watch = status, watch
+        self._prefetch = Prefetch(self._together)
+        self._whole_bytes = max(WHOLE_BYTES, settings.max_message_bytes)
+        self._topology, self._status = topology, status
         self._stopping = asyncio.Event()
+        self._settler = Settler(settings, self._together, batches, relay, status, pauses, watch, self._stopping)
+        self._aside = self._settler.aside
         self._inbox: Inbox | None = None
-        self._consumers = self._consumer = self._taken = 0
+        self._consumers = self._consumer = 0
         status.problem(PART, "not consuming")
+        status.held.set_function(lambda: self.pulse().unsettled + len(self._aside))
         self._log = structlog.get_logger("worker.consumer")
 
     def stop(self) -> None:
@@ -62,9 +61,11 @@ class Consumer:
         self._stopping.set()
 
     def pulse(self) -> Pulse:
-        """How consuming goes, for the watchdog."""
-        waiting, delivered = (len(self._inbox), self._inbox.delivered) if self._inbox else (0, 0)
-        return Pulse(self._consumer, delivered, waiting + self._taken)
+        """How consuming goes, for the watchdog; what is set aside takes nobody's place in the prefetch."""
+        inbox = self._inbox
+        if inbox is None:
+            return Pulse(0, 0, 0)
+        return Pulse(self._consumer, inbox.delivered, inbox.unsettled - len(self._aside))
 
     async def serve(self, connection: AbstractConnection) -> None:
         """Consume until stopped; raises when the connection fails or the broker gives us nothing."""
@@ -81,109 +82,108 @@ class Consumer:
 
     async def _serve(self, connection: AbstractConnection) -> None:
         while not self._stopping.is_set():
+            # Nothing is asked for while the database does not even take what it did not take before.
+            await self._settler.until_taken()
             # A channel of its own each time: closing it gives back what is held, and its tags die with it.
-            channel = await ConsumingChannel.on(connection)
+            channel = await ConsumingChannel.on(connection, self._whole_bytes)
             try:
                 await self._consume(channel)
-            except DatabaseAway as away:
-                self._status.problem(DATABASE, str(away))
-                await channel.close()
-                await self._until_database_takes(away)
-            else:
-                await channel.close()
+            except GivenBack as why:
+                self._log.warning("messages_given_back", reason=str(why))
+            channel.drop()
+            await channel.close()
 
-    async def _until_database_takes(self, away: DatabaseAway) -> None:
-        """Ask the database itself: asking by consuming would charge the messages with a delivery each time."""
-        pause = FIRST_PAUSE_SECONDS
-        while not self._stopping.is_set():
-            self._status.problem(DATABASE, str(away))
-            self._log.warning("database_away", reason=str(away), next_try_seconds=pause)
-            await wait_for_event(self._stopping, pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-            try:
-                await self._batches.probe()
-            except DatabaseAway as still:
-                away = still
-            else:
-                self._status.fine(DATABASE)
-                self._log.info("database_back")
-                return
-
-    async def _consume(self, channel: AbstractChannel) -> None:
+    async def _consume(self, channel: ConsumingChannel) -> None:
         self._inbox = inbox = Inbox(channel)
         # Nobody knows yet what is in the queue.
         expected = ALONE
         try:
             while not self._stopping.is_set():
+                await self._until_room(inbox)
                 expected = await self._consume_as(expected, channel, inbox)
         finally:
             self._inbox, self._consumer = None, 0
+            self._aside.clear()
             self._status.problem(PART, "not consuming")
 
-    async def _consume_as(self, expected: int, channel: AbstractChannel, inbox: Inbox) -> int:
-        """Consume as long as what comes is of one lane; answers the lane of what came instead, when that is settled."""
-        await channel.basic_qos(prefetch_count=self._prefetch[expected])
+    async def _until_room(self, inbox: Inbox) -> None:
+        """Consume nothing more while too much is set aside."""
+        part = 1.0
+        while self._aside.is_over(part) and not self._stopping.is_set():
+            part = 0.5
+            self._status.problem(PART, f"nothing more is taken: {self._aside.in_words()}")
+            await inbox.wait(self._stopping, self._aside.next_seconds())
+            await self._settler.retry(inbox)
+
+    async def _consume_as(self, expected: int, channel: ConsumingChannel, inbox: Inbox) -> int:
+        """Consume as long as what comes is of one lane; returns the lane of what came instead, when that is settled."""
+        if self._stopping.is_set():
+            return expected
+        asked, before = self._prefetch.number(expected), self._aside.added
+        await channel.basic_qos(prefetch_count=asked)
         tag = (await channel.basic_consume(self._topology.inbound, inbox.put)).consumer_tag or ""
         self._consumers += 1
         self._consumer = self._consumers
         self._status.fine(PART)
-        while taken := await inbox.take(self._together[expected], self._stopping):
+        taken: list[Delivery] = []
+        while not (self._stopping.is_set() or self._is_used_up(asked, before)):
+            await inbox.wait(self._stopping, self._aside.next_seconds())
+            taken = inbox.take(self._together[expected])
             if self._stopping.is_set() or any(lane(delivery) != expected for delivery in taken):
                 break
-            await self._settle(channel, taken, multiple=True)
+            await self._settle(inbox, taken)
+            await self._settler.retry(inbox)
+            taken = []
+            if self._prefetch.misfits(expected, asked):
+                break
         self._consumer = 0
-        await channel.basic_cancel(tag)
-        taken += inbox.take_all()
-        await self._settle_apart(channel, taken)
-        return max(map(lane, taken), default=expected)
+        rest = await self._wind_down(channel, inbox, tag, taken)
+        return expected if rest is None else rest
 
-    async def _settle_apart(self, channel: AbstractChannel, deliveries: list[DeliveredMessage]) -> None:
-        """Settle lane by lane, the safe ones first; not a prefix, so each with an acknowledgement of its own."""
+    def _is_used_up(self, asked: int, before: int) -> bool:
+        """Whether what is set aside takes so much of the consumer's prefetch that another has to take its place."""
+        return self._aside.is_over(1.0) or 2 * (self._aside.added - before) >= max(2, asked)
+
+    async def _settle(self, inbox: Inbox, deliveries: list[Delivery]) -> None:
+        if deliveries:
+            self._prefetch.saw(deliveries)
+            await self._settler.settle(inbox, deliveries)
+
+    async def _wind_down(self, channel: ConsumingChannel, inbox: Inbox, tag: str, taken: list[Delivery]) -> int | None:
+        """Cancel the consumer and settle what still comes; returns the lane of the most suspicious, if any came.
+
+        The broker's answer stands behind all that is on its way, which can be more than there is room for at once.
+        """
+        cancelling = asyncio.ensure_future(channel.basic_cancel(tag))
+        lanes: set[int] = set()
+        cancelled = False
+        try:
+            while not cancelled and not self._stopping.is_set():
+                await first_of(cancelling, inbox.full, inbox.ended, self._stopping)
+                inbox.check()
+                cancelled = cancelling.done()
+                taken += inbox.take_all()
+                lanes.update(map(lane, taken))
+                await self._settle_apart(inbox, taken)
+                taken = []
+            if self._stopping.is_set():
+                channel.drop()
+            await cancelling
+        except GivenBack:
+            # The broker's answer has to be met by a channel that drops what comes before it.
+            channel.drop()
+            await asyncio.wait({cancelling})
+            raise
+        finally:
+            cancelling.cancel()
+            await asyncio.gather(cancelling, return_exceptions=True)
+        return max(lanes, default=None)
+
+    async def _settle_apart(self, inbox: Inbox, deliveries: list[Delivery]) -> None:
+        """Settle lane by lane, the safe ones first."""
         for of, group in groupby(sorted(deliveries, key=lane), lane):
             waiting = list(group)
             while waiting and not self._stopping.is_set():
-                together, waiting = waiting[: self._together[of]], waiting[self._together[of] :]
-                await self._settle(channel, together, multiple=False)
-
-    async def _settle(
-        self, channel: AbstractChannel, deliveries: Sequence[DeliveredMessage], *, multiple: bool
-    ) -> None:
-        """Commit, then acknowledge. `multiple`: nothing else that came before the last of them is unsettled."""
-        self._taken = len(deliveries)
-        arrivals = [self._senders.understood(incoming(delivery)) for delivery in deliveries]
-        for arrival in arrivals:
-            self._watch(Point.TAKEN, arrival.message.message_id or "")
-        self._status.batch_messages.observe(len(arrivals))
-        with self._status.batch_seconds.time(), self._relay.joined() as done:
-            intakes = await self._batches.take(arrivals, self._relay.claim(), done)
-        self._status.fine(DATABASE)
-        self._watch(Point.BEFORE_ACK, "")
-        for delivery in deliveries[-1:] if multiple else deliveries:
-            if delivery.delivery_tag is not None:
-                await channel.basic_ack(delivery.delivery_tag, multiple=multiple, wait=False)
-        self._watch(Point.AFTER_ACK, "")
-        self._taken = 0
-        self._status.held.set(self.pulse().unsettled)
-        for intake in intakes:
-            self._relay.hand_over(intake)
-            for outcome, count in intake.counts.items():
-                self._status.messages.labels(outcome).inc(count)
-
-
-def incoming(delivery: DeliveredMessage) -> Incoming:
-    """A delivery without the broker's types; every property is kept for the case that it is parked."""
-    properties = delivery.header.properties
-    kept: dict[str, Any] = {name: value for name, value in dict(properties).items() if value not in (None, "", {})}
-    kept |= {"exchange": delivery.exchange, "routing_key": delivery.routing_key}
-    kept = {name: as_bytes(value) if isinstance(value, str) else value for name, value in kept.items()}
-    return Incoming(
-        body=delivery.body,
-        message_id=properties.message_id or None,
-        type=properties.message_type or None,
-        content_type=properties.content_type or None,
-        reply_to=properties.reply_to or None,
-        correlation_id=properties.correlation_id or None,
-        headers=properties.headers or {},
-        properties=kept,
-        user_id=properties.user_id or None,
-    )
+                number = first_batch(waiting, self._together[of])
+                together, waiting = waiting[:number], waiting[number:]
+                await self._settle(inbox, together)

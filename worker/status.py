@@ -17,6 +17,8 @@ class Status:
     batch_seconds: Histogram = field(init=False)
     batch_messages: Histogram = field(init=False)
     held: Gauge = field(init=False)
+    aside: Gauge = field(init=False)
+    lock_wait: Histogram = field(init=False)
     swept: Counter = field(init=False)
     connects: Counter = field(init=False)
     blocked: Gauge = field(init=False)
@@ -44,6 +46,11 @@ class Status:
         gone = "Exchanges and queues that were found missing"
         self.missing = Counter("contacts_missing_broker_objects", gone, ["object"], registry=at)
         self.held = Gauge("contacts_held_messages", "Messages taken and not yet settled", registry=at)
+        locked = "Messages held back since somebody else's transaction holds locks of their source"
+        self.aside = Gauge("contacts_set_aside_messages", locked, ["source"], registry=at)
+        waits = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+        waited = "Time of a batch's statements that lock its sources and operators"
+        self.lock_wait = Histogram("contacts_lock_wait_seconds", waited, buckets=waits, registry=at)
 
     def problem(self, part: str, what: str) -> None:
         """Say that a part does not do its work, and why."""

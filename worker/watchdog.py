@@ -29,18 +29,28 @@ async def watch_over(connection: AbstractConnection, queue: str, pulse: Callable
     while True:
         await asyncio.sleep(EVERY_SECONDS)
         before = pulse()
-        what = await _wrong(channel.queue_declare(queue, passive=True, timeout=ANSWER_SECONDS), before)
+        what = _wrong(await _answered(channel.queue_declare(queue, passive=True), pulse), before)
         now = (what, before) if what and pulse() == before else None
         if what and now == suspicion:
             raise ConnectionLost(what)
         suspicion = now
 
 
-async def _wrong(asking: Awaitable[spec.Queue.DeclareOk], pulse: Pulse) -> str:
+async def _answered(asking: Awaitable[spec.Queue.DeclareOk], pulse: Callable[[], Pulse]) -> spec.Queue.DeclareOk:
+    """The broker's answer, which stands behind the deliveries on their way: as long as those are taken, it may come."""
+    answer = asyncio.ensure_future(asking)
     try:
-        queue = await asking
-    except TimeoutError:
-        raise ConnectionLost(f"the broker did not answer within {ANSWER_SECONDS} s") from None
+        while not answer.done():
+            before = pulse()
+            await asyncio.wait({answer}, timeout=ANSWER_SECONDS)
+            if not answer.done() and pulse() == before:
+                raise ConnectionLost(f"the broker did not answer within {ANSWER_SECONDS} s")
+        return answer.result()
+    finally:
+        answer.cancel()
+
+
+def _wrong(queue: spec.Queue.DeclareOk, pulse: Pulse) -> str:
     if pulse.consumer and not queue.consumer_count:
         return "the broker does not know our consumer"
     if pulse.consumer and queue.message_count and not pulse.unsettled:

@@ -28,6 +28,7 @@ class Intake:
     counts: Counter[str]
     claim: Claim | None = None
     unserved: frozenset[int] = frozenset()
+    lock_seconds: float = 0.0
 
 
 async def take_in(
@@ -38,7 +39,7 @@ async def take_in(
     await park(conn, [(a.message, outcome) for a, outcome in done.settled if isinstance(outcome, MessageRejected)])
     answers = await replies_to(conn, done)
     await outbox.insert(conn, answers, claim)
-    return Intake([*done.publications, *answers], counts(done), claim, done.unserved)
+    return Intake([*done.publications, *answers], counts(done), claim, done.unserved, done.lock_seconds)
 
 
 def counts(done: Processed) -> Counter[str]:

@@ -1,8 +1,10 @@
 """What a batch of messages asks for, done in one transaction: submissions first, then closings, then who waited."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from time import perf_counter
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,11 +31,15 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """Every arrival with its outcome; `unserved`: sources to serve in further transactions."""
+    """Every arrival with its outcome; `unserved`: sources to serve in further transactions.
+
+    `lock_seconds`: how long it took to lock the sources and operators.
+    """
 
     settled: list[tuple[Arrival, Outcome]]
     publications: list[Publication]
     unserved: frozenset[int]
+    lock_seconds: float = 0.0
 
 
 def understood(
@@ -70,7 +76,9 @@ async def process(
     submissions = [a.command for a in arrivals if isinstance(a.command, Submission)]
     closings = [a.command for a in arrivals if isinstance(a.command, Closing)]
     codes = {s.source for s in submissions} | {c.source for c in closings if c.source}
+    begun = perf_counter()
     pool = await lock_for(conn, closings, codes)
+    lock_seconds = perf_counter() - begun
     submitted = await submit_to(conn, pool, submissions, random, claim)
     closed = await close(conn, pool, closings, random)
     settled = list(_settled(arrivals, submitted.outcomes, closed.outcomes))
@@ -79,6 +87,7 @@ async def process(
         settled,
         [*submitted.publications, *closed.publications],
         frozenset(pool.sources) if closed.more else frozenset(),
+        lock_seconds,
     )
 
 
@@ -89,6 +98,23 @@ def _noted(arrival: Arrival, closed: Closed) -> Entry:
     after = {**contact_state(closed.contact), "reason": reason}
     who = Who(BOT, name and name[:NAME_LENGTH])
     return entry(who, Action.CONTACT_CLOSED, closed.contact.id, closed.before, after)
+
+
+def contacts_named(arrivals: Iterable[Arrival]) -> set[UUID]:
+    """The contacts that are named by their id alone, so that their source has to be looked up."""
+    closings = [a.command for a in arrivals if isinstance(a.command, Closing) and a.command.source is None]
+    return {closing.contact_id for closing in closings if closing.contact_id is not None}
+
+
+def source_of(arrival: Arrival, by_contact: Mapping[UUID, str]) -> str | None:
+    """The source that an arrival belongs to; None: it needs no locks, or names a contact that nobody knows."""
+    match arrival.command:
+        case MessageRejected():
+            return None
+        case Closing(source=None, contact_id=contact_id):
+            return None if contact_id is None else by_contact.get(contact_id)
+        case command:
+            return command.source
 
 
 def _settled(

@@ -6,6 +6,7 @@ onetrip   SQLite's driver with fewer changes of thread
 commit    work in one transaction, repeated where it lost a race
 schema    whether the database has the revision this code knows
 depths    what the broker's queues held when a worker last looked
+locks     how long to wait for locks, and what is locked
 rows      many values in one statement, on either database; statements are made once
 pages     one page of a list, bounded in rows and bytes
 listed    contacts as lists show them, payloads up to a total

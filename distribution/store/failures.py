@@ -1,4 +1,4 @@
-"""What a failed transaction means: the content is at fault, it lost a race, or the world is broken."""
+"""What a failed transaction means: the content is at fault, it lost a race, or the database did not do its part."""
 
 import sqlite3
 from enum import Enum
@@ -16,6 +16,8 @@ class Failure(Enum):
     """Something in the batch: find the culprit."""
     RACE = "race"
     """A deadlock, a serialization failure, a stale read: the same again will do."""
+    LOCKED = "locked"
+    """Somebody holds a lock for longer than was waited: others may get what they need."""
     WORLD = "world"
     """Database away, disk full, file locked: nothing that was asked is at fault."""
 
@@ -27,6 +29,7 @@ SQLSTATES = {
     "23": Failure.CONTENT,  # constraints
     "40": Failure.RACE,  # deadlock, serialization failure
     "44": Failure.CONTENT,  # a view's check
+    "55P03": Failure.LOCKED,  # lock_timeout, NOWAIT
     "54": Failure.CONTENT,  # too large or too deep for the server: a smaller batch may do
     "P0": Failure.CONTENT,  # an owner's trigger refuses the row
 }
@@ -53,7 +56,7 @@ MISTAKEN = (exc.NoResultFound, exc.MultipleResultsFound, exc.NoSuchColumnError)
 
 
 def classify(error: Exception) -> Failure:
-    """Tell the three apart."""
+    """Tell them apart."""
     if isinstance(error, StalePool):
         return Failure.RACE
     if isinstance(error, exc.DBAPIError):

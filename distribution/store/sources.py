@@ -4,13 +4,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.pages import Page, cut
-from distribution.store.rows import TEXTS
+from distribution.store.rows import TEXTS, UUIDS
 from distribution.store.tables import contacts, sources
 
 
@@ -73,3 +74,13 @@ async def ids_by_code(conn: AsyncConnection, codes: Collection[str]) -> dict[str
         sa.select(sources.c.code, sources.c.id).where(sources.c.code.in_(wanted)), TEXTS.bound(dialect, sorted(codes))
     )
     return {row.code: row.id for row in rows}
+
+
+async def codes_of_contacts(conn: AsyncConnection, contact_ids: Collection[UUID]) -> dict[UUID, str]:
+    """The code of each contact's source."""
+    wanted = sa.select(UUIDS.table(conn.dialect.name).c.id)
+    rows = await conn.execute(
+        sa.select(contacts.c.id, sources.c.code).join(sources).where(contacts.c.id.in_(wanted)),
+        UUIDS.bound(conn.dialect.name, sorted(contact_ids)),
+    )
+    return {row.id: row.code for row in rows}

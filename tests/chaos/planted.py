@@ -46,26 +46,27 @@ class Planted:
     rate: int = PLANTED.rate
 
 
-CONSUMER, POOLS, CHANNELS = "worker/consumer.py", "distribution/store/pools.py", "worker/channels.py"
-ACKNOWLEDGE = "        for delivery in deliveries[-1:] if multiple else deliveries:\n"
-EARLY = """        for early in deliveries[-1:] if multiple else deliveries:
-            await channel.basic_ack(early.delivery_tag or 0, multiple=multiple, wait=False)
-        with self._status.batch_seconds.time(), self._relay.joined() as done:
+SETTLING, INBOX = "worker/settling.py", "worker/inbox.py"
+POOLS, CHANNELS = "distribution/store/pools.py", "worker/channels.py"
+BATCH = "        with self._status.batch_seconds.time(), self._relay.joined() as done:\n"
+EARLY = """        if inbox is not None:
+            await inbox.acknowledge(deliveries.values())
 """
+ACKNOWLEDGE = "            await inbox.acknowledge([deliveries[id(arrival)] for arrival in arrivals])\n"
 
 FAULTS = (
     Planted(
         "acknowledge before commit",
         ("lost",),
         (
-            Edit(CONSUMER, ACKNOWLEDGE, "        for delivery in deliveries[:0]:\n"),
-            Edit(CONSUMER, "        with self._status.batch_seconds.time(), self._relay.joined() as done:\n", EARLY),
+            Edit(SETTLING, ACKNOWLEDGE, "            pass\n"),
+            Edit(SETTLING, BATCH, EARLY + BATCH),
         ),
     ),
     Planted(
         "acknowledge everything held with the first batch",
         ("lost",),
-        (Edit(CONSUMER, "basic_ack(delivery.delivery_tag, multiple=multiple,", "basic_ack(0, multiple=True,"),),
+        (Edit(INBOX, "acknowledge(tags, multiple=tags == oldest)", "acknowledge([0], multiple=True)"),),
     ),
     Planted(
         "no unique key",

@@ -16,7 +16,7 @@ from tests.desk import open_source
 from tests.e2e.conftest import Process, Programs
 from tests.e2e.load import LIMITS, long_or, reckon, under_load, watched
 
-TABLES = ("contacts", "write_probes")
+TABLES = ("contacts",)
 # What the server says to the worker is what it says on a full disk; a disk of its own would need the rights of root.
 REFUSAL = (
     "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION"

@@ -67,7 +67,7 @@ def from_sqlite(code: int) -> exc.DBAPIError:
         ("53200", Failure.WORLD),  # out of memory
         ("53300", Failure.WORLD),  # too many connections
         ("53400", Failure.WORLD),  # a configured limit
-        ("55P03", Failure.WORLD),  # lock not available
+        ("55P03", Failure.LOCKED),  # lock not available, or not in time
         ("57014", Failure.WORLD),  # statement cancelled
         ("57P01", Failure.WORLD),  # the server stops
         ("57P02", Failure.WORLD),  # the server crashed

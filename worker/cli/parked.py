@@ -8,6 +8,7 @@ import typer
 
 from distribution.errors import DistributionError, ParkedCode
 from distribution.ids import isoformat
+from distribution.messages import WHOLE_BYTES
 from distribution.services import parked as parked_messages
 from distribution.services.parked import Wanted
 from distribution.services.replay import Replayed
@@ -151,9 +152,10 @@ async def _collect(tools: Tools) -> int:
     batches = Batches(tools.engine, tools.random)
     connection = await open_connection(settings.brokers, "collect")
     try:
-        channel = await DeadChannel.of(connection, settings.max_message_bytes)
+        channel = await DeadChannel.on(connection, max(WHOLE_BYTES, settings.max_message_bytes))
         while taken := await channel.take(topology.dead):
-            await batches.take([given_up(delivery, topology, settings.sender_rules) for delivery in taken], None)
+            dead = [given_up(delivery, topology, settings.sender_rules) for delivery in taken]
+            await batches.take_at_once(dead, None)
             await channel.settle(taken)
             collected += len(taken)
     finally:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from devservices.broker import Broker
 from tests.clients import PATIENCE_SECONDS, Bot, Subscriber, bot_at, listen, subscribe
 from worker.app import run
+from worker.outage import USUAL, Pauses
 from worker.points import Watch, unwatched
 from worker.settings import WorkerSettings
 from worker.topology import Topology, declare
@@ -34,11 +35,11 @@ class World:
     replies: Subscriber
 
     @asynccontextmanager
-    async def worker(self, watch: Watch = unwatched) -> AsyncIterator[str]:
+    async def worker(self, watch: Watch = unwatched, pauses: Pauses = USUAL) -> AsyncIterator[str]:
         """A running worker that is ready; gives the address of its health pages; stopped in order at the end."""
         listening = socket.create_server(("127.0.0.1", 0))
         stopping = asyncio.Event()
-        work = asyncio.create_task(run(self.settings, listening, stopping, watch))
+        work = asyncio.create_task(run(self.settings, listening, stopping, watch, pauses))
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         try:
             await ready(address, work)

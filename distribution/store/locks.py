@@ -1,0 +1,77 @@
+"""How long to wait for somebody else's locks, and whose they are. On SQLite the transaction is the only lock."""
+
+from collections.abc import Collection
+from functools import cache
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.store.rows import IDS, POSTGRESQL, TEXTS
+from distribution.store.tables import metadata, operators, source_operators, sources
+
+LIMIT_WAIT = sa.select(sa.func.set_config("lock_timeout", sa.bindparam("wait", type_=sa.Text), sa.true()))
+# Each of these keeps every writer out, also while it is only waited for: whoever comes later waits behind it.
+EXCLUDING = ("ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock")
+TABLE_LOCKS = sa.text(
+    "SELECT c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation"
+    " WHERE l.locktype = 'relation' AND l.pid <> pg_backend_pid() AND l.mode = ANY(:modes)"
+    " AND l.relation IN (SELECT to_regclass(name) FROM unnest(CAST(:names AS text[])) AS name)"
+    " ORDER BY c.relname LIMIT 1"
+)
+
+
+async def limit_wait(conn: AsyncConnection, seconds: float) -> None:
+    """Let each statement of this transaction wait at most so long for a lock; then it fails as Failure.LOCKED."""
+    if conn.dialect.name == POSTGRESQL:
+        await conn.execute(LIMIT_WAIT, {"wait": f"{int(seconds * 1000)}ms"})
+
+
+async def locked_table(conn: AsyncConnection) -> str | None:
+    """One of our tables that somebody keeps all writers out of, in words; None if there is none."""
+    if conn.dialect.name != POSTGRESQL:
+        return None
+    found = await conn.execute(TABLE_LOCKS, {"modes": list(EXCLUDING), "names": [*metadata.tables]})
+    row = found.first()
+    return None if row is None else f"somebody holds or wants {row.mode} on the table {row.relname}"
+
+
+async def locked_sources(conn: AsyncConnection, codes: Collection[str]) -> set[str]:
+    """Those of the sources that cannot be locked at this moment with all their operators; waits for nothing.
+
+    Holds the others' locks until the transaction ends, so end it at once.
+    """
+    if conn.dialect.name != POSTGRESQL:
+        return set()
+    wanted = TEXTS.bound(POSTGRESQL, sorted(codes))
+    ids = {row.id: row.code for row in await conn.execute(_sources(), wanted)}
+    free = set(await conn.scalars(_free_sources(), wanted))
+    bound = IDS.bound(POSTGRESQL, sorted(ids))
+    needed = (await conn.execute(_operators_of(), bound)).all()
+    free_operators = set(await conn.scalars(_free_operators(), bound))
+    stuck = {source_id for source_id, operator_id in needed if operator_id not in free_operators}
+    return {code for source_id, code in ids.items() if source_id not in free or source_id in stuck}
+
+
+@cache
+def _sources() -> sa.Select[int, str]:
+    return sa.select(sources.c.id, sources.c.code).where(sources.c.code.in_(sa.select(TEXTS.table(POSTGRESQL).c.text)))
+
+
+@cache
+def _free_sources() -> sa.Select[int]:
+    wanted = sources.c.code.in_(sa.select(TEXTS.table(POSTGRESQL).c.text))
+    return sa.select(sources.c.id).where(wanted).with_for_update(key_share=True, skip_locked=True)
+
+
+@cache
+def _operators_of() -> sa.Select[int, int]:
+    w = source_operators.c
+    return sa.select(w.source_id, w.operator_id).where(w.source_id.in_(sa.select(IDS.table(POSTGRESQL).c.id)))
+
+
+@cache
+def _free_operators() -> sa.Select[int]:
+    w = source_operators.c
+    of_sources = sa.select(w.operator_id).where(w.source_id.in_(sa.select(IDS.table(POSTGRESQL).c.id)))
+    wanted = operators.c.id.in_(of_sources)
+    return sa.select(operators.c.id).where(wanted).with_for_update(key_share=True, skip_locked=True)

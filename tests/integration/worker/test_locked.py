@@ -1,0 +1,174 @@
+"""Somebody holds a lock in a shell: the source that needs it waits, and no other does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from distribution.store.engine import reading
+from distribution.store.tables import contacts, parked_messages, sources
+from tests.clients import body, message
+from tests.desk import count, open_source
+from tests.integration.worker.conftest import World
+from tests.integration.worker.pages import Pages
+from tests.integration.worker.test_outage import Deliveries, in_queue
+from tests.waiting import until
+from worker.outage import Pauses
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+NUMBER = 30
+SOON_SECONDS = 2.0
+"""A second for the worker, and one for a busy machine."""
+
+
+@asynccontextmanager
+async def held(engine: AsyncEngine, table: str, where: str) -> AsyncIterator[None]:
+    """A row locked by a transaction that somebody left open."""
+    async with engine.connect() as conn:
+        await conn.execute(sa.text("SET idle_in_transaction_session_timeout = 0"))
+        await conn.execute(sa.text(f"SELECT * FROM {table} WHERE {where} FOR UPDATE"))  # noqa: S608 - both are ours
+        yield
+        await conn.rollback()
+
+
+async def open_both(world: World) -> None:
+    """Two sources that share nothing."""
+    await open_source(world.engine, "web", {"Olga": (1, 10_000)})
+    await open_source(world.engine, "shop", {"Ivan": (1, 10_000)})
+
+
+async def send(world: World, source: str, first: int, number: int = NUMBER) -> None:
+    """Messages of one source."""
+    keys = range(first, first + number)
+    await world.bot.publish([message(body(source, f"{source}-{n}"), f"{source}-{n}") for n in keys])
+
+
+async def made(engine: AsyncEngine, source: str) -> list[str]:
+    """The keys of a source's contacts, in the order they were made."""
+    query = sa.select(contacts.c.message_id).join(sources).where(sources.c.code == source).order_by(contacts.c.id)
+    async with reading(engine) as conn:
+        return list(await conn.scalars(query))
+
+
+async def until_made(world: World, source: str, number: int, seconds: float = 60) -> None:
+    """Wait for so many contacts of a source."""
+
+    async def are_made() -> bool:
+        return len(await made(world.engine, source)) == number
+
+    await until(are_made, seconds)
+
+
+async def nothing_given_up(world: World) -> None:
+    """Nothing is parked or dead."""
+    assert await count(world.engine, parked_messages) == 0
+    assert await in_queue(world, world.topology.dead) == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "where"),
+    [("operators", "name = 'Olga'"), ("sources", "code = 'web'"), ("leads", "id > 0")],
+)
+async def test_others_go_on(world: World, table: str, where: str) -> None:
+    """The others are served within a second, again and again; what waits is named, done in order once it can be."""
+    await open_both(world)
+    deliveries = Deliveries()
+    async with world.worker(deliveries.see) as address:
+        pages = Pages(address)
+        await send(world, "web", 0, 1)
+        await until_made(world, "web", 1)
+        async with held(world.engine, table, where):
+            await world.bot.publish([message(body("web", "web-0", lead={"phone": "+7 701 123 45 67"}), "web-first")])
+            await send(world, "web", 1)
+            for turn in range(4):
+                await send(world, "shop", turn * NUMBER)
+                await until_made(world, "shop", (turn + 1) * NUMBER, SOON_SECONDS)
+            assert "web" in (await pages.details())["locks"]
+            assert "shop" not in (await pages.details())["locks"]
+            assert await pages.problems() == {}
+            assert await pages.metric('contacts_set_aside_messages{source="web"}') == NUMBER + 1
+        await until_made(world, "web", NUMBER + 2)
+        await until(lambda: nothing_to_say(pages))
+        assert await pages.metric("contacts_lock_wait_seconds_count") > 0
+    assert await made(world.engine, "web") == ["web-0", "web-first", *[f"web-{n}" for n in range(1, NUMBER + 1)]]
+    assert set(deliveries.of.values()) == {1}
+    await nothing_given_up(world)
+
+
+async def nothing_to_say(pages: Pages) -> bool:
+    """Whether there is nothing left for a person to look at."""
+    return await pages.details() == {}
+
+
+async def test_close_of_a_locked_contact(world: World) -> None:
+    """A close that names its contact by id waits with its contact's source; the other source goes on."""
+    await open_both(world)
+    async with world.worker() as address:
+        await send(world, "web", 0, 1)
+        (event,) = await world.subscriber.count(1)
+        contact_id = event["data"]["contact"]["id"]
+        async with held(world.engine, "contacts", f"id = '{contact_id}'"):
+            await world.bot.publish([message({"contact_id": contact_id}, "close", type="contact.close")])
+            await send(world, "shop", 0)
+            await until_made(world, "shop", NUMBER, SOON_SECONDS)
+            assert "web" in (await Pages(address).details())["locks"]
+        await world.subscriber.until(lambda events: events[-1]["type"] == "contact.closed" or len(events) > NUMBER + 1)
+    await nothing_given_up(world)
+
+
+async def test_what_waits_is_bounded(world: World) -> None:
+    """When too much waits the worker takes nothing more and says that it is not ready; later everything is done."""
+    world.settings.worker_batch_size = 5
+    await open_both(world)
+    async with world.worker() as address:
+        pages = Pages(address)
+        async with held(world.engine, "operators", "name = 'Olga'"):
+            await send(world, "web", 0, 100)
+            await pages.until(lambda problems: "web" in problems.get("consuming", ""))
+            assert await pages.metric('contacts_set_aside_messages{source="web"}') < 50
+        await until_made(world, "web", 100)
+        await send(world, "shop", 0)
+        await until_made(world, "shop", NUMBER)
+        await pages.until(lambda problems: not problems)
+    assert await made(world.engine, "web") == [f"web-{n}" for n in range(100)]
+    await nothing_given_up(world)
+
+
+async def test_longer_than_the_broker_lets_us_hold(world: World) -> None:
+    """What waits is given back now and then, others go on, and nothing is given up."""
+    await open_both(world)
+    deliveries = Deliveries()
+    async with world.worker(deliveries.see, Pauses(hold=1.0)):
+        async with held(world.engine, "operators", "name = 'Olga'"):
+            await send(world, "web", 0)
+
+            async def came_again() -> bool:
+                return deliveries.of["web-0"] > 1
+
+            await until(came_again)
+            await send(world, "shop", 0)
+            await until_made(world, "shop", NUMBER, SOON_SECONDS)
+        await until_made(world, "web", NUMBER)
+    await nothing_given_up(world)
+
+
+async def test_stop_while_something_waits(world: World) -> None:
+    """The worker ends at once, and the next one has what waited."""
+    await open_both(world)
+    async with held(world.engine, "operators", "name = 'Olga'"):
+        async with world.worker() as address:
+            await send(world, "web", 0)
+            await until(lambda: says_locked(Pages(address)))
+            begun = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - begun < 5
+    async with world.worker():
+        await until_made(world, "web", NUMBER)
+
+
+async def says_locked(pages: Pages) -> bool:
+    """Whether the worker names a source that waits."""
+    return "locks" in await pages.details()

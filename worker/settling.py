@@ -1,0 +1,195 @@
+"""Deliveries are understood, committed, then acknowledged; what fails is tried again until it succeeds."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+
+from distribution.services.intake import Intake
+from distribution.services.process import Arrival
+from worker.aside import Aside
+from worker.batches import LOCK_SECONDS, Batches, DatabaseAway, Locked
+from worker.channels import Delivery
+from worker.inbox import GivenBack, Inbox, first_of
+from worker.incoming import incoming
+from worker.outage import Outage, Pauses
+from worker.points import Point, Watch
+from worker.relay import Relay
+from worker.senders import Senders
+from worker.settings import WorkerSettings
+from worker.status import Status
+
+ASIDE_BATCHES = 4
+FULL_SECONDS = 5.0
+"""How long nothing may be read from the broker while the database is away: it must be able to reach us."""
+SLICE_SECONDS, REST_SECONDS = 0.03, 0.005
+"""How long to decode before everything else gets its turn, and how long that is: a request takes several turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A delivery and what was understood of it."""
+
+    delivery: Delivery
+    arrival: Arrival
+
+
+class Settler:
+    """Settles what one channel at a time was delivered.
+
+    While the database is away it tries the same messages again and again, which costs none of them a delivery; they
+    are kept when the channel is lost, since what failed is what tells that the database is back. `together`: how many
+    messages of each lane make a batch.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        together: Mapping[int, int],
+        batches: Batches,
+        relay: Relay,
+        status: Status,
+        pauses: Pauses,
+        watch: Watch,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._senders = Senders(settings, status)
+        self._together = together
+        self._batches, self._relay, self._status = batches, relay, status
+        self._outage, self._hold_seconds = Outage(status, pauses), pauses.hold
+        self._watch, self._stopping = watch, stopping
+        self._failed: list[Taken] = []
+        self._most = max(together.values())
+        self.aside = Aside(ASIDE_BATCHES * settings.worker_batch_size, status)
+
+    async def until_taken(self) -> None:
+        """Return once the database takes what it did not take before, if there is any; the broker has it back."""
+        while self._failed and not self._stopping.is_set():
+            try:
+                await self._commit(None, self._failed)
+            except DatabaseAway as away:
+                pause = self._fail(away, self._failed)
+                self._failed = self._failed[: self._most]
+                await first_of(self._stopping, seconds=pause)
+            else:
+                self._failed = []
+
+    async def settle(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:
+        """Commit, then acknowledge; until that is done, or until it is time to stop. What is locked is set aside.
+
+        Raises GivenBack if it is not done before the broker has to get the deliveries back.
+        """
+        taken = await self._understand(deliveries)
+        for t in taken:
+            self._watch(Point.TAKEN, t.arrival.message.message_id or "")
+        while taken and not self._stopping.is_set():
+            part = taken[: self._most]
+            try:
+                await self._commit_unlocked(inbox, part)
+            except DatabaseAway as away:
+                left = [t for t in part if inbox.owes(t.delivery)]
+                await self._pause(inbox, self._fail(away, left))
+            taken = [t for t in taken if inbox.owes(t.delivery) and not self.aside.holds(t.delivery)]
+
+    async def retry(self, inbox: Inbox) -> None:
+        """Try what was set aside and is due; without waiting for locks, as long as others have something to do."""
+        due = self.aside.due()
+        if not due:
+            return
+        try:
+            locked = await self._batches.locked_sources(due)
+        except DatabaseAway:
+            locked = set(due)
+        if not len(inbox):
+            locked.discard(due[0])  # nobody else has to wait for it
+        for source in due:
+            if source not in locked:
+                await self._retry(inbox, source)
+            self.aside.tried(source, inbox)
+        self.aside.say()
+        self._check_age(inbox)
+
+    async def _retry(self, inbox: Inbox, source: str) -> None:
+        taken = await self._understand(self.aside.first(source, self._together)[: self._most])
+        told = partial(self._told, inbox, {id(t.arrival): t.delivery for t in taken})
+        patience = self.aside.patience(source)
+        try:
+            await self._batches.take_at_once([t.arrival for t in taken], self._relay.claim(), told, patience)
+        except Locked:
+            self._status.lock_wait.observe(patience)
+        except DatabaseAway as away:
+            await self._pause(inbox, self._fail(away, taken))
+
+    async def _understand(self, deliveries: Sequence[Delivery]) -> list[Taken]:
+        taken, until = [], perf_counter() + SLICE_SECONDS
+        for delivery in deliveries:
+            taken.append(Taken(delivery, self._senders.understood(incoming(delivery))))
+            if perf_counter() > until:
+                await asyncio.sleep(REST_SECONDS)
+                until = perf_counter() + SLICE_SECONDS
+        return taken
+
+    async def _commit_unlocked(self, inbox: Inbox, taken: Sequence[Taken]) -> None:
+        """Commit what is not locked, set the rest aside, and with it what belongs behind it."""
+        free = await self._behind_nothing(taken) if len(self.aside) else taken
+        if free:
+            await self._commit(inbox, free)
+        locked = [t for t in free if inbox.owes(t.delivery)]
+        if locked:
+            self._status.lock_wait.observe(LOCK_SECONDS)
+            sources = await self._batches.sources_of([t.arrival for t in locked])
+            for t, source in zip(locked, sources, strict=True):
+                self.aside.add(source, t.delivery)
+        if len(self.aside):
+            self.aside.say()
+
+    async def _behind_nothing(self, taken: Sequence[Taken]) -> list[Taken]:
+        free = []
+        sources = await self._batches.sources_of([t.arrival for t in taken])
+        for t, source in zip(taken, sources, strict=True):
+            if self.aside.has(source):
+                self.aside.add(source, t.delivery)
+            else:
+                free.append(t)
+        return free
+
+    async def _commit(self, inbox: Inbox | None, taken: Sequence[Taken]) -> None:
+        deliveries = {id(t.arrival): t.delivery for t in taken}
+        self._status.batch_messages.observe(len(taken))
+        with self._status.batch_seconds.time(), self._relay.joined() as done:
+            told = partial(self._told, inbox, deliveries)
+            await self._batches.take([t.arrival for t in taken], self._relay.claim(), done, told)
+
+    async def _told(
+        self, inbox: Inbox | None, deliveries: dict[int, Delivery], arrivals: Sequence[Arrival], intake: Intake
+    ) -> None:
+        """A part is committed: publish and acknowledge it."""
+        self._outage.over()
+        self._failed = []
+        self._most = min(2 * self._most, max(self._together.values()))
+        self._status.lock_wait.observe(intake.lock_seconds)
+        self._relay.hand_over(intake)
+        for outcome, count in intake.counts.items():
+            self._status.messages.labels(outcome).inc(count)
+        self._watch(Point.BEFORE_ACK, "")
+        if inbox is not None:
+            await inbox.acknowledge([deliveries[id(arrival)] for arrival in arrivals])
+        self._watch(Point.AFTER_ACK, "")
+
+    def _fail(self, away: DatabaseAway, tried: Sequence[Taken]) -> float:
+        """Try fewer next time, in case their number is what the database cannot do; returns how long to pause."""
+        self._failed = list(tried)
+        self._most = max(1, len(tried) // 2)
+        return self._outage.failed(str(away))
+
+    async def _pause(self, inbox: Inbox, seconds: float) -> None:
+        await first_of(self._stopping, inbox.ended, seconds=seconds)
+        inbox.check()
+        if inbox.full.is_set() and self._outage.seconds > FULL_SECONDS:
+            raise GivenBack("the database is away and there is no room for what the broker sends")
+        self._check_age(inbox)
+
+    def _check_age(self, inbox: Inbox) -> None:
+        if inbox.held_seconds() > self._hold_seconds:
+            raise GivenBack(f"messages were held for {self._hold_seconds:.0f} seconds")
