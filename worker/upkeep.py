@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from random import Random
 
 import structlog
-from aiormq.abc import AbstractConnection
+from aiormq.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import AMQPChannelError, ChannelNotFoundEntity
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -51,6 +51,7 @@ class Upkeep:
         self._topology, self._engine, self._status, self._random = topology, engine, status, random
         self._stopping, self._look_seconds = asyncio.Event(), look_seconds
         self._collector = Collector(settings, topology, batches, relay, status, self._stopping)
+        self._channel: AbstractChannel | None = None
         self._was_there = False
         self._missed: list[str] = []
         self._told = ("", 0.0)
@@ -62,6 +63,7 @@ class Upkeep:
 
     async def serve(self, connection: AbstractConnection) -> None:
         """Look and collect over one connection until stopped; raises when the connection fails."""
+        self._channel = None
         work = [self._look(connection), self._collector.serve(connection)]
         tasks = [asyncio.create_task(_not_cancelled(each)) for each in work]
         try:
@@ -90,9 +92,7 @@ class Upkeep:
         if self._was_there:
             self._miss([name for name in missing if name not in self._missed])
         if self._topology.declares:
-            channel = await connection.channel(publisher_confirms=False)
-            await declare(channel, self._topology)
-            await channel.close()
+            await declare(await self._open_channel(connection), self._topology)
         elif missing:
             self._missed = missing
             raise NotSetUp(" ".join(map(missing_in_words, missing)))
@@ -101,21 +101,24 @@ class Upkeep:
     async def _missing(self, connection: AbstractConnection) -> list[str]:
         """Names of what is not there; counts the messages of what is."""
         missing, found = [], dict[str, int]()
-        channel = await connection.channel(publisher_confirms=False)
         for each in self._topology.objects():
             try:
-                queue = await each.look(channel)
+                queue = await each.look(await self._open_channel(connection))
             except ChannelNotFoundEntity:
                 missing.append(str(each))
-                channel = await connection.channel(publisher_confirms=False)
                 continue
             if queue is not None:
                 found[each.name] = queue.message_count or 0
                 if each.name == self._topology.inbound:
                     self._status.queue_consumers.labels(depths.INBOUND).set(queue.consumer_count or 0)
-        await channel.close()
         await self._measured(found)
         return missing
+
+    async def _open_channel(self, connection: AbstractConnection) -> AbstractChannel:
+        """The channel to look on, made anew after the broker closed it, as it does for each object that is missing."""
+        if self._channel is None or self._channel.is_closed:
+            self._channel = await connection.channel(publisher_confirms=False)
+        return self._channel
 
     async def _measured(self, found: dict[str, int]) -> None:
         names = {depths.INBOUND: self._topology.inbound, depths.DEAD: self._topology.dead}

@@ -17,6 +17,8 @@ from tests.chaos.plan import Plan
 IN_FLIGHT = 200
 CONFIRM_SECONDS = 30
 TWICE, BROKEN, CLOSED_UNHEARD, CLOSED_AHEAD, LEADS = 0.1, 0.01, 0.05, 0.05, 5_000
+AHEAD = 600
+"""So many submissions before its own a closing is sent: a few seconds, also where a worker lags behind."""
 ROUTING_KEY = "contact.submit.chaos"
 
 
@@ -34,7 +36,7 @@ class Letter:
 class Bot:
     """Sends submissions by the clock and whatever is put into its mail, each until the broker confirms it.
 
-    Some closings are sent ahead of their submissions, which come up to 200 messages later.
+    Some closings are sent ahead of their submissions.
     """
 
     url: str
@@ -64,15 +66,16 @@ class Bot:
         """Put submissions into the mail at the plan's rate; a tenth goes in twice, the second time a while later."""
         random, begun = Random(self.plan.seed), time.monotonic()
         later: deque[tuple[int, Letter]] = deque()
+        closed: deque[tuple[int, Letter]] = deque()
         for number in range(self.plan.submissions):
             letter = self._submission(random, number)
-            ahead = random.random() < CLOSED_AHEAD
-            if ahead and letter.key:
+            if random.random() < CLOSED_AHEAD and letter.key:
                 self.close(letter.key)
+                closed.append((number + AHEAD, letter))
             else:
                 self.mail.append(letter)
             self.written += 1
-            if ahead or random.random() < TWICE:
+            if random.random() < TWICE:
                 later.append((number + random.randrange(200), letter))
             if random.random() < BROKEN:
                 self.broken += 1
@@ -81,9 +84,11 @@ class Bot:
                 self.mail.append(self._expiring(number))
             while later and later[0][0] <= number:
                 self.mail.append(later.popleft()[1])
-            if (early := number / self.plan.rate - (time.monotonic() - begun)) > 0:
-                await asyncio.sleep(early)
-        self.mail.extend(letter for _, letter in later)
+            while closed and closed[0][0] <= number:
+                self.mail.append(closed.popleft()[1])
+            if (ahead := number / self.plan.rate - (time.monotonic() - begun)) > 0:
+                await asyncio.sleep(ahead)
+        self.mail.extend(letter for _, letter in (*later, *closed))
 
     def close(self, key: tuple[str, str]) -> None:
         """Ask for the end of a contact."""
