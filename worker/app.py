@@ -25,6 +25,7 @@ from worker.topology import Topology
 CONSUMER_STOP_SECONDS = 15
 SWEEPER_STOP_SECONDS = 2
 RELAY_STOP_SECONDS = 6
+REPLIES_LONGEST_PAUSE_SECONDS = 2.0
 EXIT_AT_ONCE = 130
 
 
@@ -51,11 +52,19 @@ async def run(
     sweeper = Sweeper(settings, engine, batches, relay, status, random)
     brokers = settings.brokers
     taking, telling = Link(brokers, "consumer", status, random), Link(brokers, "publisher", status, random)
+    retrying = Link(brokers, "retries", status, random, vital=False)
+    # A reply may end its connection again and again, and the others should not have to wait for long.
+    replying = Link(brokers, "replies", status, random, vital=False, longest_pause=REPLIES_LONGEST_PAUSE_SECONDS)
     health = create_server(status)
     try:
         async with asyncio.TaskGroup() as parts:
             consuming = parts.create_task(named("consumer", taking.run(consumer.serve)))
-            publishing = parts.create_task(named("relay", telling.run(relay.serve)))
+            publishing = [
+                parts.create_task(named("relay", telling.run(relay.serve))),
+                parts.create_task(named("retries", retrying.run(relay.retries.serve))),
+                parts.create_task(named("replies", replying.run(relay.replies.serve))),
+                parts.create_task(named("tidying", relay.tidy())),
+            ]
             sweeping = parts.create_task(named("sweeper", sweeper.run()))
             serving = parts.create_task(named("health", health.serve(sockets=[health_socket])))
             log.info("worker_started", health_port=health_socket.getsockname()[1])
@@ -68,8 +77,9 @@ async def run(
             await ended(consuming, CONSUMER_STOP_SECONDS)
             await ended(sweeping, SWEEPER_STOP_SECONDS)
             relay.stop()
-            telling.stop()
-            await ended(publishing, RELAY_STOP_SECONDS)
+            for link in (telling, retrying, replying):
+                link.stop()
+            await asyncio.gather(*(ended(task, RELAY_STOP_SECONDS) for task in publishing))
             health.should_exit = True
             await serving
     finally:

@@ -6,7 +6,7 @@ is awaited where it is read, and publications go out in one write and are rememb
 
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from itertools import takewhile
+from itertools import count, takewhile
 from typing import Generic, TypeVar
 
 import aiormq
@@ -15,7 +15,7 @@ from aiormq.abc import AbstractConnection, ChannelFrame, ConfirmationFrameType
 from pamqp import commands as spec
 from pamqp.header import ContentHeader
 
-FIRST_TAG = 1
+FIRST_TAG = FIRST_NUMBER = 1
 T = TypeVar("T")
 
 
@@ -26,6 +26,7 @@ class Word(Enum):
     RETURNED = auto()
     """No queue takes it."""
     REFUSED = auto()
+    """A negative acknowledgement."""
 
 
 class ConsumingChannel(aiormq.Channel):
@@ -100,7 +101,7 @@ class PublishingChannel(aiormq.Channel, Generic[T]):
 
 
 def _free_number(connection: AbstractConnection) -> int:
-    return max(connection.channels, default=0) + 1
+    return next(number for number in count(FIRST_NUMBER) if number not in connection.channels)
 
 
 async def _open(channel: aiormq.Channel) -> None:

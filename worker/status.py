@@ -20,6 +20,7 @@ class Status:
     swept: Counter = field(init=False)
     connects: Counter = field(init=False)
     blocked: Gauge = field(init=False)
+    set_aside: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
         at = self.registry
@@ -32,6 +33,8 @@ class Status:
         self.connects = Counter("contacts_broker_connects", "Connections made", ["connection"], registry=at)
         alarmed = "1 while the broker takes no publications"
         self.blocked = Gauge("contacts_broker_blocked", alarmed, ["connection"], registry=at)
+        aside = "Events in the outbox that the broker did not take, waiting for their next try"
+        self.set_aside = Gauge("contacts_events_set_aside", aside, registry=at)
         self.held = Gauge("contacts_held_messages", "Messages taken and not yet settled", registry=at)
 
     def problem(self, part: str, what: str) -> None:
