@@ -1,6 +1,6 @@
 """What is on its way to the broker: how much at once, and what has waited too long for its confirmation.
 
-A publication whose confirmation does not come, although others that left later have theirs, is overtaken: one of its
+A publication whose confirmation does not come, although another that left later has its own, is overtaken: one of its
 queues cannot answer. It stops counting against the window and is given up after a while. While nothing at all is
 confirmed nobody is overtaken: then it is the broker or the connection. Plain state; moments are of the monotonic clock.
 """
@@ -53,10 +53,11 @@ class Held:
 
 @dataclass(slots=True)
 class Flight:
-    """A publication that was sent at a moment, over a channel of a number."""
+    """A publication that was sent at a moment, as the how-manieth, over a channel of a number."""
 
     held: Held
     since: float
+    number: int
     channel: int
 
 
@@ -68,7 +69,8 @@ class Flights:
         self._recent: dict[UUID, Flight] = {}
         self._overtaken: dict[UUID, Flight] = {}
         self._bytes = self._overtaken_bytes = 0
-        self._landed_since = self._heard_at = self._resumed_at = float("-inf")
+        self._sent = self._landed = 0
+        self._heard_at = self._resumed_at = float("-inf")
 
     def __len__(self) -> int:
         return len(self._recent)
@@ -87,7 +89,8 @@ class Flights:
 
     def take_off(self, held: Held, channel: int, now: float) -> None:
         """It was sent."""
-        self._recent[held.publication.id] = Flight(held, now, channel)
+        self._sent += 1
+        self._recent[held.publication.id] = Flight(held, now, self._sent, channel)
         self._bytes += held.size
 
     def land(self, publication_id: UUID, now: float) -> Held | None:
@@ -96,7 +99,7 @@ class Flights:
         flight = self._recent.pop(publication_id, None)
         if flight is not None:
             self._bytes -= flight.held.size
-            self._landed_since = max(self._landed_since, flight.since)
+            self._landed = max(self._landed, flight.number)
             return flight.held
         flight = self._overtaken.pop(publication_id, None)
         if flight is None:
@@ -110,7 +113,7 @@ class Flights:
 
     def give_up(self, now: float) -> list[Held]:
         """Take out what has waited too long."""
-        self._move_overtaken()
+        self._move_overtaken(now)
         too_many = len(self._overtaken) > OVERTAKEN_AT_MOST or self._overtaken_bytes > self._terms.bytes_in_flight
         given_up = []
         if too_many or self._is_late(self._overtaken, now):
@@ -142,13 +145,13 @@ class Flights:
         home = self.all()
         self._recent, self._overtaken = {}, {}
         self._bytes = self._overtaken_bytes = 0
-        self._landed_since = self._heard_at = self._resumed_at = float("-inf")
+        self._heard_at = self._resumed_at = float("-inf")
         return home
 
-    def _move_overtaken(self) -> None:
+    def _move_overtaken(self, now: float) -> None:
         while self._recent:
             publication_id, flight = next(iter(self._recent.items()))
-            if flight.since + OVERTAKEN_SECONDS >= self._landed_since:
+            if flight.number > self._landed or now < max(flight.since, self._resumed_at) + OVERTAKEN_SECONDS:
                 return
             del self._recent[publication_id]
             self._overtaken[publication_id] = flight
