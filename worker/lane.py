@@ -16,7 +16,7 @@ from worker.looks import Looks
 from worker.outcomes import Outcomes
 from worker.points import Point, Watch
 from worker.publisher import ChannelEnded
-from worker.rows import RENEW_EVERY_SECONDS, Rows
+from worker.rows import Rows
 from worker.topology import Topology, declare
 from worker.tries import Budget, Tries
 from worker.window import Target, Window
@@ -72,7 +72,7 @@ class Lane:
         """Publish what was committed under a claim of ours, which surely lasts until then."""
         self._hand.add(publications, until)
         # After a long batch not much is left of it.
-        self._renew_at = min(self._renew_at, until - RENEW_EVERY_SECONDS * 4)
+        self._renew_at = min(self._renew_at, until - self._rows.renewed_before)
         self._signal.set()
 
     def wake(self, *, look: bool) -> None:
@@ -126,7 +126,7 @@ class Lane:
     async def _renew(self) -> None:
         now = time.monotonic()
         if now >= self._renew_at:
-            self._renew_at = now + RENEW_EVERY_SECONDS
+            self._renew_at = now + self._rows.renew_every
             await self._rows.renew(self._hand.all())
 
     async def _claim_more(self) -> bool:

@@ -18,7 +18,7 @@ from worker.lane import Lane
 from worker.link import wait_for_event
 from worker.outcomes import Outcomes
 from worker.points import Watch
-from worker.rows import Rows
+from worker.rows import LEASE_SECONDS, Rows
 from worker.status import Status
 from worker.topology import Topology
 from worker.tries import Budget, EventTries, ReplyTries
@@ -38,9 +38,17 @@ class Relay:
     it; a reply a few times.
     """
 
-    def __init__(self, engine: AsyncEngine, topology: Topology, status: Status, random: Random, watch: Watch) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        topology: Topology,
+        status: Status,
+        random: Random,
+        watch: Watch,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
         self._status = status
-        self._rows = Rows(engine, status, random, watch)
+        self._rows = Rows(engine, status, random, watch, lease_seconds)
         self._outcomes = Outcomes(status, Incidents("worker.relay"))
         self._stopping = asyncio.Event()
         assignments = Target(topology.assignments, mandatory=bool(topology.event_log_max_age))

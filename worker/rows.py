@@ -28,8 +28,6 @@ from worker.status import Status
 T = TypeVar("T")
 
 LEASE_SECONDS = 15.0
-RENEWED_BEFORE_SECONDS = 8.0
-RENEW_EVERY_SECONDS = 1.0
 RECENT = timedelta(seconds=3)
 AWAY_SECONDS = 2.0
 FOLLOWERS_SECONDS = 5.0
@@ -43,8 +41,18 @@ class Rows:
     as long as this process's monotonic clock says that it cannot have ended, and renewed before.
     """
 
-    def __init__(self, engine: AsyncEngine, status: Status, random: Random, watch: Watch) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        status: Status,
+        random: Random,
+        watch: Watch,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
         self._engine, self._status, self._random, self._watch = engine, status, random, watch
+        self._lease_seconds = lease_seconds
+        self.renewed_before, self.renew_every = lease_seconds / 2, lease_seconds / 15
+        """Seconds before its end that a lease is renewed, and between looks for such."""
         self._me = new_id()
         self._asked_again_at = self._followed_until = 0.0
         self._is_news = False
@@ -59,7 +67,7 @@ class Rows:
 
     def claim_now(self, *, replies: bool = True) -> Claim:
         """A claim whose lease begins when it is written, so no earlier than now."""
-        return Claim(self._me, LEASE_SECONDS, time.monotonic(), replies)
+        return Claim(self._me, self._lease_seconds, time.monotonic(), replies)
 
     def expect_followers(self) -> None:
         """Events were written that have to wait for one before them: worth a look once something is deleted."""
@@ -110,7 +118,7 @@ class Rows:
 
     async def renew(self, held: Collection[Held]) -> None:
         """Renew the leases of what is held and of what is not settled yet, where they end soon."""
-        soon = time.monotonic() + RENEWED_BEFORE_SECONDS
+        soon = time.monotonic() + self.renewed_before
         ending = {one.publication.id: one for one in held if one.until < soon}
         ids = [*ending, *(publication_id for publication_id, until in self.unsettled.leases() if until < soon)]
         if not ids or self.is_away:
