@@ -139,6 +139,8 @@ class Lane:
             return False
         everything = self._looks.begin(now)
         claimed, until = await self._rows.claim(self._terms.kind, limit, max_bytes, recent=not everything)
+        ended = time.monotonic()
+        self._looks.end(ended, ended - now, everything=everything)
         if claimed:
             self._looks.soon()
             in_hand = {held.publication.id: held for held in self._hand.all()}

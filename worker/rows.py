@@ -28,7 +28,7 @@ from worker.status import Status
 T = TypeVar("T")
 
 LEASE_SECONDS = 15.0
-RECENT = timedelta(seconds=3)
+RECENT = timedelta(seconds=2)
 AWAY_SECONDS = 2.0
 FOLLOWERS_SECONDS = 5.0
 OUTBOX = "outbox"

@@ -21,14 +21,23 @@ FIELDS = tuple(outbox.c[name] for name in Publication.__slots__)
 async def any_free(conn: AsyncConnection, kind: Kind, after: UUID = EVERYTHING) -> bool:
     """Whether there is anything to claim with an id above `after`; a read, so that an idle relay writes nothing.
 
-    With a recent id for `after` this stays cheap however many deleted rows an old snapshot keeps in the index.
+    With a recent id for `after` this stays cheap however many deleted rows an old snapshot keeps from being removed.
     """
-    return bool(await conn.scalar(_any_free(conn.dialect.name, kind), {"after": after}))
+    dialect = conn.dialect.name
+    if after == EVERYTHING:
+        return bool(await conn.scalar(_any_free(dialect, kind)))
+    return await conn.scalar(_first_free(dialect, kind), {"after": after}) is not None
 
 
 @cache
-def _any_free(dialect: str, kind: Kind) -> sa.Select[Any]:
-    return sa.select(outbox.c.id).where(_claimable(dialect, kind)).order_by(outbox.c.id).limit(1)
+def _any_free(dialect: str, kind: Kind) -> sa.Select[bool]:
+    return sa.select(sa.exists().where(_claimable(dialect, kind)))
+
+
+@cache
+def _first_free(dialect: str, kind: Kind) -> sa.Select[UUID]:
+    # In the order of the ids, so that PostgreSQL begins at `after` in their index and does not read the table.
+    return sa.select(outbox.c.id).where(_after(), _claimable(dialect, kind)).order_by(outbox.c.id).limit(1)
 
 
 async def claim(
@@ -48,7 +57,7 @@ def _claim(dialect: str, kind: Kind) -> ReturningUpdate[*tuple[Any, ...]]:
     order = outbox.c.claimed_until if kind is Kind.RETRY else outbox.c.id
     free = (
         sa.select(outbox.c.id, order.label("place"), sa.func.length(outbox.c.body).label("size"))
-        .where(_claimable(dialect, kind))
+        .where(_after(), _claimable(dialect, kind))
         .order_by(order)
         .limit(sa.bindparam("most", type_=sa.Integer))
         .with_for_update(skip_locked=True)
@@ -68,16 +77,19 @@ def _claim(dialect: str, kind: Kind) -> ReturningUpdate[*tuple[Any, ...]]:
 
 def _claimable(dialect: str, kind: Kind) -> sa.ColumnElement[bool]:
     free = sa.or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < clock.seconds(dialect))
-    wanted = [outbox.c.id > sa.bindparam("after", type_=sa.Uuid), OF_KIND[kind], free]
     if kind is Kind.REPLY:
-        return sa.and_(*wanted)
+        return sa.and_(OF_KIND[kind], free)
     older = outbox.alias("older")
     blocked = sa.exists().where(
         older.c.contact_id == outbox.c.contact_id,
         older.c.reply == sa.false(),
         older.c.sequence < outbox.c.sequence,
     )
-    return sa.and_(*wanted, ~blocked)
+    return sa.and_(OF_KIND[kind], free, ~blocked)
+
+
+def _after() -> sa.ColumnElement[bool]:
+    return outbox.c.id > sa.bindparam("after", type_=sa.Uuid)
 
 
 def _later(dialect: str) -> sa.ColumnElement[float]:

@@ -97,7 +97,7 @@ FAULTS = (
     Planted(
         "a contact's later events leave without waiting for the earlier",
         ("out of order",),
-        (Edit("distribution/store/leases.py", "sa.and_(*wanted, ~blocked)", "sa.and_(*wanted)"),),
+        (Edit("distribution/store/leases.py", "free, ~blocked)", "free)"),),
     ),
     Planted(
         "operators neither locked nor guarded",
