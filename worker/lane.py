@@ -51,7 +51,7 @@ class Lane:
         self._outcomes, self._watch, self._may_delete = outcomes, watch, may_delete
         self._all_suspect, self._budget = all_suspect, budget
         self._hand = Hand(terms, tries, rows.unsettled)
-        self._looks = Looks(terms.look_seconds)
+        self._looks = Looks(terms.look_seconds, recent=budget is None)
         self._signal = Signal()
         self._stopping = self._undeclared = False
         self._declare_at = self._settle_at = self._renew_at = 0.0
@@ -139,10 +139,11 @@ class Lane:
             return False
         everything = self._looks.begin(now)
         claimed, until = await self._rows.claim(self._terms.kind, limit, max_bytes, recent=not everything)
-        ended = time.monotonic()
-        self._looks.end(ended, ended - now, everything=everything)
-        if claimed:
-            self._looks.soon()
+        if not claimed:
+            ended = time.monotonic()
+            self._looks.found_nothing(ended, ended - now, everything=everything)
+        else:
+            self._looks.found_some(everything=everything)
             in_hand = {held.publication.id: held for held in self._hand.all()}
             for held in [in_hand[p.id] for p in claimed if p.id in in_hand]:
                 held.until = until  # a lease of our own had ended
