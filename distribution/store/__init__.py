@@ -5,5 +5,8 @@ engine    how to connect, and the only place that commits or rolls back
 onetrip   SQLite's driver with fewer changes of thread
 commit    work in one transaction, repeated where it lost a race
 schema    whether the database has the revision this code knows
+outbox    what has to be published
+leases    who publishes which rows of it, and until when
+clock     the database's own clock
 rows      many values in one statement, on either database; statements are made once
 """
