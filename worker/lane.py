@@ -84,6 +84,7 @@ class Lane:
     def stop(self) -> None:
         """Make `serve` return once what is in memory and what is in the outbox is published."""
         self._stopping = True
+        self._settle_at = 0.0
         self._looks.at_everything()
         self._signal.set()
 
@@ -115,7 +116,7 @@ class Lane:
             if not is_blocked(connection):
                 await self._send(window)
             await self._settle()
-            if last and not claimed and (self._hand.is_idle or self._rows.is_away):
+            if last and not claimed and self._hand.is_idle:
                 return
             await wait_for_event(self._signal, self._terms.look_seconds)
             await self._judge(connection, window)

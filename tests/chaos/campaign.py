@@ -22,6 +22,7 @@ from tests.chaos.bot import Bot
 from tests.chaos.connection import LOST, channel_at
 from tests.chaos.facts import gather, settled
 from tests.chaos.faults import Faults
+from tests.chaos.full import FullSubscriber
 from tests.chaos.judge import judge
 from tests.chaos.office import Office, office
 from tests.chaos.plan import Plan
@@ -66,6 +67,7 @@ class Campaign:
         self.prefix = f"chaos{secrets.token_hex(3)}."
         self.bot = Bot(self.broker.url, self.prefix, self.plan)
         self.subscriber = Subscriber(self.broker.url, self.prefix, self._hear)
+        self.full = FullSubscriber(self.broker.url, self.prefix, self.plan.sources[0])
         self.begun = time.monotonic()
         self.office: Office | None = None
 
@@ -94,6 +96,7 @@ class Campaign:
             self.workers.calm_down()
             if working:
                 working.cancel()
+            late = await self._make_room(engine)
             left = await self._until_quiet(engine)
             facts = await gather(engine, self.bot, self.subscriber)
             if self.office:
@@ -101,12 +104,21 @@ class Campaign:
             facts.faults_planned = self.plan.kills + len(self.faults.planned())
             facts.faults_done = self.workers.killed + self.faults.done.total()
             findings = judge(facts) + ([f"never quiet: {left}"] if left else [])
-            findings += self.office.refused if self.office else []
+            findings += late + (self.office.refused if self.office else [])
             for task in running:
                 task.cancel()
         counts = Counter(contacts=len(facts.contacts), changes=len(facts.decisions), copies=self.subscriber.copies)
         counts += self._progress() + self.workers.deaths + self.faults.done
         return Verdict(self.plan, findings, counts, time.monotonic() - self.begun)
+
+    async def _make_room(self, engine: AsyncEngine) -> list[str]:
+        """The full subscriber leaves, once everything of other sources was heard; else that is a finding."""
+        if not self.plan.full_subscriber:
+            return []
+        self.bot.closings = False
+        late = await self.full.late(engine, self.subscriber)
+        await self.full.leave()
+        return late
 
     async def _until_all_died(self) -> None:
         async def all_died() -> bool:
@@ -149,6 +161,8 @@ class Campaign:
         async with channel_at(self.broker.url, confirms=False) as channel:
             await declare(channel, Topology(self.prefix, "1h"))
         await self.subscriber.subscribe()
+        if self.plan.full_subscriber:
+            await self.full.subscribe()
 
     def _database(self) -> str:
         url = self.postgres.create_database() if self.postgres else f"sqlite+aiosqlite:///{self.folder / 'contacts.db'}"

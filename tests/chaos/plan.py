@@ -11,7 +11,8 @@ class Plan:
     """One run. Numbers of faults are kept exactly; their moments come from the seed.
 
     `rate` is submissions per second; `limit` is of each of 20 operators; `cut_offs`: every fault of the broker is one;
-    `database_faults` stops, freezes or locks the database, `seconds_away` long each.
+    `database_faults` stops, freezes or locks the database, `seconds_away` long each; `full_subscriber`: one subscriber
+    of the first source's events has a queue that refuses all but a few, until the faults are over.
     """
 
     backend: Backend
@@ -26,6 +27,7 @@ class Plan:
     seconds_away: float = 5.0
     limit: int = 300
     cut_offs: bool = False
+    full_subscriber: bool = False
 
     @property
     def sources(self) -> list[str]:

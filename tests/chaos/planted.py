@@ -31,7 +31,10 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A fault, and the beginnings of what the judge may say of it. `broker_faults` where only those bring it out."""
+    """A fault, and the beginnings of what the judge may say of it.
+
+    `broker_faults`, `full_subscriber`: if only those bring it out.
+    """
 
     name: str
     seen_as: tuple[str, ...]
@@ -39,10 +42,17 @@ class Planted:
     sql: str = ""
     broker_faults: int = 0
     rate: int = PLANTED.rate
+    full_subscriber: bool = False
 
 
 CONSUMER, POOLS, CHANNELS = "worker/consumer.py", "distribution/store/pools.py", "worker/channels.py"
 ACKNOWLEDGE = "        for delivery in deliveries[-1:] if multiple else deliveries:\n"
+LAND = "        self._tell(self._hand.land(window.take_news(), now, self._may_declare))\n"
+RECONNECT = """        news = window.take_news()
+        if any(landed.name == "REFUSED" for _, landed, _ in news):
+            raise ConnectionError("the broker could not take an event")
+        self._tell(self._hand.land(news, now, self._may_declare))
+"""
 EARLY = """        for early in deliveries[-1:] if multiple else deliveries:
             await channel.basic_ack(early.delivery_tag or 0, multiple=multiple, wait=False)
         with self._status.batch_seconds.time(), self._relay.joined() as done:
@@ -100,6 +110,12 @@ FAULTS = (
         (Edit("distribution/store/leases.py", "free, ~blocked)", "free)"),),
     ),
     Planted(
+        "a nack that reconnects",
+        ("late events of the innocent",),
+        (Edit("worker/lane.py", LAND, RECONNECT),),
+        full_subscriber=True,
+    ),
+    Planted(
         "operators neither locked nor guarded",
         ("over the limit", "load"),
         (
@@ -137,7 +153,12 @@ def seen(fault: Planted, findings: list[str]) -> bool:
 async def find(fault: Planted, seed: int, own_broker: Broker, server: Postgres) -> list[str]:
     """What the judge finds in a run of code with the fault."""
     folder = Path(tempfile.mkdtemp(prefix="contacts-planted-"))
-    plan = replace(seeded(PLANTED, seed), broker_faults=fault.broker_faults, rate=fault.rate)
+    plan = replace(
+        seeded(PLANTED, seed),
+        broker_faults=fault.broker_faults,
+        rate=fault.rate,
+        full_subscriber=fault.full_subscriber,
+    )
     code = plant(fault, folder / "code")
     campaign = Campaign(plan, own_broker, server, folder, lambda _: None, code, fault.sql, QUIET_SECONDS)
     return (await campaign.run()).findings

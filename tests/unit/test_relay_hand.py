@@ -202,7 +202,8 @@ def test_what_is_in_flight_is_bounded_by_bytes() -> None:
 
 def test_a_lease_that_ended_is_let_go() -> None:
     """It may be somebody else's: whoever claims it publishes it."""
-    hand, publications, unsettled = hand_with(0)[0], [publication(), publication()], Unsettled()
+    hand, _, unsettled = hand_with(0)
+    publications = [publication(), publication()]
     hand.add(publications[:1], 5.0)
     hand.add(publications[1:], 50.0)
     assert hand.take_off(1, 6.0)[0] == publications[1:]
