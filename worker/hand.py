@@ -149,9 +149,10 @@ class Hand:
             held = self.flights.land(publication.id, now)
             self._suspects.discard(publication.id)
             if landed is Landed.CONFIRMED:
-                # Also where it was given up before: that saves a copy.
-                _, until = self._unsettled.aside.pop(publication.id, (0.0, now))
-                self._unsettled.done[publication.id] = held.until if held else until
+                if held is None:
+                    # It was given up before, and is confirmed all the same: that saves a copy.
+                    self._unsettled.aside.pop(publication.id, None)
+                self._unsettled.done[publication.id] = held.until if held else now
                 events.append(Event(publication, None))
             elif held is not None:
                 failure = FAILURES[landed]

@@ -86,7 +86,9 @@ class Relay:
                 self.replies.add([p for p in own if p.reply], until)
         if len(own) < len(intake.publications):
             self._rows.expect_followers()
-            self.wake()
+            self.events.wake(look=True)
+            if not (claim and claim.replies):
+                self.replies.wake(look=True)
 
     def wake(self) -> None:
         """Look into the outbox now."""
