@@ -32,27 +32,30 @@ class Event(NamedTuple):
 class Unsettled:
     """What the database does not know yet: ids to be deleted, to be set aside for a pause, to be released.
 
-    Until it does they are ours, until a moment each.
+    Until it does they are ours, until a moment each. `leaving`: those that the batch at work deletes.
     """
 
     done: dict[UUID, float] = field(default_factory=dict)
+    leaving: dict[UUID, float] = field(default_factory=dict)
     aside: dict[UUID, tuple[float, float]] = field(default_factory=dict)
     released: set[UUID] = field(default_factory=set)
 
     def __contains__(self, publication_id: UUID) -> bool:
-        return publication_id in self.done or publication_id in self.aside or publication_id in self.released
+        return any(publication_id in ids for ids in (self.done, self.leaving, self.aside, self.released))
 
     def leases(self) -> Iterator[tuple[UUID, float]]:
         """Each id that nobody else should publish, and until when it surely is ours."""
         yield from self.done.items()
+        yield from self.leaving.items()
         yield from ((publication_id, until) for publication_id, (_, until) in self.aside.items())
 
     def renewed(self, ids: Iterable[UUID], until: float) -> None:
         """These are ours for longer."""
         for publication_id in ids:
-            if publication_id in self.done:
-                self.done[publication_id] = until
-            elif publication_id in self.aside:
+            for ids in (self.done, self.leaving):
+                if publication_id in ids:
+                    ids[publication_id] = until
+            if publication_id in self.aside:
                 self.aside[publication_id] = self.aside[publication_id][0], until
 
     def take_done(self) -> dict[UUID, float]:

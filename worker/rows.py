@@ -86,7 +86,7 @@ class Rows:
 
         What is confirmed meanwhile is left for the next batch, or deleted once there is none.
         """
-        done = self.unsettled.take_done()
+        done = self.unsettled.leaving = self.unsettled.take_done()
         if done:
             self._watch(Point.BEFORE_DELETE, "")
         self.is_joined = True
@@ -96,7 +96,7 @@ class Rows:
             self.unsettled.done |= done
             raise
         finally:
-            self.is_joined = False
+            self.is_joined, self.unsettled.leaving = False, {}
             self._deleted(done)
 
     async def claim(self, kind: Kind, limit: int, max_bytes: int, *, recent: bool) -> tuple[list[Publication], float]:
