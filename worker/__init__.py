@@ -25,9 +25,18 @@ dead       takes messages from contacts.dead, few enough at once
 deaths     why the broker gave a message up, in words
 batches    one batch through the business: repeated, split around locks and culprits
 sweeper    deferred messages that are due, waiting contacts that were missed
-relay      outbox → assignments, with confirms
-window     what is on its way to the broker, and what became of it
+relay      outbox → broker, with confirms: three lanes
+lane       one lane: claims, publishes and settles one kind of rows
+hand       what a lane has in hand, and what is decided about each publication
+flights    what is in flight, and what has waited too long for its confirmation
+tries      when what was not taken is tried again, or given up
+blame      whether the end of a channel is the fault of something published
+looks      when to look into the outbox
+rows       the outbox rows that this worker holds
+window     the channels over which a lane publishes
 publisher  publishes to one exchange, tells what became of each publication
+outcomes   what became of publications, as metrics and log lines
+incidents  one log line for each incident
 channels   below the client library's conveniences: no task per message
 points     where a delivery and an event stand, for failure tests to watch
 status     what the parts say of themselves

@@ -71,8 +71,8 @@ class Turns:
     The pause shrinks only after a connection that lasted: one that takes us and drops us at once is not hammered.
     """
 
-    def __init__(self, urls: Sequence[URL], random: Random) -> None:
-        self._urls, self._random = list(urls), random
+    def __init__(self, urls: Sequence[URL], random: Random, longest_pause: float = LONGEST_PAUSE_SECONDS) -> None:
+        self._urls, self._random, self._longest_pause = list(urls), random, longest_pause
         random.shuffle(self._urls)
         self._tries = 0
         self._pause = FIRST_PAUSE_SECONDS
@@ -88,7 +88,7 @@ class Turns:
         self._tries += 1
         if self._tries % len(self._urls):
             return 0.0
-        pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+        pause, self._pause = self._pause, min(self._pause * 2, self._longest_pause)
         return pause * self._random.uniform(0.5, 1.0)
 
     def lasted(self) -> None:

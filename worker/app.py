@@ -30,6 +30,7 @@ SWEEPER_STOP_SECONDS = 2
 GAUGES_STOP_SECONDS = 1
 UPKEEP_STOP_SECONDS = 2
 RELAY_STOP_SECONDS = 6
+REPLIES_LONGEST_PAUSE_SECONDS = 2.0
 EXIT_AT_ONCE = 130
 
 
@@ -64,11 +65,19 @@ async def run(
     brokers = settings.brokers
     taking, telling = Link(brokers, "consumer", status, random), Link(brokers, "publisher", status, random)
     keeping = Link(brokers, "upkeep", status, random)
+    retrying = Link(brokers, "retries", status, random, vital=False)
+    # A reply may end its connection again and again, and the others should not have to wait for long.
+    replying = Link(brokers, "replies", status, random, vital=False, longest_pause=REPLIES_LONGEST_PAUSE_SECONDS)
     health = create_server(status)
     try:
         async with asyncio.TaskGroup() as parts:
             consuming = parts.create_task(named("consumer", taking.run(consumer.serve)))
-            publishing = parts.create_task(named("relay", telling.run(relay.serve)))
+            publishing = [
+                parts.create_task(named("relay", telling.run(relay.serve))),
+                parts.create_task(named("retries", retrying.run(relay.retries.serve))),
+                parts.create_task(named("replies", replying.run(relay.replies.serve))),
+                parts.create_task(named("tidying", relay.tidy())),
+            ]
             sweeping = parts.create_task(named("sweeper", sweeper.run()))
             measuring = parts.create_task(named("gauges", gauges.run(stopping)))
             looking_after = parts.create_task(named("upkeep", keeping.run(upkeep.serve)))
@@ -87,8 +96,9 @@ async def run(
             await ended(measuring, GAUGES_STOP_SECONDS)
             await ended(looking_after, UPKEEP_STOP_SECONDS)
             relay.stop()
-            telling.stop()
-            await ended(publishing, RELAY_STOP_SECONDS)
+            for link in (telling, retrying, replying):
+                link.stop()
+            await asyncio.gather(*(ended(task, RELAY_STOP_SECONDS) for task in publishing))
             health.should_exit = True
             await serving
     finally:

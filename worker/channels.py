@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from hashlib import sha256
-from itertools import takewhile
+from itertools import count, takewhile
 from typing import Any, Generic, Self, TypeVar
 
 import aiormq
@@ -22,7 +22,7 @@ from pamqp.header import ContentHeader
 
 from distribution.messages import CUT_BYTES, WHOLE_BYTES
 
-FIRST_TAG = 1
+FIRST_TAG = FIRST_NUMBER = 1
 T = TypeVar("T")
 
 
@@ -33,6 +33,7 @@ class Word(Enum):
     RETURNED = auto()
     """No queue takes it."""
     REFUSED = auto()
+    """A negative acknowledgement."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ class PublishingChannel(aiormq.Channel, Generic[T]):
 
 
 def _free_number(connection: AbstractConnection) -> int:
-    return max(connection.channels, default=0) + 1
+    return next(number for number in count(FIRST_NUMBER) if number not in connection.channels)
 
 
 async def _open(channel: aiormq.Channel) -> None:

@@ -13,7 +13,7 @@ from yarl import URL
 
 from distribution.errors import DistributionError
 from worker import blocked, tls
-from worker.addresses import Turns, parse, place
+from worker.addresses import LONGEST_PAUSE_SECONDS, Turns, parse, place
 from worker.reasons import in_words, was_dropped
 from worker.status import Status
 from worker.topology import NotSetUp
@@ -42,12 +42,24 @@ class NoBroker(DistributionError):
 class Link:
     """One connection of a name; each time it is made, `serve` runs on it until it ends or the connection is lost.
 
-    `brokers` are those of the settings, or the text of AMQP_URL.
+    `brokers` are those of the settings, or the text of AMQP_URL. `vital`: whether the worker is not ready without it;
+    else what is wrong with it is a detail. `longest_pause`: seconds.
     """
 
-    def __init__(self, brokers: Sequence[URL] | str, name: str, status: Status, random: Random) -> None:
-        self._turns = Turns(parse(brokers) if isinstance(brokers, str) else brokers, random)
+    def __init__(
+        self,
+        brokers: Sequence[URL] | str,
+        name: str,
+        status: Status,
+        random: Random,
+        *,
+        vital: bool = True,
+        longest_pause: float = LONGEST_PAUSE_SECONDS,
+    ) -> None:
+        self._turns = Turns(parse(brokers) if isinstance(brokers, str) else brokers, random, longest_pause)
         self._name, self._status = name, status
+        self._say = status.problem if vital else status.set_detail
+        self._say_fine = status.fine if vital else status.clear_detail
         self._stopping = asyncio.Event()
         self._connecting: asyncio.Task[AbstractConnection] | None = None
         self._log = structlog.get_logger("worker.link").bind(connection=name)
@@ -60,7 +72,7 @@ class Link:
 
     async def run(self, serve: Serve) -> None:
         """Return when `serve` returns; what it raises about the connection means another try, all else is raised."""
-        self._status.problem(self._name, AWAY)
+        self._say(self._name, AWAY)
         while not self._stopping.is_set():
             broker = place(self._turns.url)
             try:
@@ -73,11 +85,11 @@ class Link:
                 is_there = isinstance(lost, (NotSetUp, ChannelAccessRefused))
                 said = "broker_not_set_up" if is_there else "broker_away"
                 self._log.warning(said, broker=broker, reason=reason, next_try_seconds=round(seconds, 1))
-                self._status.problem(self._name, reason if is_there else f"{AWAY}: {broker}: {reason}")
+                self._say(self._name, reason if is_there else f"{AWAY}: {broker}: {reason}")
                 await wait_for_event(self._stopping, seconds)
 
     async def _serve(self, connection: AbstractConnection, serve: Serve) -> None:
-        self._status.fine(self._name)
+        self._say_fine(self._name)
         lasting = asyncio.get_running_loop().call_later(LASTING_SECONDS, self._turns.lasted)
         watching = asyncio.create_task(blocked.watch(connection, self._tell_blocked))
         try:
@@ -86,17 +98,17 @@ class Link:
             lasting.cancel()
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-            self._status.problem(self._name, AWAY)
+            self._say(self._name, AWAY)
             self._status.blocked.labels(self._name).set(0)
             await _close(connection)
 
     def _tell_blocked(self, is_blocked: bool) -> None:
         self._status.blocked.labels(self._name).set(is_blocked)
         if is_blocked:
-            self._status.problem(self._name, BLOCKED)
+            self._say(self._name, BLOCKED)
             self._log.warning("broker_blocked", reason=BLOCKED)
         else:
-            self._status.fine(self._name)
+            self._say_fine(self._name)
             self._log.info("broker_unblocked")
 
     async def _connect(self) -> AbstractConnection:

@@ -5,12 +5,6 @@ from enum import Enum, auto
 from uuid import UUID
 
 from aiormq.abc import AbstractConnection
-from aiormq.exceptions import (
-    ChannelPreconditionFailed,
-    ConnectionFrameError,
-    ConnectionSyntaxError,
-    ConnectionUnexpectedFrame,
-)
 from pamqp import commands as spec
 
 from distribution.ids import time_of
@@ -19,8 +13,6 @@ from distribution.store.outbox import Publication
 from worker.channels import PublishingChannel, Word
 
 PERSISTENT = 2
-REFUSALS = (ChannelPreconditionFailed, ConnectionFrameError, ConnectionSyntaxError, ConnectionUnexpectedFrame)
-"""What a broker says that ends a channel or a connection because of something published, such as its size."""
 UNSENDABLE = (ValueError, TypeError, OverflowError)
 """What the client library raises before it sends anything."""
 
@@ -33,16 +25,21 @@ class Landed(Enum):
     UNSENDABLE = auto()
     """It cannot be put into frames."""
     REFUSED = auto()
-    """The broker could not take it now."""
+    """The broker does not take it now: a negative acknowledgement."""
 
 
 LANDED = {Word.CONFIRMED: Landed.CONFIRMED, Word.RETURNED: Landed.UNROUTABLE, Word.REFUSED: Landed.REFUSED}
+News = tuple[Publication, Landed, str]
+"""What became of a publication, and why if that says more."""
 Tell = Callable[[Publication, Landed, str], None]
-"""What became of a publication, and why where that says more."""
 
 
-class Refused(ConnectionError):
-    """The broker ended the channel because of something that was in flight on it."""
+class ChannelEnded(ConnectionError):
+    """The broker or the library closed the channel before everything was confirmed."""
+
+    def __init__(self, why: BaseException | None) -> None:
+        super().__init__(f"the channel was closed before the broker confirmed: {why}")
+        self.why = why
 
 
 class Publisher:
@@ -79,12 +76,19 @@ class Publisher:
             await self._channel.send(ready)
 
     def check(self) -> None:
-        """Raise Refused or ConnectionError where the channel is closed: of what is in flight nobody will hear."""
+        """Raise ChannelEnded if the channel is closed: of what is in flight nobody will hear."""
         if self._channel.is_closed:
-            closing = self._closing
-            why = closing.exception() if closing.done() and not closing.cancelled() else None
-            kind = Refused if isinstance(why, REFUSALS) else ConnectionError
-            raise kind(f"the channel was closed before the broker confirmed: {why}")
+            raise ChannelEnded(self.ended_by)
+
+    @property
+    def ended_by(self) -> BaseException | None:
+        """Why the channel is closed, if the broker said it."""
+        closing = self._closing
+        return closing.exception() if closing.done() and not closing.cancelled() else None
+
+    async def close(self) -> None:
+        """Close the channel; what is in flight on it lands nowhere."""
+        await self._channel.close()
 
     def _framed(self, publication: Publication) -> bytes:
         publish = spec.Basic.Publish(

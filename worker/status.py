@@ -26,6 +26,7 @@ class Status:
     queue_messages: Gauge = field(init=False)
     queue_consumers: Gauge = field(init=False)
     missing: Counter = field(init=False)
+    set_aside: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
         at = self.registry
@@ -45,6 +46,8 @@ class Status:
         self.queue_consumers = Gauge("contacts_queue_consumers", "Consumers of a queue", ["queue"], registry=at)
         gone = "Exchanges and queues that were found missing"
         self.missing = Counter("contacts_missing_broker_objects", gone, ["object"], registry=at)
+        aside = "Events in the outbox that the broker did not take, waiting for their next try"
+        self.set_aside = Gauge("contacts_events_set_aside", aside, registry=at)
         self.held = Gauge("contacts_held_messages", "Messages taken and not yet settled", registry=at)
         locked = "Messages held back since somebody else's transaction holds locks of their source"
         self.aside = Gauge("contacts_set_aside_messages", locked, ["source"], registry=at)

@@ -7,6 +7,9 @@ commit    work in one transaction, repeated where it lost a race
 schema    whether the database has the revision this code knows
 depths    what the broker's queues held when a worker last looked
 locks     how long to wait for locks, and what is locked
+outbox    what has to be published
+leases    who publishes which rows of it, and until when
+clock     the database's own clock
 rows      many values in one statement, on either database; statements are made once
 pages     one page of a list, bounded in rows and bytes
 listed    contacts as lists show them, payloads up to a total

@@ -2,22 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from distribution.events import Change, body_of
 from distribution.store.rows import UUIDS, Columns, columns_of, insert_columns
 from distribution.store.tables import outbox
 
 
+class Kind(StrEnum):
+    """What rows of the outbox are claimed together, so that no kind waits for another."""
+
+    EVENT = "event"
+    """An event that was not tried yet."""
+    RETRY = "retry"
+    """An event that was tried and whose pause is over."""
+    REPLY = "reply"
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One message to publish: an event to `assignments`, or the answer to one sender (`reply`)."""
+    """One message to publish: an event to `assignments`, or the answer to one sender (`reply`).
+
+    `attempts`: how often it was tried before.
+    """
 
     id: UUID
     contact_id: UUID | None
@@ -29,18 +41,32 @@ class Publication:
     correlation_id: str | None
     traceparent: str | None
     body: bytes
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who publishes a row, and until when nobody else does. `until` is seconds since the epoch."""
+    """Who publishes rows, and for how many seconds by the database's clock nobody else does.
+
+    `since`: when it was made, by the claimer's monotonic clock; its lease ends no earlier than `seconds` later.
+    Without `replies` only events are claimed.
+    """
 
     by: UUID
-    until: float
+    seconds: float
+    since: float = 0.0
+    replies: bool = True
+
+    def covers(self, publication: Publication) -> bool:
+        """Whether who writes it may publish it at once: nothing has to leave before it."""
+        return self.replies if publication.reply else publication.sequence == 1
 
 
-FIELDS = tuple(outbox.c[name] for name in Publication.__slots__)
-FREE = sa.or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < sa.bindparam("now"))
+OF_KIND = {
+    Kind.EVENT: sa.and_(outbox.c.reply == sa.false(), outbox.c.attempts == 0),
+    Kind.RETRY: sa.and_(outbox.c.reply == sa.false(), outbox.c.attempts > 0),
+    Kind.REPLY: outbox.c.reply == sa.true(),
+}
 
 
 def publication_of(change: Change, traceparent: str | None) -> Publication:
@@ -59,48 +85,14 @@ def publication_of(change: Change, traceparent: str | None) -> Publication:
     )
 
 
-def is_first(publication: Publication) -> bool:
-    """Whether nothing has to leave before it, so that whoever wrote it may publish it at once."""
-    return publication.reply or publication.sequence == 1
-
-
 async def insert(conn: AsyncConnection, publications: Sequence[Publication], claim: Claim | None) -> None:
-    """Write the rows; the first of each contact are the writer's own where it brings a claim."""
-    claims = [claim if is_first(publication) else None for publication in publications]
+    """Write the rows; what the claim covers is the writer's own, from this moment of the database's clock on."""
+    claims = [claim if claim and claim.covers(publication) else None for publication in publications]
     claimed: Columns = {
         "claimed_by": [own and own.by for own in claims],
-        "claimed_until": [own and own.until for own in claims],
+        "claimed_until": [own and own.seconds for own in claims],
     }
-    await insert_columns(conn, outbox, {**columns_of(publications), **claimed})
-
-
-async def claim(conn: AsyncConnection, claim: Claim, now: float, limit: int) -> list[Publication]:
-    """Take up to `limit` free rows whose contact has nothing older left in the outbox, oldest first."""
-    taken = await conn.execute(_claim(), {"now": now, "most": limit, "by": claim.by, "until": claim.until})
-    return sorted((Publication(*row) for row in taken), key=lambda p: p.id)
-
-
-@cache
-def _claim() -> ReturningUpdate[*tuple[Any, ...]]:
-    older = outbox.alias("older")
-    blocked = sa.exists().where(
-        older.c.contact_id == outbox.c.contact_id,
-        older.c.reply == sa.false(),
-        older.c.sequence < outbox.c.sequence,
-    )
-    chosen = (
-        sa.select(outbox.c.id)
-        .where(FREE, sa.or_(outbox.c.reply, ~blocked))
-        .order_by(outbox.c.id)
-        .limit(sa.bindparam("most", type_=sa.Integer))
-        .with_for_update(skip_locked=True)
-    )
-    return (
-        sa.update(outbox)
-        .where(outbox.c.id.in_(chosen))
-        .values(claimed_by=sa.bindparam("by"), claimed_until=sa.bindparam("until"))
-        .returning(*FIELDS)
-    )
+    await insert_columns(conn, outbox, {**columns_of(publications), **claimed}, after_now="claimed_until")
 
 
 async def delete(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
@@ -115,21 +107,19 @@ def _delete(dialect: str) -> sa.Delete:
     return sa.delete(outbox).where(outbox.c.id.in_(sa.select(UUIDS.table(dialect).c.id)))
 
 
-async def settle(conn: AsyncConnection, done: Sequence[UUID], aside: Sequence[UUID], until: float) -> None:
-    """Forget what the broker has confirmed; keep what cannot be published from being claimed for a while."""
-    await delete(conn, done)
-    if aside:
-        dialect = conn.dialect.name
-        held = outbox.c.id.in_(sa.select(UUIDS.table(dialect).c.id))
-        statement = sa.update(outbox).where(held).values(claimed_by=None, claimed_until=until)
-        await conn.execute(statement, UUIDS.bound(dialect, aside))
+async def any_reply_before(conn: AsyncConnection, first: UUID) -> bool:
+    """Whether there is a reply with an id below `first`."""
+    stale = sa.select(outbox.c.id).where(outbox.c.reply == sa.true(), outbox.c.id < first).limit(1)
+    return await conn.scalar(stale) is not None
 
 
-async def any_free(conn: AsyncConnection, now: float) -> bool:
-    """Whether there is anything to claim; a read, so that an idle relay writes nothing."""
-    return bool(await conn.scalar(_any_free(), {"now": now}))
+async def delete_replies_before(conn: AsyncConnection, first: UUID) -> int:
+    """Delete replies with ids below `first`, which nobody waits for any more; returns how many."""
+    stale = sa.delete(outbox).where(outbox.c.reply == sa.true(), outbox.c.id < first)
+    return (await conn.execute(stale)).rowcount
 
 
-@cache
-def _any_free() -> sa.Select[bool]:
-    return sa.select(sa.exists().where(FREE))
+async def count_retries(conn: AsyncConnection, most: int) -> int:
+    """How many events wait for another try; counted no further than `most`."""
+    waiting = sa.select(outbox.c.id).where(OF_KIND[Kind.RETRY]).limit(most)
+    return (await conn.execute(sa.select(sa.func.count()).select_from(waiting.subquery()))).scalar_one()

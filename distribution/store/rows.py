@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import NamedFromClause
 from sqlalchemy.types import TypeEngine
 
+from distribution.store import clock
 from distribution.store.tables import NumberedId
 
 POSTGRESQL = "postgresql"
@@ -73,27 +74,31 @@ Columns = Mapping[str, Sequence[Any]]
 Processors = tuple[Callable[[Any], Any] | None, ...]
 
 
-async def insert_columns(conn: AsyncConnection, table: sa.Table, columns: Columns) -> None:
+async def insert_columns(conn: AsyncConnection, table: sa.Table, columns: Columns, after_now: str = "") -> None:
     """Insert rows, given by column.
 
     In one statement with arrays on PostgreSQL, where each row of an `executemany` is a message of its own. By the
     driver's own `executemany` on SQLite, since SQLAlchemy prepares each row's parameters anew.
+
+    `after_now`: a column whose values are seconds after the database's own clock; None stays NULL.
     """
     if not any(columns.values()):
         return
     names, values = tuple(columns), columns.values()
     if conn.dialect.name == POSTGRESQL:
-        await conn.execute(_insert_arrays(table, names), _new(table, names).bound(POSTGRESQL, *values))
+        await conn.execute(_insert_arrays(table, names, after_now), _new(table, names).bound(POSTGRESQL, *values))
         return
-    statement, processors = _insert_by_driver(table, names)
+    statement, processors = _insert_by_driver(table, names, after_now)
     stored = [[*map(store, column)] if store else column for store, column in zip(processors, values, strict=True)]
     await conn.exec_driver_sql(statement, [*zip(*stored, strict=True)])
 
 
 @cache
-def _insert_arrays(table: sa.Table, names: tuple[str, ...]) -> sa.Insert:
+def _insert_arrays(table: sa.Table, names: tuple[str, ...], after_now: str) -> sa.Insert:
     new = _new(table, names).table(POSTGRESQL)
-    return sa.insert(table).from_select(names, sa.select(*[new.c[name] for name in names]))
+    now = clock.seconds(POSTGRESQL)
+    values = [now + new.c[name] if name == after_now else new.c[name] for name in names]
+    return sa.insert(table).from_select(names, sa.select(*values))
 
 
 def _new(table: sa.Table, names: tuple[str, ...]) -> Values:
@@ -101,11 +106,14 @@ def _new(table: sa.Table, names: tuple[str, ...]) -> Values:
 
 
 @cache
-def _insert_by_driver(table: sa.Table, names: tuple[str, ...]) -> tuple[str, Processors]:
+def _insert_by_driver(table: sa.Table, names: tuple[str, ...], after_now: str) -> tuple[str, Processors]:
     """The statement, and what makes each column's values into SQLite's."""
     dialect = sqlite.dialect()
-    statement = sa.insert(table).compile(dialect=dialect, column_keys=names)
-    return str(statement), tuple(table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
+    statement = sa.insert(table)
+    if after_now:
+        statement = statement.values({after_now: clock.seconds(dialect.name) + sa.literal_column("?", sa.Float)})
+    compiled = statement.compile(dialect=dialect, column_keys=names)
+    return str(compiled), tuple(table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
 
 
 def columns_of(objects: Sequence[Any]) -> dict[str, list[Any]]:

@@ -188,6 +188,7 @@ outbox = sa.Table(
     sa.Column("correlation_id", sa.String(255)),
     sa.Column("traceparent", sa.String(55)),
     sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("claimed_by", sa.Uuid),
     sa.Column("claimed_until", sa.Float),
 )

@@ -46,13 +46,16 @@ class Abuse:
         """The reply queue of a submission, for some."""
         return random.choice(self.reply_queues) if random.random() < ASKS_FOR_REPLY else None
 
-    async def begin(self, source: str, operator_id: int) -> None:
-        """Declare the queues; the full subscriber hears of one operator of one source."""
-        self.routing_key = f"contact.*.{source}.{operator_id}"
-        bounded: dict[str, FieldValue] = {"x-overflow": "reject-publish", "x-max-length": KEPT_AT_MOST}
+    async def begin(self) -> None:
+        """Declare the reply queue that nobody reads."""
         async with channel_at(self.url, confirms=False) as channel:
-            await channel.queue_declare(self.full_replies, durable=True, arguments=bounded | {"x-max-length": 1})
-            await channel.queue_declare(self.full_subscriber, durable=True, arguments=bounded)
+            await channel.queue_declare(self.full_replies, durable=True, arguments=_bounded(1))
+
+    async def fill_up(self, source: str, operator_id: int) -> None:
+        """From now on a subscriber of one operator's events of one source refuses all but a few."""
+        self.routing_key = f"contact.*.{source}.{operator_id}"
+        async with channel_at(self.url, confirms=False) as channel:
+            await channel.queue_declare(self.full_subscriber, durable=True, arguments=_bounded(KEPT_AT_MOST))
             await channel.queue_bind(self.full_subscriber, f"{self.prefix}assignments", routing_key=self.routing_key)
 
     async def end(self) -> None:
@@ -66,3 +69,7 @@ class Abuse:
         guilty = sa.select(o.contact_id).where(o.routing_key.like(self.routing_key.replace("*", "%")))
         held_up = sa.select(sa.func.count()).select_from(outbox).where(o.contact_id.in_(guilty), ~o.reply)
         return await conn.scalar(held_up) or 0
+
+
+def _bounded(messages: int) -> dict[str, FieldValue]:
+    return {"x-overflow": "reject-publish", "x-max-length": messages}

@@ -35,7 +35,7 @@ from worker.topology import Topology, declare
 OPERATORS = 5
 CLOSED, CLOSED_BY_HAND = 0.5, 0.1
 QUIET_LOOKS = 5
-QUIET_SECONDS, LOOK_SECONDS, TELL_SECONDS = 300, 1.0, 10.0
+QUIET_SECONDS, LOOK_SECONDS, TELL_SECONDS = 450, 1.0, 10.0
 
 
 @dataclass
@@ -96,8 +96,10 @@ class Campaign:
             self.workers.calm_down()
             if working:
                 working.cancel()
-            late = await self._until_quiet(engine, abused=True)
-            await self.abuse.end()
+            late = ""
+            if self.plan.full_subscriber:
+                late = await self._until_quiet(engine, abused=True)
+                await self.abuse.end()
             left = await self._until_quiet(engine, abused=False)
             facts = await gather(engine, self.bot, self.subscriber)
             facts.late, facts.broker_deaths = late, self.faults.broker_deaths
@@ -155,7 +157,9 @@ class Campaign:
         async with channel_at(self.broker.url, confirms=False) as channel:
             await declare(channel, Topology(self.prefix, "1h"))
         await self.subscriber.subscribe()
-        await self.abuse.begin(source, min(operators.values()))
+        await self.abuse.begin()
+        if self.plan.full_subscriber:
+            await self.abuse.fill_up(source, min(operators.values()))
 
     def _database(self) -> str:
         url = self.postgres.create_database() if self.postgres else f"sqlite+aiosqlite:///{self.folder / 'contacts.db'}"

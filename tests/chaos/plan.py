@@ -11,7 +11,8 @@ class Plan:
     """One run. Numbers of faults are kept exactly; their moments come from the seed.
 
     `rate` is submissions per second; `limit` is of each of 20 operators; `cut_offs`: every fault of the broker is one;
-    `database_faults` stops, freezes or locks the database, `seconds_away` long each.
+    `database_faults` stops, freezes or locks the database, `seconds_away` long each; `full_subscriber`: one subscriber
+    of one operator's events has a queue that refuses all but a few, until the faults are over.
     """
 
     backend: Backend
@@ -26,6 +27,7 @@ class Plan:
     seconds_away: float = 5.0
     limit: int = 300
     cut_offs: bool = False
+    full_subscriber: bool = False
 
     @property
     def sources(self) -> list[str]:
@@ -39,9 +41,29 @@ SHORT = {
 }
 LONG = {
     "postgresql": Plan(
-        "postgresql", 0, 100_000, 130, 3, kills=300, broker_faults=30, database_faults=8, terminations=50
+        "postgresql",
+        0,
+        100_000,
+        130,
+        3,
+        kills=300,
+        broker_faults=30,
+        database_faults=8,
+        terminations=50,
+        full_subscriber=True,
     ),
-    "sqlite": Plan("sqlite", 0, 60_000, 60, 1, kills=300, broker_faults=10, database_faults=4, seconds_away=15.0),
+    "sqlite": Plan(
+        "sqlite",
+        0,
+        60_000,
+        60,
+        1,
+        kills=300,
+        broker_faults=10,
+        database_faults=4,
+        seconds_away=15.0,
+        full_subscriber=True,
+    ),
 }
 PLANTED = Plan(
     "postgresql", 0, 5_000, 250, 2, kills=8, broker_faults=0, database_faults=0, terminations=2, limit=60, cut_offs=True

@@ -31,9 +31,10 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A fault, and the beginnings of what the judge may say of it. Faults of broker or database if only those show it.
+    """A fault, and the beginnings of what the judge may say of it.
 
-    `seconds_away`: how long the database is then.
+    `broker_faults`, `database_faults`, `full_subscriber`: if only those bring it out. `seconds_away`: how long the
+    database is then.
     """
 
     name: str
@@ -44,11 +45,18 @@ class Planted:
     database_faults: int = 0
     seconds_away: float = PLANTED.seconds_away
     rate: int = PLANTED.rate
+    full_subscriber: bool = False
 
 
 SETTLING, INBOX = "worker/settling.py", "worker/inbox.py"
 POOLS, CHANNELS = "distribution/store/pools.py", "worker/channels.py"
 BATCH = "        with self._status.batch_seconds.time(), self._relay.joined() as done:\n"
+LAND = "        self._tell(self._hand.land(window.take_news(), now, self._may_declare))\n"
+RECONNECT = """        news = window.take_news()
+        if any(landed.name == "REFUSED" for _, landed, _ in news):
+            raise ConnectionError("the broker could not take an event")
+        self._tell(self._hand.land(news, now, self._may_declare))
+"""
 EARLY = """        if inbox is not None:
             await inbox.acknowledge(deliveries.values())
 """
@@ -103,7 +111,13 @@ FAULTS = (
     Planted(
         "a contact's later events leave without waiting for the earlier",
         ("out of order",),
-        (Edit("distribution/store/outbox.py", "sa.or_(outbox.c.reply, ~blocked)", "sa.true()"),),
+        (Edit("distribution/store/leases.py", "free, ~blocked)", "free)"),),
+    ),
+    Planted(
+        "a nack that reconnects",
+        ("late events of the innocent",),
+        (Edit("worker/lane.py", LAND, RECONNECT),),
+        full_subscriber=True,
     ),
     Planted(
         "operators neither locked nor guarded",
@@ -164,6 +178,7 @@ async def find(fault: Planted, seed: int, own_broker: Broker, server: Postgres) 
         database_faults=fault.database_faults,
         seconds_away=fault.seconds_away,
         rate=fault.rate,
+        full_subscriber=fault.full_subscriber,
     )
     code = plant(fault, folder / "code")
     campaign = Campaign(plan, own_broker, server, folder, lambda _: None, code, fault.sql, QUIET_SECONDS)

@@ -32,12 +32,23 @@ class Pages:
         """One value."""
         async with httpx2.AsyncClient(trust_env=False) as http:
             text = (await http.get(f"{self._address}/metrics")).text
-        return float(next(line for line in text.splitlines() if line.startswith(f"{name} ")).split()[1])
+        values = [line.rsplit(" ", 1)[1] for line in text.splitlines() if line.startswith(f"{name} ")]
+        return float(values[0])
+
+    async def published(self, result: str) -> float:
+        """How many publications had a result."""
+        try:
+            return await self.metric(f'contacts_published_total{{result="{result}"}}')
+        except LookupError:
+            return 0.0
+
+    async def connects_of(self, name: str) -> float:
+        """How often a connection was made."""
+        return await self.metric(f'contacts_broker_connects_total{{connection="{name}"}}')
 
     async def connects(self) -> tuple[float, float]:
         """How often each of the two connections was made."""
-        consumer = await self.metric('contacts_broker_connects_total{connection="consumer"}')
-        return consumer, await self.metric('contacts_broker_connects_total{connection="publisher"}')
+        return await self.connects_of("consumer"), await self.connects_of("publisher")
 
     async def until(self, right: Callable[[dict[str, str]], bool]) -> None:
         """Wait until the problems are such."""

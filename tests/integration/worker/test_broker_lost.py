@@ -20,10 +20,10 @@ from tests.integration.worker.pages import Pages
 from tests.integration.worker.test_link_cancelled import consumers
 from tests.waiting import until
 from worker.app import CONSUMER_STOP_SECONDS, RELAY_STOP_SECONDS, SWEEPER_STOP_SECONDS
+from worker.flights import EVENTS
 from worker.link import LOST
 from worker.points import Point
 from worker.publisher import Landed, Publisher
-from worker.window import SIZE
 
 # What is shown here has nothing to do with which database there is.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -169,7 +169,7 @@ async def test_channels_and_publications_in_flight_are_bounded(world: World, rab
         before = channels(rabbitmq)
         await all_once(world)
         assert channels(rabbitmq) == before
-    assert 1 < flying.most <= SIZE
+    assert 1 < flying.most <= EVENTS.in_flight
 
 
 class Flying:

@@ -1,7 +1,6 @@
 """Confirmed events leave the outbox with the next batch, so that forgetting them costs no transaction of its own."""
 
 import sqlite3
-import time
 from collections.abc import Sequence
 from random import Random
 
@@ -38,7 +37,7 @@ async def unconfirmed(engine: AsyncEngine) -> set[str | None]:
 async def test_a_batch_forgets_what_was_confirmed_before_it(engine: AsyncEngine) -> None:
     """One transaction deletes the events of the batch before and writes its own."""
     await open_source(engine, "s", {"Olga": (1, 100)})
-    batches, claim = Batches(engine, Random(1)), Claim(new_id(), time.time() + 60)
+    batches, claim = Batches(engine, Random(1)), Claim(new_id(), 60)
     (first,) = await batches.take(arrivals(["a", "b"], "one"), claim)
     assert await unconfirmed(engine) == {"a", "b"}
     await batches.take(arrivals(["c"], "one"), claim, [publication.id for publication in first.publications])
@@ -49,7 +48,7 @@ async def test_a_batch_that_is_split_forgets_too(engine: AsyncEngine) -> None:
     """Whichever of its parts go through, and even where none does."""
     await open_source(engine, "s", {"Olga": (1, 100)})
     await refuse_lead(engine, "poison")
-    batches, claim = Batches(engine, Random(1)), Claim(new_id(), time.time() + 60)
+    batches, claim = Batches(engine, Random(1)), Claim(new_id(), 60)
     (first,) = await batches.take(arrivals(["a"], "one"), claim)
     (second,) = await batches.take(arrivals(["b"], "one"), claim, [p.id for p in first.publications])
     await batches.take(arrivals(["bad"], "poison"), claim, [p.id for p in second.publications])

@@ -16,8 +16,8 @@ from tests.desk import count, open_source
 from tests.integration.worker.conftest import World
 from tests.integration.worker.pages import Pages
 from tests.waiting import until
+from worker.flights import EVENTS
 from worker.link import BLOCKED
-from worker.window import CONFIRM_SECONDS
 
 # What is shown here has nothing to do with which database there is.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -86,7 +86,7 @@ async def test_alarm(world: World, rabbitmq: Broker) -> None:
             assert await pages.metric('contacts_broker_blocked{connection="publisher"}') == 1
             await until(all_processed, PATIENCE_SECONDS)
             # Longer than a publication waits for its confirmation: whoever gave up then would send it again.
-            over = asyncio.get_running_loop().time() + CONFIRM_SECONDS + 5
+            over = asyncio.get_running_loop().time() + EVENTS.confirm_seconds + 5
             while asyncio.get_running_loop().time() < over:
                 assert set(await pages.problems()) == {"publisher"}
                 assert await pages.connects() == connects

@@ -1,0 +1,141 @@
+"""Who publishes which rows of the outbox, and until when: leases by the database's own clock."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from distribution.store import clock
+from distribution.store.outbox import OF_KIND, Claim, Kind, Publication
+from distribution.store.rows import UUIDS
+from distribution.store.tables import outbox
+
+EVERYTHING = UUID(int=0)
+FIELDS = tuple(outbox.c[name] for name in Publication.__slots__)
+
+
+async def any_free(conn: AsyncConnection, kind: Kind, after: UUID = EVERYTHING) -> bool:
+    """Whether there is anything to claim with an id above `after`; a read, so that an idle relay writes nothing.
+
+    With a recent id for `after` this stays cheap however many deleted rows an old snapshot keeps from being removed.
+    """
+    dialect = conn.dialect.name
+    if after == EVERYTHING:
+        return bool(await conn.scalar(_any_free(dialect, kind)))
+    return await conn.scalar(_first_free(dialect, kind), {"after": after}) is not None
+
+
+@cache
+def _any_free(dialect: str, kind: Kind) -> sa.Select[bool]:
+    return sa.select(sa.exists().where(_claimable(dialect, kind)))
+
+
+@cache
+def _first_free(dialect: str, kind: Kind) -> sa.Select[UUID]:
+    # In the order of the ids, so that PostgreSQL begins at `after` in their index and does not read the table.
+    return sa.select(outbox.c.id).where(_after(), _claimable(dialect, kind)).order_by(outbox.c.id).limit(1)
+
+
+async def claim(
+    conn: AsyncConnection, kind: Kind, claim: Claim, limit: int, max_bytes: int, after: UUID = EVERYTHING
+) -> list[Publication]:
+    """Take free rows whose contact has nothing older left in the outbox, oldest first; retries the longest due first.
+
+    At most `limit` rows and `max_bytes` of bodies, but one row whatever its size.
+    """
+    parameters = {"most": limit, "bytes": max_bytes, "by": claim.by, "seconds": claim.seconds, "after": after}
+    taken = await conn.execute(_claim(conn.dialect.name, kind), parameters)
+    return sorted((Publication(*row) for row in taken), key=lambda p: p.id)
+
+
+@cache
+def _claim(dialect: str, kind: Kind) -> ReturningUpdate[*tuple[Any, ...]]:
+    order = outbox.c.claimed_until if kind is Kind.RETRY else outbox.c.id
+    free = (
+        sa.select(outbox.c.id, order.label("place"), sa.func.length(outbox.c.body).label("size"))
+        .where(_after(), _claimable(dialect, kind))
+        .order_by(order)
+        .limit(sa.bindparam("most", type_=sa.Integer))
+        .with_for_update(skip_locked=True)
+        .subquery()
+    )
+    # The sizes are read without the bodies, which on PostgreSQL are kept elsewhere where they are large.
+    total = sa.func.sum(free.c.size).over(order_by=(free.c.place, free.c.id))
+    summed = sa.select(free.c.id, (total - free.c.size).label("before")).subquery()
+    chosen = sa.select(summed.c.id).where(summed.c.before < sa.bindparam("bytes", type_=sa.BigInteger))
+    return (
+        sa.update(outbox)
+        .where(outbox.c.id.in_(chosen))
+        .values(claimed_by=sa.bindparam("by"), claimed_until=_later(dialect))
+        .returning(*FIELDS)
+    )
+
+
+def _claimable(dialect: str, kind: Kind) -> sa.ColumnElement[bool]:
+    free = sa.or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < clock.seconds(dialect))
+    if kind is Kind.REPLY:
+        return sa.and_(OF_KIND[kind], free)
+    older = outbox.alias("older")
+    blocked = sa.exists().where(
+        older.c.contact_id == outbox.c.contact_id,
+        older.c.reply == sa.false(),
+        older.c.sequence < outbox.c.sequence,
+    )
+    return sa.and_(OF_KIND[kind], free, ~blocked)
+
+
+def _after() -> sa.ColumnElement[bool]:
+    return outbox.c.id > sa.bindparam("after", type_=sa.Uuid)
+
+
+def _later(dialect: str) -> sa.ColumnElement[float]:
+    return clock.seconds(dialect) + sa.bindparam("seconds", type_=sa.Float)
+
+
+async def renew(conn: AsyncConnection, claim: Claim, ids: Sequence[UUID]) -> set[UUID]:
+    """Begin the lease anew for those of the rows that are still the claimer's; returns which."""
+    dialect = conn.dialect.name
+    parameters = {"by": claim.by, "seconds": claim.seconds, **UUIDS.bound(dialect, ids)}
+    return set(await conn.scalars(_renew(dialect), parameters))
+
+
+@cache
+def _renew(dialect: str) -> ReturningUpdate[UUID]:
+    # Rows that a batch is deleting just now are locked, and not to be waited for.
+    held = (
+        sa.select(outbox.c.id)
+        .where(outbox.c.id.in_(sa.select(UUIDS.table(dialect).c.id)), outbox.c.claimed_by == sa.bindparam("by"))
+        .with_for_update(skip_locked=True)
+    )
+    return sa.update(outbox).where(outbox.c.id.in_(held)).values(claimed_until=_later(dialect)).returning(outbox.c.id)
+
+
+async def set_aside(conn: AsyncConnection, pauses: Mapping[float, Sequence[UUID]]) -> None:
+    """Count an attempt, and keep everybody from claiming the rows for so many seconds."""
+    for pause, ids in pauses.items():
+        dialect = conn.dialect.name
+        await conn.execute(_set_aside(dialect), {"seconds": pause, **UUIDS.bound(dialect, ids)})
+
+
+@cache
+def _set_aside(dialect: str) -> sa.Update:
+    named = outbox.c.id.in_(sa.select(UUIDS.table(dialect).c.id))
+    values = {"attempts": outbox.c.attempts + 1, "claimed_by": None, "claimed_until": _later(dialect)}
+    return sa.update(outbox).where(named).values(values)
+
+
+async def release(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
+    """Let anybody claim the rows now."""
+    if ids:
+        dialect = conn.dialect.name
+        await conn.execute(_release(dialect), UUIDS.bound(dialect, ids))
+
+
+@cache
+def _release(dialect: str) -> sa.Update:
+    named = outbox.c.id.in_(sa.select(UUIDS.table(dialect).c.id))
+    return sa.update(outbox).where(named).values(claimed_by=None, claimed_until=None)

@@ -1,0 +1,102 @@
+"""Rows that a relay holds stay its own for as long as it holds them, however long a batch takes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from random import Random
+
+import aiormq
+import sqlalchemy as sa
+
+from devservices.broker import Broker
+from distribution.store.engine import reading
+from distribution.store.tables import outbox
+from tests import factories as made
+from tests.desk import count, open_source
+from tests.integration.worker.conftest import World
+from tests.waiting import until
+from worker.points import Point
+from worker.relay import Relay
+from worker.status import Status
+
+NUMBER = 20
+SHORT_SECONDS, LONG_SECONDS = 1.5, 60.0
+
+
+class Published:
+    """How many events a relay has sent."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def see(self, point: Point, _about: str) -> None:
+        """Where the work stands."""
+        self.number += point is Point.BEFORE_PUBLISH
+
+
+@asynccontextmanager
+async def serving(world: World, url: str, published: Published, lease_seconds: float) -> AsyncIterator[Relay]:
+    """A relay at work."""
+    relay = Relay(world.engine, world.topology, Status(), Random(1), published.see, lease_seconds)
+    async with aiormq.connect(url) as connection:
+        work = asyncio.create_task(relay.serve(connection))
+
+        async def connected() -> bool:
+            return relay.claim() is not None
+
+        try:
+            await until(connected)
+            yield relay
+        finally:
+            relay.stop()
+            await work
+
+
+async def lease_ends(world: World) -> float:
+    """When the first lease ends, by the database's clock."""
+    async with reading(world.engine) as conn:
+        return float(await conn.scalar(sa.select(sa.func.min(outbox.c.claimed_until))) or 0.0)
+
+
+async def test_a_batch_longer_than_a_lease_doubles_nothing(world: World, rabbitmq: Broker) -> None:
+    """What was confirmed before the batch is over waits for it, and no other worker publishes it meanwhile."""
+    await open_source(world.engine, "s", {"Olga": (1, 1000)})
+    mine, others = Published(), Published()
+    messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
+    async with (
+        serving(world, rabbitmq.url, mine, SHORT_SECONDS) as relay,
+        serving(world, rabbitmq.url, others, SHORT_SECONDS),
+    ):
+        with relay.joined():
+            relay.hand_over(await made.take(world.engine, messages, claim=relay.claim()))
+            await world.subscriber.count(NUMBER)
+            first = await lease_ends(world)
+
+            async def renewed() -> bool:
+                return await lease_ends(world) > first + 2 * SHORT_SECONDS
+
+            await until(renewed)
+            assert await count(world.engine, outbox) == NUMBER
+
+        async def forgotten() -> bool:
+            return await count(world.engine, outbox) == 0
+
+        await until(forgotten)
+    assert (mine.number, others.number) == (NUMBER, 0)
+    assert len(world.subscriber.messages) == NUMBER
+
+
+async def test_what_a_long_batch_wrote_is_published_by_its_writer(world: World, rabbitmq: Broker) -> None:
+    """Although a lease is gone since the claim was made: it began when it was written, and is renewed first."""
+    await open_source(world.engine, "s", {"Olga": (1, 1000)})
+    published = Published()
+    messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
+    async with serving(world, rabbitmq.url, published, LONG_SECONDS) as relay:
+        claim = relay.claim()
+        assert claim is not None
+        long_ago = replace(claim, since=claim.since - 10 * LONG_SECONDS)
+        relay.hand_over(await made.take(world.engine, messages, claim=long_ago))
+        async with asyncio.timeout(LONG_SECONDS / 2):
+            await world.subscriber.count(NUMBER)
+    assert published.number == len(world.subscriber.messages) == NUMBER
