@@ -4,14 +4,17 @@ from dataclasses import dataclass, field
 from random import Random
 
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.datastructures import Headers
 
-from admin_api.auth import Tokens
+from admin_api.auth import Identity, Tokens
+from admin_api.guessing import Guesses
 from admin_api.metrics import Metrics
+from admin_api.readiness import Readiness
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Database, randomness, tokens, limits, metrics."""
+    """Database, randomness, tokens and who guesses them, limits, metrics, readiness."""
 
     engine: AsyncEngine
     random: Random
@@ -20,3 +23,9 @@ class Context:
     metrics_public: bool = False
     phone_region: str = ""
     metrics: Metrics = field(default_factory=Metrics)
+    guesses: Guesses = field(default_factory=Guesses)
+    readiness: Readiness = field(default_factory=Readiness)
+
+    async def identify(self, headers: Headers, host: str | None) -> Identity:
+        """Whose request it is, by its headers and the address that it came from; Refused where nobody's."""
+        return await self.guesses.identify(headers, host, self.tokens)
