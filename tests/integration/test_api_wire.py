@@ -61,7 +61,7 @@ async def test_what_could_be_read_in_two_ways_ends_the_connection(server: str, r
 
 
 async def test_every_response_forbids_guessing_its_type(server: str) -> None:
-    """Good ones, errors, the page, the metrics, what is no JSON."""
+    """Good ones, errors, the page, the metrics, what is no JSON; each says as well how long it may be kept."""
     for line, status in (
         (b"GET /healthz", 200), (b"GET /readyz", 200), (b"GET /metrics", 200), (b"GET /docs", 200),
         (b"GET /docs/start.js", 200), (b"GET /openapi.json", 200), (b"GET /api/v1/operators", 200),
@@ -71,6 +71,7 @@ async def test_every_response_forbids_guessing_its_type(server: str) -> None:
         async with connected(server, line + b" HTTP/1.1\r\nHost: x\r\n" + BEARER + b"\r\n") as [wire]:
             found, headers, _ = await wire.response()
             assert (found, headers["x-content-type-options"]) == (status, "nosniff"), line
+            assert "cache-control" in headers, line
 
 
 async def test_requests_sent_ahead_are_answered_in_their_order(server: str) -> None:
