@@ -21,6 +21,7 @@ COPY --from=build /opt/venv /opt/venv
 COPY alembic.ini ./
 COPY migrations ./migrations
 COPY distribution ./distribution
+COPY serving ./serving
 COPY worker ./worker
 COPY admin_api ./admin_api
 USER contacts

@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 UV := $(BIN)/uv
-PACKAGES := distribution worker admin_api migrations examples devservices benchmarks tests
+PACKAGES := distribution serving worker admin_api migrations examples devservices benchmarks tests
 CODE = $(wildcard $(PACKAGES))
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 # pip speaks only of what goes wrong; its advice about newer versions of itself is not for us.

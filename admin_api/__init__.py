@@ -11,10 +11,12 @@ reports     stats and audit, shapes and all
 tags        ETag and If-Match
 cursors     where a list goes on
 auth        tokens and roles
+guessing    wrong tokens slowed down and logged
 errors      every error as application/problem+json
 changes     changes: who asks, the transaction, the waiting contacts served after it
 openapi     the OpenAPI document, made from the operations
 docs_page   our part of the page that shows it
 context     what every request needs
 metrics     requests counted and timed
+readiness   whether the database can be used
 """

@@ -14,9 +14,12 @@ from admin_api.context import Context
 from admin_api.settings import AdminSettings
 from distribution.startup import give_up, start
 from distribution.store.engine import create_engine
+from serving.config import Config
+from serving.limits import Limits, body_seconds, connections_within
 
 PROGRAM = "admin_api"
-STOP_SECONDS = 20
+STOP_SECONDS = 15
+"""Less than the 20 s that a supervisor gives it (docker-compose.yml): what follows takes a moment too."""
 HOW_TO_SET = "ADMIN_API_TOKENS=admin:$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
 
 
@@ -26,7 +29,23 @@ def main() -> int:
         signal.signal(number, _end)
     settings = start(PROGRAM, AdminSettings)
     listener = _listen(settings.admin_api_host, settings.admin_api_port)
-    context = Context(
+    log = structlog.get_logger(PROGRAM)
+    if not settings.tokens.known:
+        log.warning("no_tokens", meaning="every request but health is refused", set_one_with=HOW_TO_SET)
+    limits = Limits(
+        connections=connections_within(settings.admin_api_max_connections),
+        body=body_seconds(settings.max_message_bytes),
+    )
+    port = listener.getsockname()[1]
+    log.info("listening", host=settings.admin_api_host, port=port, most_connections=limits.connections)
+    app = create_app(_context(settings))
+    config = Config(app, limits, settings.admin_api_trusted_proxies, timeout_graceful_shutdown=STOP_SECONDS)
+    uvicorn.Server(config).run([listener])
+    return 0
+
+
+def _context(settings: AdminSettings) -> Context:
+    return Context(
         engine=create_engine(settings.database_url.get_secret_value()),
         random=SystemRandom(),
         tokens=settings.tokens,
@@ -35,21 +54,6 @@ def main() -> int:
         phone_region=settings.default_phone_region,
         reply_queues=settings.reply_queues,
     )
-    log = structlog.get_logger(PROGRAM)
-    if not context.tokens.known:
-        log.warning("no_tokens", meaning="every request but health is refused", set_one_with=HOW_TO_SET)
-    log.info("listening", host=settings.admin_api_host, port=listener.getsockname()[1])
-    config = uvicorn.Config(
-        create_app(context),
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        ws="none",
-        server_header=False,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
-    uvicorn.Server(config).run([listener])
-    return 0
 
 
 def _end(_: int, __: FrameType | None) -> None:

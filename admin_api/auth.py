@@ -14,9 +14,10 @@ from distribution.messages import SOURCE_CODE
 
 ENTRY = re.compile(r"(?:[^,:\[]*\[[^\]]*\])?[^,]*")
 """An entry of the setting: up to a comma that is not in the brackets of its role."""
-TOKEN = re.compile(r"[!-+\--9;-~]{1,512}")  # visible ASCII but comma and colon
+TOKEN = re.compile(r"[!-+\--9;-~]{16,512}")  # visible ASCII but comma and colon
 NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 SCHEME = "bearer"
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 class Role(StrEnum):
@@ -31,6 +32,10 @@ READERS = frozenset({Role.VIEWER, Role.ADMIN})
 SUBMITTERS = frozenset({Role.BOT, Role.ADMIN})
 ADMINS = frozenset({Role.ADMIN})
 EVERYBODY: frozenset[Role] = frozenset()
+
+
+class UnknownToken(Refused):
+    """A token was sent, and it is nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def parse_tokens(text: str) -> Tokens:
 
 
 def authenticate(headers: Headers, tokens: Tokens) -> Identity:
-    """Whose request it is; Refused with 401 where nobody's."""
+    """Whose request it is; Refused with 401 where nobody's, UnknownToken where a token was tried."""
     if not tokens.known:
         raise _unauthorized("This API knows no tokens yet. Set ADMIN_API_TOKENS and start it again.")
     given = headers.getlist("authorization")
@@ -79,7 +84,7 @@ def authenticate(headers: Headers, tokens: Tokens) -> Identity:
         raise _unauthorized("Send the header Authorization: Bearer <token>.")
     identity = tokens.identity_of(token.strip().encode("latin-1"))
     if identity is None:
-        raise _unauthorized("The token is not known.")
+        raise UnknownToken(401, "unauthorized", "The token is not known.", headers=CHALLENGE)
     return identity
 
 
@@ -108,7 +113,7 @@ def _entry(number: int, entry: str) -> tuple[bytes, Identity]:
     if name is not None and not NAME.fullmatch(name):
         raise ValueError(f"entry {number} has a name that is not 1 to 64 letters, digits or _ . @ -")
     if not TOKEN.fullmatch(token):
-        raise ValueError(f"entry {number} has a token that is not 1 to 512 visible ASCII characters")
+        raise ValueError(f"entry {number} has a token that is not 16 to 512 visible ASCII characters")
     sources = _sources(number, role, bound) if bracket else None
     return _digest(token.encode()), Identity(Role(role), name, sources)
 
@@ -127,4 +132,4 @@ def _digest(token: bytes) -> bytes:
 
 
 def _unauthorized(detail: str) -> Refused:
-    return Refused(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
+    return Refused(401, "unauthorized", detail, headers=CHALLENGE)

@@ -4,15 +4,18 @@ from dataclasses import dataclass, field
 from random import Random
 
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.datastructures import Headers
 
-from admin_api.auth import Tokens
+from admin_api.auth import Identity, Tokens
+from admin_api.guessing import Guesses
 from admin_api.metrics import Metrics
+from admin_api.readiness import Readiness
 from distribution.reply_queues import ALL_BUT_OWN, ReplyQueues
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Database, randomness, tokens, limits, metrics."""
+    """Database, randomness, tokens and who guesses them, limits, metrics, readiness."""
 
     engine: AsyncEngine
     random: Random
@@ -22,3 +25,9 @@ class Context:
     phone_region: str = ""
     reply_queues: ReplyQueues = ALL_BUT_OWN
     metrics: Metrics = field(default_factory=Metrics)
+    guesses: Guesses = field(default_factory=Guesses)
+    readiness: Readiness = field(default_factory=Readiness)
+
+    async def identify(self, headers: Headers, host: str | None) -> Identity:
+        """Whose request it is, by its headers and the address that it came from; Refused where nobody's."""
+        return await self.guesses.identify(headers, host, self.tokens)

@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from admin_api.auth import Identity, authenticate, authorize
+from admin_api.auth import Identity, authorize
 from admin_api.context import Context
 from admin_api.errors import Refused, problem_of, respond
 from admin_api.incoming import parse_body, parse_key, parse_query, read_body
@@ -39,17 +39,17 @@ class Endpoint:
 
     async def _answer(self, request: Request) -> Answer:
         operation = self._by_method.get(request.method)
-        identity = self._identity(request, operation)
+        identity = await self._identity(request, operation)
         if operation is None:
             raise self._no_operation()
         if operation.roles and identity is not None:
             authorize(identity, operation.roles)
         return await operation.handler(await self._call(request, operation, identity))
 
-    def _identity(self, request: Request, operation: Operation | None) -> Identity | None:
+    async def _identity(self, request: Request, operation: Operation | None) -> Identity | None:
         """Who asks. Below the prefix nobody learns what there is without a token."""
         is_open = not operation.roles if operation else not request.scope["path"].startswith(PREFIX)
-        return None if is_open else authenticate(request.headers, self._context.tokens)
+        return None if is_open else await self._context.identify(request.headers, _host(request))
 
     def _no_operation(self) -> Refused:
         if not self._by_method:
@@ -66,6 +66,7 @@ class Endpoint:
             query=parse_query(operation.query, request.query_params) if operation.query else None,
             body=await self._body(request, operation),
             headers=request.headers,
+            host=_host(request),
         )
 
     async def _body(self, request: Request, operation: Operation) -> Any:
@@ -73,6 +74,10 @@ class Endpoint:
             return None
         body = await read_body(request, self._context.max_body_bytes)
         return parse_body(operation.body, b"{}" if operation.body_optional and not body else body)
+
+
+def _host(request: Request) -> str | None:
+    return request.client.host if request.client else None
 
 
 def _response(answer: Answer) -> Response:

@@ -74,7 +74,8 @@ def respond(problem: Refused) -> Response:
     }
     if problem.errors:
         content["errors"] = [{"field": name, "message": message} for name, message in problem.errors]
-    return Response(orjson.dumps(content), problem.status, problem.headers, MEDIA_TYPE)
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    return Response(orjson.dumps(content), problem.status, headers, MEDIA_TYPE)
 
 
 def _rejected(error: MessageRejected) -> Refused:

@@ -78,4 +78,4 @@ def _named(error: ErrorDetails) -> tuple[str, str]:
 
 
 def _too_large(limit: int) -> Refused:
-    return Refused(413, "too-large", f"The body has more than {limit} bytes.", headers={"Connection": "close"})
+    return Refused(413, "too-large", f"The body has more than {limit} bytes.")

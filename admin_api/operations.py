@@ -23,7 +23,7 @@ Q = TypeVar("Q", default=None)
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[K, B, Q]):
-    """One request, understood: who asks (None: anybody may), the id in its path, its body, its query."""
+    """One request, understood: who asks (None: anybody may) and from where, the id in its path, its body, its query."""
 
     context: Context
     identity: Identity | None
@@ -31,6 +31,7 @@ class Call(Generic[K, B, Q]):
     body: B
     query: Q
     headers: Headers
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Operation:
         """Every status that it can answer."""
         found = {*self.answers, *self.problems, 500, 503}
         if self.roles:
-            found |= {401, 403}
+            found |= {401, 403, 429}
         if self.body:
             found |= {400, 413}
         if self.body or self.query:

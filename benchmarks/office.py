@@ -11,7 +11,7 @@ import httpx2
 from benchmarks.arena import KEPT, Ground
 from benchmarks.waiting import PATIENCE_SECONDS
 
-TOKEN = "bench"  # noqa: S105 - of an API that lives as long as the run
+TOKEN = "bench-bench-bench"  # noqa: S105 - of an API that lives as long as the run
 LISTS = (
     "/contacts?limit=50",
     "/contacts?status=active&limit=50",

@@ -10,7 +10,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from serving.config import Config
+from serving.limits import Limits, connections_within
 from worker.status import Status
+
+MOST_CONNECTIONS = 64
+STOP_SECONDS = 5
 
 
 class HealthServer(uvicorn.Server):
@@ -32,7 +37,8 @@ def create_server(status: Status) -> HealthServer:
         ]
     )
     app.state.status = status
-    return HealthServer(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    limits = Limits(connections_within(MOST_CONNECTIONS))
+    return HealthServer(Config(app, limits, lifespan="off", timeout_graceful_shutdown=STOP_SECONDS))
 
 
 async def healthz(_: Request) -> Response:

@@ -40,10 +40,11 @@ MEANINGS = {
     412: ("stale", "The object has changed since If-Match was read."),
     413: ("too-large", "The body is too large."),
     422: ("invalid-input", "A parameter or a field is wrong; `errors` names it."),
+    429: ("too-many-wrong-tokens", "Too many unknown tokens came from this address; a known one is taken at any time."),
     500: ("internal", "Something went wrong here; the service's log has more."),
     503: ("unavailable", "The database does not answer; try again."),
 }
-HEADERS_OF = {401: "WWW-Authenticate", 503: "Retry-After"}
+HEADERS_OF = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
 
 
 def responses() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,8 @@ SECURITY = {
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
 }
-CACHED = {"Cache-Control": "max-age=3600", "X-Content-Type-Options": "nosniff"}
+CACHED = {"Cache-Control": "max-age=3600"}
 STYLE, SCRIPT, PICTURE = "text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/png"
 
 
@@ -74,8 +73,11 @@ def _file(path: str, summary: str, file: Path, media_type: str, headers: dict[st
 
 
 def _serving(file: Path, media_type: str, headers: dict[str, str]) -> Callable[[Call], Awaitable[Answer]]:
+    # Read once: everybody may ask, and a thousand clients that do not read their answer would each hold a copy.
+    content = cache(file.read_bytes)
+
     async def serve(_: Call) -> Answer:
         """A file as it is."""
-        return Answer(200, await asyncio.to_thread(file.read_bytes), headers, media_type)
+        return Answer(200, await asyncio.to_thread(content), headers, media_type)
 
     return serve

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("distribution", "worker", "admin_api", "migrations", "tests", "devservices")
+PACKAGES = ("distribution", "serving", "worker", "admin_api", "migrations", "tests", "devservices")
 
 
 def copied(code: Path) -> Path:

@@ -14,7 +14,7 @@ import httpx2
 from tests.chaos.workers import KEPT
 from tests.e2e.conftest import free_port
 
-TOKEN = "chaos-admin"  # noqa: S105 - of an API that lives as long as the run
+TOKEN = "chaos-admin-chaos"  # noqa: S105 - of an API that lives as long as the run
 PAUSE_SECONDS = 0.03
 
 

@@ -118,9 +118,9 @@ async def test_sigterm_while_server_hangs(
 
 async def test_api_while_server_hangs(programs: Programs, server: Postgres) -> None:
     """The API answers 503 with a problem, for reads and changes alike, instead of hanging with the database."""
-    api = await programs.start("admin_api", ADMIN_API_TOKENS="admin:secret")
+    api = await programs.start("admin_api", ADMIN_API_TOKENS="admin:secret-of-an-admin")
     await api.until_ready()
-    bearer = {"Authorization": "Bearer secret"}
+    bearer = {"Authorization": "Bearer secret-of-an-admin"}
     async with httpx2.AsyncClient(base_url=api.address, trust_env=False, headers=bearer, timeout=60) as http:
         server.freeze()
         try:

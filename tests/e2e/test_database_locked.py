@@ -17,7 +17,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 BUSY_SECONDS = 1
-ADMIN = {"Authorization": "Bearer secret"}
+ADMIN = {"Authorization": "Bearer secret-of-an-admin"}
 
 
 async def test_file_is_locked(programs: Programs, engine: AsyncEngine, database_url: str, rabbitmq: Broker) -> None:
@@ -51,7 +51,7 @@ async def test_sigterm_while_file_is_locked(
 
 async def test_api_while_file_is_locked(programs: Programs, database_url: str) -> None:
     """The API still reads; a change is answered with 503 and when to try again, as a problem."""
-    tokens = {"ADMIN_API_TOKENS": "admin:secret"}
+    tokens = {"ADMIN_API_TOKENS": "admin:secret-of-an-admin"}
     api = await programs.start("admin_api", DATABASE_URL=f"{database_url}?timeout={BUSY_SECONDS}", **tokens)
     await api.until_ready()
     operator = {"name": "Olga"}
@@ -69,7 +69,7 @@ async def test_worker_and_api_write_side_by_side(programs: Programs, engine: Asy
     """On one file, under load from both sides, nobody is ever told that the database is locked."""
     await open_source(engine, "web", LIMITS)
     worker = await programs.start("worker")
-    api = await programs.start("admin_api", ADMIN_API_TOKENS="admin:secret")
+    api = await programs.start("admin_api", ADMIN_API_TOKENS="admin:secret-of-an-admin")
     await worker.until_ready()
     await api.until_ready()
     statuses: list[int] = []

@@ -22,7 +22,7 @@ from tests.e2e.load import LIMITS, long_or, reckon, under_load
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 WORKERS = 3
-ADMIN = {"Authorization": "Bearer secret"}
+ADMIN = {"Authorization": "Bearer secret-of-an-admin"}
 # What a deadlock or a serialization failure looks like from outside, often enough to be met.
 RACES = (
     "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF random() < 0.05 THEN"
@@ -55,7 +55,7 @@ async def test_several_workers_and_the_api(programs: Programs, engine: AsyncEngi
     """Three workers, and an admin who changes their operators all the while: no error, hardly a repetition."""
     ids = await open_source(engine, "web", LIMITS)
     workers = await start_workers(programs)
-    api = await programs.start("admin_api", ADMIN_API_TOKENS="admin:secret")
+    api = await programs.start("admin_api", ADMIN_API_TOKENS="admin:secret-of-an-admin")
     await api.until_ready()
     statuses: list[int] = []
     async with (

@@ -14,12 +14,14 @@ from starlette.applications import Starlette
 from admin_api.app import create_app
 from admin_api.auth import parse_tokens
 from admin_api.context import Context
+from admin_api.guessing import Guesses
 from admin_api.routes import all_operations
 
 ORIGIN = "http://api.test"
 API = f"{ORIGIN}/api/v1"
-TOKENS = {"admin": "admin-secret", "viewer": "viewer-secret", "bot": "bot-secret"}
+TOKENS = {"admin": "admin-secret-0001", "viewer": "viewer-secret-0002", "bot": "bot-secret-000003"}
 MAX_BYTES = 64 * 1024
+MANY = 10_000
 
 ClientOf = Callable[[str | None], httpx2.AsyncClient]
 
@@ -28,7 +30,7 @@ ClientOf = Callable[[str | None], httpx2.AsyncClient]
 def context(engine: AsyncEngine, random: Random) -> Context:
     """What the API works with: a token of each role."""
     tokens = parse_tokens(",".join(f"{role}:{token}" for role, token in TOKENS.items()))
-    return Context(engine, random, tokens, MAX_BYTES)
+    return Context(engine, random, tokens, MAX_BYTES, guesses=Guesses(burst=MANY))
 
 
 @pytest.fixture

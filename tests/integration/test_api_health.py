@@ -1,5 +1,6 @@
 """Liveness, readiness, metrics, and a database that is away."""
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 from random import Random
@@ -7,6 +8,7 @@ from random import Random
 import httpx2
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
@@ -16,6 +18,7 @@ from admin_api.context import Context
 from distribution.store.engine import create_engine, transaction
 from tests.factories import all_contacts, make_source, message, take
 from tests.integration.conftest import MAX_BYTES, ORIGIN, TOKENS, ClientOf, client
+from tests.waiting import until
 
 NOBODY_LISTENS = "postgresql+asyncpg://u:p@127.0.0.1:1/x"
 
@@ -109,3 +112,28 @@ async def test_requests_are_counted_by_route_method_and_status(client_of: Client
         'admin_api_request_seconds_count{method="GET",route="/api/v1/operators/{id}"} 3.0',
     ):
         assert line in lines
+
+
+async def test_readiness_is_asked_once_for_all_at_the_same_time(client_of: ClientOf, engine: AsyncEngine) -> None:
+    """It takes no token, so it is no way to keep the database busy; a finding is kept for a moment only."""
+    asked = 0
+
+    def count(*_: object) -> None:
+        nonlocal asked
+        asked += 1
+
+    nobody = client_of(None)
+    event.listen(engine.sync_engine, "before_cursor_execute", count)
+    await nobody.get(f"{ORIGIN}/readyz")
+    once = asked
+    answers = await asyncio.gather(*(nobody.get(f"{ORIGIN}/readyz") for _ in range(50)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert asked <= 2 * once
+    event.remove(engine.sync_engine, "before_cursor_execute", count)
+    async with transaction(engine) as conn:
+        await conn.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
+
+    async def is_unready() -> bool:
+        return (await nobody.get(f"{ORIGIN}/readyz")).status_code == 503
+
+    await until(is_unready)

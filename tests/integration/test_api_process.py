@@ -18,7 +18,8 @@ from devservices.postgres import Postgres
 
 SECONDS = 60
 COMMAND = (sys.executable, "-m", "admin_api")
-ADMIN = {"Authorization": "Bearer s3cret"}
+LIMITED = ("/bin/sh", "-c", 'ulimit -n "$0" && exec "$@"')
+ADMIN = {"Authorization": "Bearer s3cret-of-an-admin"}
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -28,10 +29,11 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 @contextmanager
-def running(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A process that listens, and its address."""
+def running(folder: Path, files: int = 0, /, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process that listens, and its address; it may open no more than that many files."""
+    command = (*LIMITED, str(files), *COMMAND) if files else COMMAND
     with subprocess.Popen(  # noqa: S603 - our own module
-        COMMAND, cwd=folder, env=environment(**settings), stderr=subprocess.PIPE, text=True
+        command, cwd=folder, env=environment(**settings), stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stderr is not None
@@ -55,7 +57,7 @@ def refused(folder: Path, settings: Mapping[str, str]) -> str:
 
 def test_serves_and_ends_with_0_on_sigterm(database_url: str, tmp_path: Path) -> None:
     """On either database: ready, makes something, stops when told to."""
-    settings = {"DATABASE_URL": database_url, "ADMIN_API_TOKENS": "admin:olga:s3cret"}
+    settings = {"DATABASE_URL": database_url, "ADMIN_API_TOKENS": "admin:olga:s3cret-of-an-admin"}
     with running(tmp_path, **settings) as (process, url), httpx2.Client(base_url=url, headers=ADMIN) as client:
         assert client.get("/readyz").status_code == 200
         assert client.post("/api/v1/operators", json={"name": "Olga"}).status_code == 201
@@ -75,7 +77,7 @@ def test_makes_its_own_database_where_none_is_set(tmp_path: Path) -> None:
 
 def test_what_no_server_takes_is_no_500(tmp_path: Path) -> None:
     """Raw bytes on the wire: targets, headers and bodies that a client library would not send."""
-    with running(tmp_path, ADMIN_API_TOKENS="admin:s3cret") as (_, url):
+    with running(tmp_path, ADMIN_API_TOKENS="admin:s3cret-of-an-admin") as (_, url):
         for request in (
             b"GET /api/v1/operators/\xff%ff%00 HTTP/1.1",
             b"GET /api/v1/operators?limit=\xff HTTP/1.1",
@@ -89,7 +91,7 @@ def test_what_no_server_takes_is_no_500(tmp_path: Path) -> None:
             b"nonsense",
         ):
             status = raw_status(
-                url, request + b"\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer s3cret\r\n\r\n"
+                url, request + b"\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer s3cret-of-an-admin\r\n\r\n"
             )
             assert status.startswith((b"HTTP/1.1 2", b"HTTP/1.1 4")), (request, status)
 
@@ -101,6 +103,9 @@ def test_what_no_server_takes_is_no_500(tmp_path: Path) -> None:
         ({"ADMIN_API_PORT": "65536"}, "ADMIN_API_PORT"),
         ({"ADMIN_API_TOKENS": "verysecret"}, "ADMIN_API_TOKENS"),
         ({"ADMIN_API_TOKENS": "root:verysecret"}, "ADMIN_API_TOKENS"),
+        ({"ADMIN_API_TOKENS": "viewer:long-enough-for-all,admin:verysecret-1234"}, "ADMIN_API_TOKENS: entry 2"),
+        ({"ADMIN_API_TRUSTED_PROXIES": "10.0.0.0/8, my-proxy"}, "ADMIN_API_TRUSTED_PROXIES"),
+        ({"ADMIN_API_MAX_CONNECTIONS": "0"}, "ADMIN_API_MAX_CONNECTIONS"),
         ({"METRICS_PUBLIC": "perhaps"}, "METRICS_PUBLIC"),
         ({"ADMIN_API_HOST": "no-such-host.invalid"}, "ADMIN_API_HOST"),
         ({"DATABASE_URL": "mysql://u:verysecret@h/d"}, "DATABASE_URL"),

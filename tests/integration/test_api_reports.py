@@ -17,7 +17,7 @@ from distribution.store.tables import metadata
 from tests.factories import all_contacts, all_parked, as_sent, make_operator, make_source, message, messages, take
 from tests.integration.conftest import all_items, client
 
-SECRETS = {"olga": "s3cret-of-olga", "": "s3cret-of-nobody"}
+SECRETS = {"olga": "s3cret-of-olga-p", "": "s3cret-of-nobody"}
 
 
 @pytest.fixture

@@ -121,6 +121,6 @@ def test_it_follows_the_declarations() -> None:
     news = Operation("GET", f"{PREFIX}/news", "Look", look, READERS & ADMINS, {200: str}, (404,), tagged=True)
     found = document([news])["paths"][f"{PREFIX}/news"]["get"]
     assert (found["operationId"], found["tags"], found["security"]) == ("look", ["news"], [{"token": ["admin"]}])
-    assert set(found["responses"]) == {"200", "401", "403", "404", "500", "503"}
+    assert set(found["responses"]) == {"200", "401", "403", "404", "429", "500", "503"}
     assert set(found["responses"]["200"]["headers"]) == {"ETag"}
     assert document([Operation("GET", "/open", "Open", look, EVERYBODY, {200: None})])["paths"]["/open"]["get"]

@@ -1,0 +1,34 @@
+"""An application that does nothing, served our way or by plain uvicorn: `python -m tests.hostile.http_plain h11`."""
+
+import socket
+import sys
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from serving.config import Config
+from serving.limits import Limits
+
+HEADERS = [(b"content-length", b"2")]
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer ok."""
+    del scope, receive
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+def main(kind: str) -> None:
+    """Serve until a signal comes; prints the port."""
+    if kind == "ours":
+        config: uvicorn.Config = Config(app, Limits(connections=1000), lifespan="off")
+    else:
+        config = uvicorn.Config(app, http=kind, log_config=None, access_log=False, lifespan="off")
+    with socket.create_server((config.host, 0)) as listening:
+        print(listening.getsockname()[1], flush=True)  # noqa: T201 - read by whoever started this
+        uvicorn.Server(config).run([listening])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
