@@ -189,7 +189,6 @@ class Hand:
         suspected = blame is Blame.ONE or (all_suspect and blame is Blame.NOBODY)
         if suspected and len(flown) == 1:
             failure = Failure.UNPUBLISHABLE if blame is Blame.ONE else Failure.UNCONFIRMED
-            self._suspects.discard(flown[0].publication.id)
             return [self._failed(flown[0], failure, now, why)]
         if suspected:
             self._suspects.update(held.publication.id for held in flown)
@@ -200,6 +199,7 @@ class Hand:
 
     def _failed(self, held: Held, failure: Failure, now: float, why: str = "") -> Event:
         publication = held.publication
+        self._suspects.discard(publication.id)
         pause = self._tries.next_pause(publication, failure, now)
         if pause is None:
             self._unsettled.done[publication.id] = held.until

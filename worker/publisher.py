@@ -39,7 +39,6 @@ class ChannelEnded(ConnectionError):
 
     def __init__(self, why: BaseException | None) -> None:
         super().__init__(f"the channel was closed before the broker confirmed: {why}")
-        self.why = why
 
 
 class Publisher:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.ids import first_id_at, new_id
-from distribution.store import leases, outbox
+from distribution.store import clock, leases, outbox
 from distribution.store.commit import commit
 from distribution.store.engine import reading
 from distribution.store.failures import in_words
@@ -150,10 +150,11 @@ class Rows:
 
     async def delete_stale_replies(self, older_than: timedelta) -> int:
         """Delete replies that nobody waits for any more; returns how many."""
-        first = first_id_at(datetime.now(UTC) - older_than)
 
         async def deleted() -> int:
             async with reading(self._engine) as conn:
+                # A process whose clock is ahead must not take everybody's replies for old.
+                first = first_id_at(await clock.now(conn) - older_than)
                 if not await outbox.any_reply_before(conn, first):
                     return 0
             return await self._commit(lambda conn: outbox.delete_replies_before(conn, first))

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import UUID
 
@@ -144,6 +145,7 @@ async def test_a_lease_is_by_the_databases_clock(engine: AsyncEngine) -> None:
     await put(engine, [claimed])
     await claim(engine, lease=100)
     async with reading(engine) as conn:
+        assert abs((await clock.now(conn) - datetime.now(UTC)).total_seconds()) < 60
         left = outbox_table.c.claimed_until - clock.seconds(conn.dialect.name)
         for seconds in await conn.scalars(sa.select(left)):
             assert 90 < seconds <= 100

@@ -147,6 +147,17 @@ def test_the_culprit_is_found_alone() -> None:
     assert hand.take_off(3, 1.4)[0] == [other]
 
 
+def test_a_suspect_that_is_not_confirmed_holds_up_the_others_no_longer() -> None:
+    """Once it is given up and no other is suspected, many go out at once again."""
+    hand, suspects, _ = hand_with(2)
+    hand.bring_home(Blame.ONE, 1.0, "too large", all_suspect=False)
+    hand.add([publication() for _ in range(10)], LEASE)
+    for suspect in suspects:
+        assert hand.take_off(2, 1.0)[0] == [suspect]
+        hand.silent(2.0)
+    assert len(hand.take_off(3, 3.0)[0]) == 10
+
+
 def test_a_lost_connection_blames_no_event() -> None:
     """What was in flight goes out again, in the same order, all at once."""
     hand, publications, unsettled = hand_with(3)

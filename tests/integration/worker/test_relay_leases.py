@@ -4,19 +4,23 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import aiormq
 import sqlalchemy as sa
 
 from devservices.broker import Broker
-from distribution.store.engine import reading
+from distribution.ids import first_id_at
+from distribution.store import outbox as outbox_store
+from distribution.store.engine import reading, transaction
+from distribution.store.outbox import Publication
 from distribution.store.tables import outbox
 from tests import factories as made
 from tests.desk import count, open_source
 from tests.integration.worker.conftest import World
 from tests.waiting import until
-from worker.points import Point
+from worker.points import Point, unwatched
 from worker.relay import Relay
 from worker.status import Status
 
@@ -100,3 +104,32 @@ async def test_what_a_long_batch_wrote_is_published_by_its_writer(world: World, 
         async with asyncio.timeout(LONG_SECONDS / 2):
             await world.subscriber.count(NUMBER)
     assert published.number == len(world.subscriber.messages) == NUMBER
+
+
+async def test_replies_that_nobody_waits_for_any_more_are_deleted(world: World) -> None:
+    """Whether or not there is a broker, so that they do not pile up; younger ones and events stay."""
+    rows = [
+        publication(minutes_ago=11, reply=True),
+        publication(minutes_ago=1, reply=True),
+        publication(11, reply=False),
+    ]
+    async with transaction(world.engine) as conn:
+        await outbox_store.insert(conn, rows, None)
+    relay = Relay(world.engine, world.topology, Status(), Random(1), unwatched)
+    tidying = asyncio.create_task(relay.tidy())
+
+    async def one_is_gone() -> bool:
+        return await count(world.engine, outbox) == 2
+
+    await until(one_is_gone)
+    relay.stop()
+    await tidying
+    async with reading(world.engine) as conn:
+        assert set(await conn.scalars(sa.select(outbox.c.id))) == {row.id for row in rows[1:]}
+
+
+def publication(minutes_ago: int, *, reply: bool) -> Publication:
+    """A row written so long ago."""
+    row_id = first_id_at(datetime.now(UTC) - timedelta(minutes=minutes_ago, seconds=reply))
+    contact_id = None if reply else row_id
+    return Publication(row_id, contact_id, 1, str(row_id), "contact.assigned", "q", reply, None, None, b"{}")
