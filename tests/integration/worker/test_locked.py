@@ -90,7 +90,7 @@ async def test_others_go_on(world: World, table: str, where: str) -> None:
             assert "web" in (await pages.details())["locks"]
             assert "shop" not in (await pages.details())["locks"]
             assert await pages.problems() == {}
-            assert await pages.metric('contacts_set_aside_messages{source="web"}') == 21
+            await until(lambda: set_aside(pages, 21))
         await until_made(world, "web", 22)
         await until(lambda: forgotten(world.engine))
         await until(lambda: nothing_to_say(pages))
@@ -99,6 +99,11 @@ async def test_others_go_on(world: World, table: str, where: str) -> None:
     assert len(world.subscriber.messages) == len(world.subscriber.events)
     assert set(deliveries.of.values()) == {1}
     await nothing_given_up(world)
+
+
+async def set_aside(pages: Pages, number: int) -> bool:
+    """Whether so many messages of the locked source are held back."""
+    return await pages.metric('contacts_set_aside_messages{source="web"}') == number
 
 
 async def forgotten(engine: AsyncEngine) -> bool:
