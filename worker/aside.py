@@ -15,7 +15,7 @@ PART = "locks"
 ASIDE_BYTES = 32 * 1024 * 1024
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
-PATIENCE = 0.35
+PATIENCE = 0.2
 """Waiting for locks as part of the pauses between: meanwhile all others wait."""
 NAMED = 5
 NO_SOURCE = ""

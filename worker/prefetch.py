@@ -6,7 +6,7 @@ from worker.channels import Delivery
 from worker.inbox import ALONE, INBOX_BYTES, weight
 
 FIRST_GUESS_BYTES = 256 * 1024
-SLOWNESS = 8
+SLOWNESS = 64
 """The guess becomes smaller by this factor at most with each batch, and larger at once."""
 
 
@@ -28,5 +28,6 @@ class Prefetch:
             self._guess = max(1.0, average, self._guess / SLOWNESS)
 
     def misfits(self, lane: int, asked: int) -> bool:
-        """Whether what was asked for is twice too much, or half of what is possible."""
-        return not asked / 2 < self.number(lane) < asked * 2
+        """Whether what was asked for is twice too much, half of what is possible, or less than all without need."""
+        now = self.number(lane)
+        return now <= asked / 2 or now >= asked * 2 or now == self._most[lane] > asked

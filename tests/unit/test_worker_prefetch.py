@@ -27,6 +27,8 @@ def test_small_messages_soon_come_by_two_batches() -> None:
     assert first < 100
     assert prefetch.number(SAFE) == 1000
     assert prefetch.misfits(SAFE, first)
+    assert prefetch.misfits(SAFE, 512)
+    assert not prefetch.misfits(SAFE, 1000)
 
 
 def test_large_messages_come_by_few_at_once() -> None:
