@@ -60,7 +60,8 @@ def test_brackets_in_a_token_are_part_of_it() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "bot[web:n:verysecret-token", "bot[web:n:verysecret-token,viewer:a]:verysecret-token", "bot[]:n:verysecret-token",
+        "bot[web:n:verysecret-token", "bot[web:n:verysecret-token,viewer:a]:verysecret-token",
+        "bot[]:n:verysecret-token",
         "bot[web,]:n:verysecret-token", "bot[,]:n:verysecret-token", "bot[Web]:n:verysecret-token",
         "bot[w b]:n:verysecret-token", "bot[web]n:verysecret-token", "bot[web][fax]:n:verysecret-token",
         "bot]web[:n:verysecret-token", "bot[web\n]x:n:verysecret-token", "admin[web]:n:verysecret-token",
