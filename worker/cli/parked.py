@@ -15,6 +15,7 @@ from distribution.services.process import Arrival, failed_alone, understood
 from distribution.services.replay import Replayed
 from distribution.store.engine import reading
 from distribution.store.parked import Parked
+from distribution.terminal import escaped, escaped_json
 from worker.cli.tools import Tools, channel, with_database
 from worker.consumer import incoming
 from worker.topology import DELIVERY_LIMIT, Topology
@@ -44,7 +45,8 @@ def show_list(
 
     for row in with_database(read):
         key = f"{row.source or '-'}/{row.message_id or '-'}"
-        typer.echo(f"{row.id} {isoformat(row.created_at)} {row.state:8} {row.code:18} {key}: {row.detail}")
+        line = f"{row.id} {isoformat(row.created_at)} {row.state:8} {row.code:18} {key}: {row.detail}"
+        typer.echo(escaped(line))
 
 
 @app.command()
@@ -68,7 +70,7 @@ def show(parked_id: UUID) -> None:
         "attempts": row.attempts,
         "created_at": isoformat(row.created_at),
     }
-    typer.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2))
+    typer.echo(escaped_json(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()))
 
 
 @app.command()
