@@ -29,6 +29,9 @@ class Server(Protocol):
     def run(self, program: str, *arguments: str) -> str:
         """Run one of its tools beside it and answer what it printed."""
 
+    def put(self, name: str, content: bytes) -> str:
+        """Put a file beside it; returns the path under which its tools can read it."""
+
 
 @dataclass
 class Service:
