@@ -1,8 +1,8 @@
 """Fills in what rabbitmq-definitions.json leaves out: `python3 -m deploy.definitions > definitions.json`.
 
-A user's password is read from the environment: RABBITMQ_BOT_PASSWORD for contacts-bot, RABBITMQ_WORKER_PLAIN_PASSWORD for
-contacts-worker-plain. A user without one cannot log in. BROKER_PREFIX and RABBITMQ_VHOST are taken from there as well.
-Needs nothing but Python.
+A user's password is read from the environment: RABBITMQ_BOT_PASSWORD for contacts-bot, RABBITMQ_WORKER_PLAIN_PASSWORD
+for contacts-worker-plain. A user without one cannot log in. BROKER_PREFIX and RABBITMQ_VHOST are taken from there as
+well. Needs nothing but Python.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def prefixed(pattern: str, prefix: str) -> str:
 def main() -> None:
     """Write the filled definitions to standard output, or to a file."""
     options = argparse.ArgumentParser(description="Fills in passwords, prefix and virtual host.")
-    options.add_argument("--output", type=Path, help="a file instead of standard output; readable by all of its folder")
+    options.add_argument("--output", type=Path, help="a file instead of standard output")
     output: Path | None = options.parse_args().output
     text = json.dumps(fill(os.environ), indent=2) + "\n"
     if output is None:
