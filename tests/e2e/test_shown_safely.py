@@ -37,10 +37,7 @@ def is_harmless(text: str) -> bool:
     return all(each.isprintable() for each in text.replace("\n", ""))
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-async def test_watch_shows_a_hostile_name_in_one_line(
-    programs: Programs, channel: AbstractChannel, encoding: str
-) -> None:
+async def test_watch_shows_a_hostile_name_in_one_line(programs: Programs, channel: AbstractChannel) -> None:
     """As text and as JSON, which keeps its value; on a terminal that knows ASCII alone as well."""
     event = {
         "time": "2026-11-25T10:00:00Z", "type": "contact.assigned", "subject": "c-1",
@@ -51,7 +48,7 @@ async def test_watch_shows_a_hostile_name_in_one_line(
     for body in (b"no event \x1b[2J", pretty):
         await channel.basic_publish(body, exchange=names(programs).assignments, routing_key="contact.assigned.web.1")
     for options in ((), ("--json",)):
-        said = await cli(programs, "watch", "--since", "7d", "--count", "1", *options, PYTHONIOENCODING=encoding)
+        said = await cli(programs, "watch", "--since", "7d", "--count", "1", *options, PYTHONIOENCODING="ascii")
         assert (said.status, is_harmless(said.out), is_harmless(said.err)) == (0, True, True)
         assert len(said.out.splitlines()) == 1
         assert "not an event" in said.err
@@ -72,11 +69,12 @@ async def test_parked_messages_are_shown_in_one_line_each(programs: Programs, ch
     assert json.loads(shown.out)["message_id"] == HOSTILE
 
 
-@pytest.mark.parametrize("module", ["worker", "admin_api"])
-@pytest.mark.parametrize("query", [f"?password={SECRET}", f"?port={SECRET}", f"?nonsense={SECRET}"])
+@pytest.mark.parametrize(
+    ("module", "query"), [("worker", "?port="), ("worker", "?nonsense="), ("admin_api", "?password=")]
+)
 async def test_no_secret_of_the_database_is_printed(programs: Programs, module: str, query: str) -> None:
     """One line, whatever the driver says about the address."""
-    url = f"postgresql+asyncpg://u@127.0.0.1:{free_port()}/x{query}"
+    url = f"postgresql+asyncpg://u@127.0.0.1:{free_port()}/x{query}{SECRET}"
     process = await programs.start(module, DATABASE_URL=url)
     assert await process.ended() == 2
     (line,) = process.printed
