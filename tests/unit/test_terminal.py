@@ -24,7 +24,7 @@ HOSTILE = {
     "lone surrogate": "\ud800",
     "tags": "\U000e0041",
 }
-HARMLESS = ["Olga", "Ольга Петрова", "آیدا می\u200cخواهم", "👩\u200d👧", "田中\u3000太郎", "a\u00a0b", "C:\\new"]
+HARMLESS = ["Olga", "Ольга Петрова", "می\u200cخ", "👩\u200d👧", "田中\u3000太郎", "a\u00a0b", "C:\\new"]
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
@@ -60,7 +60,7 @@ def test_json_stays_the_same_json(value: object) -> None:
     document = json.dumps(value, ensure_ascii=False, indent=1)
     shown = escaped_json(document)
     assert json.loads(shown) == value
-    assert not any(each < " " and each != "\n" or "\x7f" <= each <= "\x9f" for each in shown)
+    assert not any((each < " " and each != "\n") or "\x7f" <= each <= "\x9f" for each in shown)
 
 
 def test_what_an_encoding_lacks_is_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,5 +68,6 @@ def test_what_an_encoding_lacks_is_an_escape(monkeypatch: pytest.MonkeyPatch) ->
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     tolerate_any_encoding()
-    print("Ольга → 7", flush=True)
+    sys.stdout.write("Ольга → 7")
+    sys.stdout.flush()
     assert raw.getvalue().startswith(b"\\u041e")
