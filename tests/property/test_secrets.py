@@ -30,10 +30,11 @@ PLACE = "127.0.0.1:1"
 around = st.text("abc123@:/?#%&=+,[]' \"\\\n\u2100é", max_size=4)
 secrets_ = st.builds(lambda before, after: before + SECRET + after, around, around)
 written = secrets_ | secrets_.map(lambda secret: quote(secret, safe=""))
-parameters = st.sampled_from(
-    "password port timeout command_timeout ssl passfile prepared_statement_cache_size isolation_level cadata heartbeat"
-    " auth channel_max x".split()
+QUERY = (
+    *("password", "port", "timeout", "command_timeout", "ssl", "passfile", "prepared_statement_cache_size"),
+    *("isolation_level", "cadata", "heartbeat", "auth", "channel_max", "x"),
 )
+parameters = st.sampled_from(QUERY)
 shapes = st.sampled_from(
     [
         "{scheme}://u:{secret}@{place}/x",
