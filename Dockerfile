@@ -1,5 +1,6 @@
 # One image for the worker, the API and the migration; which one it is, the command says:
 #   python -m worker | python -m admin_api | alembic upgrade head
+# It runs as a user without rights and writes to /app/data alone (SQLite); docker-compose.yml makes the rest read-only.
 ARG PYTHON_IMAGE=python:3.13-slim
 
 FROM ${PYTHON_IMAGE} AS build
@@ -15,7 +16,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1
 RUN groupadd --gid 10001 contacts \
  && useradd --uid 10001 --gid contacts --home-dir /app --no-create-home --shell /usr/sbin/nologin contacts \
- && mkdir -p /app/data && chown contacts:contacts /app/data
+ && install --directory --owner contacts --group contacts --mode 700 /app/data \
+ && install --directory --owner contacts --group contacts /definitions
 WORKDIR /app
 COPY --from=build /opt/venv /opt/venv
 COPY alembic.ini ./
@@ -24,5 +26,6 @@ COPY distribution ./distribution
 COPY serving ./serving
 COPY worker ./worker
 COPY admin_api ./admin_api
+COPY deploy ./deploy
 USER contacts
 CMD ["python", "-m", "worker"]

@@ -8,17 +8,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 UV := $(BIN)/uv
-PACKAGES := distribution serving worker admin_api migrations examples devservices benchmarks tests
+PACKAGES := distribution serving worker admin_api migrations deploy examples devservices benchmarks tests
 CODE = $(wildcard $(PACKAGES))
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 # pip speaks only of what goes wrong; its advice about newer versions of itself is not for us.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup demo run test test-fast chaos outages bench check lint types imports format lock clean
+.PHONY: help setup demo run compose-env test test-fast chaos outages bench check lint types imports format lock clean
 
 help: ## show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with the locked dependencies and the project
 
@@ -34,6 +34,9 @@ demo: $(STAMP) ## everything up, real contacts through it, a table of what happe
 
 run: $(STAMP) ## the same services in the foreground, until Ctrl-C
 	@exec $(BIN)/python -m examples.run
+
+compose-env: ## a .env with passwords of its own for docker compose; what is set in one that is there stays
+	@$(PYTHON) -m deploy.environment
 
 test: $(STAMP) ## all tests; finds or starts a broker and a PostgreSQL by itself
 	@exec $(BIN)/python -m pytest

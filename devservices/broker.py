@@ -28,6 +28,10 @@ class Broker(Service):
         """Run rabbitmqctl on it and answer what it printed."""
         return self._own().run("rabbitmqctl", *arguments)
 
+    def import_definitions(self, definitions: str) -> None:
+        """Load users, virtual hosts and rights, as JSON, beside what is there."""
+        self.rabbitmqctl("import_definitions", self._own().put("definitions.json", definitions.encode()))
+
 
 @contextmanager
 def broker(*, control: bool = False, tls: Certificates | None = None) -> Iterator[Broker]:

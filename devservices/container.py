@@ -1,9 +1,11 @@
 """A server as a container, on a port of this machine that stays the same over its restarts."""
 
+import tarfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, cast
 
 from testcontainers.core.container import DockerContainer
@@ -18,6 +20,7 @@ from devservices.report import say
 START_SECONDS = 120.0
 _STOP_SECONDS = 60
 _PAUSE = 0.1
+_INNER_FOLDER = "/tmp"  # noqa: S108 - within the container
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,16 @@ class Container:
         if done.exit_code != 0:
             raise ToolFailedError(f"{program} {' '.join(arguments)}: {printed.strip()}")
         return printed
+
+    def put(self, name: str, content: bytes) -> str:
+        """Put a file into the container."""
+        packed = BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, BytesIO(content))
+        self._container().put_archive(_INNER_FOLDER, packed.getvalue())
+        return f"{_INNER_FOLDER}/{name}"
 
     def close(self) -> None:
         """Close the connections to the engine; removing the container is up to the guard."""

@@ -76,6 +76,12 @@ class Program:
             raise ToolFailedError(f"{program} {' '.join(arguments)}: {printed.strip()}")
         return printed
 
+    def put(self, name: str, content: bytes) -> str:
+        """Put a file into its folder."""
+        path = self.folder / name
+        path.write_bytes(content)
+        return str(path)
+
     @property
     def log(self) -> Path:
         """What the program printed."""

@@ -2,7 +2,9 @@
 
 import sys
 
+from distribution.terminal import escaped
+
 
 def say(service: str, text: str) -> None:
     """Print one line to standard error."""
-    print(f"{service}: {text}", file=sys.stderr, flush=True)
+    print(escaped(f"{service}: {text}"), file=sys.stderr, flush=True)

@@ -1,6 +1,6 @@
 """What callers get: the address of a service, and control over its server where it was started here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from devservices.errors import NotControllableError
@@ -29,12 +29,15 @@ class Server(Protocol):
     def run(self, program: str, *arguments: str) -> str:
         """Run one of its tools beside it and answer what it printed."""
 
+    def put(self, name: str, content: bytes) -> str:
+        """Put a file beside it; returns the path under which its tools can read it."""
+
 
 @dataclass
 class Service:
     """An address, how it was come by, and the server behind it."""
 
-    url: str
+    url: str = field(repr=False)  # it may hold a password, and tests show what they work with
     kind: Kind
     server: Server | None = None
 

@@ -21,8 +21,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> DevSettings:
     return DevSettings(
         amqp_url=values.get("AMQP_URL", ""),
         database_url=values.get("TEST_DATABASE_URL", ""),
-        rabbitmq_image=values.get("RABBITMQ_IMAGE") or "rabbitmq:4-management",
-        postgres_image=values.get("POSTGRES_IMAGE") or "postgres:17",
+        rabbitmq_image=values.get("RABBITMQ_IMAGE") or "rabbitmq:4.0-management",
+        postgres_image=values.get("POSTGRES_IMAGE") or "postgres:17.12",
     )
 
 

@@ -80,6 +80,12 @@ class SchemaError(DistributionError):
     code = "unknown_schema"
 
 
+class DatabaseUnusable(DistributionError):
+    """The database cannot be connected to; the message is one line without secrets."""
+
+    code = "database_unusable"
+
+
 class StalePool(DistributionError):
     """What was read before locking had changed by the time the locks were held: repeat the transaction."""
 

@@ -2,9 +2,15 @@
 
 import logging
 import sys
+from io import StringIO
+from typing import TextIO
 
 import structlog
-from structlog.typing import EventDict, Processor
+from structlog.typing import EventDict, ExcInfo, Processor
+
+from distribution.terminal import escaped
+
+TRACEBACKS = ("exception", "stack")
 
 
 def configure(as_json: bool, level: str) -> None:
@@ -18,11 +24,8 @@ def configure(as_json: bool, level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     # The renderer's own choice of traceback would print local variables, and with them tokens and addresses.
-    console = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-    )
-    renderer: Processor = structlog.processors.JSONRenderer() if as_json else console
-    trace: list[Processor] = [structlog.processors.format_exc_info] if as_json else []
+    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_write_traceback)
+    as_lines: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -33,7 +36,10 @@ def configure(as_json: bool, level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *trace, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *(as_lines if as_json else [_escape_values, console]),
+            ],
         )
     )
     root = logging.getLogger()
@@ -49,3 +55,27 @@ def _without_colour(_logger: object, _method: str, entry: EventDict) -> EventDic
     """Uvicorn gives its messages a second time, with escape codes."""
     entry.pop("color_message", None)
     return entry
+
+
+def _escape_values(_logger: object, _method: str, entry: EventDict) -> EventDict:
+    """What came from outside stands among the values; JSON escapes them by itself."""
+    return {key: _escape_value(key, value) for key, value in entry.items()}
+
+
+def _escape_value(key: str, value: object) -> object:
+    if key == "exc_info" or isinstance(value, int | float | None):
+        return value
+    if key in TRACEBACKS and isinstance(value, str):
+        return _escape_lines(value)
+    return escaped(value if isinstance(value, str) else repr(value))
+
+
+def _write_traceback(out: TextIO, error: ExcInfo) -> None:
+    written = StringIO()
+    structlog.dev.plain_traceback(written, error)
+    out.write(_escape_lines(written.getvalue()))
+
+
+def _escape_lines(text: str) -> str:
+    # Indented, since the message of an exception may hold line breaks: none of its lines may look like one of the log.
+    return "\n".join(f"  {escaped(line)}" for line in text.rstrip("\n").split("\n"))

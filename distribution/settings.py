@@ -6,12 +6,11 @@ from typing import ClassVar, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from distribution.errors import SettingsError
 from distribution.normalize import is_region
 from distribution.reply_queues import ReplyQueues
+from distribution.store import address
 
 DEFAULT_DATABASE_URL = "sqlite+aiosqlite:///./data/contacts.db"
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
@@ -61,12 +60,10 @@ class SharedSettings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _known_driver(cls, value: SecretStr) -> SecretStr:
-        try:
-            driver = make_url(value.get_secret_value()).drivername
-        except (ArgumentError, ValueError):
-            raise ValueError("is not a database address, expected driver://user:password@host/name") from None
-        if driver not in DRIVERS:
-            raise ValueError(f"has the driver {driver!r}, expected one of {', '.join(DRIVERS)}")
+        found = address.driver(value.get_secret_value())
+        if found not in DRIVERS:
+            raise ValueError(f"has the driver {found!r}, expected one of {', '.join(DRIVERS)}")
+        address.check(value.get_secret_value())
         return value
 
     @property

@@ -3,15 +3,13 @@
 import sys
 from typing import NoReturn, TypeVar
 
-from alembic.util import CommandError
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
-
 from distribution import logs
 from distribution.errors import DistributionError
 from distribution.settings import SharedSettings, load
 from distribution.store import schema
-from distribution.store.failures import in_words
+from distribution.store.address import unusable
+from distribution.store.private import warn_of_readers
+from distribution.terminal import escaped
 
 S = TypeVar("S", bound=SharedSettings)
 WRONG = 2
@@ -23,6 +21,7 @@ def start(program: str, kind: type[S]) -> S:
         settings = load(kind)
         logs.configure(settings.logs_as_json, settings.log_level)
         _prepare_schema(settings)
+        warn_of_readers(settings.database_url.get_secret_value())
     except DistributionError as wrong:
         give_up(program, str(wrong))
     return settings
@@ -30,7 +29,7 @@ def start(program: str, kind: type[S]) -> S:
 
 def give_up(program: str, why: str) -> NoReturn:
     """End the process with one line on standard error."""
-    sys.stderr.write(f"{program}: {' '.join(why.split())}\n")
+    sys.stderr.write(f"{program}: {escaped(' '.join(why.split()))}\n")
     raise SystemExit(WRONG)
 
 
@@ -38,6 +37,8 @@ def _prepare_schema(settings: SharedSettings) -> None:
     url = settings.database_url.get_secret_value()
     try:
         schema.prepare(url, owned=settings.owns_schema)
-    except (OSError, SQLAlchemyError, CommandError) as error:
-        shown = make_url(url).render_as_string(hide_password=True)
-        raise DistributionError(f"the database at {shown} (DATABASE_URL) cannot be used: {in_words(error)}") from error
+    except DistributionError:
+        raise
+    except Exception as error:
+        # Whatever it is: a driver raises what it likes about an address, and a traceback would quote it.
+        raise unusable(url, error) from None

@@ -4,8 +4,10 @@ bot.py          publishes submissions and hears their outcomes
 subscriber.py   hears the events of `assignments`
 admin.py        sets up operators, sources and weights over HTTP, and reads; admin_cli.py its commands
 shapes.py       what the HTTP API answers
+options.py      options that the bot and the subscriber share
 
-These four know the contract alone; copy them to start your own. The rest runs them:
+These know the contract alone, and borrow distribution/terminal.py to print what comes from outside; copy them to start
+your own. The rest runs them:
 
 demo.py         `make demo`: scenario.py (what is done), act.py (doing it), feed.py (events on the screen),
                 outcome.py (do the sums hold), tables.py (the table at the end)

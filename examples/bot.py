@@ -15,9 +15,14 @@ import aio_pika
 import typer
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractQueue
 
+from distribution.terminal import escaped, tolerate_any_encoding
+from examples.options import AmqpUrl, Prefix
+
 SUBMIT = "contact.submit"
 PARKED = "contact.parked"
 WINDOW = 200
+# The broker's own way to answer (direct reply-to): no queue is made, so it takes no right to make one.
+REPLY_TO = "amq.rabbitmq.reply-to"
 _CONFIRM_SECONDS = 30.0
 _OUTCOME_SECONDS = 30.0
 
@@ -75,7 +80,7 @@ class Bot:
 
     async def listen(self) -> None:
         """Begin to hear outcomes."""
-        await self._replies.consume(self._hear, no_ack=True, exclusive=True)
+        await self._replies.consume(self._hear, no_ack=True)
 
     async def _publish_one(self, submission: Submission) -> None:
         message = aio_pika.Message(
@@ -105,7 +110,7 @@ async def connect_bot(
         # Without on_return_raises a message that no queue takes is no error, and would be lost without a word.
         channel: AbstractChannel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         exchange = await channel.get_exchange(f"{prefix}contacts")
-        replies = await channel.declare_queue(exclusive=True, auto_delete=True)
+        replies = await channel.get_queue(REPLY_TO, ensure=False)
         bot = Bot(exchange, replies, on_outcome)
         await bot.listen()
         yield bot
@@ -117,7 +122,7 @@ async def publish_some(amqp_url: str, prefix: str, source: str, count: int, lead
     done = asyncio.Semaphore(0)
 
     def show(outcome: Outcome) -> None:
-        typer.echo(f"{outcome.message_id}  {describe(outcome)}")
+        typer.echo(escaped(f"{outcome.message_id}  {describe(outcome)}"))
         done.release()
 
     submissions = [
@@ -143,17 +148,18 @@ def main(
     source: Annotated[str, typer.Option(help="Code of the source; an admin has to make it first.")],
     count: Annotated[int, typer.Option(min=1, help="How many contacts.")] = 10,
     leads: Annotated[int, typer.Option(min=1, help="Of how many leads.")] = 5,
-    amqp_url: Annotated[str, typer.Option(envvar="AMQP_URL")] = "amqp://guest:guest@127.0.0.1:5672/",
-    prefix: Annotated[str, typer.Option(envvar="BROKER_PREFIX")] = "",
+    amqp_url: AmqpUrl = "amqp://guest:guest@127.0.0.1:5672/",
+    prefix: Prefix = "",
 ) -> None:
     """Publish contacts as a bot would, and print what became of each."""
+    tolerate_any_encoding()
     try:
         asyncio.run(publish_some(amqp_url, prefix, source, count, leads))
     except TimeoutError:
         typer.echo(f"no outcome within {_OUTCOME_SECONDS:.0f} s: is the worker running?", err=True)
         raise typer.Exit(1) from None
     except (aio_pika.exceptions.AMQPError, OSError) as error:
-        typer.echo(f"the broker did not take it: {error}", err=True)
+        typer.echo(escaped(f"the broker did not take it: {error}"), err=True)
         raise typer.Exit(1) from None
 
 

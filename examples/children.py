@@ -11,6 +11,7 @@ from pathlib import Path
 
 from devservices.guard import Guard
 from devservices.processes import MARK
+from distribution.terminal import escaped
 
 ROOT = Path(__file__).resolve().parent.parent
 STOP_SECONDS = 35.0  # the worker promises to be done within 30
@@ -41,7 +42,7 @@ class Child:
         if self.log is None:
             return ""
         lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
-        return "".join(f"\n  {line}" for line in lines)
+        return "".join(f"\n  {escaped(line)}" for line in lines)
 
 
 @dataclass

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import aio_pika
 
+from distribution.terminal import escaped
+
 QUEUES = ("contacts.inbound.v1", "contacts.dead", "assignments.log")
 EXCHANGES = ("contacts", "contacts.dead", "assignments")
 _SECONDS = 20.0
@@ -27,7 +29,7 @@ def _delete_or_say(amqp_url: str, prefix: str) -> None:
     try:
         asyncio.run(_delete(amqp_url, prefix))
     except (aio_pika.exceptions.AMQPError, OSError) as error:
-        print(f"the queues and exchanges {prefix}* are still on the broker: {error}", file=sys.stderr)
+        print(escaped(f"the queues and exchanges {prefix}* are still on the broker: {error}"), file=sys.stderr)
 
 
 async def _delete(amqp_url: str, prefix: str) -> None:

@@ -17,6 +17,7 @@ from devservices.broker import broker
 from devservices.errors import DevServiceError
 from devservices.folders import private_folder
 from devservices.ports import free_ports
+from distribution.terminal import escaped, tolerate_any_encoding
 from examples.act import Access, Seen, act
 from examples.admin import ApiError
 from examples.children import ChildError
@@ -34,6 +35,7 @@ _FAILURES = (
 
 def main() -> int:
     """Play the demo; answers the exit status."""
+    tolerate_any_encoding()
     console = Console(highlight=False, soft_wrap=False)
     started = time.monotonic()
     try:
@@ -43,10 +45,15 @@ def main() -> int:
         console.print("stopped")
         return 130
     except _FAILURES as error:
-        console.print(f"demo: {error}", markup=False, soft_wrap=True)
+        console.print(f"demo: {_shown(error)}", markup=False, soft_wrap=True)
         return 1
     console.print(f"{'the sums do not hold' if wrong else 'the sums hold'}, {time.monotonic() - started:.0f} s in all")
     return 1 if wrong else 0
+
+
+def _shown(error: BaseException) -> str:
+    # A child's last lines are escaped already, and stand in lines of their own.
+    return str(error) if isinstance(error, ChildError) else escaped(str(error))
 
 
 def play(console: Console) -> list[str]:
@@ -94,7 +101,7 @@ def report(console: Console, scenario: Scenario, seen: Seen, services: Stack) ->
     show(console, scenario, seen)
     wrong = differences(scenario, seen)
     for difference in wrong:
-        console.print(f"differs: {difference}", markup=False, soft_wrap=True)
+        console.print(f"differs: {escaped(difference)}", markup=False, soft_wrap=True)
     if wrong:
         for child in services.children.running:
             console.print(f"{child.name} said last:{child.tail()}", markup=False, soft_wrap=True)

@@ -9,16 +9,18 @@ from rich.console import Console
 
 from devservices.broker import Broker, broker
 from devservices.errors import DevServiceError
+from distribution.terminal import tolerate_any_encoding
 from examples.children import ChildError, Children
 from examples.interruption import interruptible
 from examples.stack import Stack, new_token, stack
-from examples.wishes import admin_token, read_environment, without_password
+from examples.wishes import admin_token, place, read_environment
 
 _PAUSE = 0.2
 
 
 def main() -> int:
     """Run the services; answers the exit status."""
+    tolerate_any_encoding()
     console = Console(highlight=False, stderr=True)
     try:
         with interruptible():
@@ -48,11 +50,12 @@ def _broker(amqp_url: str) -> AbstractContextManager[Broker]:
 
 
 def _show(console: Console, services: Stack, found: Broker, token: str | None) -> None:
-    ends = "" if found.kind == "url" else "   (private: its queues end with it)"
+    # The address of a private one is needed to reach it, and its password is RabbitMQ's own default.
+    broker_shown = place(found.url) if found.kind == "url" else f"{found.url}   (private: its queues end with it)"
     for line in (
         f"admin API       {services.api_url}   (to try it: {services.api_url}/docs)",
         f"admin token     {token or 'none of ADMIN_API_TOKENS has the role admin'}",
-        f"broker          {without_password(found.url)}{ends}",
+        f"broker          {broker_shown}",
         f"worker health   {services.worker_url}/readyz",
         "Ctrl-C stops all of it",
     ):

@@ -18,6 +18,9 @@ from aio_pika.abc import AbstractIncomingMessage
 from rich.console import Console
 from rich.markup import escape
 
+from distribution.terminal import escaped, tolerate_any_encoding
+from examples.options import AmqpUrl, Prefix
+
 _PREFETCH = 200
 _COLOURS = {"contact.assigned": "green", "contact.waiting": "yellow", "contact.closed": "dim"}
 
@@ -62,7 +65,7 @@ def describe(event: Event) -> str:
     colour = _COLOURS.get(event.type, "cyan")
     who = event.operator_name or "nobody yet"
     line = f"{event.external_id} via {event.source} → {who}"
-    return f"[{colour}]{event.type:<18}[/] {escape(line)}"
+    return f"[{colour}]{escape(escaped(f'{event.type:<18}'))}[/] {escape(escaped(line))}"
 
 
 class Subscriber:
@@ -84,8 +87,13 @@ class Subscriber:
 
 
 @asynccontextmanager
-async def subscribe(amqp_url: str, on_event: Callable[[Event], None], prefix: str = "") -> AsyncIterator[Subscriber]:
-    """A subscriber with a connection and a queue of its own; the queue ends with it."""
+async def subscribe(
+    amqp_url: str, on_event: Callable[[Event], None], prefix: str = "", queue_name: str = ""
+) -> AsyncIterator[Subscriber]:
+    """A subscriber with a connection and a queue of its own; the queue ends with it.
+
+    A broker user with few rights may only make queues whose names begin as the broker's admin allowed.
+    """
     subscriber = Subscriber(on_event)
 
     async def deliver(message: AbstractIncomingMessage) -> None:
@@ -97,13 +105,13 @@ async def subscribe(amqp_url: str, on_event: Callable[[Event], None], prefix: st
         channel = await connection.channel()
         await channel.set_qos(_PREFETCH)
         exchange = await channel.get_exchange(f"{prefix}assignments")
-        queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+        queue = await channel.declare_queue(queue_name or None, exclusive=True, auto_delete=True)
         await queue.bind(exchange, "#")
         await queue.consume(deliver)
         yield subscriber
 
 
-async def print_events(amqp_url: str, prefix: str, count: int) -> None:
+async def print_events(amqp_url: str, prefix: str, queue_name: str, count: int) -> None:
     """Print events until `count` are seen (0: no end), or a signal comes."""
     console, seen, done = Console(highlight=False), 0, asyncio.Event()
 
@@ -116,21 +124,23 @@ async def print_events(amqp_url: str, prefix: str, count: int) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, done.set)
-    async with subscribe(amqp_url, show, prefix):
+    async with subscribe(amqp_url, show, prefix, queue_name):
         console.print("listening, Ctrl-C ends it")
         await done.wait()
 
 
 def main(
     count: Annotated[int, typer.Option(min=0, help="Stop after so many events; 0: never.")] = 0,
-    amqp_url: Annotated[str, typer.Option(envvar="AMQP_URL")] = "amqp://guest:guest@127.0.0.1:5672/",
-    prefix: Annotated[str, typer.Option(envvar="BROKER_PREFIX")] = "",
+    queue: Annotated[str, typer.Option(help="Name of its queue; else the broker makes one up.")] = "",
+    amqp_url: AmqpUrl = "amqp://guest:guest@127.0.0.1:5672/",
+    prefix: Prefix = "",
 ) -> None:
     """Print each event as it arrives."""
+    tolerate_any_encoding()
     try:
-        asyncio.run(print_events(amqp_url, prefix, count))
+        asyncio.run(print_events(amqp_url, prefix, queue, count))
     except (aio_pika.exceptions.AMQPError, OSError) as error:
-        typer.echo(f"cannot listen (has the worker been started?): {error}", err=True)
+        typer.echo(escaped(f"cannot listen (has the worker been started?): {error}"), err=True)
         raise typer.Exit(1) from None
 
 

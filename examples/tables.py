@@ -3,8 +3,10 @@
 from collections import Counter, defaultdict
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from distribution.terminal import escaped
 from examples.act import Seen
 from examples.outcome import loads_by_events, waiting_by_events
 from examples.scenario import Scenario
@@ -37,7 +39,8 @@ def _operators(scenario: Scenario, seen: Seen) -> Table:
         key, load, limit = operator["id"], operator["load"], operator["max_active_contacts"]
         part = got[key] / len(scenario.contacts)
         full = "full" if load >= limit else ""
-        table.add_row(operator["name"], f"{shares[key]:.1%}", str(got[key]), f"{part:.1%}", str(load), str(limit), full)
+        name = escape(escaped(operator["name"]))
+        table.add_row(name, f"{shares[key]:.1%}", str(got[key]), f"{part:.1%}", str(load), str(limit), full)
     return table
 
 
@@ -52,7 +55,7 @@ def _totals(seen: Seen) -> Table:
     table.add_row("duplicates recognised", str(seen.recognised), "answered with the first event again")
     table.add_row("waiting", str(waiting_by_events(seen)), "every operator of their source is full")
     for parked in seen.read.parked:
-        table.add_row("parked", "1", f"{parked['code']}: {parked['detail']}")
+        table.add_row("parked", "1", escape(escaped(f"{parked['code']}: {parked['detail']}")))
     rate = len(seen.events) / seen.seconds if seen.seconds > 0 else 0.0
     table.add_row("contacts per second", f"{rate:.0f}", f"{seen.seconds:.2f} s from first message to last event")
     return table

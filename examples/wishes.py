@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from urllib.parse import urlsplit, urlunsplit
 
 from dotenv import dotenv_values
+from yarl import URL
 
 from examples.children import ROOT
 
@@ -24,10 +24,10 @@ def admin_token(environment: Mapping[str, str]) -> str | None:
     return None
 
 
-def without_password(url: str) -> str:
-    """An address that may be shown; only RabbitMQ's own default password is no secret."""
-    parts = urlsplit(url)
-    if not parts.password or parts.password == "guest":  # noqa: S105 - everybody knows it
-        return url
-    place = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{place}"))
+def place(amqp_url: str) -> str:
+    """Where a broker is, as far as it may be shown: scheme, host and port."""
+    try:
+        url = URL(amqp_url)
+        return f"{url.scheme}://{url.host_port_subcomponent}"
+    except ValueError:
+        return "the one of AMQP_URL"

@@ -39,6 +39,11 @@ def _per_host(whole: str) -> list[str]:
     if found is None:
         raise ValueError(f"is not an AMQP address, {EXPECTED}")
     user, hosts, rest = found["user"], found["hosts"].split(","), found["rest"] or ""
+    if "@" in (rest if user is None else rest.partition("?")[0]):
+        # Part of a user or a password would be taken for a host, and shown as such.
+        raise ValueError(
+            "has an @ behind a host: write it %40, and in a user or a password / as %2F, ? as %3F, # as %23"
+        )
     if "," in rest:
         raise ValueError("has a comma behind a host: write it %2C; before another whole address amqp:// must follow it")
     if user is not None and "@" in user and "," in user:

@@ -2,6 +2,8 @@
 
 tables    every table, as the newest revision has it
 engine    how to connect, and the only place that commits or rolls back
+address   what may be shown of DATABASE_URL
+private   SQLite's files belong to their owner alone
 onetrip   SQLite's driver with fewer changes of thread
 commit    work in one transaction, repeated where it lost a race
 schema    whether the database has the revision this code knows

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from distribution.store import onetrip
+from distribution.store.private import make_private
 
 BUSY_TIMEOUT_SECONDS = 10
 STATEMENT_SECONDS = 10
@@ -131,7 +132,7 @@ def _hung_is_lost(context: ExceptionContext) -> None:
 
 def _sqlite(url: sa.URL) -> AsyncEngine:
     if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        make_private(Path(url.database))
     busy = {"timeout": _seconds(url, "timeout", BUSY_TIMEOUT_SECONDS)}
     engine = create_async_engine(
         url.difference_update_query(busy),

@@ -1,9 +1,8 @@
 """The commands of `contacts-worker`."""
 
-import sys
-
 import typer
 
+from distribution.terminal import tolerate_any_encoding
 from worker import __main__ as worker
 from worker.cli import parked
 from worker.cli.check import check
@@ -30,8 +29,9 @@ def run() -> None:
 
 def main() -> None:
     """The entry point."""
+    tolerate_any_encoding()
     app()
 
 
 if __name__ == "__main__":
-    sys.exit(app())
+    main()

@@ -14,6 +14,7 @@ from distribution.services.parked import Wanted
 from distribution.services.replay import Replayed
 from distribution.store.engine import reading
 from distribution.store.parked import Parked
+from distribution.terminal import escaped, escaped_json
 from worker.batches import Batches
 from worker.cli.tools import Tools, with_database
 from worker.dead import DeadChannel, given_up
@@ -49,7 +50,7 @@ def show_list(
         return lines
 
     for line in with_database(read):
-        typer.echo(line)
+        typer.echo(escaped(line))
 
 
 def _line(row: Parked) -> str:
@@ -79,7 +80,7 @@ def show(parked_id: UUID) -> None:
         "attempts": row.attempts,
         "created_at": isoformat(row.created_at),
     }
-    typer.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2))
+    typer.echo(escaped_json(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()))
 
 
 @app.command()

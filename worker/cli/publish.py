@@ -16,6 +16,7 @@ from pamqp.commands import Basic
 
 from distribution.errors import DistributionError
 from distribution.ids import new_id
+from distribution.terminal import escaped
 from worker.cli.tools import broker_settings, channel, run
 from worker.settings import WorkerSettings
 from worker.topology import Topology
@@ -145,10 +146,10 @@ async def _publish_all(settings: WorkerSettings, text: str) -> int:
 
             await asyncio.gather(*[one(each) for each in lines if isinstance(each, Message)])
     for failure in failures:
-        typer.echo(str(failure), err=True)
+        typer.echo(escaped(str(failure)), err=True)
     published = [each for each in lines if isinstance(each, Message)]
     last = f", the key is {published[0].message_id}" if len(lines) == len(published) == 1 else ""
-    typer.echo(f"{len(lines) - len(failures)} of {len(lines)} messages published and confirmed{last}")
+    typer.echo(escaped(f"{len(lines) - len(failures)} of {len(lines)} messages published and confirmed{last}"))
     return len(failures)
 
 

@@ -16,6 +16,7 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from distribution.errors import DistributionError
+from distribution.terminal import escaped, escaped_json
 from worker.cli.tools import broker_settings, channel, run
 from worker.settings import WorkerSettings
 from worker.topology import Topology
@@ -23,6 +24,7 @@ from worker.topology import Topology
 AGO = re.compile(r"([1-9][0-9]*)([smhd])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 PREFETCH = 200
+SHOWN_BYTES = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,11 @@ def line(event: Mapping[str, Any]) -> str:
     return f"{event['time']} {event['type']:18} {about}{operator}{reason} {event['subject']} #{data['sequence']}"
 
 
+def json_line(body: bytes) -> str:
+    """An event as it is, numbers digit by digit, in one line."""
+    return escaped_json(body.decode()).replace("\n", " ")
+
+
 async def _watch(settings: WorkerSettings, wanted: Wanted, count: int | None, as_json: bool) -> None:
     topology = Topology(settings.broker_prefix, settings.event_log_max_age)
     async with channel(settings, "watch") as broker:
@@ -90,10 +97,21 @@ async def _watch(settings: WorkerSettings, wanted: Wanted, count: int | None, as
             delivery = await _next(broker, events)
             if delivery.delivery_tag is not None:
                 await broker.basic_ack(delivery.delivery_tag, wait=False)
-            event = orjson.loads(delivery.body)
-            if wanted.has(event):
-                typer.echo(delivery.body if as_json else line(event))
+            if (text := _shown(delivery.body, wanted, as_json)) is not None:
+                typer.echo(text)
                 shown += 1
+
+
+def _shown(body: bytes, wanted: Wanted, as_json: bool) -> str | None:
+    """What to print of an event; None where it is not wanted, or no event at all."""
+    try:
+        event = orjson.loads(body)
+        if not wanted.has(event):
+            return None
+        return json_line(body) if as_json else escaped(line(event))
+    except (ValueError, LookupError, TypeError):
+        typer.echo(f"not an event: {body[:SHOWN_BYTES]!r}", err=True)
+        return None
 
 
 async def _consume(

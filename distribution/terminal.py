@@ -1,0 +1,41 @@
+"""Text from outside, made harmless for a terminal: it cannot steer the terminal, reorder or forge a line."""
+
+import sys
+from io import TextIOWrapper
+from unicodedata import category
+
+# Control characters, invisible formatting (bidirectional overrides among it), lone surrogates, line and paragraph ends.
+UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+JOINERS = "\u200c\u200d"
+"""Invisible and harmless: Persian words and emoji are written with them."""
+
+
+def escaped(text: str) -> str:
+    r"""The text in one line, with every unsafe character as a visible escape such as `\x1b` or `\n`."""
+    if text.isprintable():
+        return text
+    return "".join(each.encode("unicode_escape").decode() if _is_unsafe(each) else each for each in text)
+
+
+def escaped_json(document: str) -> str:
+    r"""The same JSON document with unsafe characters as `\u` escapes; line breaks between its tokens stay."""
+    return "".join(_json_escape(each) if _is_unsafe(each) else each for each in document)
+
+
+def tolerate_any_encoding() -> None:
+    """Let standard output and error escape what their encoding lacks, instead of raising UnicodeEncodeError."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _is_unsafe(character: str) -> bool:
+    return category(character) in UNSAFE and character not in JOINERS
+
+
+def _json_escape(character: str) -> str:
+    # A raw control character below a space stands between tokens, where it is white space, never within a string.
+    if character < " ":
+        return character if character == "\n" else " "
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
