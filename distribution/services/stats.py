@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.ids import time_of
+from distribution.store.operators import EXISTING, OperatorRow
 from distribution.store.operators import FIELDS as OPERATOR_FIELDS
-from distribution.store.operators import OperatorRow
 from distribution.store.tables import contacts, operators, sources
 
 
@@ -43,7 +43,7 @@ class Stats:
 
 async def stats(conn: AsyncConnection) -> Stats:
     """Loads as the operators' rows hold them, and waiting contacts counted in the index that holds nothing else."""
-    everybody = await conn.execute(sa.select(*OPERATOR_FIELDS).order_by(operators.c.id))
+    everybody = await conn.execute(sa.select(*OPERATOR_FIELDS).where(EXISTING).order_by(operators.c.id))
     of_source = sa.and_(contacts.c.source_id == sources.c.id, contacts.c.status == sa.literal_column("'waiting'"))
     count = sa.select(sa.func.count()).select_from(contacts).where(of_source).scalar_subquery()
     oldest = sa.select(contacts.c.id).where(of_source).order_by(contacts.c.id).limit(1).scalar_subquery()
