@@ -98,9 +98,11 @@ def take_turn(pool: Pool, source_id: int, operator_id: int) -> None:
     """
     if pool.sources[source_id].strategy != SMOOTH_WEIGHTED:
         return
-    eligible = pool.eligible(source_id)
-    if all(operator.id != operator_id for operator, _ in eligible):
+    chosen = source_id, operator_id
+    if not pool.eligible(source_id) or chosen not in (shares := pool.shares(source_id)):
         return
-    total = sum(weight for _, weight in eligible)
-    for operator, weight in eligible:
-        pool.change_deficit(source_id, operator.id, weight / total - (operator.id == operator_id))
+    deficits = pool.deficits
+    owed = deficits.get(chosen, 0.0)
+    for key, share in shares.items():
+        deficits[key] = deficits.get(key, 0.0) + share
+    deficits[chosen] = owed + (shares[chosen] - 1)

@@ -1,6 +1,7 @@
 """What happened to a contact and why, from the kept decisions."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -11,18 +12,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution import events
 from distribution.ids import time_of
 from distribution.selection import explain
-from distribution.selection.record import PickStep, Record, pool_before
+from distribution.selection.pool import Pool
+from distribution.selection.record import PickStep, Record, apply, pool_at_start
 from distribution.services.ledger import BY_HAND, FORCED
 from distribution.store import decisions as decision_rows
 from distribution.store import operators as operator_rows
 from distribution.store.contacts import ACTIVE, CLOSED, WAITING
-from distribution.store.decisions import Decision
+from distribution.store.decisions import Decision, Place
 from distribution.store.leads import Lead
 from distribution.store.outbox import Publication, publication_of
 from distribution.store.rows import UUIDS
 from distribution.store.tables import contacts, decisions, leads, operators, sources
 
 SENTENCES = {BY_HAND: "Given by hand.", FORCED: "Given by hand, over the limit."}
+EXPLAINED_AT_ONCE = 10
+LOOKED_AT_ONCE = 50_000
+"""Operators looked at between two turns of other tasks: some 5 ms."""
 STATUS_AFTER = {events.ASSIGNED: ACTIVE, events.REASSIGNED: ACTIVE, events.WAITING: WAITING, events.CLOSED: CLOSED}
 
 
@@ -79,16 +84,29 @@ def _event_again(row: Any) -> Publication:
 
 
 async def history(conn: AsyncConnection, contact_id: UUID) -> list[dict[str, Any]]:
-    """Every change of a contact, in the order of their sequence: the fields of `_entry`."""
+    """Every change of a contact, in the order of their sequence: the fields of `_entry`.
+
+    Other tasks of the process have their turn meanwhile, however many operators the source has.
+    """
     made = await decision_rows.of_contact(conn, contact_id)
-    records = await decision_rows.records(conn, [d.batch_id for d in made if d.batch_id is not None])
     before = {d.previous_operator_id for d in made if d.previous_operator_id is not None}
     names = await operator_rows.names(conn, before) if before else {}
-    return [_entry(decision, records, names) for decision in made]
+    entries = []
+    for start in range(0, len(made), EXPLAINED_AT_ONCE):
+        some = made[start : start + EXPLAINED_AT_ONCE]
+        records = await decision_rows.records(conn, [place for d in some if (place := _place(d)) is not None])
+        entries += [await _entry(decision, records, names) for decision in some]
+    return entries
 
 
-def _entry(decision: Decision, records: dict[UUID, Record], names: dict[int, str]) -> dict[str, Any]:
-    data, sentence = _explained(decision, records)
+def _place(decision: Decision) -> Place | None:
+    if decision.batch_id is None or decision.position is None:
+        return None
+    return decision.batch_id, decision.position
+
+
+async def _entry(decision: Decision, records: Mapping[Place, Record], names: Mapping[int, str]) -> dict[str, Any]:
+    data, sentence = await _explained(decision, records)
     kept = asdict(decision)
     previous = decision.previous_operator_id
     return {name: kept[name] for name in ("sequence", "type", "operator_id", "reason")} | {
@@ -99,13 +117,23 @@ def _entry(decision: Decision, records: dict[UUID, Record], names: dict[int, str
     }
 
 
-def _explained(decision: Decision, records: dict[UUID, Record]) -> tuple[dict[str, Any] | None, str]:
-    if decision.batch_id is not None and decision.position is not None:
-        record = records[decision.batch_id]
-        step = record.steps[decision.position]
+async def _explained(decision: Decision, records: Mapping[Place, Record]) -> tuple[dict[str, Any] | None, str]:
+    place = _place(decision)
+    if place is not None and place in records:
+        pool, step = await _pool_before(records[place], place[1]), records[place].steps[place[1]]
         if isinstance(step, PickStep):
-            pool = pool_before(record, decision.position)
             return explain.decision_data(pool, step), explain.sentence(pool, step)
     if decision.type == events.CLOSED:
         return None, f"Closed: {decision.reason.rstrip('.')}." if decision.reason else "Closed."
     return None, SENTENCES[decision.reason or ""]
+
+
+async def _pool_before(record: Record, position: int) -> Pool:
+    """`record.pool_before`, with pauses: a step may look at every operator of the source."""
+    pool = pool_at_start(record)
+    at_once = max(1, LOOKED_AT_ONCE // (len(pool.operators) + 1))
+    for number, step in enumerate(record.steps[:position]):
+        if number % at_once == 0:
+            await asyncio.sleep(0)
+        apply(pool, step)
+    return pool

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import NamedFromClause
@@ -66,8 +66,8 @@ Columns = Mapping[str, Sequence[Any]]
 Processors = tuple[Callable[[Any], Any] | None, ...]
 
 
-async def insert_columns(conn: AsyncConnection, table: sa.Table, columns: Columns) -> None:
-    """Insert rows, given by column.
+async def insert_columns(conn: AsyncConnection, table: sa.Table, columns: Columns, *, skip_known: bool = False) -> None:
+    """Insert rows, given by column; with `skip_known` those whose key is there already are left as they are.
 
     In one statement with arrays on PostgreSQL, where each row of an `executemany` is a message of its own. By the
     driver's own `executemany` on SQLite, since SQLAlchemy prepares each row's parameters anew.
@@ -76,17 +76,18 @@ async def insert_columns(conn: AsyncConnection, table: sa.Table, columns: Column
         return
     names, values = tuple(columns), columns.values()
     if conn.dialect.name == POSTGRESQL:
-        await conn.execute(_insert_arrays(table, names), _new(table, names).bound(POSTGRESQL, *values))
+        await conn.execute(_insert_arrays(table, names, skip_known), _new(table, names).bound(POSTGRESQL, *values))
         return
-    statement, processors = _insert_by_driver(table, names)
+    statement, processors = _insert_by_driver(table, names, skip_known)
     stored = [[*map(store, column)] if store else column for store, column in zip(processors, values, strict=True)]
     await conn.exec_driver_sql(statement, [*zip(*stored, strict=True)])
 
 
 @cache
-def _insert_arrays(table: sa.Table, names: tuple[str, ...]) -> sa.Insert:
+def _insert_arrays(table: sa.Table, names: tuple[str, ...], skip_known: bool) -> sa.Insert:
     new = _new(table, names).table(POSTGRESQL)
-    return sa.insert(table).from_select(names, sa.select(*[new.c[name] for name in names]))
+    statement = postgresql.insert(table).from_select(names, sa.select(*[new.c[name] for name in names]))
+    return statement.on_conflict_do_nothing() if skip_known else statement
 
 
 def _new(table: sa.Table, names: tuple[str, ...]) -> Values:
@@ -94,10 +95,11 @@ def _new(table: sa.Table, names: tuple[str, ...]) -> Values:
 
 
 @cache
-def _insert_by_driver(table: sa.Table, names: tuple[str, ...]) -> tuple[str, Processors]:
+def _insert_by_driver(table: sa.Table, names: tuple[str, ...], skip_known: bool) -> tuple[str, Processors]:
     """The statement, and what makes each column's values into SQLite's."""
     dialect = sqlite.dialect()
-    statement = sa.insert(table).compile(dialect=dialect, column_keys=names)
+    insert = sqlite.insert(table).on_conflict_do_nothing() if skip_known else sqlite.insert(table)
+    statement = insert.compile(dialect=dialect, column_keys=names)
     return str(statement), tuple(table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
 
 
