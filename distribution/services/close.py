@@ -10,6 +10,7 @@ from distribution.errors import MessageRejected, ParkedCode, StalePool
 from distribution.messages import Closing
 from distribution.selection.pool import Pool
 from distribution.services.ledger import Ledger
+from distribution.services.loads import correct_before_freeing
 from distribution.services.serve import SERVE_LIMIT
 from distribution.store import contacts as contact_rows
 from distribution.store import sources as source_rows
@@ -58,6 +59,7 @@ async def close(conn: AsyncConnection, pool: Pool, closings: Sequence[Closing], 
         return Closings([], [], more=False)
     found = await find(conn, closings)
     full = await contact_rows.with_leads(conn, {contact.id for contact in found if contact is not None})
+    await correct_before_freeing(conn, pool, (contact for contact, _, _ in full.values()))
     ledger = Ledger(conn, pool, random)
     outcomes: list[Closed | MessageRejected] = []
     for closing, named in zip(closings, found, strict=True):
@@ -70,8 +72,8 @@ async def close(conn: AsyncConnection, pool: Pool, closings: Sequence[Closing], 
             _check_locked(pool, contact)
             ledger.close(contact, lead, closing.reason)
         outcomes.append(Closed(contact, is_new))
-    served = await ledger.serve_waiting(SERVE_LIMIT)
-    return Closings(outcomes, await ledger.flush(), more=served == SERVE_LIMIT)
+    more = await ledger.serve_waiting(SERVE_LIMIT)
+    return Closings(outcomes, await ledger.flush(), more)
 
 
 def _check_locked(pool: Pool, contact: Contact) -> None:

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.ids import new_id
 from distribution.services.check import Kind, Report, check, repair
 from distribution.services.edits import Who
-from distribution.store.commit import commit
 from distribution.store.engine import reading, snapshot, transaction
 from distribution.store.outbox import Publication, insert
 from distribution.store.tables import audit_log, contacts, decisions, operators, outbox
@@ -57,7 +56,7 @@ async def test_a_wrong_load_is_found_and_mended(desk: AsyncEngine, random: Rando
     await change(desk, sa.update(operators).values(load=operators.c.load + 3))
     report = await checked(desk)
     assert ([finding.kind for finding in report.findings], report.total) == ([Kind.LOAD, Kind.LOAD], 2)
-    assert await commit(desk, random, lambda conn: repair(conn, WHO)) == 2
+    assert await repair(desk, random, WHO) == 2
     assert await checked(desk) == Report([], 0)
     async with reading(desk) as conn:
         rows = (await conn.execute(sa.select(audit_log.c.action, audit_log.c.role, audit_log.c.name))).all()
@@ -67,7 +66,7 @@ async def test_a_wrong_load_is_found_and_mended(desk: AsyncEngine, random: Rando
 async def test_a_load_over_the_limit_is_the_truth_where_it_was_counted(desk: AsyncEngine, random: Random) -> None:
     """What is active stays active: the repair tells the truth even where it exceeds a limit."""
     await change(desk, sa.update(operators).values(max_active_contacts=1, load=0))
-    await commit(desk, random, lambda conn: repair(conn, WHO))
+    await repair(desk, random, WHO)
     async with reading(desk) as conn:
         assert await conn.scalar(sa.select(sa.func.sum(operators.c.load))) == 30
 
@@ -83,7 +82,7 @@ async def test_a_wrong_sequence_is_mended_and_a_lost_history_is_told(desk: Async
         sa.delete(decisions).where(decisions.c.contact_id == other),
     )
     assert sorted(await kinds(desk)) == [(Kind.HISTORY, False), (Kind.SEQUENCE, True)]
-    assert await commit(desk, random, lambda conn: repair(conn, WHO)) == 1
+    assert await repair(desk, random, WHO) == 1
     assert await kinds(desk) == [(Kind.HISTORY, False)]
 
 
