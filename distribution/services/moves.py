@@ -7,11 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import Conflict, InvalidField, NotFound, StalePool
 from distribution.selection.pool import Pool
-from distribution.services.ledger import Ledger
+from distribution.services.ledger import SERVE_BYTES, Ledger
+from distribution.services.loads import correct_before_freeing
 from distribution.services.serve import SERVE_LIMIT
 from distribution.store import contacts as contact_rows
 from distribution.store.contacts import ACTIVE, CLOSED, Contact
 from distribution.store.pools import lock_pool
+from distribution.store.waiting import within
 
 MOVE_LIMIT = 200
 
@@ -33,28 +35,29 @@ async def assign(
         raise StalePool("the contact moved meanwhile")
     if contact.status == ACTIVE and contact.operator_id == operator_id:
         return frozenset()
+    await correct_before_freeing(conn, pool, [contact])
     over = _check(pool, contact, operator_id, force=force)
     ledger = Ledger(conn, pool, random)
     ledger.give(contact, lead, operator_id, previous, forced=over)
-    served = await ledger.serve_waiting(SERVE_LIMIT)
+    more = await ledger.serve_waiting(SERVE_LIMIT)
     await ledger.flush()
-    return frozenset(pool.sources) if served == SERVE_LIMIT else frozenset()
+    return frozenset(pool.sources) if more else frozenset()
 
 
 async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> int:
     """Move up to MOVE_LIMIT active contacts, the oldest first, from an inactive operator to others or to waiting.
 
-    Answers how many: call again in a new transaction until that is 0.
+    Fewer where they are large. Answers how many: call again in a new transaction until that is 0.
     """
     seen = await contact_rows.oldest_active(conn, operator_id, MOVE_LIMIT)
-    sources = {contact.source_id for contact, _, _ in seen}
-    pool = await lock_pool(conn, ids=sources, operator_ids=[operator_id])
-    full = await contact_rows.with_leads(conn, [contact.id for contact, _, _ in seen])
-    ledger = Ledger(conn, pool, random)
-    await ledger.serve_waiting(SERVE_LIMIT)
+    pool = await lock_pool(conn, ids=set(seen.values()), operator_ids=[operator_id])
+    full = await contact_rows.with_leads(conn, await within(conn, seen, SERVE_BYTES))
     held = [each for each in full.values() if each.contact.status == ACTIVE and each.contact.operator_id == operator_id]
     if seen and not held:
         raise StalePool("every contact that was to be moved has gone meanwhile")
+    await correct_before_freeing(conn, pool, (contact for contact, _, _ in held))
+    ledger = Ledger(conn, pool, random)
+    await ledger.serve_waiting(SERVE_LIMIT)
     for contact, lead, _ in held:
         ledger.move_away(contact, lead, last_operator_id=None)
     await ledger.flush()

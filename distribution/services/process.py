@@ -67,7 +67,7 @@ async def process(
     return Processed(
         list(_settled(arrivals, submitted.outcomes, closed.outcomes)),
         [*submitted.publications, *closed.publications],
-        frozenset(pool.sources) if closed.more else frozenset(),
+        frozenset(pool.sources) if closed.more else submitted.unserved,
     )
 
 

@@ -32,10 +32,14 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Submissions:
-    """An outcome per submission, in order, and what to publish once the transaction is committed."""
+    """An outcome per submission, in order, and what to publish once the transaction is committed.
+
+    `unserved`: sources with older contacts to serve in further transactions.
+    """
 
     outcomes: list[Submitted | MessageRejected]
     publications: list[Publication]
+    unserved: frozenset[int] = frozenset()
 
 
 async def submit(
@@ -64,6 +68,7 @@ async def submit_to(
         if submission.source in sources and _key(submission) not in known:
             first.setdefault(_key(submission), submission)
     ledger = Ledger(conn, pool, random, claim)
+    more = await ledger.serve_waiting(SERVE_LIMIT) if first else False
     made = await _make(ledger, first, sources)
     publications = await ledger.flush()
 
@@ -75,7 +80,8 @@ async def submit_to(
             return Submitted(made[key], is_new=True)
         return _repeated(submission, known.get(key) or made[key])
 
-    return Submissions([outcome(submission) for submission in submissions], publications)
+    unserved = frozenset(pool.sources) if more else frozenset[int]()
+    return Submissions([outcome(submission) for submission in submissions], publications, unserved)
 
 
 def _key(submission: Submission) -> Key:
@@ -98,7 +104,6 @@ async def _make(ledger: Ledger, first: dict[Key, Submission], sources: dict[str,
     for submission in first.values():
         details.setdefault(submission.external_id, Details()).add(_details(submission))
     leads = await lead_rows.find_or_make(ledger.conn, details, datetime.now(UTC))
-    await ledger.serve_waiting(SERVE_LIMIT)
     last = await _last_operators(ledger.conn, first.values(), leads, sources)
     made = {}
     for key, submission in first.items():
