@@ -86,12 +86,17 @@ class Pool:
         return found
 
     def shares(self, source_id: int) -> dict[tuple[int, int], float]:
-        """By (source id, operator id), the part of the weights that each of those eligible has, in id order."""
+        """By (source id, operator id), the part of the weights that each of those eligible has, in id order.
+
+        Each of them has a deficit from here on.
+        """
         found = self._shares.get(source_id)
         if found is None:
             total = self.cumulative(source_id)[-1]
             found = {(source_id, o.id): weight / total for o, weight in self.eligible(source_id)}
             self._shares[source_id] = found
+            for key in found:
+                self.deficits.setdefault(key, 0.0)
         return found
 
     def left_out(self, operator_id: int, weight: int) -> LeftOut | None:

@@ -12,6 +12,7 @@ NOBODY = "nobody_eligible"
 OLDER_FIRST = "older_contacts_first"
 DRAW_DIGITS = 9
 SCALE: int = 10**DRAW_DIGITS
+NEVER = float("inf")
 SAME = 1e-9
 """Two deadlines this near are a tie: they differ by rounding alone."""
 
@@ -75,11 +76,11 @@ def earliest_deadline(pool: Pool, source_id: int, eligible: Eligible) -> Eligibl
     Each one's deficit has grown by its share; of those above zero the one goes first whose deficit would reach 1
     first (earliest deadline first: Tijdeman, The chairman assignment problem, 1980).
     """
-    total = sum(weight for _, weight in eligible)
+    total, deficits = pool.cumulative(source_id)[-1], pool.deficits
     deadlines = []
-    for operator, weight in eligible:
-        grown = pool.deficit(source_id, operator.id) + weight / total
-        deadlines.append((1 - grown) * total / weight if grown > SAME else float("inf"))
+    for (_, weight), (key, share) in zip(eligible, pool.shares(source_id).items(), strict=True):
+        grown = deficits[key] + share
+        deadlines.append((1 - grown) * total / weight if grown > SAME else NEVER)
     first = min(deadlines)
     return [each for each, deadline in zip(eligible, deadlines, strict=True) if deadline <= first + SAME]
 
@@ -102,7 +103,7 @@ def take_turn(pool: Pool, source_id: int, operator_id: int) -> None:
     if not pool.eligible(source_id) or chosen not in (shares := pool.shares(source_id)):
         return
     deficits = pool.deficits
-    owed = deficits.get(chosen, 0.0)
+    owed = deficits[chosen]
     for key, share in shares.items():
-        deficits[key] = deficits.get(key, 0.0) + share
+        deficits[key] += share
     deficits[chosen] = owed + (shares[chosen] - 1)

@@ -1,6 +1,5 @@
 """What happened to a contact and why, from the kept decisions."""
 
-import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -15,6 +14,7 @@ from distribution.selection import explain
 from distribution.selection.pool import Pool
 from distribution.selection.record import PickStep, Record, apply, pool_at_start
 from distribution.services.ledger import BY_HAND, FORCED
+from distribution.services.turns import Turns
 from distribution.store import decisions as decision_rows
 from distribution.store import operators as operator_rows
 from distribution.store.contacts import ACTIVE, CLOSED, WAITING
@@ -26,8 +26,6 @@ from distribution.store.tables import contacts, decisions, leads, operators, sou
 
 SENTENCES = {BY_HAND: "Given by hand.", FORCED: "Given by hand, over the limit."}
 EXPLAINED_AT_ONCE = 10
-LOOKED_AT_ONCE = 50_000
-"""Operators looked at between two turns of other tasks: some 5 ms."""
 STATUS_AFTER = {events.ASSIGNED: ACTIVE, events.REASSIGNED: ACTIVE, events.WAITING: WAITING, events.CLOSED: CLOSED}
 
 
@@ -130,10 +128,8 @@ async def _explained(decision: Decision, records: Mapping[Place, Record]) -> tup
 
 async def _pool_before(record: Record, position: int) -> Pool:
     """`record.pool_before`, with pauses: a step may look at every operator of the source."""
-    pool = pool_at_start(record)
-    at_once = max(1, LOOKED_AT_ONCE // (len(pool.operators) + 1))
-    for number, step in enumerate(record.steps[:position]):
-        if number % at_once == 0:
-            await asyncio.sleep(0)
+    pool, turns = pool_at_start(record), Turns()
+    for step in record.steps[:position]:
         apply(pool, step)
+        await turns.after(len(pool.operators))
     return pool
