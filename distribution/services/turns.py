@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 
-LOOKED_AT_ONCE = 50_000
-"""Operators looked at between two turns of other tasks: some 10 ms."""
+LOOKED_AT_ONCE = 20_000
+"""Operators looked at between two turns of other tasks: some 5 ms."""
 
 
 @dataclass(slots=True)
