@@ -89,6 +89,8 @@ async def records(conn: AsyncConnection, places: Collection[Place]) -> dict[Plac
 
     Steps at which nobody was picked are left out.
     """
+    if not places:
+        return {}
     batches = await conn.execute(
         sa.select(decision_batches).where(decision_batches.c.id.in_({batch_id for batch_id, _ in places}))
     )

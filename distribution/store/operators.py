@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.pages import Page, cut
-from distribution.store.rows import IDS
+from distribution.store.rows import IDS, first_from
 from distribution.store.tables import contacts, operators, source_operators
 
 
@@ -73,8 +73,8 @@ async def has_history(conn: AsyncConnection, operator_id: int) -> bool:
     """Whether the operator has or had a contact."""
     o = operators.c
     # Not asked of `decisions`: they have no index on the operator, and there may be millions.
-    in_contacts = sa.exists().where(contacts.c.operator_id == o.id)
-    return bool(await conn.scalar(sa.select(sa.or_(o.had_contacts, in_contacts)).where(o.id == operator_id)))
+    named = first_from(contacts.c.operator_id, operator_id) == operator_id
+    return bool(await conn.scalar(sa.select(sa.or_(o.had_contacts, named)).where(o.id == operator_id)))
 
 
 async def delete(conn: AsyncConnection, operator_id: int, now: datetime) -> None:

@@ -103,6 +103,15 @@ def _insert_by_driver(table: sa.Table, names: tuple[str, ...], skip_known: bool)
     return str(statement), tuple(table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
 
 
+def first_from(column: sa.Column[Any], value: int) -> sa.ScalarSelect[Any]:
+    """The lowest value of an indexed column that is not below this one.
+
+    To ask whether there is a row: where one in twenty has the value, PostgreSQL reads the table for EXISTS, since it
+    expects one soon; where there is none, it then reads all of it.
+    """
+    return sa.select(sa.func.min(column)).where(column >= value).scalar_subquery()
+
+
 def columns_of(objects: Sequence[Any]) -> dict[str, list[Any]]:
     """What dataclasses with slots, all of one kind, hold, by name."""
     return {name: list(map(attrgetter(name), objects)) for name in objects[0].__slots__} if objects else {}

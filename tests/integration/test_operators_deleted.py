@@ -10,9 +10,12 @@ import sqlalchemy as sa
 from alembic import command
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from benchmarks.history import History, write
+from benchmarks.workload import Size
 from distribution.ids import new_id
 from distribution.messages import Closing
 from distribution.services import operators as operator_service
+from distribution.services import sources as source_service
 from distribution.services.close import close, concerned, find
 from distribution.services.edits import Edit, Who
 from distribution.services.serve import serve_waiting
@@ -28,6 +31,7 @@ from tests.integration.conftest import all_items, fields_of
 
 EDIT = Edit(Who("admin"))
 HISTORY = 5_000
+SIZE = Size(operators=5, sources=3)
 
 
 async def give_history(engine: AsyncEngine, operator_id: int, number: int) -> None:
@@ -49,6 +53,20 @@ async def test_deleting_reads_no_decisions(engine: AsyncEngine) -> None:
     await give_history(engine, olga, HISTORY)
     async with transaction(engine) as conn, rows_read(conn, "decisions") as effort:
         await operator_service.delete(conn, never, EDIT)
+    assert effort.number < HISTORY
+
+
+async def test_deleting_reads_no_contacts_of_others(engine: AsyncEngine, database_url: str) -> None:
+    """Whether an operator or a source was ever used is known from an index, also where all others are used much."""
+    team = [await made.make_operator(engine, f"o{n}") for n in range(SIZE.operators)]
+    for n in range(SIZE.sources):
+        await made.make_source(engine, dict.fromkeys(team, 1), f"s{n}")
+    never = await made.make_operator(engine, "Never")
+    source_id = await made.make_source(engine, {never: 1}, "never")
+    await write(database_url, History(HISTORY), SIZE)
+    async with transaction(engine) as conn, rows_read(conn, "contacts") as effort:
+        await operator_service.delete(conn, never, EDIT)
+        await source_service.delete(conn, source_id, EDIT)
     assert effort.number < HISTORY
 
 
