@@ -113,7 +113,11 @@ class ContactWithNames(ContactShape):
 
 
 class HistoryEntry(TypedDict):
-    """One change of a contact and why it fell so; `previous_operator` had it before."""
+    """One change of a contact and why it fell so; `previous_operator` had it before.
+
+    `decision` has `candidates` and `left_out`, of very many operators the first 200 each and the candidate that was
+    picked; a list that is cut has its whole length beside it, `candidates_total` or `left_out_total`.
+    """
 
     sequence: int
     type: str

@@ -5,6 +5,8 @@ ledger      one transaction's decisions: decided in memory, written at once
 submit      submissions become contacts
 close       contacts are closed, their places filled
 moves       contacts that people move
+loads       loads that are wrong are counted again
+turns       other tasks have their turn while operators are looked at
 process     what a batch of messages asks for, done in one transaction
 serve       waiting contacts get the places that became free
 intake      a batch of messages: contacts, duplicates and parked messages in one transaction
@@ -17,4 +19,5 @@ operators, sources, contacts, leads   what the admin API manages and shows
 edits       who edits, and which version of the object they saw
 audit       who changed what, when
 stats       loads and waiting contacts
+check       counters against the truth, and their repair
 """
