@@ -1,22 +1,26 @@
 """What the database is asked to do, counted instead of timed."""
 
+import asyncio
+import gc
+import time
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 INSTRUCTIONS = 10
+Number = TypeVar("Number", int, float)
 
 
 @dataclass
-class Effort:
+class Effort(Generic[Number]):
     """A number that is known once the block ends."""
 
-    number: int = 0
+    number: Number
 
 
 class Statement(NamedTuple):
@@ -48,9 +52,9 @@ async def plan_of(conn: AsyncConnection, statement: Statement) -> list[str]:
 
 
 @asynccontextmanager
-async def rows_read(conn: AsyncConnection, table: str) -> AsyncIterator[Effort]:
+async def rows_read(conn: AsyncConnection, table: str) -> AsyncIterator[Effort[int]]:
     """About how many rows of a table the block reads, those of foreign keys too; on SQLite a bound, of all tables."""
-    effort = Effort()
+    effort = Effort(0)
     if conn.dialect.name == "postgresql":
         read = sa.text(
             "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = :table"
@@ -72,12 +76,33 @@ async def rows_read(conn: AsyncConnection, table: str) -> AsyncIterator[Effort]:
 
 
 @contextmanager
-def memory() -> Iterator[Effort]:
+def memory() -> Iterator[Effort[int]]:
     """The most bytes of Python's own that the block holds at once beyond what was there before."""
-    effort = Effort()
+    effort = Effort(0)
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     yield effort
     _, most = tracemalloc.get_traced_memory()
     effort.number = most - before
     tracemalloc.stop()
+
+
+@asynccontextmanager
+async def silence() -> AsyncIterator[Effort[float]]:
+    """The longest time in which no other task had its turn, in seconds of this thread's CPU."""
+    effort = Effort(0.0)
+
+    async def others() -> None:
+        last = time.thread_time()
+        while True:
+            now = time.thread_time()
+            effort.number, last = max(effort.number, now - last), now
+            await asyncio.sleep(0)
+
+    gc.freeze()  # else a collection looks at all that the whole run of tests holds
+    working = asyncio.create_task(others())
+    await asyncio.sleep(0)
+    yield effort
+    await asyncio.sleep(0)
+    working.cancel()
+    gc.unfreeze()

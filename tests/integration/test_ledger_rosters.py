@@ -1,8 +1,5 @@
 """What explains decisions takes little room with many sources, and can be read while others work."""
 
-import asyncio
-import gc
-import time
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -15,13 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.selection.explain import NAMED, SHOWN
 from distribution.selection.pool import SMOOTH_WEIGHTED
 from distribution.services.history import history
+from distribution.services.serve import serve_waiting
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import decision_batches, operators, rosters, source_operators, sources
 from tests import factories as made
 from tests.desk import count
+from tests.effort import silence
 
 SOURCES = 12
-SILENT_SECONDS = 0.1
+SILENT_SECONDS = 0.15
 OLD_ROSTER = {
     "operators": [[1, "Olga", True, 10], [2, "Ivan", True, 10], [3, "Anna", False, 10]],
     "sources": [
@@ -126,21 +125,25 @@ async def test_others_have_their_turn_while_a_contact_is_explained(engine: Async
         await conn.execute(sa.text("UPDATE decisions SET position = :last"), {"last": steps - 1})
     [contact_id] = [contact.id for contact in await made.all_contacts(engine)]
     await explained(engine, contact_id)  # statements are made once
-    gc.freeze()  # else a collection looks at all that the whole run of tests holds
-    longest, last = 0.0, time.thread_time()
-
-    async def others() -> None:
-        nonlocal longest, last
-        while True:
-            now = time.thread_time()
-            longest, last = max(longest, now - last), now
-            await asyncio.sleep(0)
-
-    async with reading(engine) as conn:
-        working = asyncio.create_task(others())
-        [entry] = await history(conn, contact_id)
-        await asyncio.sleep(0)
-        working.cancel()
-    gc.unfreeze()
+    async with silence() as longest:
+        entry = await explained(engine, contact_id)
     assert entry["operator_id"] in team
-    assert longest < SILENT_SECONDS, longest
+    assert longest.number < SILENT_SECONDS
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_others_have_their_turn_while_a_batch_is_decided(engine: AsyncEngine, random: Random) -> None:
+    """New contacts of a large source, and those that waited for a place."""
+    await large_source(engine, 2_000, SMOOTH_WEIGHTED)
+    await made.take(engine, [made.message("m", source="large")], random)
+    async with silence() as longest:
+        await made.take(engine, made.messages((f"n{n}" for n in range(400)), source="large"), random)
+    assert longest.number < SILENT_SECONDS
+    async with transaction(engine) as conn:
+        await conn.execute(sa.update(operators).values(load=operators.c.max_active_contacts))
+    await made.take(engine, made.messages((f"w{n}" for n in range(400)), source="large"), random)
+    async with transaction(engine) as conn:
+        await conn.execute(sa.update(operators).values(max_active_contacts=operators.c.load + 1))
+    async with silence() as longest, transaction(engine) as conn:
+        assert not await serve_waiting(conn, random, source_ids=[1])
+    assert longest.number < SILENT_SECONDS
