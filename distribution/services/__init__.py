@@ -6,7 +6,7 @@ submit      submissions become contacts
 close       contacts are closed, their places filled
 moves       contacts that people move
 loads       loads that are wrong are counted again
-turns       other tasks have their turn while operators are looked at
+pauses      other tasks have their turn while operators are looked at
 process     what a batch of messages asks for, done in one transaction
 serve       waiting contacts get the places that became free
 intake      a batch of messages: contacts, duplicates and parked messages in one transaction

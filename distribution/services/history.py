@@ -14,7 +14,7 @@ from distribution.selection import explain
 from distribution.selection.pool import Pool
 from distribution.selection.record import PickStep, Record, apply, pool_at_start
 from distribution.services.ledger import BY_HAND, FORCED
-from distribution.services.turns import Turns
+from distribution.services.pauses import Pauses
 from distribution.store import decisions as decision_rows
 from distribution.store import operators as operator_rows
 from distribution.store.contacts import ACTIVE, CLOSED, WAITING
@@ -128,8 +128,8 @@ async def _explained(decision: Decision, records: Mapping[Place, Record]) -> tup
 
 async def _pool_before(record: Record, position: int) -> Pool:
     """`record.pool_before`, with pauses: a step may look at every operator of the source."""
-    pool, turns = pool_at_start(record), Turns()
+    pool, pauses = pool_at_start(record), Pauses()
     for step in record.steps[:position]:
         apply(pool, step)
-        await turns.after(len(pool.operators))
+        await pauses.after(len(pool.operators))
     return pool

@@ -15,7 +15,7 @@ from distribution.selection import record as records
 from distribution.selection.pool import Pool
 from distribution.selection.record import FreedStep, GivenStep, PickStep
 from distribution.selection.strategies import OLDER_FIRST, Pick, draw_from, pick
-from distribution.services.turns import Turns
+from distribution.services.pauses import Pauses
 from distribution.services.waiting import Next, WaitingLine
 from distribution.store import contacts as contact_rows
 from distribution.store import decisions as decision_rows
@@ -106,7 +106,7 @@ class Ledger:
         At most `limit`, and SERVE_BYTES of payloads: True asks the caller to call again in another transaction. Until
         all are served, a new contact of a source that still has waiting ones waits behind them.
         """
-        line, turns = await WaitingLine.open(self.conn, self.pool), Turns()
+        line, pauses = await WaitingLine.open(self.conn, self.pool), Pauses()
         chosen: dict[UUID, tuple[Pick, int]] = {}
         served = read = 0
         while served < limit and read < SERVE_BYTES and (oldest := await line.oldest()) is not None:
@@ -115,7 +115,7 @@ class Ledger:
             chosen[oldest.contact_id] = self._choose_for(oldest)
             served += 1
             read += oldest.bytes
-            await turns.after(len(self.pool.sources[oldest.source_id].weights))
+            await pauses.after(len(self.pool.sources[oldest.source_id].weights))
         self._backlogged = await line.left()
         full = await contact_rows.with_leads(self.conn, chosen) if chosen else {}
         for contact_id, (pick_, position) in chosen.items():

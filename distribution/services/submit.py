@@ -11,8 +11,8 @@ from distribution.errors import MessageRejected, ParkedCode
 from distribution.messages import Submission
 from distribution.selection.pool import Pool, Source
 from distribution.services.ledger import Ledger
+from distribution.services.pauses import Pauses
 from distribution.services.serve import SERVE_LIMIT
-from distribution.services.turns import Turns
 from distribution.store import contacts as contact_rows
 from distribution.store import leads as lead_rows
 from distribution.store.contacts import Contact
@@ -106,12 +106,12 @@ async def _make(ledger: Ledger, first: dict[Key, Submission], sources: dict[str,
         details.setdefault(submission.external_id, Details()).add(_details(submission))
     leads = await lead_rows.find_or_make(ledger.conn, details, datetime.now(UTC))
     last = await _last_operators(ledger.conn, first.values(), leads, sources)
-    made, turns = {}, Turns()
+    made, pauses = {}, Pauses()
     for key, submission in first.items():
         lead, source = leads[submission.external_id], sources[submission.source]
         last_operator_id = ledger.given.get(lead.id, last.get(lead.id)) if source.sticky else None
         made[key] = ledger.submit(submission, source.id, lead, last_operator_id)
-        await turns.after(len(source.weights))
+        await pauses.after(len(source.weights))
     return made
 
 

@@ -8,7 +8,7 @@ LOOKED_AT_ONCE = 20_000
 
 
 @dataclass(slots=True)
-class Turns:
+class Pauses:
     """Counts what was looked at since others had their turn."""
 
     looked: int = 0
