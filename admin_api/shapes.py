@@ -126,9 +126,10 @@ class ContactWithNames(ContactShape):
 class HistoryEntry(TypedDict):
     """One change of a contact and why it fell so; `previous_operator` had it before.
 
-    Decisions list all operators of their source: of a contact that has changed hands very often, or of a source with
-    thousands of operators, the newest are explained, and the older have neither `decision` nor `explanation`, but
-    `decision_omitted`, which is there in no other case.
+    `decision` has `candidates` and `left_out`, of very many operators the first 200 each and the candidate that was
+    picked; a list that is cut has its whole length beside it, `candidates_total` or `left_out_total`. Of a contact that
+    has changed hands very often the newest decisions are explained; the older have neither `decision` nor
+    `explanation`, but `decision_omitted`, which is there in no other case.
     """
 
     sequence: int

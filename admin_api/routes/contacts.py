@@ -1,6 +1,6 @@
 """Contacts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import Headers
 
 from admin_api.auth import ADMINS, READERS, SUBMITTERS, authorize_source
-from admin_api.changes import change, change_and_serve, edit_of
+from admin_api.changes import change, change_and_serve, edit_of, serve_further
 from admin_api.context import Context
 from admin_api.cursors import uuid_after
 from admin_api.errors import invalid
@@ -41,7 +41,8 @@ async def submit_contact(call: Call[None, NewContact, Query]) -> Answer:
     authorize_source(call.identity, call.body.source)
     key = usable_key(_key(call.body, call.headers), call.body.source)
     wanted = submission(call.body, key, traceparent_of(call.headers), call.context.phone_region)
-    shown, is_new = await change(call.context, lambda conn: _submit(conn, wanted, call.context.random))
+    shown, is_new, unserved = await change(call.context, lambda conn: _submit(conn, wanted, call.context.random))
+    await serve_further(call.context, unserved)
     headers = {"Location": f"{PATH}/{shown.contact.id}", **_tagged(shown)}
     shown = shown if _may_read(call) else contact_for(shown, wanted)
     return Answer(201 if is_new else 200, contact_with_names(shown), headers)
@@ -102,11 +103,12 @@ def _tagged(shown: Shown) -> Mapping[str, str]:
     return tagged(contacts.version(shown.contact))
 
 
-async def _submit(conn: AsyncConnection, wanted: Submission, random: Random) -> tuple[Shown, bool]:
-    [outcome] = (await submit(conn, [wanted], random)).outcomes
+async def _submit(conn: AsyncConnection, wanted: Submission, random: Random) -> tuple[Shown, bool, Collection[int]]:
+    done = await submit(conn, [wanted], random)
+    [outcome] = done.outcomes
     if isinstance(outcome, MessageRejected):
         raise outcome
-    return await contacts.show(conn, outcome.contact.id), outcome.is_new
+    return await contacts.show(conn, outcome.contact.id), outcome.is_new, done.unserved
 
 
 def _key(body: NewContact, headers: Headers) -> str | None:

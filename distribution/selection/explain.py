@@ -6,28 +6,38 @@ from distribution.selection.pool import LEAST_LOADED, SMOOTH_WEIGHTED, STICKY, L
 from distribution.selection.record import PickStep
 from distribution.selection.strategies import DRAW_DIGITS, OLDER_FIRST
 
+SHOWN = 200
+"""So many operators of each list are shown in data; where there are more, their number stands beside the list."""
+NAMED = 50
+"""So many operators are named in a sentence."""
 COUNTED = 1000
 """So many older contacts are counted out; beyond that the number tells nobody anything."""
 
 
 def decision_data(pool: Pool, step: PickStep) -> dict[str, Any]:
-    """Candidates and left out, as the pool stood before the step."""
+    """Candidates and left out, as the pool stood before the step.
+
+    Each list holds the first SHOWN in id order, the candidates also the one that was picked; a list that is cut has
+    `candidates_total` or `left_out_total` beside it.
+    """
     source = pool.sources[step.source_id]
-    return {
+    eligible = pool.eligible(source.id)
+    shown = eligible[:SHOWN] + [each for each in eligible[SHOWN:] if each[0].id == step.pick.operator_id]
+    left_out = pool.all_left_out(source.id)
+    data = {
         "strategy": source.strategy,
         "sticky": source.sticky,
         "draw": step.pick.draw,
         "operator_id": step.pick.operator_id,
         "last_operator_id": step.last_operator_id,
-        "candidates": [
-            _candidate(pool, source.id, operator, weight) for operator, weight in pool.eligible(step.source_id)
-        ],
-        "left_out": [
-            {"operator_id": o, "name": pool.operators[o].name, "reason": reason.value}
-            for o, weight in source.weights
-            if (reason := pool.left_out(o, weight)) is not None
-        ],
+        "candidates": [_candidate(pool, source.id, operator, weight) for operator, weight in shown],
+        "left_out": [{"operator_id": o.id, "name": o.name, "reason": reason.value} for o, reason in left_out[:SHOWN]],
     }
+    if len(shown) < len(eligible):
+        data["candidates_total"] = len(eligible)
+    if len(left_out) > SHOWN:
+        data["left_out_total"] = len(left_out)
+    return data
 
 
 def sentence(pool: Pool, step: PickStep) -> str:
@@ -43,12 +53,11 @@ def unblocked_by(pool: Pool, source_id: int, older: int) -> str:
         return f"{before}Give the source an operator."
     ways = {LeftOut.AT_LIMIT: "a place free at", LeftOut.INACTIVE: "activating", LeftOut.ZERO_WEIGHT: "a weight for"}
     named: dict[LeftOut, list[str]] = {}
-    for operator_id, weight in source.weights:
-        if (reason := pool.left_out(operator_id, weight)) is not None:
-            named.setdefault(reason, []).append(pool.operators[operator_id].name)
+    for operator, reason in pool.all_left_out(source_id):
+        named.setdefault(reason, []).append(operator.name)
     if not named or pool.eligible(source_id):
         return f"{before}It is about to be served."
-    parts = [f"{way} {' or '.join(named[reason])}" for reason, way in ways.items() if reason in named]
+    parts = [f"{way} {' or '.join(_some(named[reason]))}" for reason, way in ways.items() if reason in named]
     return f"{before}Any of these would serve it: {'; '.join(parts)}."
 
 
@@ -76,12 +85,12 @@ def _chosen(pool: Pool, step: PickStep) -> str:
         known = pool.sources[step.source_id].weights
         return "Waiting: nobody is eligible." if known else "Waiting: the source has no operators."
     operator = pool.operators[step.pick.operator_id]
-    weights = {o.id: weight for o, weight in pool.eligible(step.source_id)}
     taken = f"{operator.load} of {operator.max_active_contacts} places taken"
     if step.pick.reason == STICKY:
         return f"{operator.name}: had the lead's last contact, {taken}."
     drawn = "" if step.pick.draw is None else f"; drawn {_in_digits(step.pick.draw)}"
-    weighed = f"weight {weights[operator.id]} of {sum(weights.values())}, {taken}{drawn}"
+    weight = dict(pool.sources[step.source_id].weights)[operator.id]
+    weighed = f"weight {weight} of {pool.cumulative(step.source_id)[-1]}, {taken}{drawn}"
     return f"{operator.name}: {_strategy_words(pool, step, operator.id)}{weighed}."
 
 
@@ -97,15 +106,21 @@ def _in_digits(draw: float) -> str:
 
 def _left_out(pool: Pool, source_id: int) -> str:
     words = []
-    for operator_id, weight in pool.sources[source_id].weights:
-        operator = pool.operators[operator_id]
-        match pool.left_out(operator_id, weight):
+    everybody = pool.all_left_out(source_id)
+    for operator, reason in everybody[:NAMED]:
+        match reason:
             case LeftOut.INACTIVE:
                 words.append(f"{operator.name} (inactive)")
             case LeftOut.ZERO_WEIGHT:
                 words.append(f"{operator.name} (weight 0)")
             case LeftOut.AT_LIMIT:
                 words.append(f"{operator.name} (at limit {operator.max_active_contacts})")
-            case None:
-                pass
-    return f"Left out: {', '.join(words)}." if words else ""
+    return f"Left out: {', '.join(words + _others(len(everybody)))}." if words else ""
+
+
+def _some(names: list[str]) -> list[str]:
+    return names[:NAMED] + _others(len(names))
+
+
+def _others(number: int) -> list[str]:
+    return [f"{number - NAMED} others"] if number > NAMED else []

@@ -63,6 +63,7 @@ class Pool:
         self.deficits = dict(deficits or {})
         self._candidates: dict[int, list[tuple[Operator, int]]] = {}
         self._cumulative: dict[int, list[int]] = {}
+        self._shares: dict[int, dict[tuple[int, int], float]] = {}
         self._sources_of: dict[int, list[int]] = {}
         for source in self.sources.values():
             for operator_id, _ in source.weights:
@@ -84,6 +85,20 @@ class Pool:
             found = self._cumulative[source_id] = list(accumulate(weight for _, weight in self.eligible(source_id)))
         return found
 
+    def shares(self, source_id: int) -> dict[tuple[int, int], float]:
+        """By (source id, operator id), the part of the weights that each of those eligible has, in id order.
+
+        Each of them has a deficit from here on.
+        """
+        found = self._shares.get(source_id)
+        if found is None:
+            total = self.cumulative(source_id)[-1]
+            found = {(source_id, o.id): weight / total for o, weight in self.eligible(source_id)}
+            self._shares[source_id] = found
+            for key in found:
+                self.deficits.setdefault(key, 0.0)
+        return found
+
     def left_out(self, operator_id: int, weight: int) -> LeftOut | None:
         """The one reason why an operator is not eligible, or None where it is."""
         operator = self.operators[operator_id]
@@ -102,11 +117,13 @@ class Pool:
             for source_id in self._sources_of.get(operator_id, ()):
                 self._candidates.pop(source_id, None)
                 self._cumulative.pop(source_id, None)
+                self._shares.pop(source_id, None)
+
+    def all_left_out(self, source_id: int) -> list[tuple[Operator, LeftOut]]:
+        """Everybody with a weight on the source who is not eligible, with the reason, in id order."""
+        found = [(self.operators[o], self.left_out(o, weight)) for o, weight in self.sources[source_id].weights]
+        return [(operator, reason) for operator, reason in found if reason is not None]
 
     def deficit(self, source_id: int, operator_id: int) -> float:
         """How many contacts of the source the operator is owed; below zero: has had too many."""
         return self.deficits.get((source_id, operator_id), 0.0)
-
-    def change_deficit(self, source_id: int, operator_id: int, by: float) -> None:
-        """Add to a deficit."""
-        self.deficits[source_id, operator_id] = self.deficit(source_id, operator_id) + by

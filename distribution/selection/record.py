@@ -1,6 +1,7 @@
 """A transaction's decisions as kept data: the pool at its start and every step after; replayed, it answers the same."""
 
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from typing import Any
 
 from distribution.selection.pool import Operator, Pool, Source
@@ -32,6 +33,8 @@ class FreedStep:
 
 
 Step = PickStep | GivenStep | FreedStep
+Roster = dict[str, Any]
+"""`operators`: [id, name, is_active, limit]; `sources`: [id, code, strategy, sticky, weights]; each in id order."""
 
 
 @dataclass(slots=True)
@@ -41,7 +44,7 @@ class Record:
     `loads` are in the order of the roster's operators; `deficits` are (source id, operator id, contacts owed).
     """
 
-    roster: dict[str, Any]
+    roster: Roster
     loads: list[int]
     deficits: list[tuple[int, int, float]]
     steps: list[Step] = field(default_factory=list)
@@ -52,16 +55,53 @@ class Record:
         return data | {"deficits": self.deficits} if self.deficits else data
 
     @classmethod
-    def from_data(cls, roster: dict[str, Any], data: dict[str, Any]) -> "Record":
+    def from_data(cls, roster: Roster, data: dict[str, Any]) -> "Record":
         """The inverse of `to_data`."""
         deficits = [(source_id, operator_id, owed) for source_id, operator_id, owed in data.get("deficits", ())]
         return cls(roster, data["loads"], deficits, [_step_from_data(step) for step in data["steps"]])
+
+    @classmethod
+    def of_source(cls, source_id: int, roster: Roster, data: dict[str, Any]) -> "Record":
+        """What concerns one source: its operators, and all steps; `roster` is the whole one or the source's."""
+        [source] = [source for source in roster["sources"] if source[0] == source_id]
+        of_source = {operator_id for operator_id, _ in source[4]}
+        operators = [operator for operator in roster["operators"] if operator[0] in of_source]
+        ids = numbers(data[OPERATORS]) if OPERATORS in data else [operator[0] for operator in roster["operators"]]
+        load_of = dict(zip(ids, data["loads"], strict=True))
+        loads = [load_of[operator[0]] for operator in operators]
+        deficits = [owed for owed in data.get("deficits", ()) if owed[0] == source_id]
+        narrow = {"loads": loads, "deficits": deficits, "steps": data["steps"]}
+        return cls.from_data({"operators": operators, "sources": [source]}, narrow)
+
+
+PICK_LENGTH = 5
+OPERATORS = "operators"
+"""In a record whose roster is kept in parts: ids of all operators, as `gaps`."""
+
+
+def by_source(roster: Roster) -> dict[int, Roster]:
+    """The roster of each source alone, by its id."""
+    operators = {operator[0]: operator for operator in roster["operators"]}
+    return {
+        source[0]: {"operators": [operators[operator_id] for operator_id, _ in source[4]], "sources": [source]}
+        for source in roster["sources"]
+    }
+
+
+def gaps(ids: list[int]) -> list[int]:
+    """Growing numbers as the first and what each adds: short where they are dense."""
+    return [later - earlier for earlier, later in pairwise([0, *ids])]
+
+
+def numbers(of_gaps: list[int]) -> list[int]:
+    """The inverse of `gaps`."""
+    return list(accumulate(of_gaps))
 
 
 def begin(pool: Pool) -> Record:
     """A record that starts from the pool as it is now."""
     operators = sorted(pool.operators.values(), key=lambda o: o.id)
-    roster = {
+    roster: Roster = {
         "operators": [[o.id, o.name, o.is_active, o.max_active_contacts] for o in operators],
         "sources": [
             [s.id, s.code, s.strategy, s.sticky, [list(w) for w in s.weights]]
@@ -73,19 +113,29 @@ def begin(pool: Pool) -> Record:
 
 
 def apply(pool: Pool, step: Step) -> None:
-    """Change the pool by one step."""
+    """Change the pool by one step; a pool of one source knows nothing of other sources and operators."""
     match step:
         case PickStep(source_id, _, Pick(operator_id=int(operator_id))) | GivenStep(source_id, operator_id):
-            take_turn(pool, source_id, operator_id)
-            pool.change_load(operator_id, 1)
-        case FreedStep(operator_id):
+            if source_id in pool.sources:
+                take_turn(pool, source_id, operator_id)
+            if operator_id in pool.operators:
+                pool.change_load(operator_id, 1)
+        case FreedStep(operator_id) if operator_id in pool.operators:
             pool.change_load(operator_id, -1)
-        case PickStep():
+        case _:
             pass
 
 
 def pool_before(record: Record, position: int) -> Pool:
     """The pool as it stood when the step at `position` was taken."""
+    pool = pool_at_start(record)
+    for step in record.steps[:position]:
+        apply(pool, step)
+    return pool
+
+
+def pool_at_start(record: Record) -> Pool:
+    """The pool before the first step."""
     operators = [
         Operator(id_, name, is_active, limit, load)
         for (id_, name, is_active, limit), load in zip(record.roster["operators"], record.loads, strict=True)
@@ -94,10 +144,7 @@ def pool_before(record: Record, position: int) -> Pool:
         Source(id_, code, strategy, sticky, tuple((o, w) for o, w in weights))
         for id_, code, strategy, sticky, weights in record.roster["sources"]
     ]
-    pool = Pool(operators, sources, {(s, o): owed for s, o, owed in record.deficits})
-    for step in record.steps[:position]:
-        apply(pool, step)
-    return pool
+    return Pool(operators, sources, {(s, o): owed for s, o, owed in record.deficits})
 
 
 def picked_again(record: Record, position: int) -> Pick:
@@ -106,6 +153,12 @@ def picked_again(record: Record, position: int) -> Pick:
     if not isinstance(step, PickStep) or step.pick.reason == OLDER_FIRST:
         raise ValueError(f"nothing was picked at step {position}")
     return pick(pool_before(record, position), step.source_id, step.pick.draw or 0.0, step.last_operator_id)
+
+
+def source_at(data: dict[str, Any], position: int) -> int | None:
+    """The source that was picked for at a step of kept data; None where nobody was picked."""
+    step = data["steps"][position]
+    return step[0] if len(step) == PICK_LENGTH else None
 
 
 def _step_to_data(step: Step) -> list[Any]:

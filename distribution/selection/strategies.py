@@ -12,6 +12,7 @@ NOBODY = "nobody_eligible"
 OLDER_FIRST = "older_contacts_first"
 DRAW_DIGITS = 9
 SCALE: int = 10**DRAW_DIGITS
+NEVER = float("inf")
 SAME = 1e-9
 """Two deadlines this near are a tie: they differ by rounding alone."""
 
@@ -75,11 +76,11 @@ def earliest_deadline(pool: Pool, source_id: int, eligible: Eligible) -> Eligibl
     Each one's deficit has grown by its share; of those above zero the one goes first whose deficit would reach 1
     first (earliest deadline first: Tijdeman, The chairman assignment problem, 1980).
     """
-    total = sum(weight for _, weight in eligible)
+    total, deficits = pool.cumulative(source_id)[-1], pool.deficits
     deadlines = []
-    for operator, weight in eligible:
-        grown = pool.deficit(source_id, operator.id) + weight / total
-        deadlines.append((1 - grown) * total / weight if grown > SAME else float("inf"))
+    for (_, weight), (key, share) in zip(eligible, pool.shares(source_id).items(), strict=True):
+        grown = deficits[key] + share
+        deadlines.append((1 - grown) * total / weight if grown > SAME else NEVER)
     first = min(deadlines)
     return [each for each, deadline in zip(eligible, deadlines, strict=True) if deadline <= first + SAME]
 
@@ -98,9 +99,11 @@ def take_turn(pool: Pool, source_id: int, operator_id: int) -> None:
     """
     if pool.sources[source_id].strategy != SMOOTH_WEIGHTED:
         return
-    eligible = pool.eligible(source_id)
-    if all(operator.id != operator_id for operator, _ in eligible):
+    chosen = source_id, operator_id
+    if not pool.eligible(source_id) or chosen not in (shares := pool.shares(source_id)):
         return
-    total = sum(weight for _, weight in eligible)
-    for operator, weight in eligible:
-        pool.change_deficit(source_id, operator.id, weight / total - (operator.id == operator_id))
+    deficits = pool.deficits
+    owed = deficits[chosen]
+    for key, share in shares.items():
+        deficits[key] += share
+    deficits[chosen] = owed + (shares[chosen] - 1)

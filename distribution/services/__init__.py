@@ -5,6 +5,8 @@ ledger      one transaction's decisions: decided in memory, written at once
 submit      submissions become contacts
 close       contacts are closed, their places filled
 moves       contacts that people move
+loads       loads that are wrong are counted again
+pauses      other tasks have their turn while operators are looked at
 process     what a batch of messages asks for, done in one transaction
 serve       waiting contacts get the places that became free
 intake      a batch of messages: contacts, duplicates and parked messages in one transaction
@@ -20,4 +22,5 @@ edits       who edits, and which version of the object they saw
 audit       who changed what, when
 backlog     what has still to be done: waiting contacts, parked messages, events to publish
 stats       loads and the backlog
+check       counters against the truth, and their repair
 """

@@ -1,19 +1,27 @@
 """Counters against the truth they count: what differs, and its repair."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
+from random import Random
+from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.ids import first_id_at, isoformat, time_of
 from distribution.services.audit import Action, note
 from distribution.services.edits import Who
+from distribution.services.loads import correct_loads
 from distribution.store import recount
-from distribution.store.pools import change_loads, lock_pool, servable_sources
+from distribution.store.commit import commit
+from distribution.store.engine import snapshot
+from distribution.store.pools import lock_pool, servable_sources
 
 SHOWN = 20
-REPAIRED_AT_ONCE = 10_000
+READ_AT_ONCE = 10_000
+MENDED_AT_ONCE = 100
 LATE = timedelta(minutes=5)
 
 
@@ -54,28 +62,43 @@ async def check(conn: AsyncConnection, now: datetime | None = None) -> Report:
     return Report([finding for part in parts for finding in part.findings], sum(part.total for part in parts))
 
 
-async def repair(conn: AsyncConnection, who: Who) -> int:
-    """Mend loads and sequences under the locks of every source and operator; answers how many. Audited, each.
+async def repair(engine: AsyncEngine, random: Random, who: Who) -> int:
+    """Mend loads and sequences in transactions of its own; answers how many. Audited, each.
 
-    Waiting contacts beside a free place are served afterwards by `serve_waiting`, as after any change.
+    What is wrong is found without locks; a few objects at a time are then locked, looked at again and mended, so that
+    work goes on beside it. Waiting contacts beside a free place are served afterwards by `serve_waiting`.
     """
-    await lock_pool(conn, operator_ids=await recount.all_operators(conn))
-    loads = await recount.wrong_loads(conn)
-    # What is active is active: a limit that it exceeds is somebody's decision, not the counter's.
-    await change_loads(
-        conn,
-        {operator_id: counted - load for operator_id, _, load, counted in loads},
-        forced=[operator_id for operator_id, *_ in loads],
-    )
-    for operator_id, _, load, counted in loads:
-        await note(conn, who, Action.OPERATOR_REPAIRED, operator_id, {"load": load}, {"load": counted})
+    async with snapshot(engine) as conn:
+        suspected = [operator_id for operator_id, *_ in await recount.wrong_loads(conn)]
     mended = 0
-    for contact_id, sequence, number, last, _ in await recount.wrong_sequences(conn, REPAIRED_AT_ONCE):
-        if number == last and last:
-            await recount.set_sequence(conn, contact_id, last)
-            await note(conn, who, Action.CONTACT_REPAIRED, contact_id, {"sequence": sequence}, {"sequence": last})
-            mended += 1
-    return len(loads) + mended
+    for operator_id in suspected:
+        mended += await commit(engine, random, partial(_mend_load, operator_id, who))
+    return mended + await _repair_sequences(engine, random, who)
+
+
+async def _repair_sequences(engine: AsyncEngine, random: Random, who: Who) -> int:
+    mended = 0
+    while True:
+        async with snapshot(engine) as conn:
+            suspected = await recount.mendable_sequences(conn, READ_AT_ONCE)
+        for start in range(0, len(suspected), MENDED_AT_ONCE):
+            some = suspected[start : start + MENDED_AT_ONCE]
+            mended += await commit(engine, random, partial(_mend_sequences, some, who))
+        if len(suspected) < READ_AT_ONCE:
+            return mended
+
+
+async def _mend_load(operator_id: int, who: Who, conn: AsyncConnection) -> int:
+    pool = await lock_pool(conn, operator_ids=[operator_id])
+    return await correct_loads(conn, pool, pool.operators.keys() & {operator_id}, who)
+
+
+async def _mend_sequences(ids: Collection[UUID], who: Who, conn: AsyncConnection) -> int:
+    await lock_pool(conn, ids=await recount.sources_of(conn, ids))
+    mended = await recount.mend_sequences(conn, ids)
+    for contact_id, before, after in mended:
+        await note(conn, who, Action.CONTACT_REPAIRED, contact_id, {"sequence": before}, {"sequence": after})
+    return len(mended)
 
 
 async def _loads(conn: AsyncConnection) -> Report:

@@ -12,6 +12,7 @@ from distribution.messages import Closing
 from distribution.selection.pool import Pool
 from distribution.services.audit import State, contact_state
 from distribution.services.ledger import Ledger
+from distribution.services.loads import correct_before_freeing
 from distribution.services.serve import SERVE_LIMIT
 from distribution.store import contact_states
 from distribution.store import contacts as contact_rows
@@ -90,6 +91,7 @@ async def close(conn: AsyncConnection, pool: Pool, closings: Sequence[Closing], 
         return Closings([], [], more=False)
     found = await find(conn, closings)
     full = await contact_rows.with_leads(conn, {contact.id for contact in found if isinstance(contact, ContactState)})
+    await correct_before_freeing(conn, pool, (contact for contact, _, _ in full.values()))
     ledger = Ledger(conn, pool, random)
     outcomes: list[Closed | MessageRejected] = []
     for closing, named in zip(closings, found, strict=True):
@@ -102,8 +104,8 @@ async def close(conn: AsyncConnection, pool: Pool, closings: Sequence[Closing], 
             _check_locked(pool, contact)
             ledger.close(contact, lead, closing.reason)
         outcomes.append(Closed(contact, is_new, before, ledger.told.get(contact.id)))
-    served = await ledger.serve_waiting(SERVE_LIMIT)
-    return Closings(outcomes, await ledger.flush(), more=served == SERVE_LIMIT)
+    more = await ledger.serve_waiting(SERVE_LIMIT)
+    return Closings(outcomes, await ledger.flush(), more)
 
 
 def _check_locked(pool: Pool, contact: Contact) -> None:

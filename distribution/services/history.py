@@ -1,6 +1,6 @@
 """What happened to a contact and why, from the kept decisions."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -12,12 +12,14 @@ from distribution import events
 from distribution.events import Change
 from distribution.ids import time_of
 from distribution.selection import explain
-from distribution.selection.record import PickStep, Record, pool_before
+from distribution.selection.pool import Pool
+from distribution.selection.record import PickStep, Record, apply, pool_at_start
 from distribution.services.ledger import BY_HAND, FORCED
+from distribution.services.pauses import Pauses
 from distribution.store import decisions as decision_rows
 from distribution.store import operators as operator_rows
 from distribution.store.contacts import ACTIVE, CLOSED, WAITING
-from distribution.store.decisions import Decision
+from distribution.store.decisions import Decision, Place
 from distribution.store.leads import Lead
 from distribution.store.rows import UUIDS
 from distribution.store.tables import contacts, decisions, leads, operators, sources
@@ -86,28 +88,35 @@ async def history(
 ) -> list[dict[str, Any]]:
     """Every change of a contact, in the order of their sequence: the fields of `_entry`.
 
-    Decisions list all operators of their source. Those of the newest changes are explained, until `operators_shown` are
-    listed; the older ones are only said to be omitted.
+    Those of the newest changes are explained, until `operators_shown` are listed; the older ones are only said to be
+    omitted. Other tasks of the process have their turn meanwhile, however many operators the source has.
     """
     made = await decision_rows.of_contact(conn, contact_id)
     before = {d.previous_operator_id for d in made if d.previous_operator_id is not None}
     names = await operator_rows.names(conn, before) if before else {}
     entries: list[dict[str, Any]] = []
-    # One record at a time: with thousands of operators it takes megabytes, and a moment in which nobody else is served.
+    # One record at a time: with thousands of operators it takes megabytes.
     for decision in reversed(made):
-        record = None if decision.batch_id is None or operators_shown <= 0 else await _record(conn, decision.batch_id)
-        entries.append(_entry(decision, record, names))
+        place = _place(decision) if operators_shown > 0 else None
+        record = None if place is None else (await decision_rows.records(conn, [place]))[place]
+        entries.append(await _entry(decision, record, names))
         if record is not None:
-            operators_shown -= max(len(record.loads), LEAST_COUNTED)
+            operators_shown -= max(_listed(entries[-1]["decision"]), LEAST_COUNTED)
     return entries[::-1]
 
 
-async def _record(conn: AsyncConnection, batch_id: UUID) -> Record:
-    return (await decision_rows.records(conn, [batch_id]))[batch_id]
+def _place(decision: Decision) -> Place | None:
+    if decision.batch_id is None or decision.position is None:
+        return None
+    return decision.batch_id, decision.position
 
 
-def _entry(decision: Decision, record: Record | None, names: dict[int, str]) -> dict[str, Any]:
-    data, sentence = _explained(decision, record)
+def _listed(data: Mapping[str, Any] | None) -> int:
+    return 0 if data is None else len(data["candidates"]) + len(data["left_out"])
+
+
+async def _entry(decision: Decision, record: Record | None, names: Mapping[int, str]) -> dict[str, Any]:
+    data, sentence = await _explained(decision, record)
     kept = asdict(decision)
     previous = decision.previous_operator_id
     return {name: kept[name] for name in ("sequence", "type", "operator_id", "reason")} | {
@@ -119,13 +128,21 @@ def _entry(decision: Decision, record: Record | None, names: dict[int, str]) -> 
     }
 
 
-def _explained(decision: Decision, record: Record | None) -> tuple[dict[str, Any] | None, str | None]:
+async def _explained(decision: Decision, record: Record | None) -> tuple[dict[str, Any] | None, str | None]:
     """The data and the sentence; neither if it takes the record, and that is not given."""
     if record is not None and decision.position is not None:
-        step = record.steps[decision.position]
+        pool, step = await _pool_before(record, decision.position), record.steps[decision.position]
         if isinstance(step, PickStep):
-            pool = pool_before(record, decision.position)
             return explain.decision_data(pool, step), explain.sentence(pool, step)
     if decision.type == events.CLOSED:
         return None, f"Closed: {decision.reason.rstrip('.')}." if decision.reason else "Closed."
     return None, SENTENCES.get(decision.reason or "")
+
+
+async def _pool_before(record: Record, position: int) -> Pool:
+    """`record.pool_before`, with pauses: a step may look at every operator of the source."""
+    pool, pauses = pool_at_start(record), Pauses()
+    for step in record.steps[:position]:
+        apply(pool, step)
+        await pauses.after(len(pool.operators))
+    return pool

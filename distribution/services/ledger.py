@@ -15,7 +15,8 @@ from distribution.selection import record as records
 from distribution.selection.pool import Pool
 from distribution.selection.record import FreedStep, GivenStep, PickStep
 from distribution.selection.strategies import OLDER_FIRST, Pick, draw_from, pick
-from distribution.services.waiting import WaitingLine
+from distribution.services.pauses import Pauses
+from distribution.services.waiting import Next, WaitingLine
 from distribution.store import contacts as contact_rows
 from distribution.store import decisions as decision_rows
 from distribution.store import outbox
@@ -26,6 +27,8 @@ from distribution.store.outbox import Claim, Publication
 from distribution.store.pools import change_loads, write_deficits
 
 BY_HAND, FORCED = "manual", "forced"
+SERVE_BYTES = 8 * 2**20
+"""Payloads of waiting contacts that one transaction reads, give or take the last one; their events hold them again."""
 
 
 @dataclass(slots=True)
@@ -99,24 +102,36 @@ class Ledger:
             self._forced.add(operator_id)
         self._assign(contact, lead, operator_id, FORCED if forced else BY_HAND, position, previous)
 
-    async def serve_waiting(self, limit: int) -> int:
-        """Give waiting contacts, the oldest first over all sources, to whoever is eligible; answers how many it gave.
+    async def serve_waiting(self, limit: int) -> bool:
+        """Give waiting contacts, the oldest first over all sources, to whoever is eligible.
 
-        At most `limit`: a caller that gets as many calls again in another transaction. Until all are served, a new
-        contact of a source that still has waiting ones waits behind them.
+        At most `limit`, and SERVE_BYTES of payloads: True asks the caller to call again in another transaction. Until
+        all are served, a new contact of a source that still has waiting ones waits behind them.
         """
-        line = await WaitingLine.open(self.conn, [s for s in self.pool.sources if self.pool.eligible(s)])
-        served = 0
-        while served < limit and (oldest := await line.oldest(self.pool)) is not None:
-            contact, lead, previous = oldest
-            if contact.id in self._changed:
+        line, pauses = await WaitingLine.open(self.conn, self.pool), Pauses()
+        chosen: dict[UUID, tuple[Pick, int]] = {}
+        served = read = 0
+        while served < limit and read < SERVE_BYTES and (oldest := await line.oldest()) is not None:
+            if oldest.contact_id in self._changed:
                 continue  # closed or given away in this transaction, which the database does not know yet
-            last = await self._last_operator(contact)
-            chosen = pick(self.pool, contact.source_id, draw_from(self.random), last)
-            self._settle(contact, lead, chosen, last, previous)
+            chosen[oldest.contact_id] = self._choose_for(oldest)
             served += 1
-        self._backlogged = line.left
-        return served
+            read += oldest.bytes
+            await pauses.after(len(self.pool.sources[oldest.source_id].weights))
+        self._backlogged = await line.left()
+        full = await contact_rows.with_leads(self.conn, chosen) if chosen else {}
+        for contact_id, (pick_, position) in chosen.items():
+            contact, lead, previous = full[contact_id]
+            self._carry_out(contact, lead, pick_, position, previous)
+        return served == limit or read >= SERVE_BYTES
+
+    def _choose_for(self, waiting: Next) -> tuple[Pick, int]:
+        """The pick for a waiting contact, and its position; the contact itself is read later, with others."""
+        last = self.given.get(waiting.lead_id, waiting.last_operator_id) if self._sticky(waiting.source_id) else None
+        chosen = pick(self.pool, waiting.source_id, draw_from(self.random), last)
+        if chosen.operator_id is not None:
+            self.given[waiting.lead_id] = chosen.operator_id
+        return chosen, self._step(PickStep(waiting.source_id, last, chosen))
 
     async def flush(self) -> list[Publication]:
         """Write everything decided; answers what is to be published once the transaction is committed."""
@@ -130,12 +145,8 @@ class Ledger:
         await outbox.insert(self.conn, self.publications, self.claim)
         return self.publications
 
-    async def _last_operator(self, contact: Contact) -> int | None:
-        if not self.pool.sources[contact.source_id].sticky:
-            return None
-        if contact.lead_id in self.given:
-            return self.given[contact.lead_id]
-        return (await contact_rows.last_operators(self.conn, [contact.lead_id])).get(contact.lead_id)
+    def _sticky(self, source_id: int) -> bool:
+        return self.pool.sources[source_id].sticky
 
     def _step(self, step: records.Step) -> int:
         """Keep a step and take it; answers its position."""
@@ -153,17 +164,12 @@ class Ledger:
             chosen = Pick(None, OLDER_FIRST)
         else:
             chosen = pick(self.pool, contact.source_id, draw_from(self.random), last_operator_id)
-        self._settle(contact, lead, chosen, last_operator_id, previous)
-
-    def _settle(
-        self,
-        contact: Contact,
-        lead: Lead,
-        chosen: Pick,
-        last_operator_id: int | None,
-        previous: OperatorName | None,
-    ) -> None:
         position = self._step(PickStep(contact.source_id, last_operator_id, chosen))
+        self._carry_out(contact, lead, chosen, position, previous)
+
+    def _carry_out(
+        self, contact: Contact, lead: Lead, chosen: Pick, position: int, previous: OperatorName | None
+    ) -> None:
         if chosen.operator_id is None:
             self._tell(contact, lead, events.WAITING, chosen.reason, position, previous)
         else:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution.errors import Conflict, InvalidField, NotFound, StalePool
 from distribution.selection.pool import Pool
 from distribution.services.ledger import Ledger
+from distribution.services.loads import correct_before_freeing
 from distribution.services.serve import SERVE_LIMIT
 from distribution.store import contact_states
 from distribution.store import contacts as contact_rows
@@ -44,12 +45,13 @@ async def assign(
         raise StalePool("the contact moved meanwhile")
     if contact.status == ACTIVE and contact.operator_id == operator_id:
         return frozenset()
+    await correct_before_freeing(conn, pool, [contact])
     over = _check(pool, contact, operator_id, force=force)
     ledger = Ledger(conn, pool, random)
     ledger.give(contact, lead, operator_id, previous, forced=over)
-    served = await ledger.serve_waiting(SERVE_LIMIT)
+    more = await ledger.serve_waiting(SERVE_LIMIT)
     await ledger.flush()
-    return frozenset(pool.sources) if served == SERVE_LIMIT else frozenset()
+    return frozenset(pool.sources) if more else frozenset()
 
 
 async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> Moved:
@@ -58,15 +60,15 @@ async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> M
     Call again in a new transaction until none is moved. An operator that is active under the lock keeps its contacts.
     """
     seen = await contact_states.oldest_active(conn, operator_id, MOVE_LIMIT)
-    sources = {contact.source_id for contact in seen}
-    pool = await lock_pool(conn, ids=sources, operator_ids=[operator_id])
-    ledger = Ledger(conn, pool, random)
-    served = await ledger.serve_waiting(SERVE_LIMIT)
+    pool = await lock_pool(conn, ids={contact.source_id for contact in seen}, operator_ids=[operator_id])
     held = await _still_held(conn, pool, operator_id, [contact.id for contact in seen])
+    await correct_before_freeing(conn, pool, (contact for contact, _, _ in held))
+    ledger = Ledger(conn, pool, random)
+    more = await ledger.serve_waiting(SERVE_LIMIT)
     for contact, lead, _ in held:
         ledger.move_away(contact, lead, last_operator_id=None)
     await ledger.flush()
-    return Moved(len(held), frozenset(pool.sources) if served == SERVE_LIMIT else frozenset())
+    return Moved(len(held), frozenset(pool.sources) if more else frozenset())
 
 
 async def _still_held(conn: AsyncConnection, pool: Pool, operator_id: int, seen: list[UUID]) -> list[Waiting]:

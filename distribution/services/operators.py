@@ -91,7 +91,7 @@ async def delete(conn: AsyncConnection, operator_id: int, edit: Edit) -> None:
     edit.check(version(before))
     if await rows.has_history(conn, operator_id):
         raise Conflict(f"Operator {operator_id} has contacts in history; deactivate it instead.")
-    await rows.delete(conn, operator_id)
+    await rows.delete(conn, operator_id, datetime.now(UTC))
     await note(conn, edit.who, Action.OPERATOR_REMOVED, operator_id, editable(before), None)
 
 

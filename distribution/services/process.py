@@ -86,7 +86,7 @@ async def process(
     return Processed(
         settled,
         [*submitted.publications, *closed.publications],
-        frozenset(pool.sources) if closed.more else frozenset(),
+        frozenset(pool.sources) if closed.more else submitted.unserved,
         lock_seconds,
     )
 

@@ -17,9 +17,10 @@ async def serve_waiting(
     """Serve the waiting contacts of the named sources, and of every source of the named operators.
 
     Takes the locks it needs; a caller that changes weights, limits or operators takes the same ones with `lock_pool`
-    before its change. At most SERVE_LIMIT are served: True asks the caller to call again in a new transaction.
+    before its change. At most SERVE_LIMIT are served, and fewer large ones: True asks the caller to
+    call again in a new transaction.
     """
     ledger = Ledger(conn, await lock_pool(conn, ids=source_ids, operator_ids=operator_ids), random)
-    served = await ledger.serve_waiting(SERVE_LIMIT)
+    more = await ledger.serve_waiting(SERVE_LIMIT)
     await ledger.flush()
-    return served == SERVE_LIMIT
+    return more

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.services.backlog import Backlog, backlog
 from distribution.store import depths
+from distribution.store.operators import EXISTING, OperatorRow
 from distribution.store.operators import FIELDS as OPERATOR_FIELDS
-from distribution.store.operators import OperatorRow
 from distribution.store.tables import operators
 
 LATELY = timedelta(minutes=2)
@@ -38,6 +38,6 @@ class Stats:
 
 async def stats(conn: AsyncConnection) -> Stats:
     """Loads as the operators' rows hold them, and the backlog."""
-    everybody = await conn.execute(sa.select(*OPERATOR_FIELDS).order_by(operators.c.id))
+    everybody = await conn.execute(sa.select(*OPERATOR_FIELDS).where(EXISTING).order_by(operators.c.id))
     dead = await depths.since(conn, depths.DEAD, datetime.now(UTC) - LATELY)
     return Stats([OperatorRow(*row) for row in everybody], await backlog(conn), dead)

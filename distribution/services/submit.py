@@ -12,6 +12,7 @@ from distribution.events import Change
 from distribution.messages import Submission
 from distribution.selection.pool import Pool, Source
 from distribution.services.ledger import Ledger
+from distribution.services.pauses import Pauses
 from distribution.services.serve import SERVE_LIMIT
 from distribution.store import contacts as contact_rows
 from distribution.store import leads as lead_rows
@@ -37,10 +38,14 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Submissions:
-    """An outcome per submission, in order, and what to publish once the transaction is committed."""
+    """An outcome per submission, in order, and what to publish once the transaction is committed.
+
+    `unserved`: sources with older contacts to serve in further transactions.
+    """
 
     outcomes: list[Submitted | MessageRejected]
     publications: list[Publication]
+    unserved: frozenset[int] = frozenset()
 
 
 async def submit(
@@ -69,6 +74,7 @@ async def submit_to(
         if submission.source in sources and _key(submission) not in known:
             first.setdefault(_key(submission), submission)
     ledger = Ledger(conn, pool, random, claim)
+    more = await ledger.serve_waiting(SERVE_LIMIT) if first else False
     made = await _make(ledger, first, sources)
     publications = await ledger.flush()
 
@@ -83,7 +89,8 @@ async def submit_to(
             return Submitted(contact, is_new=True, told=told)
         return _repeated(submission, contact, told)
 
-    return Submissions([outcome(submission) for submission in submissions], publications)
+    unserved = frozenset(pool.sources) if more else frozenset[int]()
+    return Submissions([outcome(submission) for submission in submissions], publications, unserved)
 
 
 def _key(submission: Submission) -> Key:
@@ -106,13 +113,13 @@ async def _make(ledger: Ledger, first: dict[Key, Submission], sources: dict[str,
     for submission in first.values():
         details.setdefault(submission.external_id, Details()).add(_details(submission))
     leads = await lead_rows.find_or_make(ledger.conn, details, datetime.now(UTC))
-    await ledger.serve_waiting(SERVE_LIMIT)
     last = await _last_operators(ledger.conn, first.values(), leads, sources)
-    made = {}
+    made, pauses = {}, Pauses()
     for key, submission in first.items():
         lead, source = leads[submission.external_id], sources[submission.source]
         last_operator_id = ledger.given.get(lead.id, last.get(lead.id)) if source.sticky else None
         made[key] = ledger.submit(submission, source.id, lead, last_operator_id)
+        await pauses.after(len(source.weights))
     return made
 
 

@@ -89,15 +89,6 @@ def _by_ids(dialect: str) -> sa.Select[*tuple[Any, ...]]:
     return sa.select(*FIELDS).join(wanted, contacts.c.id == wanted.c.id)
 
 
-async def oldest_waiting(conn: AsyncConnection, source_id: int, after: UUID | None, limit: int) -> list[Waiting]:
-    """The next waiting contacts of a source, oldest first."""
-    c = contacts.c
-    query = _with_leads().where(c.source_id == source_id, IS_WAITING).limit(limit)
-    if after is not None:
-        query = query.where(c.id > after)
-    return [_waiting(row) for row in await conn.execute(query)]
-
-
 async def count_older_waiting(conn: AsyncConnection, contact: Contact, up_to: int) -> int:
     """How many contacts of its source wait longer than this one; counted no further than `up_to`."""
     c = contacts.c

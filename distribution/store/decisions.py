@@ -1,6 +1,7 @@
 """Why every change of a contact fell as it did: a row per change, and per transaction what all its picks share."""
 
-from collections.abc import Sequence
+from base64 import b64decode, b64encode
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -9,11 +10,10 @@ from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.selection.record import Record
-from distribution.store.rows import POSTGRESQL, columns_of, insert_columns
+from distribution.selection.record import OPERATORS, Record, by_source, gaps, numbers, source_at
+from distribution.store.rows import POSTGRESQL, Columns, Values, columns_of, insert_columns
 from distribution.store.tables import decision_batches, decisions, rosters
 
 
@@ -32,22 +32,43 @@ class Decision:
     position: int | None
 
 
+Place = tuple[UUID, int]
+"""A batch, and the position of a step in its record."""
+
+DIGEST_BYTES = 16
+DIGESTS = Values("digests", digest=sa.LargeBinary())
+SOURCES, ROSTERS = "sources", "rosters"
+"""In a record whose roster is kept in parts: ids of its sources, as gaps, and the digests of their rosters, base64."""
 FIELDS = tuple(decisions.c[name] for name in Decision.__slots__)
 
 
 async def insert_batch(conn: AsyncConnection, batch_id: UUID, record: Record) -> None:
-    """Keep a record; its roster is kept once for all records that share it."""
-    roster = _compact(record.roster)
-    digest = blake2b(roster.encode(), digest_size=16).digest()
-    await conn.execute(_insert_roster(conn.dialect.name), {"digest": digest, "body": roster})
-    body = _compact(record.to_data())
-    await insert_columns(conn, decision_batches, {"id": [batch_id], "roster": [digest], "body": [body]})
+    """Keep a record; its roster is kept once for all records that share it, in parts where it has several sources."""
+    data, of_source = record.to_data(), by_source(record.roster)
+    parts = list(of_source.values()) if len(of_source) > 1 else [record.roster]
+    bodies = [_compact(part) for part in parts]
+    digests = [blake2b(body.encode(), digest_size=DIGEST_BYTES).digest() for body in bodies]
+    if len(parts) > 1:
+        ids = [operator[0] for operator in record.roster["operators"]]
+        data |= {OPERATORS: gaps(ids), SOURCES: gaps(list(of_source)), ROSTERS: b64encode(b"".join(digests)).decode()}
+    await _keep_rosters(conn, dict(zip(digests, bodies, strict=True)))
+    batch: Columns = {"id": [batch_id], "roster": digests[:1], "body": [_compact(data)]}
+    await insert_columns(conn, decision_batches, batch)
+
+
+async def _keep_rosters(conn: AsyncConnection, bodies: dict[bytes, str]) -> None:
+    if conn.dialect.name == POSTGRESQL and len(bodies) > 1:
+        # Nearly all are there: what is sent to the server is their digests alone.
+        known = await conn.scalars(_known_rosters(), DIGESTS.bound(POSTGRESQL, list(bodies)))
+        bodies = {digest: bodies[digest] for digest in bodies.keys() - set(known)}
+    columns: Columns = {"digest": list(bodies), "body": list(bodies.values())}
+    await insert_columns(conn, rosters, columns, skip_known=True)
 
 
 @cache
-def _insert_roster(dialect: str) -> sa.Insert:
-    insert = postgresql.insert if dialect == POSTGRESQL else sqlite.insert
-    return insert(rosters).on_conflict_do_nothing(index_elements=["digest"])
+def _known_rosters() -> sa.Select[bytes]:
+    wanted = DIGESTS.table(POSTGRESQL)
+    return sa.select(rosters.c.digest).join(wanted, wanted.c.digest == rosters.c.digest)
 
 
 async def insert(conn: AsyncConnection, new: Sequence[Decision]) -> None:
@@ -63,14 +84,35 @@ async def of_contact(conn: AsyncConnection, contact_id: UUID) -> list[Decision]:
     return [Decision(*row) for row in rows]
 
 
-async def records(conn: AsyncConnection, batch_ids: Sequence[UUID]) -> dict[UUID, Record]:
-    """The kept records of some batches."""
-    rows = await conn.execute(
-        sa.select(decision_batches.c.id, rosters.c.body, decision_batches.c.body)
-        .join(rosters, rosters.c.digest == decision_batches.c.roster)
-        .where(decision_batches.c.id.in_(batch_ids))
+async def records(conn: AsyncConnection, places: Collection[Place]) -> dict[Place, Record]:
+    """What each pick was made from: the record of its batch, as far as it concerns the source picked for.
+
+    Steps at which nobody was picked are left out.
+    """
+    if not places:
+        return {}
+    batches = await conn.execute(
+        sa.select(decision_batches).where(decision_batches.c.id.in_({batch_id for batch_id, _ in places}))
     )
-    return {batch_id: Record.from_data(orjson.loads(roster), orjson.loads(body)) for batch_id, roster, body in rows}
+    kept = {row.id: (row.roster, orjson.loads(row.body)) for row in batches}
+    picks: dict[Place, tuple[int, bytes]] = {}
+    for batch_id, position in places:
+        roster, data = kept[batch_id]
+        if (source_id := source_at(data, position)) is not None:
+            picks[batch_id, position] = source_id, _roster_of(source_id, roster, data)
+    parts = await conn.execute(sa.select(rosters).where(rosters.c.digest.in_({digest for _, digest in picks.values()})))
+    by_digest = {row.digest: orjson.loads(row.body) for row in parts}
+    return {
+        place: Record.of_source(source_id, by_digest[digest], kept[place[0]][1])
+        for place, (source_id, digest) in picks.items()
+    }
+
+
+def _roster_of(source_id: int, roster: bytes, data: dict[str, Any]) -> bytes:
+    if ROSTERS not in data:
+        return roster
+    start = numbers(data[SOURCES]).index(source_id) * DIGEST_BYTES
+    return b64decode(data[ROSTERS])[start : start + DIGEST_BYTES]
 
 
 def _compact(data: dict[str, Any]) -> str:

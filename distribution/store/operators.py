@@ -1,4 +1,7 @@
-"""Operators as admins see and change them; their load is changed in `pools` alone."""
+"""Operators as admins see and change them; their load is changed in `pools` alone.
+
+One that is deleted keeps its row (docs/decisions/0014): in no list, without weights, its id never used again.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -9,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.pages import Page, cut
-from distribution.store.rows import IDS
-from distribution.store.tables import contacts, decisions, operators
+from distribution.store.rows import IDS, first_from
+from distribution.store.tables import contacts, operators, source_operators
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class OperatorRow:
 
 
 FIELDS = tuple(operators.c[name] for name in OperatorRow.__slots__)
+EXISTING = operators.c.deleted_at.is_(None)
 
 
 async def insert(
@@ -38,18 +42,18 @@ async def insert(
 
 async def get(conn: AsyncConnection, operator_id: int) -> OperatorRow | None:
     """One operator."""
-    row = (await conn.execute(sa.select(*FIELDS).where(operators.c.id == operator_id))).one_or_none()
+    row = (await conn.execute(sa.select(*FIELDS).where(operators.c.id == operator_id, EXISTING))).one_or_none()
     return None if row is None else OperatorRow(*row)
 
 
 async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[OperatorRow, int]:
     """Operators in id order."""
-    query = sa.select(*FIELDS).where(operators.c.id > (after or 0)).order_by(operators.c.id).limit(limit + 1)
+    query = sa.select(*FIELDS).where(EXISTING, operators.c.id > (after or 0)).order_by(operators.c.id).limit(limit + 1)
     return cut([OperatorRow(*row) for row in await conn.execute(query)], limit, attrgetter("id"))
 
 
 async def names(conn: AsyncConnection, ids: Collection[int]) -> dict[int, str]:
-    """Names by id."""
+    """Names by id, those of deleted operators too."""
     dialect = conn.dialect.name
     wanted = IDS.table(dialect)
     rows = await conn.execute(
@@ -66,14 +70,14 @@ async def update(conn: AsyncConnection, operator_id: int, values: Mapping[str, o
 
 
 async def has_history(conn: AsyncConnection, operator_id: int) -> bool:
-    """Whether a contact or a decision names the operator."""
-    d = decisions.c
-    in_contacts = sa.exists().where(contacts.c.operator_id == operator_id)
-    in_decisions = sa.exists().where(sa.or_(d.operator_id == operator_id, d.previous_operator_id == operator_id))
-    # Two statements: contacts have an index on the operator, decisions do not, so they are read only where it must be.
-    return bool(await conn.scalar(sa.select(in_contacts)) or await conn.scalar(sa.select(in_decisions)))
+    """Whether the operator has or had a contact."""
+    o = operators.c
+    # Not asked of `decisions`: they have no index on the operator, and there may be millions.
+    named = first_from(contacts.c.operator_id, operator_id) == operator_id
+    return bool(await conn.scalar(sa.select(sa.or_(o.had_contacts, named)).where(o.id == operator_id)))
 
 
-async def delete(conn: AsyncConnection, operator_id: int) -> None:
-    """Remove an operator, and its weights with it."""
-    await conn.execute(sa.delete(operators).where(operators.c.id == operator_id))
+async def delete(conn: AsyncConnection, operator_id: int, now: datetime) -> None:
+    """Mark an operator as deleted, and remove its weights."""
+    await conn.execute(sa.delete(source_operators).where(source_operators.c.operator_id == operator_id))
+    await update(conn, operator_id, {"deleted_at": now, "is_active": False})

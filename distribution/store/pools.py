@@ -1,6 +1,6 @@
 """Locks and reads the operators and sources that a transaction decides over."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -60,18 +60,6 @@ async def read_pool(conn: AsyncConnection, source_id: int) -> Pool:
     return Pool([operator for operator, _ in of_source], [Source(*source, weights)])
 
 
-async def sources_with_waiting(conn: AsyncConnection, source_ids: Iterable[int]) -> set[int]:
-    """Which of the sources have at least one waiting contact."""
-    dialect = conn.dialect.name
-    return set((await conn.scalars(_with_waiting(dialect), IDS.bound(dialect, sorted(source_ids)))).all())
-
-
-@cache
-def _with_waiting(dialect: str) -> sa.Select[int]:
-    wanted = IDS.table(dialect)
-    return sa.select(wanted.c.id).where(sa.exists().where(contacts.c.source_id == wanted.c.id, IS_WAITING))
-
-
 async def servable_sources(conn: AsyncConnection) -> list[int]:
     """Sources with a waiting contact and an operator who could take it: there should be none."""
     w, o = source_operators.c, operators.c
@@ -102,11 +90,12 @@ async def change_loads(conn: AsyncConnection, changes: dict[int, int], forced: C
 @cache
 def _change_loads(dialect: str) -> sa.Update:
     o, change = operators.c, CHANGES.table(dialect)
-    fits = o.load + change.c.by <= o.max_active_contacts
+    load = o.load + change.c.by
+    fits = load <= o.max_active_contacts
     return (
         sa.update(operators)
         .where(o.id == change.c.operator_id, sa.or_(change.c.by < 0, change.c.forced == 1, fits))
-        .values(load=o.load + change.c.by)
+        .values(load=sa.case((load < 0, 0), else_=load), had_contacts=sa.or_(o.had_contacts, change.c.by > 0))
     )
 
 
@@ -177,9 +166,12 @@ async def _lock_operators(
 def _operators_to_lock(dialect: str) -> sa.Select[int, str, bool, int, int]:
     o, w = operators.c, source_operators.c
     of_sources = sa.select(w.operator_id).where(w.source_id.in_(sa.select(IDS.table(dialect).c.id)))
+    # A program of the release before may give a deleted operator a contact or a weight: then it still has to be there.
+    existing = sa.or_(o.deleted_at.is_(None), o.load > 0)
+    holders = sa.and_(o.id.in_(sa.select(HOLDERS.table(dialect).c.id)), existing)
     return (
         sa.select(o.id, o.name, o.is_active, o.max_active_contacts, o.load)
-        .where(sa.or_(o.id.in_(of_sources), o.id.in_(sa.select(HOLDERS.table(dialect).c.id))))
+        .where(sa.or_(o.id.in_(of_sources), holders))
         .order_by(o.id)
         .with_for_update(key_share=True)
     )

@@ -1,11 +1,14 @@
-"""Counts what counters claim to know, from the rows themselves: whole tables, for checks alone."""
+"""Counts what counters claim to know, from the rows themselves: whole tables without locks, under locks by index."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
+from functools import cache
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.store.rows import IDS, UUIDS
 from distribution.store.tables import contacts, decisions, operators, outbox
 
 TOTAL = sa.func.count().over()
@@ -31,14 +34,28 @@ async def wrong_loads(conn: AsyncConnection) -> Sequence[sa.Row[int, str, int, i
     return rows.all()
 
 
+async def active_of(conn: AsyncConnection, operator_ids: Collection[int]) -> Counter[int]:
+    """Number of active contacts by operator; reads what these operators ever had, by index."""
+    dialect = conn.dialect.name
+    rows = await conn.execute(_active_of(dialect), IDS.bound(dialect, sorted(operator_ids)))
+    return Counter({row[0]: row[1] for row in rows})
+
+
+@cache
+def _active_of(dialect: str) -> sa.Select[int, int]:
+    c, wanted = contacts.c, IDS.table(dialect)
+    return (
+        sa.select(wanted.c.id, sa.func.count())
+        .join_from(wanted, contacts, wanted.c.id == c.operator_id)
+        .where(c.status == "active")
+        .group_by(wanted.c.id)
+    )
+
+
 async def wrong_sequences(conn: AsyncConnection, limit: int) -> Sequence[sa.Row[UUID, int, int, int, int]]:
     """Contacts (id, sequence, number of decisions, last one, how many such) whose decisions are not 1 to sequence."""
-    c, d = contacts.c, decisions.c
-    kept = (
-        sa.select(d.contact_id, sa.func.count().label("number"), sa.func.max(d.sequence).label("last"))
-        .group_by(d.contact_id)
-        .subquery()
-    )
+    c = contacts.c
+    kept = _histories().subquery()
     number, last = sa.func.coalesce(kept.c.number, 0), sa.func.coalesce(kept.c.last, 0)
     rows = await conn.execute(
         sa.select(c.id, c.sequence, number, last, TOTAL)
@@ -48,6 +65,47 @@ async def wrong_sequences(conn: AsyncConnection, limit: int) -> Sequence[sa.Row[
         .limit(limit)
     )
     return rows.all()
+
+
+async def mendable_sequences(conn: AsyncConnection, limit: int) -> list[UUID]:
+    """Contacts whose sequence is wrong and whose history is whole."""
+    c, kept = contacts.c, _histories().subquery()
+    wrong = sa.and_(c.sequence != kept.c.last, kept.c.number == kept.c.last)
+    ids = sa.select(c.id).join(kept, kept.c.contact_id == c.id).where(wrong).order_by(c.id).limit(limit)
+    return list((await conn.scalars(ids)).all())
+
+
+async def mend_sequences(conn: AsyncConnection, ids: Collection[UUID]) -> Sequence[sa.Row[UUID, int, int]]:
+    """Set wrong sequences to the end of whole histories; returns contacts (id, sequence before and now)."""
+    dialect = conn.dialect.name
+    c, wanted = contacts.c, UUIDS.table(dialect)
+    kept = _histories().join(wanted, wanted.c.id == decisions.c.contact_id).subquery()
+    found = await conn.execute(
+        sa.select(c.id, c.sequence, kept.c.last)
+        .join(kept, kept.c.contact_id == c.id)
+        .where(c.sequence != kept.c.last, kept.c.number == kept.c.last),
+        UUIDS.bound(dialect, sorted(ids)),
+    )
+    rows = found.all()
+    for contact_id, _, last in rows:
+        await conn.execute(sa.update(contacts).where(c.id == contact_id).values(sequence=last))
+    return rows
+
+
+async def sources_of(conn: AsyncConnection, ids: Collection[UUID]) -> set[int]:
+    """Ids of the sources of these contacts, which never change."""
+    dialect = conn.dialect.name
+    wanted = UUIDS.table(dialect)
+    rows = await conn.scalars(
+        sa.select(contacts.c.source_id).join(wanted, wanted.c.id == contacts.c.id), UUIDS.bound(dialect, sorted(ids))
+    )
+    return set(rows)
+
+
+def _histories() -> sa.Select[UUID, int, int]:
+    d = decisions.c
+    number, last = sa.func.count().label("number"), sa.func.max(d.sequence).label("last")
+    return sa.select(d.contact_id, number, last).group_by(d.contact_id)
 
 
 async def baseless_events(conn: AsyncConnection, limit: int) -> Sequence[sa.Row[UUID, UUID, int]]:
@@ -71,13 +129,3 @@ async def unpublished_since(conn: AsyncConnection, before: UUID, limit: int) -> 
         sa.select(outbox.c.id, outbox.c.type, TOTAL).where(outbox.c.id < before).order_by(outbox.c.id).limit(limit)
     )
     return rows.all()
-
-
-async def set_sequence(conn: AsyncConnection, contact_id: UUID, sequence: int) -> None:
-    """Write a contact's sequence."""
-    await conn.execute(sa.update(contacts).where(contacts.c.id == contact_id).values(sequence=sequence))
-
-
-async def all_operators(conn: AsyncConnection) -> list[int]:
-    """Ids of all operators."""
-    return list((await conn.scalars(sa.select(operators.c.id).order_by(operators.c.id))).all())

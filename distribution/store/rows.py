@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import NamedFromClause
@@ -74,8 +74,10 @@ Columns = Mapping[str, Sequence[Any]]
 Processors = tuple[Callable[[Any], Any] | None, ...]
 
 
-async def insert_columns(conn: AsyncConnection, table: sa.Table, columns: Columns, after_now: str = "") -> None:
-    """Insert rows, given by column.
+async def insert_columns(
+    conn: AsyncConnection, table: sa.Table, columns: Columns, *, skip_known: bool = False, after_now: str = ""
+) -> None:
+    """Insert rows, given by column; with `skip_known` those whose key is there already are left as they are.
 
     In one statement with arrays on PostgreSQL, where each row of an `executemany` is a message of its own. By the
     driver's own `executemany` on SQLite, since SQLAlchemy prepares each row's parameters anew.
@@ -86,19 +88,21 @@ async def insert_columns(conn: AsyncConnection, table: sa.Table, columns: Column
         return
     names, values = tuple(columns), columns.values()
     if conn.dialect.name == POSTGRESQL:
-        await conn.execute(_insert_arrays(table, names, after_now), _new(table, names).bound(POSTGRESQL, *values))
+        by_arrays = _insert_arrays(table, names, skip_known, after_now)
+        await conn.execute(by_arrays, _new(table, names).bound(POSTGRESQL, *values))
         return
-    statement, processors = _insert_by_driver(table, names, after_now)
+    statement, processors = _insert_by_driver(table, names, skip_known, after_now)
     stored = [[*map(store, column)] if store else column for store, column in zip(processors, values, strict=True)]
     await conn.exec_driver_sql(statement, [*zip(*stored, strict=True)])
 
 
 @cache
-def _insert_arrays(table: sa.Table, names: tuple[str, ...], after_now: str) -> sa.Insert:
+def _insert_arrays(table: sa.Table, names: tuple[str, ...], skip_known: bool, after_now: str) -> sa.Insert:
     new = _new(table, names).table(POSTGRESQL)
     now = clock.seconds(POSTGRESQL)
     values = [now + new.c[name] if name == after_now else new.c[name] for name in names]
-    return sa.insert(table).from_select(names, sa.select(*values))
+    statement = postgresql.insert(table).from_select(names, sa.select(*values))
+    return statement.on_conflict_do_nothing() if skip_known else statement
 
 
 def _new(table: sa.Table, names: tuple[str, ...]) -> Values:
@@ -106,14 +110,25 @@ def _new(table: sa.Table, names: tuple[str, ...]) -> Values:
 
 
 @cache
-def _insert_by_driver(table: sa.Table, names: tuple[str, ...], after_now: str) -> tuple[str, Processors]:
+def _insert_by_driver(
+    table: sa.Table, names: tuple[str, ...], skip_known: bool, after_now: str
+) -> tuple[str, Processors]:
     """The statement, and what makes each column's values into SQLite's."""
     dialect = sqlite.dialect()
-    statement = sa.insert(table)
+    statement = sqlite.insert(table).on_conflict_do_nothing() if skip_known else sqlite.insert(table)
     if after_now:
         statement = statement.values({after_now: clock.seconds(dialect.name) + sa.literal_column("?", sa.Float)})
     compiled = statement.compile(dialect=dialect, column_keys=names)
     return str(compiled), tuple(table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
+
+
+def first_from(column: sa.Column[Any], value: int) -> sa.ScalarSelect[Any]:
+    """The lowest value of an indexed column that is not below this one.
+
+    To ask whether there is a row: where one in twenty has the value, PostgreSQL reads the table for EXISTS, since it
+    expects one soon; where there is none, it then reads all of it.
+    """
+    return sa.select(sa.func.min(column)).where(column >= value).scalar_subquery()
 
 
 def columns_of(objects: Sequence[Any]) -> dict[str, list[Any]]:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.pages import Page, cut
-from distribution.store.rows import TEXTS, UUIDS
+from distribution.store.rows import TEXTS, UUIDS, first_from
 from distribution.store.tables import contacts, sources
 
 
@@ -58,7 +58,7 @@ async def update(conn: AsyncConnection, source_id: int, values: Mapping[str, obj
 
 async def has_contacts(conn: AsyncConnection, source_id: int) -> bool:
     """Whether anything ever came through the source."""
-    return bool(await conn.scalar(sa.select(sa.exists().where(contacts.c.source_id == source_id))))
+    return await conn.scalar(sa.select(first_from(contacts.c.source_id, source_id))) == source_id
 
 
 async def delete(conn: AsyncConnection, source_id: int) -> None:

@@ -48,6 +48,8 @@ operators = sa.Table(
     sa.Column("max_active_contacts", sa.Integer, nullable=False),
     sa.Column("load", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("deleted_at", UtcDateTime),
+    sa.Column("had_contacts", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.CheckConstraint("load >= 0", name="load"),
     sa.CheckConstraint("max_active_contacts >= 0", name="max_active_contacts"),
 )

@@ -190,9 +190,9 @@ class Life(RuleBasedStateMachine):
             for decision in history:
                 if decision.batch_id is None or decision.reason in (OLDER_FIRST, "manual", "forced"):
                     continue
-                batch_id = decision.batch_id
-                record = self.run(lambda conn, b=batch_id: decision_rows.records(conn, [b]))[batch_id]  # type: ignore[misc]
-                again = picked_again(record, decision.position or 0)
+                place = decision.batch_id, decision.position or 0
+                record = self.run(lambda conn, p=place: decision_rows.records(conn, [p]))[place]  # type: ignore[misc]
+                again = picked_again(record, place[1])
                 assert again.operator_id == decision.operator_id
                 assert again.reason == decision.reason or decision.reason == NOBODY
 

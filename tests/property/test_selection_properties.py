@@ -7,8 +7,23 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distribution.selection import explain
 from distribution.selection.pool import WEIGHTED_RANDOM, Operator, Pool, Source
-from distribution.selection.record import FreedStep, GivenStep, PickStep, Record, Step, apply, begin, pool_before
+from distribution.selection.record import (
+    OPERATORS,
+    FreedStep,
+    GivenStep,
+    PickStep,
+    Record,
+    Step,
+    apply,
+    begin,
+    by_source,
+    gaps,
+    numbers,
+    pool_before,
+    source_at,
+)
 from distribution.selection.strategies import STRATEGIES, draw_from, pick
 
 limits = st.integers(0, 4)
@@ -101,6 +116,27 @@ def test_every_kept_pick_can_be_made_again(pool: Pool, seed: int, steps: int) ->
     assert at_the_end.operators == pool.operators
     assert at_the_end.sources == pool.sources
     assert at_the_end.deficits == pool.deficits
+
+
+@given(pools(), st.integers(0, 2**32), st.integers(1, 30))
+def test_a_pick_is_explained_from_what_concerns_its_source(pool: Pool, seed: int, steps: int) -> None:
+    """From the roster of its source, or from the one of all, each pick has the same operator and the same reasons."""
+    record = play(pool, Random(seed), steps)
+    ids = [operator[0] for operator in record.roster["operators"]]
+    data = json.loads(json.dumps(record.to_data()))
+    rosters = by_source(json.loads(json.dumps(record.roster)))
+    assert numbers(gaps(ids)) == ids
+    for position, step in enumerate(record.steps):
+        if isinstance(step, PickStep):
+            assert source_at(data, position) == step.source_id
+            whole = pool_before(record, position)
+            for roster, kept in ((record.roster, data), (rosters[step.source_id], data | {OPERATORS: gaps(ids)})):
+                narrow = pool_before(Record.of_source(step.source_id, roster, kept), position)
+                assert pick(narrow, step.source_id, step.pick.draw or 0.0, step.last_operator_id) == step.pick
+                assert explain.decision_data(narrow, step) == explain.decision_data(whole, step)
+                assert explain.sentence(narrow, step) == explain.sentence(whole, step)
+        else:
+            assert source_at(data, position) is None
 
 
 @given(st.lists(st.integers(1, 10_000), min_size=1, max_size=20), st.data())

@@ -18,7 +18,8 @@ DIFFERS = 1
 
 def check(
     repair: Annotated[
-        bool, typer.Option("--repair", help="Mend what can be mended, in one transaction, audited.")
+        bool,
+        typer.Option("--repair", help="Mend what can be mended, beside work going on, audited."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
 ) -> None:
@@ -38,7 +39,7 @@ def check(
 async def _check(tools: Tools, repair: bool) -> tuple[int, Report]:
     mended = 0
     if repair:
-        mended = await tools.change(lambda conn: checks.repair(conn, tools.who))
+        mended = await checks.repair(tools.engine, tools.random, tools.who)
         async with reading(tools.engine) as conn:
             sources = await servable_sources(conn)
         await tools.serve(sources)

@@ -1,0 +1,65 @@
+"""Waiting contacts by index alone, and how large contacts are: to decide before payloads are read."""
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.store.contacts import IS_WAITING
+from distribution.store.rows import POSTGRESQL, UUIDS, Values, octets
+from distribution.store.tables import NumberedId, contacts
+
+LINES = Values("lines", source_id=NumberedId, after=sa.Uuid())
+LOWEST_ID = UUID(int=0)
+
+
+class Size(NamedTuple):
+    """Whose contact it is, and the bytes of its payload."""
+
+    lead_id: int
+    bytes: int
+
+
+async def upcoming(conn: AsyncConnection, after: Mapping[int, UUID], limit: int) -> Sequence[sa.Row[int, UUID]]:
+    """(source id, contact id) of the next `limit` waiting contacts of each source, oldest first within a source.
+
+    `after`: by source id, the last contact that is known already. One statement for all sources, on the index alone.
+    """
+    dialect = conn.dialect.name
+    source_ids = sorted(after)
+    given = LINES.bound(dialect, source_ids, [after[source_id] for source_id in source_ids])
+    return (await conn.execute(_upcoming(dialect), given | {"each": limit})).all()
+
+
+@cache
+def _upcoming(dialect: str) -> sa.Select[int, UUID]:
+    c, line = contacts.c, LINES.table(dialect)
+    following = (
+        sa.select(c.id)
+        .where(c.source_id == line.c.source_id, IS_WAITING, c.id > line.c.after)
+        .order_by(c.id)
+        .limit(sa.bindparam("each", type_=sa.Integer))
+    )
+    if dialect == POSTGRESQL:
+        each = following.lateral("following")
+        return sa.select(line.c.source_id, each.c.id).join_from(line, each, sa.true())
+    # SQLite has no LATERAL, but a function in FROM may name the tables before it.
+    ids = sa.select(sa.func.json_group_array(following.correlate(line).subquery().c.id)).scalar_subquery()
+    listed = sa.func.json_each(ids).table_valued(sa.column("value", sa.Uuid()), name="following")
+    return sa.select(line.c.source_id, listed.c.value).join_from(line, listed, sa.true())
+
+
+async def sizes(conn: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Size]:
+    """What it takes to read these contacts in full."""
+    dialect = conn.dialect.name
+    rows = await conn.execute(_sizes(dialect), UUIDS.bound(dialect, sorted(ids)))
+    return {contact_id: Size(lead_id, number) for contact_id, lead_id, number in rows}
+
+
+@cache
+def _sizes(dialect: str) -> sa.Select[*tuple[Any, ...]]:
+    c, wanted = contacts.c, UUIDS.table(dialect)
+    return sa.select(c.id, c.lead_id, octets(c.payload, dialect)).join(wanted, c.id == wanted.c.id)

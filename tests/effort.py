@@ -1,0 +1,108 @@
+"""What the database is asked to do, counted instead of timed."""
+
+import asyncio
+import gc
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+INSTRUCTIONS = 10
+Number = TypeVar("Number", int, float)
+
+
+@dataclass
+class Effort(Generic[Number]):
+    """A number that is known once the block ends."""
+
+    number: Number
+
+
+class Statement(NamedTuple):
+    """As the driver gets it; `many`: run once for each of the parameters."""
+
+    text: str
+    parameters: Any
+    many: bool
+
+
+@contextmanager
+def statements(engine: AsyncEngine) -> Iterator[list[Statement]]:
+    """Every statement that is sent while the block runs."""
+    sent: list[Statement] = []
+
+    def keep(_conn: object, _cursor: object, text: str, parameters: Any, _context: object, many: bool) -> None:
+        sent.append(Statement(text, parameters, many))
+
+    sa.event.listen(engine.sync_engine, "before_cursor_execute", keep)
+    yield sent
+    sa.event.remove(engine.sync_engine, "before_cursor_execute", keep)
+
+
+async def plan_of(conn: AsyncConnection, statement: Statement) -> list[str]:
+    """The lines of the database's plan for a statement."""
+    explain = "EXPLAIN " if conn.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
+    parameters = statement.parameters[0] if statement.many else statement.parameters
+    return [str(row) for row in await conn.exec_driver_sql(explain + statement.text, parameters)]
+
+
+@asynccontextmanager
+async def rows_read(conn: AsyncConnection, table: str) -> AsyncIterator[Effort[int]]:
+    """About how many rows of a table the block reads, those of foreign keys too; on SQLite a bound, of all tables."""
+    effort = Effort(0)
+    if conn.dialect.name == "postgresql":
+        read = sa.text(
+            "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = :table"
+        )
+        before = await conn.scalar(read, {"table": table})
+        yield effort
+        effort.number = (await conn.scalar(read, {"table": table}) or 0) - (before or 0)
+        return
+
+    def count() -> int:
+        effort.number += INSTRUCTIONS
+        return 0
+
+    driver = (await conn.get_raw_connection()).driver_connection
+    assert driver is not None
+    await driver.set_progress_handler(count, INSTRUCTIONS)
+    yield effort
+    await driver.set_progress_handler(None, INSTRUCTIONS)
+
+
+@contextmanager
+def memory() -> Iterator[Effort[int]]:
+    """The most bytes of Python's own that the block holds at once beyond what was there before."""
+    effort = Effort(0)
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    yield effort
+    _, most = tracemalloc.get_traced_memory()
+    effort.number = most - before
+    tracemalloc.stop()
+
+
+@asynccontextmanager
+async def silence() -> AsyncIterator[Effort[float]]:
+    """The longest time in which no other task had its turn, in seconds of this thread's CPU."""
+    effort = Effort(0.0)
+
+    async def others() -> None:
+        last = time.thread_time()
+        while True:
+            now = time.thread_time()
+            effort.number, last = max(effort.number, now - last), now
+            await asyncio.sleep(0)
+
+    gc.freeze()  # else a collection looks at all that the whole run of tests holds
+    working = asyncio.create_task(others())
+    await asyncio.sleep(0)
+    yield effort
+    await asyncio.sleep(0)
+    working.cancel()
+    gc.unfreeze()
