@@ -4,10 +4,12 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from random import SystemRandom
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.gauges import BacklogGauges
 from distribution.store.engine import create_engine, dispose
@@ -26,12 +28,20 @@ from worker.topology import Topology
 from worker.upkeep import Upkeep
 
 CONSUMER_STOP_SECONDS = 15
-SWEEPER_STOP_SECONDS = 2
-GAUGES_STOP_SECONDS = 1
-UPKEEP_STOP_SECONDS = 2
+SHORT_STOP_SECONDS = 2
 RELAY_STOP_SECONDS = 6
 REPLIES_LONGEST_PAUSE_SECONDS = 2.0
 EXIT_AT_ONCE = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Work that runs until it is told to stop, and how long its end may take then."""
+
+    name: str
+    work: Coroutine[None, None, None]
+    stops: Sequence[Callable[[], None]]
+    seconds: float
 
 
 async def run_until_signal(settings: WorkerSettings, health_socket: socket.socket, watch: Watch = unwatched) -> None:
@@ -52,53 +62,20 @@ async def run(
     """
     log = structlog.get_logger("worker")
     tolerate_any_properties()
-    status, random = Status(), SystemRandom()
+    status = Status()
     engine = create_engine(settings.database_url.get_secret_value())
-    topology = Topology(settings.broker_prefix, settings.event_log_max_age, settings.broker_declare)
-    relay = Relay(engine, topology, status, random, watch)
-    batches = Batches(engine, random, watch)
-    consumer = Consumer(settings, topology, batches, relay, status, watch, pauses)
-    sweeper = Sweeper(settings, engine, batches, relay, status, random)
-    gauges = BacklogGauges(engine)
-    status.registry.register(gauges)
-    upkeep = Upkeep(settings, topology, engine, batches, relay, status, random)
-    brokers = settings.brokers
-    taking, telling = Link(brokers, "consumer", status, random), Link(brokers, "publisher", status, random)
-    keeping = Link(brokers, "upkeep", status, random)
-    retrying = Link(brokers, "retries", status, random, vital=False)
-    # A reply may end its connection again and again, and the others should not have to wait for long.
-    replying = Link(brokers, "replies", status, random, vital=False, longest_pause=REPLIES_LONGEST_PAUSE_SECONDS)
+    taking, publishing = build(settings, engine, status, stopping, watch, pauses)
     health = create_server(status)
     try:
-        async with asyncio.TaskGroup() as parts:
-            consuming = parts.create_task(named("consumer", taking.run(consumer.serve)))
-            publishing = [
-                parts.create_task(named("relay", telling.run(relay.serve))),
-                parts.create_task(named("retries", retrying.run(relay.retries.serve))),
-                parts.create_task(named("replies", replying.run(relay.replies.serve))),
-                parts.create_task(named("tidying", relay.tidy())),
-            ]
-            sweeping = parts.create_task(named("sweeper", sweeper.run()))
-            measuring = parts.create_task(named("gauges", gauges.run(stopping)))
-            looking_after = parts.create_task(named("upkeep", keeping.run(upkeep.serve)))
-            serving = parts.create_task(named("health", health.serve(sockets=[health_socket])))
+        async with asyncio.TaskGroup() as group:
+            tasks = {part.name: group.create_task(named(part)) for part in (*taking, *publishing)}
+            serving = group.create_task(health.serve(sockets=[health_socket]))
             log.info("worker_started", health_port=health_socket.getsockname()[1])
             await stopping.wait()
             log.info("worker_stopping")
             # First nothing new comes in, then what was committed goes out.
-            consumer.stop()
-            taking.stop()
-            sweeper.stop()
-            upkeep.stop()
-            keeping.stop()
-            await ended(consuming, CONSUMER_STOP_SECONDS)
-            await ended(sweeping, SWEEPER_STOP_SECONDS)
-            await ended(measuring, GAUGES_STOP_SECONDS)
-            await ended(looking_after, UPKEEP_STOP_SECONDS)
-            relay.stop()
-            for link in (telling, retrying, replying):
-                link.stop()
-            await asyncio.gather(*(ended(task, RELAY_STOP_SECONDS) for task in publishing))
+            for parts in (taking, publishing):
+                await stop(parts, tasks)
             health.should_exit = True
             await serving
     finally:
@@ -106,13 +83,57 @@ async def run(
     log.info("worker_stopped")
 
 
-async def named(part: str, work: Awaitable[None]) -> None:
+def build(
+    settings: WorkerSettings,
+    engine: AsyncEngine,
+    status: Status,
+    stopping: asyncio.Event,
+    watch: Watch,
+    pauses: Pauses,
+) -> tuple[Sequence[Part], Sequence[Part]]:
+    """What takes work in, and what publishes; each group is stopped together."""
+    random, brokers = SystemRandom(), settings.brokers
+    topology = Topology(settings.broker_prefix, settings.event_log_max_age, settings.broker_declare)
+    relay = Relay(engine, topology, status, random, watch)
+    batches = Batches(engine, random, watch)
+    consumer = Consumer(settings, topology, batches, relay, status, watch, pauses)
+    sweeper = Sweeper(settings, engine, batches, relay, status, random)
+    upkeep = Upkeep(settings, topology, engine, batches, relay, status, random)
+    gauges = BacklogGauges(engine)
+    status.registry.register(gauges)
+    consuming, keeping = Link(brokers, "consumer", status, random), Link(brokers, "upkeep", status, random)
+    publishing = Link(brokers, "publisher", status, random)
+    retrying = Link(brokers, "retries", status, random, vital=False)
+    # A reply may end its connection again and again, and the others should not have to wait for long.
+    replying = Link(brokers, "replies", status, random, vital=False, longest_pause=REPLIES_LONGEST_PAUSE_SECONDS)
+    return (
+        Part("consumer", consuming.run(consumer.serve), (consumer.stop, consuming.stop), CONSUMER_STOP_SECONDS),
+        Part("sweeper", sweeper.run(), (sweeper.stop,), SHORT_STOP_SECONDS),
+        Part("upkeep", keeping.run(upkeep.serve), (upkeep.stop, keeping.stop), SHORT_STOP_SECONDS),
+        Part("gauges", gauges.run(stopping), (), SHORT_STOP_SECONDS),
+    ), (
+        Part("relay", publishing.run(relay.serve), (relay.stop, publishing.stop), RELAY_STOP_SECONDS),
+        Part("retries", retrying.run(relay.retries.serve), (retrying.stop,), RELAY_STOP_SECONDS),
+        Part("replies", replying.run(relay.replies.serve), (replying.stop,), RELAY_STOP_SECONDS),
+        Part("tidying", relay.tidy(), (), RELAY_STOP_SECONDS),
+    )
+
+
+async def named(part: Part) -> None:
     """Run a part; say which one it was when it dies."""
     try:
-        await work
+        await part.work
     except Exception as error:
-        structlog.get_logger("worker").error("part_died", part=part, reason=str(error) or type(error).__name__)
+        structlog.get_logger("worker").error("part_died", part=part.name, reason=str(error) or type(error).__name__)
         raise
+
+
+async def stop(parts: Sequence[Part], tasks: dict[str, asyncio.Task[None]]) -> None:
+    """Tell all of them to stop, and wait until they have."""
+    for part in parts:
+        for tell in part.stops:
+            tell()
+    await asyncio.gather(*(ended(tasks[part.name], part.seconds) for part in parts))
 
 
 async def ended(task: asyncio.Task[None], seconds: float) -> None:

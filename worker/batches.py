@@ -91,10 +91,18 @@ class Batches:
         while more:
             more = await self.commit(lambda conn: serve_waiting(conn, self._random, source_ids=source_ids))
 
-    async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Do work in one transaction; what the content is at fault for is raised as it is, all else as DatabaseAway."""
+    async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]], lock_seconds: float = LOCK_SECONDS) -> T:
+        """Do work in one transaction; what the content is at fault for is raised as it is, all else as DatabaseAway.
+
+        Locked: a lock could not be had within `lock_seconds`.
+        """
+
+        async def limited(conn: AsyncConnection) -> T:
+            await locks.limit_wait(conn, lock_seconds)
+            return await work(conn)
+
         with _judged():
-            return await commit(self._engine, self._random, work)
+            return await commit(self._engine, self._random, limited)
 
     async def _around_locks(self, parts: "_Parts", claim: Claim | None) -> None:
         """Commit what is not locked: all sources together that seem free; if they are not, one after the other."""
@@ -126,7 +134,7 @@ class Batches:
         if not arrivals:
             return
         try:
-            intake = await self.commit(lambda conn: self._take_in(conn, arrivals, claim, done, lock_seconds))
+            intake = await self.commit(lambda conn: self._take_in(conn, arrivals, claim, done), lock_seconds)
         except DatabaseAway:
             raise
         except Exception as error:
@@ -149,14 +157,8 @@ class Batches:
             await self.serve(intake.unserved)
 
     async def _take_in(
-        self,
-        conn: AsyncConnection,
-        arrivals: Sequence[Arrival],
-        claim: Claim | None,
-        done: Sequence[UUID],
-        lock_seconds: float,
+        self, conn: AsyncConnection, arrivals: Sequence[Arrival], claim: Claim | None, done: Sequence[UUID]
     ) -> Intake:
-        await locks.limit_wait(conn, lock_seconds)
         await outbox.delete(conn, done)
         intake = await take_in(conn, arrivals, self._random, claim)
         self._watch(Point.BEFORE_COMMIT, "")
@@ -181,7 +183,7 @@ class Batches:
             return await self._park(Arrival(bare, rejected), done, lock_seconds)
 
     async def _park(self, arrival: Arrival, done: Sequence[UUID], lock_seconds: float) -> Intake:
-        return await self.commit(lambda conn: self._take_in(conn, [arrival], None, done, lock_seconds))
+        return await self.commit(lambda conn: self._take_in(conn, [arrival], None, done), lock_seconds)
 
     async def _read(self, question: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         with _judged():

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from time import perf_counter
+from time import perf_counter, time
 
 from distribution.services.intake import Intake
 from distribution.services.process import Arrival
@@ -80,6 +80,7 @@ class Settler:
 
         Raises GivenBack if it is not done before the broker has to get the deliveries back.
         """
+        self._tell_age(deliveries[0])
         taken = await self._understand(deliveries)
         for t in taken:
             self._watch(Point.TAKEN, t.arrival.message.message_id or "")
@@ -91,6 +92,11 @@ class Settler:
                 left = [t for t in part if inbox.owes(t.delivery)]
                 await self._pause(inbox, self._fail(away, left))
             taken = [t for t in taken if inbox.owes(t.delivery) and not self.aside.holds(t.delivery)]
+
+    def _tell_age(self, delivery: Delivery) -> None:
+        sent_at = delivery.header.properties.timestamp
+        if sent_at is not None:
+            self._status.inbound_age.set(max(0.0, time() - sent_at.timestamp()))
 
     async def retry(self, inbox: Inbox) -> None:
         """Try what was set aside and is due; without waiting for locks, as long as others have something to do."""

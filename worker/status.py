@@ -26,6 +26,7 @@ class Status:
     queue_messages: Gauge = field(init=False)
     queue_consumers: Gauge = field(init=False)
     missing: Counter = field(init=False)
+    inbound_age: Gauge = field(init=False)
     set_aside: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,6 +45,8 @@ class Status:
         ready = "Messages in a queue that nobody has taken yet: inbound, dead"
         self.queue_messages = Gauge("contacts_queue_messages", ready, ["queue"], registry=at)
         self.queue_consumers = Gauge("contacts_queue_consumers", "Consumers of a queue", ["queue"], registry=at)
+        age = "Age of the message taken last, by the timestamp that its sender set"
+        self.inbound_age = Gauge("contacts_inbound_age_seconds", age, registry=at)
         gone = "Exchanges and queues that were found missing"
         self.missing = Counter("contacts_missing_broker_objects", gone, ["object"], registry=at)
         aside = "Events in the outbox that the broker did not take, waiting for their next try"

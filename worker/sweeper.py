@@ -1,6 +1,7 @@
 """Looks after what time brings: deferred messages that are due, and waiting contacts that were missed."""
 
 import asyncio
+from collections.abc import Collection
 from datetime import UTC, datetime
 from random import Random
 
@@ -13,7 +14,7 @@ from distribution.store import parked
 from distribution.store.engine import reading
 from distribution.store.failures import in_words
 from distribution.store.pools import servable_sources
-from worker.batches import Batches, DatabaseAway
+from worker.batches import Batches, DatabaseAway, Locked
 from worker.link import wait_for_event
 from worker.relay import Relay
 from worker.settings import WorkerSettings
@@ -61,18 +62,27 @@ class Sweeper:
             await wait_for_event(self._stopping, DUE_EVERY_SECONDS)
 
     async def retry_deferred(self) -> None:
-        """Retry deferred messages whose time has come, as long as there are any."""
-        while not self._stopping.is_set() and await self._retry_some():
-            pass
+        """Retry deferred messages whose time has come, as long as there are any; those that are locked come later."""
+        locked: set[str | None] = set()
+        while not self._stopping.is_set():
+            now = datetime.now(UTC)
+            async with reading(self._engine) as conn:
+                due = await parked.sources_due(conn, now, locked)
+            if not due:
+                return
+            try:
+                if not await self._retry_some(now, locked):
+                    return
+            except Locked:
+                known = await self._batches.locked_sources([code for code in due if code is not None])
+                # A message without a source names a contact, whose source is looked up by who retries it.
+                locked |= known or ({None} if None in due else due)
 
-    async def _retry_some(self) -> bool:
+    async def _retry_some(self, now: datetime, locked: Collection[str | None]) -> bool:
         """One transaction of retries; returns whether any message was retried."""
-        now = datetime.now(UTC)
-        async with reading(self._engine) as conn:
-            if not await parked.any_due(conn, now):
-                return False
+        rules = self._sender_rules
         done = await self._batches.commit(
-            lambda conn: retry_due(conn, self._random, now, self._max_bytes, self._phone_region, self._sender_rules)
+            lambda conn: retry_due(conn, self._random, now, self._max_bytes, self._phone_region, rules, locked)
         )
         await self._batches.serve(done.unserved)
         self._status.messages.labels("retried").inc(done.replayed)

@@ -125,6 +125,8 @@ class Upkeep:
         messages = {name: found[queue] for name, queue in names.items() if queue in found}
         for name, number in messages.items():
             self._status.queue_messages.labels(name).set(number)
+        if not messages.get(depths.INBOUND, 1):
+            self._status.inbound_age.set(0)
         now = datetime.now(UTC)
         try:
             await commit(self._engine, self._random, lambda conn: depths.write(conn, messages, now))

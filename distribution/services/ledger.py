@@ -203,21 +203,7 @@ class Ledger:
         if contact.sequence:
             self._changed[contact.id] = contact
         contact.sequence += 1
-        operator = self._named(contact.operator_id)
-        change = events.Change(
-            id=new_id(),
-            type=kind,
-            contact_id=contact.id,
-            status=contact.status,
-            message_id=contact.message_id,
-            lead=lead.shown(),
-            source={"id": contact.source_id, "code": self.pool.sources[contact.source_id].code},
-            operator=_shown(operator),
-            previous_operator=_shown(previous),
-            payload=contact.payload,
-            sequence=contact.sequence,
-            reason=reason,
-        )
+        change = self._change(contact, lead, kind, reason, previous)
         self.told[contact.id] = change
         self.publications.append(outbox.publication_of(change, contact.traceparent))
         self._decisions.append(
@@ -234,6 +220,24 @@ class Ledger:
             )
         )
         return change.id
+
+    def _change(
+        self, contact: Contact, lead: Lead, kind: str, reason: str | None, previous: OperatorName | None
+    ) -> events.Change:
+        return events.Change(
+            id=new_id(),
+            type=kind,
+            contact_id=contact.id,
+            status=contact.status,
+            message_id=contact.message_id,
+            lead=lead.shown(),
+            source={"id": contact.source_id, "code": self.pool.sources[contact.source_id].code},
+            operator=_shown(self._named(contact.operator_id)),
+            previous_operator=_shown(previous),
+            payload=contact.payload,
+            sequence=contact.sequence,
+            reason=reason,
+        )
 
     def _named(self, operator_id: int | None) -> OperatorName | None:
         return None if operator_id is None else OperatorName(operator_id, self.pool.operators[operator_id].name)

@@ -1,6 +1,6 @@
 """Parked messages are tried again: the deferred by themselves, all others when a person asks for it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
@@ -40,12 +40,13 @@ async def retry_due(
     max_bytes: int,
     phone_region: str = "",
     sender_rules: SenderRules = ANYBODY,
+    left_out: Collection[str | None] = (),
 ) -> Replayed:
     """Try some deferred messages whose time has come, by source in turn; call again until `last` is None.
 
-    What their senders may do is decided anew.
+    What their senders may do is decided anew. `left_out`: sources to leave for later; None is those without one.
     """
-    rows = await parked.due(conn, now, CHUNK, CHUNK_BYTES)
+    rows = await parked.due(conn, now, CHUNK, CHUNK_BYTES, left_out)
     return await _again(conn, rows, random, now, max_bytes, phone_region, sender_rules)
 
 

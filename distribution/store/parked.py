@@ -1,6 +1,6 @@
 """Parked messages, body and properties byte for byte."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from distribution.store.rows import row_of
 from distribution.store.tables import OPEN, parked_messages, sources
 
 DEFERRED, REJECTED, REPLAYED, DROPPED = "deferred", "rejected", "replayed", "dropped"
+SOURCES_DUE = 1_000
 
 
 @dataclass(slots=True)
@@ -64,13 +65,16 @@ async def park(conn: AsyncConnection, messages: Sequence[Parked]) -> None:
     await conn.execute(statement, [row_of(message) for message in sorted(messages, key=lambda m: m.fingerprint)])
 
 
-async def due(conn: AsyncConnection, now: datetime, limit: int, most_bytes: int) -> list[Parked]:
+async def due(
+    conn: AsyncConnection, now: datetime, limit: int, most_bytes: int, left_out: Collection[str | None] = ()
+) -> list[Parked]:
     """Deferred messages whose time has come, locked: one of each source in turn, as many bodies as fit, at least one.
 
     Sources that do not exist take one turn together: anybody can invent them. What another worker is at is left to it.
+    `left_out`: sources whose messages stay; None is those without one.
     """
     p = parked_messages.c
-    is_due = sa.and_(p.state == sa.literal_column("'deferred'"), p.next_attempt_at <= now)
+    is_due = _is_due(now, left_out)
     turn = sa.func.row_number().over(partition_by=sources.c.id, order_by=(p.next_attempt_at, p.id))
     lines = (
         sa.select(p.id, sa.func.length(p.body).label("size"), turn.label("turn"), p.next_attempt_at)
@@ -83,11 +87,20 @@ async def due(conn: AsyncConnection, now: datetime, limit: int, most_bytes: int)
     return await _locked(conn, chosen, is_due, most_bytes)
 
 
-async def any_due(conn: AsyncConnection, now: datetime) -> bool:
-    """Whether there are such; a read."""
+async def sources_due(conn: AsyncConnection, now: datetime, left_out: Collection[str | None] = ()) -> set[str | None]:
+    """The sources of such messages, a few of them if they are very many; a read."""
+    some = sa.select(parked_messages.c.source).where(_is_due(now, left_out)).distinct().limit(SOURCES_DUE)
+    return set(await conn.scalars(some))
+
+
+def _is_due(now: datetime, left_out: Collection[str | None]) -> sa.ColumnElement[bool]:
     p = parked_messages.c
-    wanted = sa.exists().where(p.state == sa.literal_column("'deferred'"), p.next_attempt_at <= now)
-    return bool(await conn.scalar(sa.select(wanted)))
+    conditions = [p.state == sa.literal_column("'deferred'"), p.next_attempt_at <= now]
+    if None in left_out:
+        conditions.append(p.source.is_not(None))
+    if codes := [code for code in left_out if code is not None]:
+        conditions.append(sa.or_(p.source.is_(None), p.source.not_in(codes)))
+    return sa.and_(*conditions)
 
 
 async def open_ones(conn: AsyncConnection, code: str, after: UUID | None, limit: int, most_bytes: int) -> list[Parked]:

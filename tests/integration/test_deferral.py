@@ -121,7 +121,7 @@ async def test_retries_are_as_large_as_batches(engine: AsyncEngine, random: Rand
     done = [await retry(engine, random, due) for _ in range(JUNK // CHUNK + 1)]
     assert [each.replayed + each.parked_again for each in done] == [CHUNK] * (JUNK // CHUNK) + [0]
     async with reading(engine) as conn:
-        assert not await parked.any_due(conn, due)
+        assert not await parked.sources_due(conn, due)
 
 
 async def test_retries_are_bounded_by_bytes(engine: AsyncEngine, random: Random) -> None:

@@ -19,7 +19,7 @@ from tests.integration.worker.conftest import World
 from tests.integration.worker.pages import Pages
 from tests.integration.worker.test_link_cancelled import consumers
 from tests.waiting import until
-from worker.app import CONSUMER_STOP_SECONDS, RELAY_STOP_SECONDS, SWEEPER_STOP_SECONDS
+from worker.app import CONSUMER_STOP_SECONDS, RELAY_STOP_SECONDS, SHORT_STOP_SECONDS
 from worker.flights import EVENTS
 from worker.link import LOST
 from worker.points import Point
@@ -137,7 +137,7 @@ async def test_stop_while_the_broker_is_frozen(world: World, rabbitmq: Broker) -
         started = asyncio.get_running_loop().time()
     took = asyncio.get_running_loop().time() - started
     await asyncio.to_thread(rabbitmq.thaw)
-    assert took < CONSUMER_STOP_SECONDS + SWEEPER_STOP_SECONDS + RELAY_STOP_SECONDS + 5
+    assert took < CONSUMER_STOP_SECONDS + SHORT_STOP_SECONDS + RELAY_STOP_SECONDS + 5
 
 
 async def test_consumer_timeout(world: World, rabbitmq: Broker) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.store.engine import reading
 from distribution.store.tables import contacts, outbox, parked_messages, sources
-from tests.clients import body, message
+from tests.clients import PATIENCE_SECONDS, body, message
 from tests.desk import count, open_source
 from tests.integration.worker.conftest import World
 from tests.integration.worker.pages import Pages
@@ -184,3 +184,32 @@ async def test_stop_while_something_waits(world: World) -> None:
 async def says_locked(pages: Pages) -> bool:
     """Whether the worker names a source that waits."""
     return "locks" in await pages.details()
+
+
+async def test_deferred_closes_of_others_are_retried(world: World) -> None:
+    """A deferred close of a locked source waits for its lock; that of another source is done meanwhile."""
+    await open_both(world)
+    async with world.worker():
+        closes = [{"source": source, "message_id": f"{source}-0"} for source in ("web", "shop")]
+        await world.bot.publish([message(each, None, type="contact.close") for each in closes])
+
+        async def deferred() -> bool:
+            return await count(world.engine, parked_messages) == len(closes)
+
+        await until(deferred, PATIENCE_SECONDS)
+        async with held(world.engine, "operators", "name = 'Olga'"):
+            await send(world, "shop", 0, 1)
+            await until_closed(world, "shop")
+        await send(world, "web", 0, 1)
+        await until_closed(world, "web")
+
+
+async def until_closed(world: World, source: str) -> None:
+    """Wait until a source has a closed contact."""
+
+    async def is_closed() -> bool:
+        query = sa.select(contacts.c.status).join(sources).where(sources.c.code == source)
+        async with reading(world.engine) as conn:
+            return list(await conn.scalars(query)) == ["closed"]
+
+    await until(is_closed, PATIENCE_SECONDS)
