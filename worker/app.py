@@ -68,14 +68,15 @@ async def run(
     health = create_server(status)
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = {part.name: group.create_task(named(part)) for part in (*taking, *publishing)}
+            parts = (*taking, *publishing)
+            tasks = {part.name: group.create_task(named(part, lambda: tell_to_stop(parts))) for part in parts}
             serving = group.create_task(health.serve(sockets=[health_socket]))
             log.info("worker_started", health_port=health_socket.getsockname()[1])
             await stopping.wait()
             log.info("worker_stopping")
             # First nothing new comes in, then what was committed goes out.
-            for parts in (taking, publishing):
-                await stop(parts, tasks)
+            for together in (taking, publishing):
+                await stop(together, tasks)
             health.should_exit = True
             await serving
     finally:
@@ -110,7 +111,7 @@ def build(
         Part("consumer", consuming.run(consumer.serve), (consumer.stop, consuming.stop), CONSUMER_STOP_SECONDS),
         Part("sweeper", sweeper.run(), (sweeper.stop,), SHORT_STOP_SECONDS),
         Part("upkeep", keeping.run(upkeep.serve), (upkeep.stop, keeping.stop), SHORT_STOP_SECONDS),
-        Part("gauges", gauges.run(stopping), (), SHORT_STOP_SECONDS),
+        Part("gauges", gauges.run(stopping), (stopping.set,), SHORT_STOP_SECONDS),
     ), (
         Part("relay", publishing.run(relay.serve), (relay.stop, publishing.stop), RELAY_STOP_SECONDS),
         Part("retries", retrying.run(relay.retries.serve), (retrying.stop,), RELAY_STOP_SECONDS),
@@ -119,20 +120,29 @@ def build(
     )
 
 
-async def named(part: Part) -> None:
-    """Run a part; say which one it was when it dies."""
+async def named(part: Part, end_all: Callable[[], None]) -> None:
+    """Run a part; if it dies, say which one it was and tell all to stop.
+
+    The group only cancels the others, and a driver may turn a cancellation into an error that they live through.
+    """
     try:
         await part.work
     except Exception as error:
         structlog.get_logger("worker").error("part_died", part=part.name, reason=str(error) or type(error).__name__)
+        end_all()
         raise
+
+
+def tell_to_stop(parts: Sequence[Part]) -> None:
+    """Make their work return as soon as it can."""
+    for part in parts:
+        for tell in part.stops:
+            tell()
 
 
 async def stop(parts: Sequence[Part], tasks: dict[str, asyncio.Task[None]]) -> None:
     """Tell all of them to stop, and wait until they have."""
-    for part in parts:
-        for tell in part.stops:
-            tell()
+    tell_to_stop(parts)
     await asyncio.gather(*(ended(tasks[part.name], part.seconds) for part in parts))
 
 

@@ -98,9 +98,9 @@ async def history(
     # One record at a time: with thousands of operators it takes megabytes.
     for decision in reversed(made):
         place = _place(decision) if operators_shown > 0 else None
-        record = None if place is None else (await decision_rows.records(conn, [place]))[place]
+        record = None if place is None else (await decision_rows.records(conn, [place])).get(place)
         entries.append(await _entry(decision, record, names))
-        if record is not None:
+        if place is not None:
             operators_shown -= max(_listed(entries[-1]["decision"]), LEAST_COUNTED)
     return entries[::-1]
 

@@ -125,7 +125,7 @@ async def test_api_while_server_hangs(programs: Programs, server: Postgres) -> N
         server.freeze()
         try:
             made = http.post("/api/v1/operators", json={"name": "Olga"})
-            answers = await asyncio.gather(made, http.get("/api/v1/operators"), http.get("/readyz"))
+            answers = [*await asyncio.gather(made, http.get("/api/v1/operators")), await http.get("/readyz")]
         finally:
             server.thaw()
         assert [answer.status_code for answer in answers] == [503, 503, 503]
