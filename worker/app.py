@@ -27,7 +27,7 @@ from worker.sweeper import Sweeper
 from worker.topology import Topology
 from worker.upkeep import Upkeep
 
-CONSUMER_STOP_SECONDS = 15
+CONSUMER_STOP_SECONDS = 12
 SHORT_STOP_SECONDS = 2
 RELAY_STOP_SECONDS = 6
 REPLIES_LONGEST_PAUSE_SECONDS = 2.0
@@ -75,9 +75,9 @@ async def run(
             await stopping.wait()
             log.info("worker_stopping")
             # First nothing new comes in, then what was committed goes out.
-            for together in (taking, publishing):
-                await stop(together, tasks)
+            await stop(taking, tasks)
             health.should_exit = True
+            await stop(publishing, tasks)
             await serving
     finally:
         await dispose(engine)
@@ -102,7 +102,7 @@ def build(
     upkeep = Upkeep(settings, topology, engine, batches, relay, status, random)
     gauges = BacklogGauges(engine)
     status.registry.register(gauges)
-    consuming, keeping = Link(brokers, "consumer", status, random), Link(brokers, "upkeep", status, random)
+    consuming, keeping = Link(brokers, "consumer", status, random), Link(brokers, "upkeep", status, random, vital=False)
     publishing = Link(brokers, "publisher", status, random)
     retrying = Link(brokers, "retries", status, random, vital=False)
     # A reply may end its connection again and again, and the others should not have to wait for long.

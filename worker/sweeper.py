@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
 
@@ -14,13 +15,15 @@ from distribution.store import parked
 from distribution.store.engine import reading
 from distribution.store.failures import in_words
 from distribution.store.pools import servable_sources
-from worker.batches import Batches, DatabaseAway, Locked
+from worker.batches import LOCK_SECONDS, RETRY_LOCK_SECONDS, Batches, DatabaseAway, Locked
 from worker.link import wait_for_event
 from worker.relay import Relay
 from worker.settings import WorkerSettings
 from worker.status import Status
 
 DUE_EVERY_SECONDS = 1.0
+RETRY_SECONDS = 10.0
+"""How long retries may keep everything else here waiting."""
 SWEEP_EVERY = 5
 """Every so many rounds the sweep for missed contacts."""
 
@@ -62,9 +65,10 @@ class Sweeper:
             await wait_for_event(self._stopping, DUE_EVERY_SECONDS)
 
     async def retry_deferred(self) -> None:
-        """Retry deferred messages whose time has come, as long as there are any; those that are locked come later."""
+        """Retry deferred messages whose time has come; what needs locks that somebody holds comes later."""
+        until = asyncio.get_running_loop().time() + RETRY_SECONDS
         locked: set[str | None] = set()
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and asyncio.get_running_loop().time() < until:
             now = datetime.now(UTC)
             async with reading(self._engine) as conn:
                 due = await parked.sources_due(conn, now, locked)
@@ -74,15 +78,28 @@ class Sweeper:
                 if not await self._retry_some(now, locked):
                     return
             except Locked:
-                known = await self._batches.locked_sources([code for code in due if code is not None])
-                # A message without a source names a contact, whose source is looked up by who retries it.
-                locked |= known or ({None} if None in due else due)
+                locked |= await self._locked_of(due, now, locked)
 
-    async def _retry_some(self, now: datetime, locked: Collection[str | None]) -> bool:
+    async def _locked_of(
+        self, due: set[str | None], now: datetime, locked: Collection[str | None]
+    ) -> set[str] | set[str | None]:
+        """Which of the sources cannot be done now. Each is tried alone if it needs locks of another source."""
+        known = await self._batches.locked_sources([code for code in due if code is not None])
+        if known:
+            return known
+        for code in due:
+            with suppress(Locked):
+                await self._retry_some(now, [*locked, *(due - {code})], RETRY_LOCK_SECONDS)
+        return due
+
+    async def _retry_some(
+        self, now: datetime, left_out: Collection[str | None], lock_seconds: float = LOCK_SECONDS
+    ) -> bool:
         """One transaction of retries; returns whether any message was retried."""
         rules = self._sender_rules
         done = await self._batches.commit(
-            lambda conn: retry_due(conn, self._random, now, self._max_bytes, self._phone_region, rules, locked)
+            lambda conn: retry_due(conn, self._random, now, self._max_bytes, self._phone_region, rules, left_out),
+            lock_seconds,
         )
         await self._batches.serve(done.unserved)
         self._status.messages.labels("retried").inc(done.replayed)
@@ -96,5 +113,7 @@ class Sweeper:
         if missed:
             self._status.swept.inc(len(missed))
             self._log.warning("waiting_contacts_missed", source_ids=missed)
-            await self._batches.serve(missed)
+            for source_id in missed:
+                with suppress(Locked):
+                    await self._batches.serve([source_id])
             self._relay.wake()

@@ -15,6 +15,7 @@ from distribution.store.tables import OPEN, parked_messages, sources
 
 DEFERRED, REJECTED, REPLAYED, DROPPED = "deferred", "rejected", "replayed", "dropped"
 SOURCES_DUE = 1_000
+RANKED = 20_000
 
 
 @dataclass(slots=True)
@@ -76,10 +77,12 @@ async def due(
     p = parked_messages.c
     is_due = _is_due(now, left_out)
     turn = sa.func.row_number().over(partition_by=sources.c.id, order_by=(p.next_attempt_at, p.id))
+    # Of very many only those that have been due the longest take turns: ranking all of them takes too long.
+    longest = sa.select(p.id).where(is_due).order_by(p.next_attempt_at).limit(RANKED)
     lines = (
         sa.select(p.id, sa.func.length(p.body).label("size"), turn.label("turn"), p.next_attempt_at)
         .outerjoin(sources, sources.c.code == p.source)
-        .where(is_due)
+        .where(p.id.in_(longest))
         .subquery()
     )
     place = sa.func.row_number().over(order_by=(lines.c.turn, lines.c.next_attempt_at, lines.c.id)).label("place")

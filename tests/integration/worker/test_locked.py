@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.store.engine import reading
-from distribution.store.tables import contacts, outbox, parked_messages, sources
+from distribution.store.engine import reading, transaction
+from distribution.store.tables import contacts, operators, outbox, parked_messages, source_operators, sources
 from tests.clients import PATIENCE_SECONDS, body, message
 from tests.desk import count, open_source
 from tests.integration.worker.conftest import World
@@ -201,6 +201,31 @@ async def test_deferred_closes_of_others_are_retried(world: World) -> None:
             await send(world, "shop", 0, 1)
             await until_closed(world, "shop")
         await send(world, "web", 0, 1)
+        await until_closed(world, "web")
+
+
+async def test_a_deferred_close_that_needs_a_locked_source_delays_no_other(world: World) -> None:
+    """Olga also works for a source that is locked: the close of her contact waits, Ivan's does not."""
+    await open_both(world)
+    await open_source(world.engine, "vip", {})
+    async with transaction(world.engine) as conn:
+        olga = sa.select(operators.c.id).where(operators.c.name == "Olga").scalar_subquery()
+        shared = sa.select(sources.c.id, olga, sa.literal(1)).where(sources.c.code == "vip")
+        columns = ["source_id", "operator_id", "weight"]
+        await conn.execute(sa.insert(source_operators).from_select(columns, shared))
+    async with world.worker():
+        closes = [{"source": source, "message_id": f"{source}-0"} for source in ("web", "shop")]
+        await world.bot.publish([message(each, None, type="contact.close") for each in closes])
+
+        async def deferred() -> bool:
+            return await count(world.engine, parked_messages) == len(closes)
+
+        await until(deferred, PATIENCE_SECONDS)
+        await send(world, "web", 0, 1)
+        await until_made(world, "web", 1)
+        async with held(world.engine, "sources", "code = 'vip'"):
+            await send(world, "shop", 0, 1)
+            await until_closed(world, "shop")
         await until_closed(world, "web")
 
 
