@@ -43,7 +43,7 @@ async def test_a_limit_on_open_files_that_is_met_all_the_same_is_no_silence(tmp_
             resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (45, 45))
             async with connected(url, *[HALF] * 40), httpx2.AsyncClient() as honest:
                 await answered(honest, f"{url}/healthz")
-        assert [line["event"] for line in log_of(process)] == ["open_files_at_limit"]
+        assert [line["event"] for line in log_of(process)].count("open_files_at_limit") == 1
 
 
 async def answered(client: httpx2.AsyncClient, url: str) -> None:
@@ -80,23 +80,28 @@ async def drip(wire: Wire) -> None:
 
 async def test_a_body_that_nobody_wants_ends_the_connection(tmp_path: Path) -> None:
     """Endless or huge, on every sort of refusal and on what takes no body: answered at once, then closed."""
+    starts = (
+        (b"POST /api/v1/operators HTTP/1.1\r\nHost: x", 401),
+        (b"POST /api/v1/operators HTTP/1.1" + BEARER + b"wrong-wrong-wrong", 401),
+        (b"POST /api/v1/operators HTTP/1.1" + BOTS, 403),
+        (b"POST /nothing HTTP/1.1\r\nHost: x", 404),
+        (b"PUT /healthz HTTP/1.1\r\nHost: x", 405),
+        (b"POST /api/v1/operators HTTP/1.1" + ADMINS, 413),
+        (b"GET /healthz HTTP/1.1\r\nHost: x", 200),
+        (b"GET /metrics HTTP/1.1" + ADMINS, 200),
+    )
     with running(tmp_path, **TOKENS) as (_, url):
-        for start, status in (
-            (b"POST /api/v1/operators HTTP/1.1\r\nHost: x", 401),
-            (b"POST /api/v1/operators HTTP/1.1" + BEARER + b"wrong-wrong-wrong", 401),
-            (b"POST /api/v1/operators HTTP/1.1" + BOTS, 403),
-            (b"POST /nothing HTTP/1.1\r\nHost: x", 404),
-            (b"PUT /healthz HTTP/1.1\r\nHost: x", 405),
-            (b"POST /api/v1/operators HTTP/1.1" + ADMINS, 413),
-            (b"GET /healthz HTTP/1.1\r\nHost: x", 200),
-            (b"GET /metrics HTTP/1.1" + ADMINS, 200),
-        ):
-            for framing in (ENDLESS, HUGE):
-                async with connected(url, start + framing) as [wire], asyncio.timeout(SOON_SECONDS):
-                    sending = asyncio.create_task(send_on(wire, CHUNK))
-                    found, headers, _ = await wire.response()
-                    assert (found, headers["connection"]) == (status, "close"), (start, framing)
-                    await sending
+        for framing in (ENDLESS, HUGE):
+            await asyncio.gather(*[refused_and_closed(url, start + framing, status) for start, status in starts])
+
+
+async def refused_and_closed(url: str, head: bytes, status: int) -> None:
+    """One connection: the response comes while the body is sent, then the connection ends."""
+    async with connected(url, head) as [wire], asyncio.timeout(4 * SOON_SECONDS):
+        sending = asyncio.create_task(send_on(wire, CHUNK))
+        found, headers, _ = await wire.response()
+        assert (found, headers["connection"]) == (status, "close"), head
+        await sending
 
 
 async def send_on(wire: Wire, chunk: bytes) -> None:

@@ -141,6 +141,7 @@ async def test_a_worker_that_may_not_reply(world: World, rabbitmq: Broker) -> No
     assert len(world.subscriber.messages) == HONEST
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_a_subscriber_whose_queue_is_full(world: World) -> None:
     """Events that it should get are tried again by themselves, rarely; all others come soon, once, and in order.
 
