@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 from random import Random
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.services.replay import retry_due
 from distribution.store import parked
 from distribution.store.engine import reading
-from distribution.store.failures import in_words
+from distribution.store.failures import in_words, is_outage
 from distribution.store.pools import servable_sources
 from worker.batches import LOCK_SECONDS, RETRY_LOCK_SECONDS, Batches, DatabaseAway, Locked
 from worker.link import wait_for_event
@@ -59,8 +58,10 @@ class Sweeper:
                 await self.retry_deferred()
                 if rounds % SWEEP_EVERY == 0:
                     await self.sweep()
-            except (SQLAlchemyError, OSError, DatabaseAway) as error:
-                self._log.warning("sweep_failed", reason=in_words(error))
+            except Exception as error:
+                # A defect that one source brings out must not end the work for all others.
+                away = isinstance(error, DatabaseAway) or is_outage(error)
+                self._log.warning("sweep_failed", reason=in_words(error), exc_info=None if away else error)
             rounds += 1
             await wait_for_event(self._stopping, DUE_EVERY_SECONDS)
 

@@ -8,13 +8,13 @@ from random import Random
 import structlog
 from aiormq.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import AMQPChannelError, ChannelNotFoundEntity
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.ids import isoformat
 from distribution.store import depths
 from distribution.store.commit import commit
 from distribution.store.failures import in_words as database_in_words
+from distribution.store.failures import is_outage
 from worker.batches import Batches
 from worker.collector import Collector
 from worker.link import ConnectionLost, wait_for_event
@@ -130,7 +130,9 @@ class Upkeep:
         now = datetime.now(UTC)
         try:
             await commit(self._engine, self._random, lambda conn: depths.write(conn, messages, now))
-        except (SQLAlchemyError, OSError) as error:
+        except Exception as error:
+            if not is_outage(error):
+                raise
             self._log.info("queue_depths_not_written", reason=database_in_words(error))
 
     def _miss(self, missing: list[str]) -> None:

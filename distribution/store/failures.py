@@ -71,6 +71,11 @@ def classify(error: Exception) -> Failure:
     return Failure.WORLD if isinstance(error, BROKEN) else Failure.CONTENT
 
 
+def is_outage(error: Exception) -> bool:
+    """Whether the database did not do its part, also if no library wrapped what the driver raised."""
+    return classify(error) is not Failure.CONTENT
+
+
 def in_words(error: Exception) -> str:
     """The driver's own words in one line, without the statement and its values."""
     said = str(getattr(error, "orig", None) or error).splitlines()

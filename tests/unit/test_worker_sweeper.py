@@ -1,0 +1,49 @@
+"""What goes wrong in one round of the sweeper ends neither it nor the worker."""
+
+from random import Random
+
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
+import pytest
+from structlog.testing import capture_logs
+
+from distribution.store.engine import create_engine
+from worker.batches import Batches
+from worker.points import unwatched
+from worker.relay import Relay
+from worker.settings import WorkerSettings
+from worker.status import Status
+from worker.sweeper import Sweeper
+from worker.topology import Topology
+
+
+class Failing(Sweeper):
+    """Fails once, then stops."""
+
+    error: Exception | None
+
+    async def retry_deferred(self) -> None:
+        """Raise the error, once."""
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        self.stop()
+
+    async def sweep(self) -> None:
+        """Nothing is missed here."""
+
+
+@pytest.mark.parametrize(
+    ("error", "is_defect"),
+    [(asyncpg.InterfaceError("connection is closed"), False), (OSError("no route"), False), (KeyError("7"), True)],
+)
+async def test_the_next_round_comes(error: Exception, is_defect: bool) -> None:
+    """An outage, also one that no library wrapped, is logged in a line; a defect with its traceback."""
+    engine, random, status = create_engine("sqlite+aiosqlite://"), Random(1), Status()
+    relay = Relay(engine, Topology("", "7D"), status, random, unwatched)
+    sweeper = Failing(WorkerSettings(), engine, Batches(engine, random), relay, status, random)
+    sweeper.error = error
+    with capture_logs() as logged:
+        await sweeper.run()
+    assert [line["event"] for line in logged] == ["sweep_failed"]
+    assert (logged[0]["exc_info"] is not None) == is_defect
+    await engine.dispose()
