@@ -44,13 +44,13 @@ test: $(STAMP) ## all tests; finds or starts a broker and a PostgreSQL by itself
 test-fast: $(STAMP) ## the tests that need no service
 	@exec $(BIN)/python -m pytest tests/unit tests/property
 
-chaos: $(STAMP) ## the long failure runs (about half an hour); SEED=… repeats one
+chaos: $(STAMP) ## the long failure runs (about fifty minutes); SEED=… repeats one
 	@exec $(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 outages: $(STAMP) ## databases stopped, locked and full for a minute each, connections ended 50 times (about 15 minutes)
 	@DATABASE_OUTAGE_SECONDS=60 DATABASE_OUTAGES=50 exec $(BIN)/python -m pytest tests/e2e/test_database_*.py
 
-bench: $(STAMP) ## throughput, latency, growth and memory, beside a ceiling and naive workers (about thirty-five minutes)
+bench: $(STAMP) ## throughput, latency, growth and memory, beside a ceiling and naive workers (about forty-five minutes)
 	@exec $(BIN)/python -m benchmarks
 
 check: lint types imports ## everything that has to hold before a commit: lint, types, imports, all tests

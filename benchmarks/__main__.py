@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks import growth, hostile, latency, report, serving, throughput
 from benchmarks.arena import Arena
-from benchmarks.attacks import ATTACKS
+from benchmarks.attacks import ATTACKS, Attacks
 from benchmarks.report import Results, middle
 from benchmarks.throughput import CEILING, CONTESTANTS, OURS_POSTGRESQL, OURS_SQLITE
 from benchmarks.workload import Size
@@ -42,17 +42,19 @@ def main(
     rounds: Annotated[int, typer.Option(help="of throughput, latency and growth")] = 3,
     messages: Annotated[int, typer.Option(help="of one run of throughput and growth")] = 20_000,
     attack_seconds: Annotated[float, typer.Option(help="how long each attack lasts")] = 20,
+    attack: Annotated[list[str] | None, typer.Option(help="only this attack; can be given again")] = None,
     backlog: Annotated[int, typer.Option(help="messages on the broker while memory is measured")] = 1_000_000,
     out: Annotated[Path, typer.Option(help="where the figures go, as JSON")] = Path("bench.json"),
 ) -> None:
-    """Measure ours beside the ceiling and naive workers: about thirty-five minutes."""
+    """Measure ours beside the ceiling and naive workers: about forty-five minutes."""
+    attacks = Attacks([each for each in ATTACKS if not attack or each.name in attack], attack_seconds)
     console = Console(width=None if sys.stdout.isatty() else WIDE)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)  # so that what was started here ends with us
     with broker(control=True) as own_broker, postgres(control=True) as server:
         arena = Arena(own_broker, server, Path(tempfile.mkdtemp(prefix="contacts-bench-")))
         results = uvloop.run(
-            _measure(arena, set(only or Part), Size(messages=messages), rounds, backlog, attack_seconds, console)
+            _measure(arena, set(only or Part), Size(messages=messages), rounds, backlog, attacks, console)
         )
     report.show(console, results)
     report.save(out, results)
@@ -65,7 +67,7 @@ async def _measure(
     size: Size,
     rounds: int,
     backlog: int,
-    attack_seconds: float,
+    attacks: Attacks,
     console: Console,
 ) -> Results:
     results = Results()
@@ -90,7 +92,7 @@ async def _measure(
             say(f"served: {results.serving[-1]}")
     if Part.HOSTILE in parts:
         for contestant in (OURS_SQLITE, OURS_POSTGRESQL):
-            results.hostile += await hostile.beside_attacks(arena, contestant, ATTACKS, attack_seconds, say)
+            results.hostile += await hostile.beside_attacks(arena, contestant, attacks, say)
     return results
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -65,6 +65,14 @@ class Attack:
     name: str
     work: Work
     only_postgresql: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attacks:
+    """Which attacks, and how long each lasts."""
+
+    attacks: Sequence[Attack]
+    seconds: float
 
 
 @asynccontextmanager

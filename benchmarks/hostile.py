@@ -2,7 +2,7 @@
 
 import asyncio
 import statistics
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ import aiormq
 import httpx2
 
 from benchmarks.arena import Arena, Contestant, Ground
-from benchmarks.attacks import Attack, target
+from benchmarks.attacks import Attack, Attacks, target
 from benchmarks.latency import Clients
 from benchmarks.waiting import TICK_SECONDS, until
 from benchmarks.workload import Size, letters
@@ -63,14 +63,14 @@ class Health:
 
 
 async def beside_attacks(
-    arena: Arena, contestant: Contestant, attacks: Sequence[Attack], seconds: float, say: Callable[[str], None]
+    arena: Arena, contestant: Contestant, attacks: Attacks, say: Callable[[str], None]
 ) -> list[Beside]:
     """Each attack on a worker of its own, so that its peak is its own."""
     found = []
-    for attack in attacks:
+    for attack in attacks.attacks:
         if attack.only_postgresql and contestant.backend != "postgresql":
             continue
-        found.append(await beside(arena, contestant, attack, seconds))
+        found.append(await beside(arena, contestant, attack, attacks.seconds))
         last = found[-1]
         say(
             f"{contestant.name}, {attack.name}: p50 {last.p50:.0f} p99 {last.p99:.0f} longest {last.longest:.0f} ms,"
