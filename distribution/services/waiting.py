@@ -32,7 +32,7 @@ class Next(NamedTuple):
 class WaitingLine:
     """Hands out the waiting contacts of the sources that somebody in the pool can serve, by age.
 
-    One that somebody edited so that its last decision is missing goes on waiting, and the next one's turn comes.
+    One that somebody edited, so that its sequence is not the end of its history, is passed over until it is repaired.
     While it is used, places are only taken: who cannot be served now cannot be served later either.
     """
 
@@ -45,7 +45,7 @@ class WaitingLine:
         """Sources of which the next contact has to be read before it is clear whose turn it is."""
         self._heads: list[tuple[UUID, int]] = []
         self._sizes: dict[UUID, Size | None] = {}
-        """None where it cannot be read in full."""
+        """None where a contact is passed over."""
         self._last_operators: dict[int, int] = {}
 
     @classmethod

@@ -53,7 +53,10 @@ def _upcoming(dialect: str) -> sa.Select[int, UUID]:
 
 
 async def sizes(conn: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Size]:
-    """What it takes to read these contacts in full; one whose last decision is missing cannot be read, and has no size."""
+    """What it takes to read these contacts in full.
+
+    One whose sequence is not the end of its history has none: there can be no next decision about it.
+    """
     dialect = conn.dialect.name
     rows = await conn.execute(_sizes(dialect), UUIDS.bound(dialect, sorted(ids)))
     return {contact_id: Size(lead_id, number) for contact_id, lead_id, number in rows}
@@ -62,8 +65,9 @@ async def sizes(conn: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Size
 @cache
 def _sizes(dialect: str) -> sa.Select[*tuple[Any, ...]]:
     c, d, wanted = contacts.c, decisions.c, UUIDS.table(dialect)
+    last = sa.select(sa.func.max(d.sequence)).where(d.contact_id == c.id).scalar_subquery()
     return (
         sa.select(c.id, c.lead_id, octets(c.payload, dialect))
         .join(wanted, c.id == wanted.c.id)
-        .join(decisions, sa.and_(d.contact_id == c.id, d.sequence == c.sequence))
+        .where(c.sequence == last)
     )
