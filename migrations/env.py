@@ -1,7 +1,7 @@
 """Runs the revisions, alone: two processes that start together do not meet half-way.
 
-On SQLite in one transaction. On PostgreSQL one transaction per revision: a revision keeps the tables that it altered locked
-until it is committed, and running workers take theirs in another order.
+On SQLite in one transaction. On PostgreSQL one transaction per revision: a revision keeps the tables that it altered
+locked until it is committed, and running workers take theirs in another order.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ async def alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         async with transaction(engine) as conn:
             yield conn
         return
-    # The lock is the session's, and ends with it: the server would end a transaction that idles while an index is built.
+    # The lock is the session's, and ends with it: the server would end a transaction that idles during a long revision.
     async with autocommit(engine) as holder, uncommitted(engine) as conn:
         await holder.execute(sa.select(sa.func.pg_advisory_lock(MIGRATION_LOCK)))
         yield conn
