@@ -21,6 +21,8 @@ def write(folder: Path) -> list[str]:
     target, example = folder / ".env", (folder / ".env.example").read_text(encoding="utf-8")
     text = target.read_text(encoding="utf-8") if target.exists() else example
     missing = [line for line in EMPTY.findall(example) if not re.search(rf"^{line}=", text, re.MULTILINE)]
+    if text and not text.endswith("\n"):
+        text += "\n"
     text += "".join(f"{name}=\n" for name in missing)
     names = EMPTY.findall(text)
     if names:

@@ -78,7 +78,7 @@ PARAMETERS = {
     "object_kind": "Changes of objects of this kind.",
     "object_id": "Changes of objects with this id.",
     "action": "Changes of this sort.",
-    "role": "Changes by tokens of this role.",
+    "role": "Changes by tokens of this role; `shell`: at the command line; `system`: by a program itself.",
     "name": "Changes by tokens of this name.",
 }
 EXAMPLES: Mapping[type, Any] = {

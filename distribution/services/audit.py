@@ -18,6 +18,18 @@ from distribution.store.rows import columns_of, insert_columns, octets
 from distribution.store.tables import audit_log
 
 
+class AuditRole(StrEnum):
+    """By whom something was changed."""
+
+    VIEWER = "viewer"
+    BOT = "bot"
+    ADMIN = "admin"
+    SHELL = "shell"
+    """Somebody at the command line."""
+    SYSTEM = "system"
+    """A program by itself."""
+
+
 class Action(StrEnum):
     """What can be done; the part before the dot is the kind of object it is done to."""
 

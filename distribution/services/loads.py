@@ -7,13 +7,13 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.selection.pool import Pool
-from distribution.services.audit import Action, note
+from distribution.services.audit import Action, AuditRole, note
 from distribution.services.edits import Who
 from distribution.store.contacts import ACTIVE, Contact
 from distribution.store.pools import change_loads
 from distribution.store.recount import active_of
 
-BY_ITSELF = Who("system")
+BY_ITSELF = Who(AuditRole.SYSTEM)
 
 
 async def correct_before_freeing(conn: AsyncConnection, pool: Pool, leaving: Iterable[Contact]) -> None:

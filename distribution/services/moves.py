@@ -13,6 +13,7 @@ from distribution.services.loads import correct_before_freeing
 from distribution.services.serve import SERVE_LIMIT
 from distribution.store import contact_states
 from distribution.store import contacts as contact_rows
+from distribution.store import operators as operator_rows
 from distribution.store.contacts import ACTIVE, CLOSED, Contact, Waiting
 from distribution.store.pools import lock_pool
 
@@ -46,6 +47,8 @@ async def assign(
     if contact.status == ACTIVE and contact.operator_id == operator_id:
         return frozenset()
     await correct_before_freeing(conn, pool, [contact])
+    if not await operator_rows.existing(conn, [operator_id]):
+        raise InvalidField("operator_id", f"There is no operator {operator_id}.")
     over = _check(pool, contact, operator_id, force=force)
     ledger = Ledger(conn, pool, random)
     ledger.give(contact, lead, operator_id, previous, forced=over)
@@ -85,9 +88,7 @@ async def _still_held(conn: AsyncConnection, pool: Pool, operator_id: int, seen:
 
 def _check(pool: Pool, contact: Contact, operator_id: int, *, force: bool) -> bool:
     """Whether the operator may have the contact; answers whether that takes it over the limit."""
-    operator = pool.operators.get(operator_id)
-    if operator is None:
-        raise InvalidField("operator_id", f"There is no operator {operator_id}.")
+    operator = pool.operators[operator_id]
     if contact.status == CLOSED:
         raise Conflict(f"Contact {contact.id} is closed.")
     if not operator.is_active:

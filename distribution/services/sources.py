@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import Conflict, InvalidField, NotFound
-from distribution.selection.pool import Pool
 from distribution.services.audit import Action, note
 from distribution.services.edits import Edit, version_of
 from distribution.services.serve import serve_waiting
+from distribution.store import operators as operator_rows
 from distribution.store import sources as rows
 from distribution.store import weights as weight_rows
 from distribution.store.pages import Page
@@ -110,10 +110,11 @@ async def replace_weights(
 
     Answers the sources that are not served to the end: call `serve_waiting` for them in further transactions.
     """
-    pool = await _lock(conn, source_id, [operator_id for operator_id, _ in weights])
+    operator_ids = [operator_id for operator_id, _ in weights]
+    await _lock(conn, source_id, operator_ids)
     before = await weight_rows.of_source(conn, source_id)
     edit.check(weights_version(source_id, before))
-    _check_operators(pool, weights)
+    _check_operators(operator_ids, await operator_rows.existing(conn, set(operator_ids)))
     await weight_rows.replace(conn, source_id, weights)
     after = await weight_rows.of_source(conn, source_id)
     states = editable_weights(before), editable_weights(after)
@@ -121,19 +122,18 @@ async def replace_weights(
     return [source_id] if await serve_waiting(conn, random, source_ids=[source_id]) else ()
 
 
-async def _lock(conn: AsyncConnection, source_id: int, operator_ids: Collection[int] = ()) -> Pool:
+async def _lock(conn: AsyncConnection, source_id: int, operator_ids: Collection[int] = ()) -> None:
     pool = await lock_pool(conn, ids=[source_id], operator_ids=set(operator_ids))
     if source_id not in pool.sources:
         raise NotFound("source", source_id)
-    return pool
 
 
-def _check_operators(pool: Pool, weights: Weights) -> None:
+def _check_operators(operator_ids: Sequence[int], existing: Collection[int]) -> None:
     seen: set[int] = set()
-    for index, (operator_id, _) in enumerate(weights):
+    for index, operator_id in enumerate(operator_ids):
         field = f"operators.{index}.operator_id"
         if operator_id in seen:
             raise InvalidField(field, f"Operator {operator_id} is listed twice.")
-        if operator_id not in pool.operators:
+        if operator_id not in existing:
             raise InvalidField(field, f"There is no operator {operator_id}.")
         seen.add(operator_id)

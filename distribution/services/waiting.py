@@ -32,6 +32,7 @@ class Next(NamedTuple):
 class WaitingLine:
     """Hands out the waiting contacts of the sources that somebody in the pool can serve, by age.
 
+    One that somebody edited, so that its sequence is not the end of its history, is passed over until it is repaired.
     While it is used, places are only taken: who cannot be served now cannot be served later either.
     """
 
@@ -43,7 +44,8 @@ class WaitingLine:
         self._run_out: set[int] = set()
         """Sources of which the next contact has to be read before it is clear whose turn it is."""
         self._heads: list[tuple[UUID, int]] = []
-        self._sizes: dict[UUID, Size] = {}
+        self._sizes: dict[UUID, Size | None] = {}
+        """None where a contact is passed over."""
         self._last_operators: dict[int, int] = {}
 
     @classmethod
@@ -62,7 +64,9 @@ class WaitingLine:
             if self._pool.eligible(source_id):
                 self._known[source_id].popleft()
                 self._step_up(source_id)
-                return await self._described(contact_id, source_id)
+                if (described := await self._described(contact_id, source_id)) is not None:
+                    return described
+                await self._read_on()
         return None
 
     async def left(self) -> set[int]:
@@ -96,10 +100,12 @@ class WaitingLine:
         elif source_id in self._unread:
             self._run_out.add(source_id)
 
-    async def _described(self, contact_id: UUID, source_id: int) -> Next:
+    async def _described(self, contact_id: UUID, source_id: int) -> Next | None:
         if contact_id not in self._sizes:
             await self._describe({contact_id: source_id} | dict(self._likely_next() if self._sizes else ()))
         size = self._sizes[contact_id]
+        if size is None:
+            return None
         return Next(contact_id, source_id, *size, self._last_operators.get(size.lead_id))
 
     def _likely_next(self) -> Iterator[tuple[UUID, int]]:
@@ -109,7 +115,7 @@ class WaitingLine:
 
     async def _describe(self, source_of: dict[UUID, int]) -> None:
         found = await sizes(self._conn, source_of)
-        self._sizes |= found
+        self._sizes |= {id_: found.get(id_) for id_ in source_of}
         of_sticky = {size.lead_id for id_, size in found.items() if self._pool.sources[source_of[id_]].sticky}
         if of_sticky:
             self._last_operators |= await last_operators(self._conn, of_sticky)

@@ -11,6 +11,7 @@ from distribution.errors import DatabaseUnusable
 from distribution.store.failures import in_words
 
 HIDDEN = "***"
+SHORTEST = 3
 REFUSALS = (TypeError, ValueError, LookupError, AttributeError)
 """What a driver raises about an address; the words alone would not say that it is one of these."""
 
@@ -41,9 +42,7 @@ def unusable(text: str, error: Exception) -> DatabaseUnusable:
     url = _parsed(text)
     said = str(getattr(error, "orig", None) or error)
     why = _without(said, url).splitlines()[0] if said.strip() else in_words(error)
-    kind = (
-        f"{type(error).__name__}: " if isinstance(error, TypeError | ValueError | LookupError | AttributeError) else ""
-    )
+    kind = f"{type(error).__name__}: " if isinstance(error, REFUSALS) else ""
     return DatabaseUnusable(f"the database at {shown(url)} (DATABASE_URL) cannot be used: {kind}{why}")
 
 
@@ -55,9 +54,7 @@ def _parsed(text: str) -> sa.URL:
 
 
 def _without(said: str, url: sa.URL) -> str:
-    forms = {
-        form for secret in _secrets(url) for form in (secret, repr(secret)[1:-1], quote(secret, ""), quote_plus(secret))
-    }
+    forms = {form for secret in _secrets(url) for form in _forms(secret)}
     for form in sorted(forms, key=len, reverse=True):
         said = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", HIDDEN, said)
     return said
@@ -65,11 +62,15 @@ def _without(said: str, url: sa.URL) -> str:
 
 def _forms(secret: str) -> Iterator[str]:
     """As it is, as a literal, and as it stands in an address."""
-    return (form for form in (secret, repr(secret)[1:-1], quote(secret, ""), quote_plus(secret)) if form)
+    yield from (secret, repr(secret)[1:-1], quote(secret, ""), quote_plus(secret))
 
 
 def _secrets(url: sa.URL) -> Iterator[str]:
-    if url.password:
-        yield str(url.password)
+    # What is shorter hides nothing, and is a word of its own in many a sentence.
+    return (value for value in _values(url) if len(value) >= SHORTEST)
+
+
+def _values(url: sa.URL) -> Iterator[str]:
+    yield str(url.password or "")
     for value in url.query.values():
         yield from (value,) if isinstance(value, str) else value

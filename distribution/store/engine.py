@@ -107,6 +107,21 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 @asynccontextmanager
+async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection on which each statement is a transaction of its own: for locks of the session."""
+    async with engine.connect() as conn, _dropped_when_cancelled(conn):
+        await conn.execution_options(isolation_level="AUTOCOMMIT")
+        yield conn
+
+
+@asynccontextmanager
+async def uncommitted(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection for Alembic, which commits after each revision; what it did not commit is rolled back."""
+    async with engine.connect() as conn, _dropped_when_cancelled(conn):
+        yield conn
+
+
+@asynccontextmanager
 async def _dropped_when_cancelled(conn: AsyncConnection) -> AsyncIterator[None]:
     # Rolling back would wait for a server that may hang, and its TimeoutError would take the place of the cancellation.
     try:

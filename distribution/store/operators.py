@@ -52,6 +52,13 @@ async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[Ope
     return cut([OperatorRow(*row) for row in await conn.execute(query)], limit, attrgetter("id"))
 
 
+async def existing(conn: AsyncConnection, ids: Collection[int]) -> set[int]:
+    """Which of these are operators that are not deleted."""
+    wanted = IDS.table(conn.dialect.name)
+    statement = sa.select(operators.c.id).join(wanted, operators.c.id == wanted.c.id).where(EXISTING)
+    return set(await conn.scalars(statement, IDS.bound(conn.dialect.name, sorted(ids))))
+
+
 async def names(conn: AsyncConnection, ids: Collection[int]) -> dict[int, str]:
     """Names by id, those of deleted operators too."""
     dialect = conn.dialect.name

@@ -15,6 +15,7 @@ from distribution.store.tables import MAX_ID, NumberedId, contacts, operators, s
 
 HOLDERS = Values("holders", id=NumberedId)
 CHANGES = Values("changes", operator_id=NumberedId, by=sa.Integer(), forced=sa.Integer())
+IS_ACTIVE = sa.and_(operators.c.is_active, operators.c.deleted_at.is_(None)).label("is_active")
 DEFICITS = Values("deficits", source_id=NumberedId, operator_id=NumberedId, deficit=sa.Double())
 
 
@@ -50,7 +51,7 @@ async def read_pool(conn: AsyncConnection, source_id: int) -> Pool:
     o, s, w = operators.c, sources.c, source_operators.c
     source = (await conn.execute(sa.select(s.id, s.code, s.strategy, s.sticky).where(s.id == source_id))).one()
     rows = await conn.execute(
-        sa.select(o.id, o.name, o.is_active, o.max_active_contacts, o.load, w.weight)
+        sa.select(o.id, o.name, IS_ACTIVE, o.max_active_contacts, o.load, w.weight)
         .join(source_operators, w.operator_id == o.id)
         .where(w.source_id == source_id)
         .order_by(o.id)
@@ -67,7 +68,7 @@ async def servable_sources(conn: AsyncConnection) -> list[int]:
     able = (
         sa.exists()
         .where(w.source_id == sources.c.id, w.operator_id == o.id, w.weight > 0)
-        .where(o.is_active, o.load < o.max_active_contacts)
+        .where(IS_ACTIVE, o.load < o.max_active_contacts)
     )
     return list((await conn.scalars(sa.select(sources.c.id).where(waiting, able).order_by(sources.c.id))).all())
 
@@ -166,11 +167,10 @@ async def _lock_operators(
 def _operators_to_lock(dialect: str) -> sa.Select[int, str, bool, int, int]:
     o, w = operators.c, source_operators.c
     of_sources = sa.select(w.operator_id).where(w.source_id.in_(sa.select(IDS.table(dialect).c.id)))
-    # A program of the release before may give a deleted operator a contact or a weight: then it still has to be there.
-    existing = sa.or_(o.deleted_at.is_(None), o.load > 0)
-    holders = sa.and_(o.id.in_(sa.select(HOLDERS.table(dialect).c.id)), existing)
+    # Deleted ones too, as inactive: a program of the release before may give them contacts and weights.
+    holders = o.id.in_(sa.select(HOLDERS.table(dialect).c.id))
     return (
-        sa.select(o.id, o.name, o.is_active, o.max_active_contacts, o.load)
+        sa.select(o.id, o.name, IS_ACTIVE, o.max_active_contacts, o.load)
         .where(sa.or_(o.id.in_(of_sources), holders))
         .order_by(o.id)
         .with_for_update(key_share=True)

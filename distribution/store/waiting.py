@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.contacts import IS_WAITING
 from distribution.store.rows import POSTGRESQL, UUIDS, Values, octets
-from distribution.store.tables import NumberedId, contacts
+from distribution.store.tables import NumberedId, contacts, decisions
 
 LINES = Values("lines", source_id=NumberedId, after=sa.Uuid())
 LOWEST_ID = UUID(int=0)
@@ -53,7 +53,10 @@ def _upcoming(dialect: str) -> sa.Select[int, UUID]:
 
 
 async def sizes(conn: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Size]:
-    """What it takes to read these contacts in full."""
+    """What it takes to read these contacts in full.
+
+    One whose sequence is not the end of its history has none: there can be no next decision about it.
+    """
     dialect = conn.dialect.name
     rows = await conn.execute(_sizes(dialect), UUIDS.bound(dialect, sorted(ids)))
     return {contact_id: Size(lead_id, number) for contact_id, lead_id, number in rows}
@@ -61,5 +64,10 @@ async def sizes(conn: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Size
 
 @cache
 def _sizes(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    c, wanted = contacts.c, UUIDS.table(dialect)
-    return sa.select(c.id, c.lead_id, octets(c.payload, dialect)).join(wanted, c.id == wanted.c.id)
+    c, d, wanted = contacts.c, decisions.c, UUIDS.table(dialect)
+    last = sa.select(sa.func.max(d.sequence)).where(d.contact_id == c.id).scalar_subquery()
+    return (
+        sa.select(c.id, c.lead_id, octets(c.payload, dialect))
+        .join(wanted, c.id == wanted.c.id)
+        .where(c.sequence == last)
+    )

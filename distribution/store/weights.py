@@ -29,7 +29,7 @@ async def of_source(conn: AsyncConnection, source_id: int) -> list[WeightRow]:
     rows = await conn.execute(
         sa.select(w.operator_id, o.name, w.weight, o.is_active, o.load, o.max_active_contacts)
         .join(operators, o.id == w.operator_id)
-        .where(w.source_id == source_id)
+        .where(w.source_id == source_id, o.deleted_at.is_(None))
         .order_by(w.operator_id)
     )
     return [WeightRow(*row) for row in rows]

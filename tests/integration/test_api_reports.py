@@ -11,11 +11,15 @@ from starlette.applications import Starlette
 from admin_api.app import create_app
 from admin_api.auth import parse_tokens
 from admin_api.context import Context
+from distribution.services.audit import Action, note
+from distribution.services.edits import Who
+from distribution.services.loads import BY_ITSELF
 from distribution.store import depths
 from distribution.store.engine import transaction
 from distribution.store.tables import metadata
 from tests.factories import all_contacts, all_parked, as_sent, make_operator, make_source, message, messages, take
 from tests.integration.conftest import all_items, client
+from worker.cli.tools import SHELL
 
 SECRETS = {"olga": "s3cret-of-olga-p", "": "s3cret-of-nobody"}
 
@@ -134,10 +138,13 @@ async def test_the_audit_is_filtered_and_holds_no_secret(named: Starlette, engin
             made = (await who.post("/operators", json={"name": name})).json()
             await who.patch(f"/operators/{made['id']}", json={"name": f"{name}{name}"})
         await nobody.post("/sources", json={"code": "bot"})
+        async with transaction(engine) as conn:
+            for role in (SHELL, BY_ITSELF.role):
+                await note(conn, Who(role), Action.OPERATOR_REPAIRED, 7, {"load": 1}, {"load": 0})
         both: dict[str, Any] = {"object_kind": "operator", "object_id": "1"}
         for params, found in (
-            ({}, 5),
-            ({"object_kind": "operator"}, 4),
+            ({}, 7),
+            ({"object_kind": "operator"}, 6),
             (both, 2),
             (both | {"action": "operator.changed"}, 1),
             (both | {"name": "ivan"}, 0),
@@ -145,6 +152,8 @@ async def test_the_audit_is_filtered_and_holds_no_secret(named: Starlette, engin
             ({"action": "source.made"}, 1),
             ({"role": "admin"}, 5),
             ({"role": "bot"}, 0),
+            ({"role": "shell"}, 1),
+            ({"role": "system"}, 1),
             ({"name": "olga"}, 2),
         ):
             for limit in (1, 50):

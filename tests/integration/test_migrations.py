@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -139,16 +140,63 @@ async def test_known_leads_get_normalised_details(database_url: str, engine: Asy
     assert [(row.external_id, row.phone, row.email) for row in left] == [tuple(row.values()) for row in rows]
 
 
-async def test_two_processes_may_upgrade_at_once(database_url: str, engine: AsyncEngine) -> None:
-    """Worker and API started together on an empty database both find the schema there afterwards."""
-    await asyncio.to_thread(command.downgrade, schema.config(database_url), "base")
+async def upgrade_in_processes(database_url: str, number: int) -> None:
+    """As many `alembic upgrade head` at once, all of which succeed."""
     upgrades = [
         await asyncio.create_subprocess_exec(
             sys.executable, "-m", "alembic", "upgrade", "head", cwd=ROOT,
             env=os.environ | {"DATABASE_URL": database_url}, stderr=asyncio.subprocess.PIPE,
         )
-        for _ in range(3)
+        for _ in range(number)
     ]  # fmt: skip
     said = [(await upgrade.communicate())[1].decode() for upgrade in upgrades]
-    assert [upgrade.returncode for upgrade in upgrades] == [0, 0, 0], said
+    assert [upgrade.returncode for upgrade in upgrades] == [0] * number, said
+
+
+async def test_two_processes_may_upgrade_at_once(database_url: str, engine: AsyncEngine) -> None:
+    """Worker and API started together on an empty database both find the schema there afterwards."""
+    await asyncio.to_thread(command.downgrade, schema.config(database_url), "base")
+    await upgrade_in_processes(database_url, 3)
+    await schema.check(engine)
+
+
+async def like_a_worker(engine: AsyncEngine, upgraded: asyncio.Event) -> int:
+    """Transactions in a worker's order of locks until the upgrade is done; returns how many were committed."""
+    event = sa.text(
+        "INSERT INTO outbox (id, sequence, message_id, type, routing_key, reply, body)"
+        " VALUES (gen_random_uuid(), 1, 'm', 'contact.assigned', 'k', false, '{}')"
+    )
+    committed = 0
+    while not upgraded.is_set():
+        async with transaction(engine) as conn:
+            await conn.execute(sa.text("SELECT id FROM operators ORDER BY id FOR NO KEY UPDATE"))
+            await conn.execute(sa.text("UPDATE operators SET load = load + 1"))
+            await conn.execute(sa.text("SELECT count(*) FROM parked_messages"))
+            await conn.execute(event)
+        committed += 1
+    return committed
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_workers_of_the_release_before_go_on_while_it_is_upgraded(database_url: str, engine: AsyncEngine) -> None:
+    """No revision keeps a table locked that another revision's table is waited for with: no deadlock, nothing lost."""
+    await asyncio.to_thread(command.downgrade, schema.config(database_url), "0004")
+    await engine.dispose()  # it has prepared statements for the tables as they were
+    async with transaction(engine) as conn:
+        await conn.execute(
+            sa.text(
+                "INSERT INTO operators (name, is_active, max_active_contacts, created_at)"
+                " VALUES ('Olga', true, 1000000, now())"
+            )
+        )
+    upgraded = asyncio.Event()
+    workers = [asyncio.create_task(like_a_worker(engine, upgraded)) for _ in range(2)]
+    try:
+        await upgrade_in_processes(database_url, 2)
+    finally:
+        upgraded.set()
+        committed = await asyncio.gather(*workers)
+    async with reading(engine) as conn:
+        load, events = (await conn.execute(sa.text("SELECT load, (SELECT count(*) FROM outbox) FROM operators"))).one()
+    assert load == events == sum(committed) > 0
     await schema.check(engine)

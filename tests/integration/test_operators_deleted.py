@@ -16,6 +16,7 @@ from distribution.ids import new_id
 from distribution.messages import Closing
 from distribution.services import operators as operator_service
 from distribution.services import sources as source_service
+from distribution.services.check import repair
 from distribution.services.close import close, concerned, find
 from distribution.services.edits import Edit, Who
 from distribution.services.serve import serve_waiting
@@ -23,7 +24,7 @@ from distribution.store import decisions as decision_rows
 from distribution.store import schema
 from distribution.store.decisions import Decision
 from distribution.store.engine import reading, transaction
-from distribution.store.pools import lock_pool
+from distribution.store.pools import lock_pool, servable_sources
 from distribution.store.tables import contacts, operators, source_operators
 from tests import factories as made
 from tests.effort import rows_read
@@ -125,6 +126,41 @@ async def test_what_a_program_of_the_release_before_gives_it_is_done_with(engine
         source_ids, operator_ids = concerned(await find(conn, closings))
         await close(conn, await lock_pool(conn, ids=source_ids, operator_ids=operator_ids), closings, random)
     assert await made.loads(engine) == {olga: 0, gone: 0}
+
+
+async def test_what_a_program_of_the_release_before_makes_of_it_is_not_seen(
+    admin: httpx2.AsyncClient, engine: AsyncEngine
+) -> None:
+    """With a weight and active again it still gets nothing, and is no operator for anybody who names it."""
+    gone = await made.make_operator(engine, "Gone")
+    source_id = await made.make_source(engine, {})
+    assert (await admin.delete(f"/operators/{gone}")).status_code == 204
+    async with transaction(engine) as conn:
+        await conn.execute(sa.insert(source_operators).values(source_id=source_id, operator_id=gone, weight=1))
+    await made.change_operator(engine, gone, is_active=True)
+    assert (await made.take(engine, [made.message("m")])).counts == {"waiting": 1}
+    async with reading(engine) as conn:
+        assert await servable_sources(conn) == []
+    weights = f"/sources/{source_id}/operators"
+    assert (await admin.get(weights)).json() == {"operators": []}
+    refused = await admin.put(weights, json={"operators": [{"operator_id": gone, "weight": 1}]})
+    assert fields_of(refused) == ["operators.0.operator_id"]
+    [contact] = await made.all_contacts(engine)
+    by_hand = await admin.post(f"/contacts/{contact.id}/assign", json={"operator_id": gone, "force": True})
+    assert fields_of(by_hand) == ["operator_id"]
+    assert (await admin.patch(f"/operators/{gone}?reassign=true", json={"is_active": False})).status_code == 404
+
+
+async def test_a_load_that_is_too_low_is_repaired(engine: AsyncEngine, random: Random) -> None:
+    """Somebody gave it a contact and edited the load: the check mends it like anybody's."""
+    olga, gone = await made.make_operator(engine, "Olga"), await made.make_operator(engine, "Gone")
+    await made.make_source(engine, {olga: 1})
+    await made.take(engine, [made.message("m")])
+    async with transaction(engine) as conn:
+        await operator_service.delete(conn, gone, EDIT)
+        await conn.execute(sa.update(contacts).values(operator_id=gone))
+    assert await repair(engine, random, EDIT.who) == 2
+    assert await made.loads(engine) == {olga: 0, gone: 1}
 
 
 @pytest.mark.parametrize("only_in_history", [False, True])

@@ -6,9 +6,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from distribution.ids import new_id
 from distribution.services.ledger import SERVE_BYTES
 from distribution.services.serve import serve_waiting
 from distribution.services.waiting import OF_ONE_SOURCE, SIZED, WaitingLine
+from distribution.store import decisions as decision_rows
+from distribution.store.decisions import Decision
 from distribution.store.engine import reading, transaction
 from distribution.store.pools import lock_pool
 from distribution.store.tables import contacts
@@ -113,3 +116,33 @@ async def test_the_line_is_read_in_its_index_alone(engine: AsyncEngine) -> None:
         plan = await plan_of(conn, sent[-1])
     assert any("ix_contacts_waiting" in line for line in plan), plan
     assert not any(word in line for line in plan for word in ("SCAN contacts", "Seq Scan on contacts", "Sort")), plan
+
+
+@pytest.mark.parametrize("sequence", [0, 1, 7])
+async def test_a_waiting_contact_with_a_wrong_sequence_stops_nobody(
+    engine: AsyncEngine, random: Random, sequence: int
+) -> None:
+    """Its sequence was edited: the next one is served, a submission is taken, a sweep ends; mended, it has its turn."""
+    olga, [source_id] = await one_operator(engine, 1)
+    await made.take(engine, [made.message(f"m{n}", source="s0") for n in range(3)])
+    broken = (await made.all_contacts(engine))[0].id
+    history = Decision(broken, 2, new_id(), "contact.reassigned", None, None, None, None, None)
+    async with transaction(engine) as conn:
+        await decision_rows.insert(conn, [history])
+
+    async def set_sequence(to: int) -> None:
+        async with transaction(engine) as conn:
+            await conn.execute(sa.update(contacts).where(contacts.c.id == broken).values(sequence=to))
+
+    await set_sequence(sequence)
+    await made.change_operator(engine, olga, max_active_contacts=1)
+    assert (await made.take(engine, [made.message("m3", source="s0")], random)).counts == {"waiting": 1}
+    assert await served(engine) == ["m1"]
+    await made.change_operator(engine, olga, max_active_contacts=10)
+    assert not await serve(engine, random, olga)
+    assert (await made.take(engine, [made.message("m4", source="s0")], random)).counts == {"active": 1}
+    assert await served(engine) == ["m1", "m2", "m3", "m4"]
+    await set_sequence(2)
+    async with transaction(engine) as conn:
+        assert not await serve_waiting(conn, random, source_ids=[source_id])
+    assert await served(engine) == [f"m{n}" for n in range(5)]

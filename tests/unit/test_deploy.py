@@ -51,7 +51,36 @@ def test_an_env_file_that_is_there_is_completed(tmp_path: Path) -> None:
     assert (tmp_path / ".env").read_text().startswith("A_PASSWORD=mine\nLOG_LEVEL=debug\nB_PASSWORD=")
 
 
+@pytest.mark.parametrize("kept", ["A_PASSWORD=mine", "", "\n", "# mine"])
+def test_the_last_line_of_an_env_file_may_lack_its_end(tmp_path: Path, kept: str) -> None:
+    """What is added begins a line of its own."""
+    (tmp_path / ".env.example").write_text("B_PASSWORD=\n")
+    (tmp_path / ".env").write_text(kept)
+    environment.write(tmp_path)
+    assert [line.partition("=")[0] for line in (tmp_path / ".env").read_text().splitlines() if line] == [
+        *([kept.partition("=")[0]] if kept.strip() else []),
+        "B_PASSWORD",
+    ]
+
+
+class OnceLoader(yaml.SafeLoader):  # type: ignore[misc]  # its base is of a package without types
+    """Refuses a mapping that has a key twice, of which the other loaders take the last and compose may take none."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As the base class does; `<<` may be overridden, so what it brings is not looked at."""
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        if twice := {key for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(None, None, f"twice: {sorted(twice)}", node.start_mark)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
+
+
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
+
+def test_no_key_stands_twice_in_a_mapping() -> None:
+    """One of two values would be taken without a word, or the whole file refused."""
+    assert yaml.load((ROOT / "docker-compose.yml").read_text(), OnceLoader) == COMPOSE  # noqa: S506 - a SafeLoader
 
 
 @pytest.mark.parametrize("name", COMPOSE["services"])

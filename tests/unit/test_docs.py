@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from admin_api.settings import AdminSettings
+from worker.settings import WorkerSettings
 from worker.status import Status
 
 ROOT = Path(__file__).resolve().parents[2]
+OUTSIDE_CONTAINERS = {"AMQP_CA_FILE", "AMQP_CERT_FILE", "AMQP_KEY_FILE", "WORKER_HEALTH_PORT"}
+"""Its broker is beside it, without TLS; its port is published as WORKER_PORTS."""
 NAMED = re.compile(r"`([a-z_/0-9]+\.py)::((?:\w+::)?\w+)`")
 
 
@@ -34,6 +38,18 @@ def test_every_metric_of_the_worker_is_explained() -> None:
     text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
     families = [family.name + ("_total" if family.type == "counter" else "") for family in Status().registry.collect()]
     assert [name for name in families if f"`{name}" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("document", "form"), [("README.md", r"`{}`"), (".env.example", r"^#?{}="), ("docker-compose.yml", r"^ +{}: ")]
+)
+def test_every_setting_is_in_the_documents(document: str, form: str) -> None:
+    """Whoever sets it up finds each setting; containers are given what is not only for processes outside of them."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    names = {name.upper() for name in WorkerSettings.model_fields.keys() | AdminSettings.model_fields.keys()}
+    if document == "docker-compose.yml":
+        names -= OUTSIDE_CONTAINERS
+    assert [name for name in sorted(names) if not re.search(form.format(name), text, re.MULTILINE)] == []
 
 
 def exists(path: str, test: str) -> bool:
