@@ -1,7 +1,9 @@
 """One batch through the business: repeated when it lost a race, split around what is locked or cannot be done."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from random import Random
 from typing import TypeVar
 from uuid import UUID
@@ -27,6 +29,9 @@ LOCK_SECONDS = 0.7
 """How long a batch waits for a lock: as long as a few other workers' batches take, and less than others notice."""
 RETRY_LOCK_SECONDS = 0.1
 """The same if the others' messages have waited once already."""
+QUEUE_SECONDS = (1.0, 3.0, 3.0, 3.0)
+"""The same, try by try, in a queue of short transactions. The first is short: who holds it may turn out to keep it."""
+LOOK_EVERY_SECONDS = 0.5
 Told = Callable[[Sequence[Arrival], Intake], Awaitable[None]]
 
 
@@ -37,9 +42,16 @@ class DatabaseAway(DistributionError):
 
 
 class Locked(DatabaseAway):
-    """Somebody holds a lock for longer than was waited; what needs other locks may go through."""
+    """Somebody holds a lock for longer than was waited; what needs other locks may go through.
+
+    `held`: whether one transaction holds it long; False: many want it in turn; None: it is not known.
+    """
 
     code = "locked"
+
+    def __init__(self, message: str, held: bool | None = None) -> None:
+        super().__init__(message)
+        self.held = held
 
 
 class Batches:
@@ -52,7 +64,7 @@ class Batches:
     async def take(
         self, arrivals: Sequence[Arrival], claim: Claim | None, done: Sequence[UUID] = (), told: Told | None = None
     ) -> list[Intake]:
-        """Commit every arrival, except those whose source is locked by somebody else.
+        """Commit every arrival, except those whose source somebody else keeps locked.
 
         `told` hears of each part as soon as it is committed. `done`: events to forget in the same transaction, which
         needs one commit less than forgetting them apart. Raises DatabaseAway if nothing more can be committed.
@@ -60,9 +72,9 @@ class Batches:
         parts = _Parts(arrivals, told)
         try:
             await self._together(arrivals, claim, done, parts.note, LOCK_SECONDS)
-        except Locked:
+        except Locked as locked:
             await self.commit(lambda conn: outbox.delete(conn, done))
-            await self._around_locks(parts, claim)
+            await self._around_locks(parts, claim, locked.held)
         return parts.intakes
 
     async def take_at_once(
@@ -97,15 +109,42 @@ class Batches:
         Locked: a lock could not be had within `lock_seconds`.
         """
 
+        wait = _Wait()
+
         async def limited(conn: AsyncConnection) -> T:
-            await locks.limit_wait(conn, lock_seconds)
+            wait.pid = await locks.limit_wait(conn, lock_seconds)
             return await work(conn)
 
-        with _judged():
-            return await commit(self._engine, self._random, limited)
+        try:
+            async with self._looked_at(wait, min(LOOK_EVERY_SECONDS, lock_seconds * 0.4)):
+                with _judged():
+                    return await commit(self._engine, self._random, limited)
+        except Locked as locked:
+            locked.held = wait.held
+            raise
 
-    async def _around_locks(self, parts: "_Parts", claim: Claim | None) -> None:
-        """Commit what is not locked: all sources together that seem free; if they are not, one after the other."""
+    @asynccontextmanager
+    async def _looked_at(self, wait: "_Wait", every: float) -> AsyncIterator[None]:
+        """Meanwhile look now and then who is waited for: afterwards nobody can tell."""
+        looking = asyncio.ensure_future(self._look(wait, every))
+        try:
+            yield
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+
+    async def _look(self, wait: "_Wait", every: float) -> None:
+        while True:
+            await asyncio.sleep(every)
+            if wait.pid is not None:
+                with suppress(DatabaseAway):
+                    wait.saw(await self._read(partial(locks.is_held_long, pid=wait.pid)))
+
+    async def _around_locks(self, parts: "_Parts", claim: Claim | None, held: bool | None) -> None:
+        """Commit what is not kept locked: first all sources together that seem free, then those that many want in turn.
+
+        If that fails, the free ones one after the other.
+        """
         table = await self._read(locks.locked_table)
         if table:
             raise DatabaseAway(table)
@@ -116,11 +155,23 @@ class Batches:
         if len(free) < len(left):
             with suppress(Locked):
                 await self._together(free, claim, (), parts.note, RETRY_LOCK_SECONDS)
-                return
+        if not held:
+            await self._in_turn(parts, claim)
         for code in dict.fromkeys(codes[id(arrival)] for arrival in free):
             group = [arrival for arrival in parts.left.values() if codes[id(arrival)] == code]
             with suppress(Locked):
                 await self._together(group, claim, (), parts.note, RETRY_LOCK_SECONDS)
+
+    async def _in_turn(self, parts: "_Parts", claim: Claim | None) -> None:
+        """Commit what is left, patiently, as long as nobody keeps its locks."""
+        for patience in QUEUE_SECONDS:
+            try:
+                await self._together([*parts.left.values()], claim, (), parts.note, patience)
+            except Locked as locked:
+                if locked.held:
+                    return
+            else:
+                return
 
     async def _together(
         self,
@@ -189,6 +240,19 @@ class Batches:
         with _judged():
             async with reading(self._engine) as conn:
                 return await question(conn)
+
+
+class _Wait:
+    """A transaction that may wait for locks: its process on the server, and whether somebody held them long."""
+
+    def __init__(self) -> None:
+        self.pid: int | None = None
+        self.held: bool | None = None
+
+    def saw(self, held: bool | None) -> None:
+        """At some moment; None: it did not wait."""
+        if held is not None:
+            self.held = held
 
 
 class _Parts:
