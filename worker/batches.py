@@ -1,9 +1,7 @@
 """One batch through the business: repeated when it lost a race, split around what is locked or cannot be done."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import partial
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import TypeVar
 from uuid import UUID
@@ -21,6 +19,8 @@ from distribution.store.commit import commit
 from distribution.store.engine import reading
 from distribution.store.failures import Failure, classify, in_words
 from distribution.store.outbox import Claim
+from worker.lockwait import LockWait
+from worker.parts import Parts, Told
 from worker.points import Point, Watch, unwatched
 
 T = TypeVar("T")
@@ -31,8 +31,6 @@ RETRY_LOCK_SECONDS = 0.1
 """The same if the others' messages have waited once already."""
 QUEUE_SECONDS = (1.0, 3.0, 3.0, 3.0)
 """The same, try by try, in a queue of short transactions. The first is short: who holds it may turn out to keep it."""
-LOOK_EVERY_SECONDS = 0.5
-Told = Callable[[Sequence[Arrival], Intake], Awaitable[None]]
 
 
 class DatabaseAway(DistributionError):
@@ -69,7 +67,7 @@ class Batches:
         `told` hears of each part as soon as it is committed. `done`: events to forget in the same transaction, which
         needs one commit less than forgetting them apart. Raises DatabaseAway if nothing more can be committed.
         """
-        parts = _Parts(arrivals, told)
+        parts = Parts(arrivals, told)
         try:
             await self._together(arrivals, claim, done, parts.note, LOCK_SECONDS)
         except Locked as locked:
@@ -108,39 +106,24 @@ class Batches:
 
         Locked: a lock could not be had within `lock_seconds`.
         """
-
-        wait = _Wait()
+        wait = LockWait(self._is_held_long, lock_seconds)
 
         async def limited(conn: AsyncConnection) -> T:
             wait.pid = await locks.limit_wait(conn, lock_seconds)
             return await work(conn)
 
         try:
-            async with self._looked_at(wait, min(LOOK_EVERY_SECONDS, lock_seconds * 0.4)):
-                with _judged():
+            with _judged():
+                async with wait.watched():
                     return await commit(self._engine, self._random, limited)
         except Locked as locked:
             locked.held = wait.held
             raise
 
-    @asynccontextmanager
-    async def _looked_at(self, wait: "_Wait", every: float) -> AsyncIterator[None]:
-        """Meanwhile look now and then who is waited for: afterwards nobody can tell."""
-        looking = asyncio.ensure_future(self._look(wait, every))
-        try:
-            yield
-        finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+    async def _is_held_long(self, pid: int) -> bool | None:
+        return await self._read(lambda conn: locks.is_held_long(conn, pid))
 
-    async def _look(self, wait: "_Wait", every: float) -> None:
-        while True:
-            await asyncio.sleep(every)
-            if wait.pid is not None:
-                with suppress(DatabaseAway):
-                    wait.saw(await self._read(partial(locks.is_held_long, pid=wait.pid)))
-
-    async def _around_locks(self, parts: "_Parts", claim: Claim | None, held: bool | None) -> None:
+    async def _around_locks(self, parts: Parts, claim: Claim | None, held: bool | None) -> None:
         """Commit what is not kept locked: first all sources together that seem free, then those that many want in turn.
 
         If that fails, the free ones one after the other.
@@ -162,7 +145,7 @@ class Batches:
             with suppress(Locked):
                 await self._together(group, claim, (), parts.note, RETRY_LOCK_SECONDS)
 
-    async def _in_turn(self, parts: "_Parts", claim: Claim | None) -> None:
+    async def _in_turn(self, parts: Parts, claim: Claim | None) -> None:
         """Commit what is left, patiently, as long as nobody keeps its locks."""
         for patience in QUEUE_SECONDS:
             try:
@@ -240,36 +223,6 @@ class Batches:
         with _judged():
             async with reading(self._engine) as conn:
                 return await question(conn)
-
-
-class _Wait:
-    """A transaction that may wait for locks: its process on the server, and whether somebody held them long."""
-
-    def __init__(self) -> None:
-        self.pid: int | None = None
-        self.held: bool | None = None
-
-    def saw(self, held: bool | None) -> None:
-        """At some moment; None: it did not wait."""
-        if held is not None:
-            self.held = held
-
-
-class _Parts:
-    """What was committed of a batch, and what is left of it."""
-
-    def __init__(self, arrivals: Iterable[Arrival], told: Told | None) -> None:
-        self.left = {id(arrival): arrival for arrival in arrivals}
-        self.intakes: list[Intake] = []
-        self._told = told
-
-    async def note(self, arrivals: Sequence[Arrival], intake: Intake) -> None:
-        """A part is committed."""
-        for arrival in arrivals:
-            del self.left[id(arrival)]
-        self.intakes.append(intake)
-        if self._told is not None:
-            await self._told(arrivals, intake)
 
 
 @contextmanager

@@ -51,7 +51,8 @@ async def limit_wait(conn: AsyncConnection, seconds: float) -> int | None:
     if conn.dialect.name != POSTGRESQL:
         return None
     row = (await conn.execute(LIMIT_WAIT, {"wait": f"{int(seconds * 1000)}ms"})).one()
-    return row[1]
+    pid: int = row[1]
+    return pid
 
 
 async def is_held_long(conn: AsyncConnection, pid: int) -> bool | None:

@@ -105,9 +105,9 @@ async def test_a_busy_source_is_not_locked(world: World) -> None:
     await make_slow(world.engine)
     async with world.worker() as address, others_at_work(world):
         pages = Pages(address)
-        await send(world, "web", 0, 40)
+        await send(world, "web", 0, 15)
         seen = [await pages.ready_and_details()]
-        done = asyncio.ensure_future(until_done(world, 40))
+        done = asyncio.ensure_future(until_done(world, 15))
         while not done.done():
             seen.append(await pages.ready_and_details())
             await asyncio.wait({done}, timeout=0.2)
@@ -124,8 +124,8 @@ async def test_a_busy_source_beside_a_locked_one(world: World) -> None:
         pages = Pages(address)
         async with held(world.engine, "operators", "name = 'Ivan'"):
             await send(world, "shop", 0, 5)
-            await send(world, "web", 0, 15)
-            await until_done(world, 15)
+            await send(world, "web", 0, 10)
+            await until_done(world, 10)
             assert "shop" in (await pages.details())["locks"]
             assert await pages.problems() == {}
         await until_made(world, "shop", 5)
