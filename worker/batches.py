@@ -101,11 +101,20 @@ class Batches:
         while more:
             more = await self.commit(lambda conn: serve_waiting(conn, self._random, source_ids=source_ids))
 
-    async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]], lock_seconds: float = LOCK_SECONDS) -> T:
+    async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do work in one transaction; what the content is at fault for is raised as it is, all else as DatabaseAway.
 
-        Locked: a lock could not be had within `lock_seconds`.
+        Locked: somebody keeps a lock, or a turn in a queue of short transactions did not come.
         """
+        for patience in (LOCK_SECONDS, *QUEUE_SECONDS[:-1]):
+            try:
+                return await self._commit(work, patience)
+            except Locked as locked:
+                if locked.held:
+                    raise
+        return await self._commit(work, QUEUE_SECONDS[-1])
+
+    async def _commit(self, work: Callable[[AsyncConnection], Awaitable[T]], lock_seconds: float) -> T:
         wait = LockWait(self._is_held_long, lock_seconds)
 
         async def limited(conn: AsyncConnection) -> T:
@@ -168,7 +177,7 @@ class Batches:
         if not arrivals:
             return
         try:
-            intake = await self.commit(lambda conn: self._take_in(conn, arrivals, claim, done), lock_seconds)
+            intake = await self._commit(lambda conn: self._take_in(conn, arrivals, claim, done), lock_seconds)
         except DatabaseAway:
             raise
         except Exception as error:
@@ -217,7 +226,7 @@ class Batches:
             return await self._park(Arrival(bare, rejected), done, lock_seconds)
 
     async def _park(self, arrival: Arrival, done: Sequence[UUID], lock_seconds: float) -> Intake:
-        return await self.commit(lambda conn: self._take_in(conn, [arrival], None, done), lock_seconds)
+        return await self._commit(lambda conn: self._take_in(conn, [arrival], None, done), lock_seconds)
 
     async def _read(self, question: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         with _judged():

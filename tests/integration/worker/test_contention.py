@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.messages import Incoming
 from distribution.services.process import Arrival, understood
 from distribution.store.engine import reading, transaction
+from distribution.store.pools import lock_pool
 from distribution.store.tables import contacts
 from tests.clients import PATIENCE_SECONDS, body
 from tests.desk import count
@@ -66,6 +67,16 @@ async def test_ten_workers_on_one_source(world: World) -> None:
     assert await count(world.engine, contacts) == 2 * WORKERS
 
 
+async def test_what_is_not_a_batch_gets_its_turn(world: World) -> None:
+    """Deferred messages and who waits for a place are served while ten workers want the same source."""
+    await open_both(world)
+    await make_slow(world.engine)
+    async with others_at_work(world):
+        for _ in range(2):
+            pool = await Batches(world.engine, Random(0)).commit(lambda conn: lock_pool(conn, codes={"web"}))
+    assert [source.code for source in pool.sources.values()] == ["web"]
+
+
 @asynccontextmanager
 async def others_at_work(world: World) -> AsyncIterator[None]:
     """Other workers that always have a batch of web."""
@@ -105,9 +116,9 @@ async def test_a_busy_source_is_not_locked(world: World) -> None:
     await make_slow(world.engine)
     async with world.worker() as address, others_at_work(world):
         pages = Pages(address)
-        await send(world, "web", 0, 15)
+        await send(world, "web", 0, 10)
         seen = [await pages.ready_and_details()]
-        done = asyncio.ensure_future(until_done(world, 15))
+        done = asyncio.ensure_future(until_done(world, 10))
         while not done.done():
             seen.append(await pages.ready_and_details())
             await asyncio.wait({done}, timeout=0.2)
@@ -124,8 +135,8 @@ async def test_a_busy_source_beside_a_locked_one(world: World) -> None:
         pages = Pages(address)
         async with held(world.engine, "operators", "name = 'Ivan'"):
             await send(world, "shop", 0, 5)
-            await send(world, "web", 0, 10)
-            await until_done(world, 10)
+            await send(world, "web", 0, 5)
+            await until_done(world, 5)
             assert "shop" in (await pages.details())["locks"]
             assert await pages.problems() == {}
         await until_made(world, "shop", 5)
