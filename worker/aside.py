@@ -2,11 +2,11 @@
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 
-from worker.batches import LOCK_SECONDS
+from worker.batches import LOCK_SECONDS, QUEUE_SECONDS
 from worker.channels import Delivery
 from worker.inbox import Inbox, first_batch, lane, weight
 from worker.status import Status
@@ -17,17 +17,24 @@ FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
 PATIENCE = 0.2
 """Waiting for locks as part of the pauses between: meanwhile all others wait."""
+TRY_EVERY_SECONDS = 2.0
+"""How often one source that seems locked is tried all the same while others wait."""
 NAMED = 5
 NO_SOURCE = ""
 
 
 @dataclass(slots=True)
 class Line:
-    """What waits of one source, since when, and when to try again."""
+    """What waits of one source, since when, and when to try again.
+
+    `is_kept`: whether somebody keeps it locked, as far as is known; else many take turns with it.
+    """
 
     since: float = field(default_factory=time.monotonic)
     pause: float = FIRST_PAUSE_SECONDS
     due: float = field(default_factory=lambda: time.monotonic() + FIRST_PAUSE_SECONDS)
+    is_kept: bool = True
+    tried_at: float = 0.0
     deliveries: deque[Delivery] = field(default_factory=deque)
 
 
@@ -39,6 +46,7 @@ class Aside:
         self._lines: dict[str, Line] = {}
         self._tags: set[int | None] = set()
         self._weight = 0
+        self._tried_all_the_same = 0.0
         self.added = 0
         """How many were ever added."""
 
@@ -84,8 +92,28 @@ class Aside:
         return alike[: first_batch(alike, together[of])]
 
     def patience(self, source: str) -> float:
-        """How long to wait for its locks: longer each time, so that it comes to its turn where many want them."""
-        return min(LOCK_SECONDS, self._lines[source].pause * PATIENCE)
+        """How long to wait for its locks: as long as it takes to get its turn, unless somebody keeps them."""
+        line = self._lines[source]
+        return min(LOCK_SECONDS, line.pause * PATIENCE) if line.is_kept else max(QUEUE_SECONDS)
+
+    def kept_locked(self, sources: Collection[str]) -> list[str]:
+        """Those of the sources that somebody keeps locked, as far as is known."""
+        return [source for source in sources if self._lines[source].is_kept]
+
+    def to_try_all_the_same(self, due: Sequence[str], locked: Collection[str], *, others_wait: bool) -> set[str]:
+        """One of the locked, to be tried; none while others wait and one was tried a moment ago."""
+        now, seem_locked = time.monotonic(), [source for source in due if source in locked]
+        if not seem_locked or (others_wait and now - self._tried_all_the_same < TRY_EVERY_SECONDS):
+            return set()
+        self._tried_all_the_same = now
+        chosen = min(seem_locked, key=lambda source: self._lines[source].tried_at)
+        self._lines[chosen].tried_at = now
+        return {chosen}
+
+    def was_locked(self, source: str, held: bool | None) -> None:
+        """A try found it locked, held long by somebody or not; None: it is not known."""
+        if held is not None:
+            self._lines[source].is_kept = held
 
     def tried(self, source: str, inbox: Inbox) -> None:
         """Let go what is settled by now; if that is nothing, the next try comes later."""

@@ -1,6 +1,6 @@
 """One batch through the business: repeated when it lost a race, split around what is locked or cannot be done."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from random import Random
 from typing import TypeVar
@@ -19,6 +19,8 @@ from distribution.store.commit import commit
 from distribution.store.engine import reading
 from distribution.store.failures import Failure, classify, in_words
 from distribution.store.outbox import Claim
+from worker.lockwait import LockWait
+from worker.parts import Parts, Told
 from worker.points import Point, Watch, unwatched
 
 T = TypeVar("T")
@@ -27,7 +29,8 @@ LOCK_SECONDS = 0.7
 """How long a batch waits for a lock: as long as a few other workers' batches take, and less than others notice."""
 RETRY_LOCK_SECONDS = 0.1
 """The same if the others' messages have waited once already."""
-Told = Callable[[Sequence[Arrival], Intake], Awaitable[None]]
+QUEUE_SECONDS = (1.0, 3.0, 3.0, 3.0)
+"""The same, try by try, in a queue of short transactions. The first is short: who holds it may turn out to keep it."""
 
 
 class DatabaseAway(DistributionError):
@@ -37,9 +40,16 @@ class DatabaseAway(DistributionError):
 
 
 class Locked(DatabaseAway):
-    """Somebody holds a lock for longer than was waited; what needs other locks may go through."""
+    """Somebody holds a lock for longer than was waited; what needs other locks may go through.
+
+    `held`: whether one transaction holds it long; False: many want it in turn; None: it is not known.
+    """
 
     code = "locked"
+
+    def __init__(self, message: str, held: bool | None = None) -> None:
+        super().__init__(message)
+        self.held = held
 
 
 class Batches:
@@ -52,17 +62,17 @@ class Batches:
     async def take(
         self, arrivals: Sequence[Arrival], claim: Claim | None, done: Sequence[UUID] = (), told: Told | None = None
     ) -> list[Intake]:
-        """Commit every arrival, except those whose source is locked by somebody else.
+        """Commit every arrival, except those whose source somebody else keeps locked.
 
         `told` hears of each part as soon as it is committed. `done`: events to forget in the same transaction, which
         needs one commit less than forgetting them apart. Raises DatabaseAway if nothing more can be committed.
         """
-        parts = _Parts(arrivals, told)
+        parts = Parts(arrivals, told)
         try:
             await self._together(arrivals, claim, done, parts.note, LOCK_SECONDS)
-        except Locked:
+        except Locked as locked:
             await self.commit(lambda conn: outbox.delete(conn, done))
-            await self._around_locks(parts, claim)
+            await self._around_locks(parts, claim, locked.held)
         return parts.intakes
 
     async def take_at_once(
@@ -91,21 +101,42 @@ class Batches:
         while more:
             more = await self.commit(lambda conn: serve_waiting(conn, self._random, source_ids=source_ids))
 
-    async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]], lock_seconds: float = LOCK_SECONDS) -> T:
+    async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do work in one transaction; what the content is at fault for is raised as it is, all else as DatabaseAway.
 
-        Locked: a lock could not be had within `lock_seconds`.
+        Locked: somebody keeps a lock, or a turn in a queue of short transactions did not come.
         """
+        for patience in (LOCK_SECONDS, *QUEUE_SECONDS[:-1]):
+            try:
+                return await self._commit(work, patience)
+            except Locked as locked:
+                if locked.held:
+                    raise
+        return await self._commit(work, QUEUE_SECONDS[-1])
+
+    async def _commit(self, work: Callable[[AsyncConnection], Awaitable[T]], lock_seconds: float) -> T:
+        wait = LockWait(self._is_held_long, lock_seconds)
 
         async def limited(conn: AsyncConnection) -> T:
-            await locks.limit_wait(conn, lock_seconds)
+            wait.pid = await locks.limit_wait(conn, lock_seconds)
             return await work(conn)
 
-        with _judged():
-            return await commit(self._engine, self._random, limited)
+        try:
+            with _judged():
+                async with wait.watched():
+                    return await commit(self._engine, self._random, limited)
+        except Locked as locked:
+            locked.held = wait.held
+            raise
 
-    async def _around_locks(self, parts: "_Parts", claim: Claim | None) -> None:
-        """Commit what is not locked: all sources together that seem free; if they are not, one after the other."""
+    async def _is_held_long(self, pid: int) -> bool | None:
+        return await self._read(lambda conn: locks.is_held_long(conn, pid))
+
+    async def _around_locks(self, parts: Parts, claim: Claim | None, held: bool | None) -> None:
+        """Commit what is not kept locked: first all sources together that seem free, then those that many want in turn.
+
+        If that fails, the free ones one after the other.
+        """
         table = await self._read(locks.locked_table)
         if table:
             raise DatabaseAway(table)
@@ -116,11 +147,23 @@ class Batches:
         if len(free) < len(left):
             with suppress(Locked):
                 await self._together(free, claim, (), parts.note, RETRY_LOCK_SECONDS)
-                return
+        if not held:
+            await self._in_turn(parts, claim)
         for code in dict.fromkeys(codes[id(arrival)] for arrival in free):
             group = [arrival for arrival in parts.left.values() if codes[id(arrival)] == code]
             with suppress(Locked):
                 await self._together(group, claim, (), parts.note, RETRY_LOCK_SECONDS)
+
+    async def _in_turn(self, parts: Parts, claim: Claim | None) -> None:
+        """Commit what is left, patiently, as long as nobody keeps its locks."""
+        for patience in QUEUE_SECONDS:
+            try:
+                await self._together([*parts.left.values()], claim, (), parts.note, patience)
+            except Locked as locked:
+                if locked.held:
+                    return
+            else:
+                return
 
     async def _together(
         self,
@@ -134,7 +177,7 @@ class Batches:
         if not arrivals:
             return
         try:
-            intake = await self.commit(lambda conn: self._take_in(conn, arrivals, claim, done), lock_seconds)
+            intake = await self._commit(lambda conn: self._take_in(conn, arrivals, claim, done), lock_seconds)
         except DatabaseAway:
             raise
         except Exception as error:
@@ -183,29 +226,12 @@ class Batches:
             return await self._park(Arrival(bare, rejected), done, lock_seconds)
 
     async def _park(self, arrival: Arrival, done: Sequence[UUID], lock_seconds: float) -> Intake:
-        return await self.commit(lambda conn: self._take_in(conn, [arrival], None, done), lock_seconds)
+        return await self._commit(lambda conn: self._take_in(conn, [arrival], None, done), lock_seconds)
 
     async def _read(self, question: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         with _judged():
             async with reading(self._engine) as conn:
                 return await question(conn)
-
-
-class _Parts:
-    """What was committed of a batch, and what is left of it."""
-
-    def __init__(self, arrivals: Iterable[Arrival], told: Told | None) -> None:
-        self.left = {id(arrival): arrival for arrival in arrivals}
-        self.intakes: list[Intake] = []
-        self._told = told
-
-    async def note(self, arrivals: Sequence[Arrival], intake: Intake) -> None:
-        """A part is committed."""
-        for arrival in arrivals:
-            del self.left[id(arrival)]
-        self.intakes.append(intake)
-        if self._told is not None:
-            await self._told(arrivals, intake)
 
 
 @contextmanager

@@ -65,15 +65,17 @@ class Settler:
 
     async def until_taken(self) -> None:
         """Return once the database takes what it did not take before, if there is any; the broker has it back."""
-        while self._failed and not self._stopping.is_set():
+        tried = self._failed
+        while tried and not self._stopping.is_set():
             try:
-                await self._commit(None, self._failed)
-            except DatabaseAway as away:
-                pause = self._fail(away, self._failed)
-                self._failed = self._failed[: self._most]
+                await self._commit(None, tried)
+            except DatabaseAway as away:  # perhaps after a part of it was committed
+                pause = self._fail(away, tried)
+                tried = tried[: self._most]
                 await first_of(self._stopping, seconds=pause)
             else:
-                self._failed = []
+                self._only_locked(tried)
+                return
 
     async def settle(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:
         """Commit, then acknowledge; until that is done, or until it is time to stop. What is locked is set aside.
@@ -88,6 +90,7 @@ class Settler:
             part = taken[: self._most]
             try:
                 await self._commit_unlocked(inbox, part)
+                self._only_locked([t for t in part if self.aside.holds(t.delivery)])
             except DatabaseAway as away:
                 left = [t for t in part if inbox.owes(t.delivery)]
                 await self._pause(inbox, self._fail(away, left))
@@ -99,16 +102,16 @@ class Settler:
             self._status.inbound_age.set(max(0.0, time() - sent_at.timestamp()))
 
     async def retry(self, inbox: Inbox) -> None:
-        """Try what was set aside and is due; without waiting for locks, as long as others have something to do."""
+        """Try what was set aside and is due; of what seems locked only one source, and if others wait, seldom."""
         due = self.aside.due()
         if not due:
             return
         try:
-            locked = await self._batches.locked_sources(due)
+            locked = await self._batches.locked_sources(self.aside.kept_locked(due))
         except DatabaseAway:
             locked = set(due)
-        if not len(inbox):
-            locked.discard(due[0])  # nobody else has to wait for it
+        # It may seem locked since others take turns with it: only who waits for it finds out.
+        locked -= self.aside.to_try_all_the_same(due, locked, others_wait=len(inbox) > 0)
         for source in due:
             if source not in locked:
                 await self._retry(inbox, source)
@@ -122,8 +125,10 @@ class Settler:
         patience = self.aside.patience(source)
         try:
             await self._batches.take_at_once([t.arrival for t in taken], self._relay.claim(), told, patience)
-        except Locked:
+        except Locked as locked:
             self._status.lock_wait.observe(patience)
+            self.aside.was_locked(source, locked.held)
+            self._only_locked(taken)
         except DatabaseAway as away:
             await self._pause(inbox, self._fail(away, taken))
 
@@ -182,6 +187,13 @@ class Settler:
         if inbox is not None:
             await inbox.acknowledge([deliveries[id(arrival)] for arrival in arrivals])
         self._watch(Point.AFTER_ACK, "")
+
+    def _only_locked(self, taken: Sequence[Taken]) -> None:
+        """These are locked, as the database said; if they failed before for another reason, it is back."""
+        ids = {id(t.delivery) for t in taken}
+        if any(id(t.delivery) in ids for t in self._failed):
+            self._failed = []
+            self._outage.over()
 
     def _fail(self, away: DatabaseAway, tried: Sequence[Taken]) -> float:
         """Try fewer next time, in case their number is what the database cannot do; returns how long to pause."""

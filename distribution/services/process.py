@@ -75,7 +75,7 @@ async def process(
     """
     submissions = [a.command for a in arrivals if isinstance(a.command, Submission)]
     closings = [a.command for a in arrivals if isinstance(a.command, Closing)]
-    codes = {s.source for s in submissions} | {c.source for c in closings if c.source}
+    codes = {s.source for s in submissions} | {c.source for c in closings if c.source and c.contact_id is None}
     begun = perf_counter()
     pool = await lock_for(conn, closings, codes)
     lock_seconds = perf_counter() - begun
@@ -101,8 +101,8 @@ def _noted(arrival: Arrival, closed: Closed) -> Entry:
 
 
 def contacts_named(arrivals: Iterable[Arrival]) -> set[UUID]:
-    """The contacts that are named by their id alone, so that their source has to be looked up."""
-    closings = [a.command for a in arrivals if isinstance(a.command, Closing) and a.command.source is None]
+    """The contacts that are named by their id, so that their source has to be looked up, whatever the sender says."""
+    closings = [a.command for a in arrivals if isinstance(a.command, Closing)]
     return {closing.contact_id for closing in closings if closing.contact_id is not None}
 
 
@@ -111,8 +111,8 @@ def source_of(arrival: Arrival, by_contact: Mapping[UUID, str]) -> str | None:
     match arrival.command:
         case MessageRejected():
             return None
-        case Closing(source=None, contact_id=contact_id):
-            return None if contact_id is None else by_contact.get(contact_id)
+        case Closing(contact_id=contact_id) if contact_id is not None:
+            return by_contact.get(contact_id)
         case command:
             return command.source
 

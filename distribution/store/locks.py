@@ -9,7 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution.store.rows import IDS, POSTGRESQL, TEXTS
 from distribution.store.tables import metadata, operators, source_operators, sources
 
-LIMIT_WAIT = sa.select(sa.func.set_config("lock_timeout", sa.bindparam("wait", type_=sa.Text), sa.true()))
+LIMIT_WAIT = sa.select(
+    sa.func.set_config("lock_timeout", sa.bindparam("wait", type_=sa.Text), sa.true()),
+    sa.func.pg_backend_pid(type_=sa.Integer),
+)
+IDLE_SECONDS, STATEMENT_SECONDS, TRANSACTION_SECONDS = 1.0, 2.0, 10.0
+"""A transaction holds its locks long if it does nothing, runs one statement, or lasts for longer than this."""
 # Each of these keeps every writer out, also while it is only waited for: whoever comes later waits behind it.
 EXCLUDING = ("ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock")
 TABLE_LOCKS = sa.text(
@@ -18,12 +23,45 @@ TABLE_LOCKS = sa.text(
     " AND l.relation IN (SELECT to_regclass(name) FROM unnest(CAST(:names AS text[])) AS name)"
     " ORDER BY c.relname LIMIT 1"
 )
+# Those that nobody blocks, at the end of the queue that a process waits in. The age of a transaction alone says little:
+# one that has just got its lock may have waited for it for seconds. pid 0 is a prepared transaction. Of other roles'
+# sessions only a member of pg_read_all_stats sees the state: after the wait they count as holding long.
+BLOCKERS = sa.text(
+    "WITH RECURSIVE blocking(pid) AS ("
+    " SELECT unnest(pg_blocking_pids(:pid))"
+    " UNION SELECT further.pid FROM blocking, unnest(pg_blocking_pids(blocking.pid)) AS further(pid))"
+    " SELECT bool_or(b.pid = 0 OR (a.pid IS NOT NULL AND (a.state IS NULL"
+    " OR (a.state LIKE 'idle%' AND a.state_change < clock_timestamp() - make_interval(secs => :idle))"
+    " OR (a.state = 'active' AND a.query_start < clock_timestamp() - make_interval(secs => :statement))"
+    " OR a.xact_start < clock_timestamp() - make_interval(secs => :transaction))))"
+    " FROM blocking b LEFT JOIN pg_stat_activity a ON a.pid = b.pid WHERE pg_blocking_pids(b.pid) = '{}'"
+).bindparams(
+    sa.bindparam("pid", type_=sa.Integer),
+    sa.bindparam("idle", IDLE_SECONDS, sa.Double),
+    sa.bindparam("statement", STATEMENT_SECONDS, sa.Double),
+    sa.bindparam("transaction", TRANSACTION_SECONDS, sa.Double),
+)
 
 
-async def limit_wait(conn: AsyncConnection, seconds: float) -> None:
-    """Let each statement of this transaction wait at most so long for a lock; then it fails as Failure.LOCKED."""
-    if conn.dialect.name == POSTGRESQL:
-        await conn.execute(LIMIT_WAIT, {"wait": f"{int(seconds * 1000)}ms"})
+async def limit_wait(conn: AsyncConnection, seconds: float) -> int | None:
+    """Let each statement of this transaction wait at most so long for a lock; then it fails as Failure.LOCKED.
+
+    Returns the id of the server's process, for `is_held_long`; None on SQLite.
+    """
+    if conn.dialect.name != POSTGRESQL:
+        return None
+    row = (await conn.execute(LIMIT_WAIT, {"wait": f"{int(seconds * 1000)}ms"})).one()
+    pid: int = row[1]
+    return pid
+
+
+async def is_held_long(conn: AsyncConnection, pid: int) -> bool | None:
+    """Whether what this process of the server waits for is held by somebody who holds it long; None if by nobody.
+
+    False: it stands in a queue of short transactions, and will get its turn.
+    """
+    held: bool | None = await conn.scalar(BLOCKERS, {"pid": pid})
+    return held
 
 
 async def locked_table(conn: AsyncConnection) -> str | None:
@@ -40,7 +78,7 @@ async def locked_sources(conn: AsyncConnection, codes: Collection[str]) -> set[s
 
     Holds the others' locks until the transaction ends, so end it at once.
     """
-    if conn.dialect.name != POSTGRESQL:
+    if conn.dialect.name != POSTGRESQL or not codes:
         return set()
     wanted = TEXTS.bound(POSTGRESQL, sorted(codes))
     ids = {row.id: row.code for row in await conn.execute(_sources(), wanted)}

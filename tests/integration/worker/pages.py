@@ -28,6 +28,12 @@ class Pages:
         found: dict[str, str] = answer.get("details", {})
         return found
 
+    async def ready_and_details(self) -> tuple[dict[str, str], dict[str, str]]:
+        """What keeps it from being ready, and what a person should look at, at one moment."""
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            answer = (await http.get(f"{self._address}/readyz")).json()
+        return answer.get("problems", {}), answer.get("details", {})
+
     async def metric(self, name: str) -> float:
         """One value."""
         async with httpx2.AsyncClient(trust_env=False) as http:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.store.engine import reading, transaction
@@ -14,7 +15,7 @@ from tests.clients import PATIENCE_SECONDS, body, message
 from tests.desk import count, open_source
 from tests.integration.worker.conftest import World
 from tests.integration.worker.pages import Pages
-from tests.integration.worker.test_outage import Deliveries, in_queue
+from tests.integration.worker.test_outage import RENAMED, RENAMED_BACK, SOON, Deliveries, execute, in_queue, least_role
 from tests.waiting import until
 from worker.outage import Pauses
 
@@ -130,6 +131,54 @@ async def test_close_of_a_locked_contact(world: World) -> None:
             assert "web" in (await Pages(address).details())["locks"]
         await world.subscriber.until(lambda events: events[-1]["type"] == "contact.closed" or len(events) > NUMBER + 1)
     await nothing_given_up(world)
+
+
+async def test_close_that_claims_another_source(world: World) -> None:
+    """A close of a locked source's contact that also names another source waits with its own, and the other goes on."""
+    await open_both(world)
+    async with world.worker() as address:
+        await send(world, "web", 0, 1)
+        (event,) = await world.subscriber.count(1)
+        both = {"contact_id": event["data"]["contact"]["id"], "source": "shop"}
+        async with held(world.engine, "operators", "name = 'Olga'"):
+            await world.bot.publish([message(both, "close", type="contact.close")])
+            await until(lambda: says_locked(Pages(address)))
+            await send(world, "shop", 0)
+            await until_made(world, "shop", NUMBER, SOON_SECONDS)
+            assert "shop" not in (await Pages(address).details())["locks"]
+        await until_closed(world, "web")
+    await nothing_given_up(world)
+
+
+async def test_back_from_an_outage_and_locked(world: World) -> None:
+    """Once the database is back the worker is ready, also if all that failed is locked by then."""
+    await open_both(world)
+    async with world.worker(pauses=SOON) as address:
+        pages = Pages(address)
+        await execute(world.engine, RENAMED)
+        await send(world, "web", 0)
+        await pages.until(lambda problems: "database" in problems)
+        async with held(world.engine, "operators", "name = 'Olga'"):
+            await execute(world.engine, RENAMED_BACK)
+            await pages.until(lambda problems: not problems)
+            assert "web" in (await pages.details())["locks"]
+        await until_made(world, "web", NUMBER)
+    await nothing_given_up(world)
+
+
+async def test_locked_by_somebody_it_cannot_see(world: World, database_url: str) -> None:
+    """A worker whose role sees nothing of other roles' sessions goes around their locks all the same."""
+    await open_both(world)
+    async with least_role(world.engine) as role:
+        url = sa.make_url(database_url).set(username=role, password=role)
+        world.settings.database_url = SecretStr(url.render_as_string(hide_password=False))
+        async with world.worker() as address:
+            async with held(world.engine, "operators", "name = 'Olga'"):
+                await send(world, "web", 0)
+                await until(lambda: says_locked(Pages(address)))
+                await send(world, "shop", 0)
+                await until_made(world, "shop", NUMBER, SOON_SECONDS)
+            await until_made(world, "web", NUMBER)
 
 
 async def test_what_waits_is_bounded(world: World) -> None:

@@ -1,0 +1,142 @@
+"""Many workers want the locks of one source in turn: nobody keeps them, so nobody's messages are set aside."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count as count_up
+from json import dumps
+from random import Random
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from distribution.messages import Incoming
+from distribution.services.process import Arrival, understood
+from distribution.store.engine import reading, transaction
+from distribution.store.pools import lock_pool
+from distribution.store.tables import contacts
+from tests.clients import PATIENCE_SECONDS, body
+from tests.desk import count
+from tests.integration.worker.conftest import World
+from tests.integration.worker.pages import Pages
+from tests.integration.worker.test_locked import held, open_both, send, until_made
+from tests.waiting import until
+from worker.batches import Batches
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+WORKERS, BATCH_SECONDS = 10, 0.2
+
+
+async def make_slow(engine: AsyncEngine) -> None:
+    """Let each transaction that makes contacts of web keep its locks for a while."""
+    async with transaction(engine) as conn:
+        await conn.execute(
+            sa.text(
+                "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                " IF EXISTS (SELECT FROM made m JOIN sources s ON s.id = m.source_id WHERE s.code = 'web')"
+                f" THEN PERFORM pg_sleep({BATCH_SECONDS}); END IF; RETURN NULL; END $$"
+            )
+        )
+        await conn.execute(
+            sa.text(
+                "CREATE TRIGGER dawdle AFTER INSERT ON contacts REFERENCING NEW TABLE AS made"
+                " FOR EACH STATEMENT EXECUTE FUNCTION dawdle()"
+            )
+        )
+
+
+def arrivals(source: str, *keys: str) -> list[Arrival]:
+    """Submissions with these keys."""
+    return [understood(Incoming(dumps(body(source, key)).encode(), message_id=key), 10_000) for key in keys]
+
+
+async def test_ten_workers_on_one_source(world: World) -> None:
+    """Each gets its turn with all of its messages, however long the queue is."""
+    await open_both(world)
+    await make_slow(world.engine)
+
+    async def take(worker: int) -> int:
+        batches = Batches(world.engine, Random(worker))
+        taken = [await batches.take(arrivals("web", f"{worker}-{turn}"), None) for turn in range(2)]
+        return sum(len(intakes) for intakes in taken)
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert await asyncio.gather(*map(take, range(WORKERS))) == [2] * WORKERS
+    assert await count(world.engine, contacts) == 2 * WORKERS
+
+
+async def test_what_is_not_a_batch_gets_its_turn(world: World) -> None:
+    """Deferred messages and who waits for a place are served while ten workers want the same source."""
+    await open_both(world)
+    await make_slow(world.engine)
+    async with others_at_work(world):
+        for _ in range(2):
+            pool = await Batches(world.engine, Random(0)).commit(lambda conn: lock_pool(conn, codes={"web"}))
+    assert [source.code for source in pool.sources.values()] == ["web"]
+
+
+@asynccontextmanager
+async def others_at_work(world: World) -> AsyncIterator[None]:
+    """Other workers that always have a batch of web."""
+    stopping = asyncio.Event()
+
+    async def work(worker: int) -> None:
+        batches = Batches(world.engine, Random(worker))
+        for turn in count_up():
+            if stopping.is_set():
+                return
+            await batches.take(arrivals("web", f"other-{worker}-{turn}"), None)
+
+    async with asyncio.TaskGroup() as group:
+        for worker in range(WORKERS - 1):
+            group.create_task(work(worker))
+        try:
+            yield
+        finally:
+            stopping.set()
+
+
+async def until_done(world: World, number: int) -> None:
+    """Wait for so many contacts of web that are not the other workers'."""
+    query = sa.select(sa.func.count()).select_from(contacts).where(contacts.c.message_id.like("web-%"))
+
+    async def are_done() -> bool:
+        async with reading(world.engine) as conn:
+            return await conn.scalar(query) == number
+
+    await until(are_done, PATIENCE_SECONDS)
+
+
+async def test_a_busy_source_is_not_locked(world: World) -> None:
+    """A worker among ten does its messages of the busy source, sets none aside, and is ready all the while."""
+    world.settings.worker_batch_size = 5
+    await open_both(world)
+    await make_slow(world.engine)
+    async with world.worker() as address, others_at_work(world):
+        pages = Pages(address)
+        await send(world, "web", 0, 10)
+        seen = [await pages.ready_and_details()]
+        done = asyncio.ensure_future(until_done(world, 10))
+        while not done.done():
+            seen.append(await pages.ready_and_details())
+            await asyncio.wait({done}, timeout=0.2)
+        await done
+    assert [each for each in seen if each != ({}, {})] == []
+
+
+async def test_a_busy_source_beside_a_locked_one(world: World) -> None:
+    """While somebody keeps another source locked, the busy one gets its turn all the same."""
+    world.settings.worker_batch_size = 5
+    await open_both(world)
+    await make_slow(world.engine)
+    async with world.worker() as address, others_at_work(world):
+        pages = Pages(address)
+        async with held(world.engine, "operators", "name = 'Ivan'"):
+            await send(world, "shop", 0, 5)
+            await send(world, "web", 0, 5)
+            await until_done(world, 5)
+            assert "shop" in (await pages.details())["locks"]
+            assert await pages.problems() == {}
+        await until_made(world, "shop", 5)

@@ -1,0 +1,65 @@
+"""What was given back in an outage is taken in parts."""
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+from uuid import UUID
+
+import pytest
+
+from devservices.broker import Broker
+from distribution.services.intake import Intake
+from distribution.services.process import Arrival
+from distribution.store.outbox import Claim
+from distribution.store.tables import contacts
+from tests.desk import count, open_source
+from tests.integration.worker.conftest import World
+from tests.integration.worker.test_inbox import arrive, delivered
+from tests.integration.worker.test_outage import NUMBER, send
+from worker.batches import Batches, DatabaseAway
+from worker.inbox import ALONE, SAFE, SUSPECT, GivenBack
+from worker.outage import Pauses
+from worker.parts import Told
+from worker.points import unwatched
+from worker.relay import Relay
+from worker.settling import Settler
+from worker.status import Status
+
+PART_TAKEN, TAKEN_AGAIN = 2, 5
+AT_ONCE = Pauses(first=0.01, longest=0.02, hold=0)
+
+
+class Failing(Batches):
+    """A database that is away, takes a part at one try, is away again, and comes back."""
+
+    tries = 0
+
+    async def take(
+        self, arrivals: Sequence[Arrival], claim: Claim | None, done: Sequence[UUID] = (), told: Told | None = None
+    ) -> list[Intake]:
+        """Commit it, or the first alone, or nothing."""
+        self.tries += 1
+        if self.tries == PART_TAKEN:
+            await super().take(arrivals[:1], claim, done, told)
+        if self.tries < TAKEN_AGAIN:
+            raise DatabaseAway("away")
+        return await super().take(arrivals, claim, done, told)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_nothing_is_consumed_until_the_rest_is_taken(world: World, rabbitmq: Broker) -> None:
+    """A database that takes a part and is away again is waited for as before."""
+    await open_source(world.engine, "s", {"Olga": (1, NUMBER)})
+    await send(world)
+    status, random = Status(), Random(1)
+    batches, relay = Failing(world.engine, random), Relay(world.engine, world.topology, status, random, unwatched)
+    together = {SAFE: NUMBER, SUSPECT: 1, ALONE: 1}
+    settler = Settler(world.settings, together, batches, relay, status, AT_ONCE, unwatched, asyncio.Event())
+    async with delivered(rabbitmq, world.topology.inbound) as (_, inbox):
+        deliveries = await arrive(inbox, NUMBER)
+        with pytest.raises(GivenBack):
+            await settler.settle(inbox, deliveries)
+    await settler.until_taken()
+    assert batches.tries == TAKEN_AGAIN
+    assert "database" not in status.problems
+    assert await count(world.engine, contacts) > 1
