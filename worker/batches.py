@@ -108,13 +108,14 @@ class Batches:
         """
         for patience in (LOCK_SECONDS, *QUEUE_SECONDS[:-1]):
             try:
-                return await self._commit(work, patience)
+                return await self.try_commit(work, patience)
             except Locked as locked:
                 if locked.held:
                     raise
-        return await self._commit(work, QUEUE_SECONDS[-1])
+        return await self.try_commit(work, QUEUE_SECONDS[-1])
 
-    async def _commit(self, work: Callable[[AsyncConnection], Awaitable[T]], lock_seconds: float) -> T:
+    async def try_commit(self, work: Callable[[AsyncConnection], Awaitable[T]], lock_seconds: float) -> T:
+        """The same without patience: Locked if a lock cannot be had within `lock_seconds`."""
         wait = LockWait(self._is_held_long, lock_seconds)
 
         async def limited(conn: AsyncConnection) -> T:
@@ -177,7 +178,7 @@ class Batches:
         if not arrivals:
             return
         try:
-            intake = await self._commit(lambda conn: self._take_in(conn, arrivals, claim, done), lock_seconds)
+            intake = await self.try_commit(lambda conn: self._take_in(conn, arrivals, claim, done), lock_seconds)
         except DatabaseAway:
             raise
         except Exception as error:
@@ -226,7 +227,7 @@ class Batches:
             return await self._park(Arrival(bare, rejected), done, lock_seconds)
 
     async def _park(self, arrival: Arrival, done: Sequence[UUID], lock_seconds: float) -> Intake:
-        return await self._commit(lambda conn: self._take_in(conn, [arrival], None, done), lock_seconds)
+        return await self.try_commit(lambda conn: self._take_in(conn, [arrival], None, done), lock_seconds)
 
     async def _read(self, question: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         with _judged():

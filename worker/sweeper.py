@@ -1,20 +1,20 @@
 """Looks after what time brings: deferred messages that are due, and waiting contacts that were missed."""
 
 import asyncio
-from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from distribution.services.replay import retry_due
+from distribution.services.replay import Replayed, retry_due
 from distribution.store import parked
 from distribution.store.engine import reading
 from distribution.store.failures import in_words, is_outage
 from distribution.store.pools import servable_sources
-from worker.batches import LOCK_SECONDS, RETRY_LOCK_SECONDS, Batches, DatabaseAway, Locked
+from worker.batches import RETRY_LOCK_SECONDS, Batches, DatabaseAway, Locked
 from worker.link import wait_for_event
 from worker.relay import Relay
 from worker.settings import WorkerSettings
@@ -23,6 +23,8 @@ from worker.status import Status
 DUE_EVERY_SECONDS = 1.0
 RETRY_SECONDS = 10.0
 """How long retries may keep everything else here waiting."""
+ALONE_AT_MOST = 50
+"""Sources that are tried alone in one round; others come in the next."""
 SWEEP_EVERY = 5
 """Every so many rounds the sweep for missed contacts."""
 
@@ -76,36 +78,33 @@ class Sweeper:
             if not due:
                 return
             try:
-                if not await self._retry_some(now, locked):
-                    return
+                done = await self._batches.commit(partial(self._retry, now, locked))
             except Locked:
                 locked |= await self._locked_of(due, now, locked)
+                continue
+            await self._finish(done)
+            if done.last is None:
+                return
 
-    async def _locked_of(
-        self, due: set[str | None], now: datetime, locked: Collection[str | None]
-    ) -> set[str] | set[str | None]:
+    async def _locked_of(self, due: set[str | None], now: datetime, locked: set[str | None]) -> set[str | None]:
         """Which of the sources cannot be done now. Each is tried alone if it needs locks of another source."""
-        known = await self._batches.locked_sources([code for code in due if code is not None])
+        known: set[str | None] = {*await self._batches.locked_sources([code for code in due if code is not None])}
         if known:
             return known
-        for code in due:
+        for code in list(due)[:ALONE_AT_MOST]:
             with suppress(Locked):
-                await self._retry_some(now, [*locked, *(due - {code})], RETRY_LOCK_SECONDS)
+                retry = partial(self._retry, now, locked | (due - {code}))
+                await self._finish(await self._batches.try_commit(retry, RETRY_LOCK_SECONDS))
         return due
 
-    async def _retry_some(
-        self, now: datetime, left_out: Collection[str | None], lock_seconds: float = LOCK_SECONDS
-    ) -> bool:
-        """One transaction of retries; returns whether any message was retried."""
-        rules = self._sender_rules
-        done = await self._batches.commit(
-            lambda conn: retry_due(conn, self._random, now, self._max_bytes, self._phone_region, rules, left_out),
-            lock_seconds,
-        )
+    async def _retry(self, now: datetime, left_out: set[str | None], conn: AsyncConnection) -> Replayed:
+        limits = self._max_bytes, self._phone_region
+        return await retry_due(conn, self._random, now, *limits, self._sender_rules, left_out)
+
+    async def _finish(self, done: Replayed) -> None:
         await self._batches.serve(done.unserved)
         self._status.messages.labels("retried").inc(done.replayed)
         self._relay.wake()
-        return done.last is not None
 
     async def sweep(self) -> None:
         """Serve waiting contacts that somebody could have: every change does so itself, so this finds none."""

@@ -116,12 +116,17 @@ def _check_locked(pool: Pool, contact: Contact) -> None:
 
 def _unknown_contact(closing: Closing) -> MessageRejected:
     detail = f"There is no contact {closing.named}; submit it before it is closed."
-    return MessageRejected(ParkedCode.UNKNOWN_CONTACT, detail, "contact_id", closing.source)
+    return MessageRejected(ParkedCode.UNKNOWN_CONTACT, detail, "contact_id", _claimed_source(closing))
 
 
 def _not_allowed(closing: Closing) -> MessageRejected:
     detail = f"The sender may not close contact {closing.named}: it is of a source that the sender may not use."
-    return MessageRejected(ParkedCode.NOT_ALLOWED, detail, "contact_id", closing.source)
+    return MessageRejected(ParkedCode.NOT_ALLOWED, detail, "contact_id", _claimed_source(closing))
+
+
+def _claimed_source(closing: Closing) -> str | None:
+    """The source that names the contact; beside an id it is only the sender's word, and decides nothing."""
+    return None if closing.contact_id is not None else closing.source
 
 
 def concerned(found: Sequence[ContactState | MessageRejected]) -> tuple[set[int], set[int]]:
