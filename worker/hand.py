@@ -64,13 +64,9 @@ class Unsettled:
 
     def take_done(self) -> dict[UUID, float]:
         """What is to be deleted; the taker does it, or puts it back: no two ever delete the same rows."""
-        done, self.done = self.done, {}
+        done = self.done | self.locked
+        self.done, self.locked = {}, {}
         return done
-
-    def retry_locked(self) -> None:
-        """What was locked is to be deleted again."""
-        self.done |= self.locked
-        self.locked = {}
 
     def take_aside(self) -> dict[UUID, tuple[float, float]]:
         """What is to be set aside; likewise."""

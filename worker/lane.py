@@ -183,11 +183,10 @@ class Lane:
 
     async def _settle(self) -> None:
         """Tell the database, unless the next batch will, which needs no transaction of its own for it."""
-        self._rows.retry_locked()
         now, unsettled = time.monotonic(), self._rows.unsettled
         good_time = self._hand.is_idle and self._may_delete()
         delete = not self._rows.is_joined and (good_time or len(unsettled.done) >= DELETE_AT_ONCE)
-        if (delete and unsettled.done) or (now >= self._settle_at and (unsettled.aside or unsettled.released)):
+        if (delete and self._rows.has_done) or (now >= self._settle_at and (unsettled.aside or unsettled.released)):
             self._settle_at = now + SETTLE_ASIDE_SECONDS
             await self._rows.settle(delete=delete)
 

@@ -130,9 +130,8 @@ class Relay:
         await self._settle()
 
     async def _settle(self) -> None:
-        self._rows.retry_locked()
         await self._rows.renew(())
-        await self._rows.settle(delete=not self._rows.is_joined)
+        await self._rows.settle(delete=self._rows.has_done and not self._rows.is_joined)
 
     async def _delete_stale_replies(self) -> None:
         """In short transactions, so that others get their turn."""

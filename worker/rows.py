@@ -31,7 +31,8 @@ LEASE_SECONDS = 15.0
 RECENT = timedelta(seconds=2)
 AWAY_SECONDS = 2.0
 FOLLOWERS_SECONDS = 5.0
-LOCKED_SECONDS = 1.0
+LOCKED_SECONDS, LONG_LOCKED_SECONDS = 0.2, 5.0
+"""When to try again what was locked: the claims of others lock rows for a moment. When to tell a person."""
 STALE_AT_ONCE = 5_000
 OUTBOX = "outbox"
 
@@ -56,7 +57,8 @@ class Rows:
         self.renewed_before, self.renew_every = lease_seconds / 2, lease_seconds / 15
         """Seconds before its end that a lease is renewed, and between looks for such."""
         self._me = new_id()
-        self._asked_again_at = self._followed_until = self._locked_until = 0.0
+        self._asked_again_at = self._followed_until = self._unlocked_at = 0.0
+        self._locked_since = float("inf")
         self._is_news = False
         self.unsettled = Unsettled()
         self.is_joined = False
@@ -66,6 +68,11 @@ class Rows:
     def is_away(self) -> bool:
         """Whether the database is not to be asked now."""
         return time.monotonic() < self._asked_again_at
+
+    @property
+    def has_done(self) -> bool:
+        """Whether something is to be deleted; what was locked is after a pause."""
+        return bool(self.unsettled.done or (self.unsettled.locked and time.monotonic() >= self._unlocked_at))
 
     def claim_now(self, *, replies: bool = True) -> Claim:
         """A claim whose lease begins when it is written, so no earlier than now."""
@@ -161,11 +168,6 @@ class Rows:
                 self._keep_locked(done, left & done.keys())
                 self.unsettled.put_back({}, {key: aside[key] for key in left & aside.keys()}, left & released)
 
-    def retry_locked(self) -> None:
-        """What could not be deleted since somebody had it locked is to be deleted again, after a pause."""
-        if self.unsettled.locked and time.monotonic() >= self._locked_until:
-            self.unsettled.retry_locked()
-
     async def delete_stale_replies(self, older_than: timedelta) -> int:
         """Delete some of the replies that nobody waits for any more; returns how many, 0 when there are no more."""
 
@@ -214,13 +216,16 @@ class Rows:
 
     def _keep_locked(self, done: Mapping[UUID, float], left: Collection[UUID]) -> None:
         """Of what was done with, somebody else has these locked."""
+        now = time.monotonic()
         if left:
             self.unsettled.locked |= {row_id: done[row_id] for row_id in left}
-            self._locked_until = time.monotonic() + LOCKED_SECONDS
-            said = "cannot be deleted: somebody else holds locks on their rows"
-            self._status.set_detail(OUTBOX, f"{len(self.unsettled.locked)} published messages {said}")
+            self._unlocked_at, self._locked_since = now + LOCKED_SECONDS, min(self._locked_since, now)
         elif done and not self.unsettled.locked:
+            self._locked_since = float("inf")
             self._status.clear_detail(OUTBOX)
+        if now > self._locked_since + LONG_LOCKED_SECONDS:
+            number = len(self.unsettled.locked)
+            self._status.set_detail(OUTBOX, f"{number} published messages cannot be deleted: their rows are locked")
 
     def _deleted(self, done: Collection[UUID]) -> None:
         if done and time.monotonic() < self._followed_until:
