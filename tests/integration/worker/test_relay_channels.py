@@ -1,6 +1,7 @@
 """A lane that goes on over its connection leaves no channels open on it."""
 
 import asyncio
+import time
 from dataclasses import replace
 from random import Random
 
@@ -26,7 +27,7 @@ from worker.window import Target
 # What is shown here has nothing to do with which database there is.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
-LEASE_SECONDS = 60.0
+LEASE_SECONDS, SOON_SECONDS = 60.0, 10.0
 IMPATIENT = replace(REPLIES, confirm_seconds=-1.0)
 """Whatever is not confirmed yet is given up, and its channel left for a new one."""
 
@@ -44,12 +45,15 @@ def open_channels(connection: AbstractConnection) -> int:
 
 async def test_a_lane_whose_channel_ended_closes_the_others(world: World, rabbitmq: Broker) -> None:
     """The channel that was kept for what was in flight on it does not stay with the connection."""
-    status, exchange = Status(), f"{world.topology.prefix}gone"
+    status, exchange, (first, second) = Status(), f"{world.topology.prefix}gone", (publication(), publication())
     rows = Rows(world.engine, status, Random(1), unwatched)
 
-    def see(point: Point, _about: str) -> None:
-        if point is Point.BEFORE_PUBLISH:
+    def see(point: Point, about: str) -> None:
+        if point is Point.BEFORE_PUBLISH and about == first.message_id:
             lane.wake(look=False)  # so that it looks before the broker can have confirmed
+
+    def unconfirmed() -> float:
+        return status.registry.get_sample_value("contacts_published_total", {"result": "reply_unconfirmed"}) or 0.0
 
     outcomes, target = Outcomes(status, Incidents("test")), Target(exchange, mandatory=False)
     lane = Lane(IMPATIENT, EventTries(), target, rows, outcomes, see, lambda: False, all_suspect=True)
@@ -58,19 +62,18 @@ async def test_a_lane_whose_channel_ended_closes_the_others(world: World, rabbit
         await declaring.exchange_declare(exchange)
         work = asyncio.create_task(lane.serve(connection))
 
-        async def channels(number: int) -> None:
-            async def are_open() -> bool:
-                return lane.is_connected and open_channels(connection) == number
+        async def failed(number: int, *, channels: int) -> None:
+            async def holds() -> bool:
+                return lane.is_connected and unconfirmed() == number and open_channels(connection) == channels
 
-            await until(are_open, LEASE_SECONDS / 6)
+            await until(holds, SOON_SECONDS)
 
-        loop = asyncio.get_running_loop()
         await until(lambda: asyncio.sleep(0, lane.is_connected))
         before = open_channels(connection)
-        lane.add([publication()], loop.time() + LEASE_SECONDS)
-        await channels(before + 1)
+        lane.add([first], time.monotonic() + LEASE_SECONDS)
+        await failed(1, channels=before + 1)
         await declaring.exchange_delete(exchange)
-        lane.add([publication()], loop.time() + LEASE_SECONDS)
-        await channels(before)
+        lane.add([second], time.monotonic() + LEASE_SECONDS)
+        await failed(2, channels=before)
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
