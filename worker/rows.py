@@ -31,7 +31,7 @@ LEASE_SECONDS = 15.0
 RECENT = timedelta(seconds=2)
 AWAY_SECONDS = 2.0
 FOLLOWERS_SECONDS = 5.0
-LOCKED_SECONDS, LONG_LOCKED_SECONDS = 0.2, 5.0
+LOCKED_SECONDS, LONG_LOCKED_SECONDS = 0.2, 2.0
 """When to try again what was locked: the claims of others lock rows for a moment. When to tell a person."""
 STALE_AT_ONCE = 5_000
 OUTBOX = "outbox"

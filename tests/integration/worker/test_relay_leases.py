@@ -70,9 +70,11 @@ async def losing(world: World, url: str, confirmed: Published) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def serving(world: World, url: str, published: Published, lease_seconds: float) -> AsyncIterator[Relay]:
+async def serving(
+    world: World, url: str, published: Published, lease_seconds: float, status: Status | None = None
+) -> AsyncIterator[Relay]:
     """A relay at work."""
-    relay = Relay(world.engine, world.topology, Status(), Random(1), published.see, lease_seconds)
+    relay = Relay(world.engine, world.topology, status or Status(), Random(1), published.see, lease_seconds)
     async with aiormq.connect(url) as connection:
         work = asyncio.create_task(relay.serve(connection))
 
@@ -125,9 +127,9 @@ async def test_a_batch_longer_than_a_lease_doubles_nothing(world: World, rabbitm
 async def test_a_confirmed_row_that_is_locked_is_not_published_again(world: World, rabbitmq: Broker) -> None:
     """All others are deleted meanwhile; it is, once it can be, although its lease has ended. A person is told."""
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
-    mine = Published()
+    mine, status = Published(), Status()
     messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
-    async with serving(world, rabbitmq.url, mine, SHORT_SECONDS) as relay:
+    async with serving(world, rabbitmq.url, mine, SHORT_SECONDS, status) as relay:
         with relay.joined():
             taken = await made.take(world.engine, messages, claim=relay.claim())
             relay.hand_over(taken)
@@ -142,9 +144,14 @@ async def test_a_confirmed_row_that_is_locked_is_not_published_again(world: Worl
             async with reading(world.engine) as conn:
                 return await lease_ends(world) < (await clock.now(conn)).timestamp()
 
+        async def is_told() -> bool:
+            return status.details.get("outbox", "").startswith("1 published")
+
         async with asyncio.timeout(LONG_SECONDS / 6):
             await until(only_one_is_left)
             await until(lease_is_over)
+            await until(is_told)
+        assert "outbox" not in status.problems
         await somebody.close()
 
         async def forgotten() -> bool:
@@ -152,6 +159,7 @@ async def test_a_confirmed_row_that_is_locked_is_not_published_again(world: Worl
 
         await until(forgotten)
     assert mine.number == len(world.subscriber.messages) == NUMBER
+    assert status.details == {}
 
 
 async def test_what_was_confirmed_is_deleted_without_a_broker(world: World, rabbitmq: Broker) -> None:
