@@ -60,18 +60,19 @@ class Batches:
         self._log = structlog.get_logger("worker.batches")
 
     async def take(
-        self, arrivals: Sequence[Arrival], claim: Claim | None, done: Sequence[UUID] = (), told: Told | None = None
+        self, arrivals: Sequence[Arrival], claim: Claim | None, done: list[UUID] | None = None, told: Told | None = None
     ) -> list[Intake]:
         """Commit every arrival, except those whose source somebody else keeps locked.
 
         `told` hears of each part as soon as it is committed. `done`: events to forget in the same transaction, which
-        needs one commit less than forgetting them apart. Raises DatabaseAway if nothing more can be committed.
+        needs one commit less than forgetting them apart; those that could not be, since somebody has them locked, are
+        left in the list. Raises DatabaseAway if nothing more can be committed.
         """
-        parts = Parts(arrivals, told)
+        parts, done = Parts(arrivals, told), [] if done is None else done
         try:
             await self._together(arrivals, claim, done, parts.note, LOCK_SECONDS)
         except Locked as locked:
-            await self.commit(lambda conn: outbox.delete(conn, done))
+            done[:] = await self.commit(lambda conn: outbox.delete(conn, done))
             await self._around_locks(parts, claim, locked.held)
         return parts.intakes
 
@@ -83,7 +84,7 @@ class Batches:
         lock_seconds: float = LOCK_SECONDS,
     ) -> None:
         """Commit every arrival; raises Locked if that takes a lock that somebody else holds for longer."""
-        await self._together(arrivals, claim, (), told, lock_seconds)
+        await self._together(arrivals, claim, [], told, lock_seconds)
 
     async def sources_of(self, arrivals: Sequence[Arrival]) -> list[str | None]:
         """The source of each, as far as it has one that is known."""
@@ -147,19 +148,19 @@ class Batches:
         free = [arrival for arrival in left if codes[id(arrival)] not in locked]
         if len(free) < len(left):
             with suppress(Locked):
-                await self._together(free, claim, (), parts.note, RETRY_LOCK_SECONDS)
+                await self._together(free, claim, [], parts.note, RETRY_LOCK_SECONDS)
         if not held:
             await self._in_turn(parts, claim)
         for code in dict.fromkeys(codes[id(arrival)] for arrival in free):
             group = [arrival for arrival in parts.left.values() if codes[id(arrival)] == code]
             with suppress(Locked):
-                await self._together(group, claim, (), parts.note, RETRY_LOCK_SECONDS)
+                await self._together(group, claim, [], parts.note, RETRY_LOCK_SECONDS)
 
     async def _in_turn(self, parts: Parts, claim: Claim | None) -> None:
         """Commit what is left, patiently, as long as nobody keeps its locks."""
         for patience in QUEUE_SECONDS:
             try:
-                await self._together([*parts.left.values()], claim, (), parts.note, patience)
+                await self._together([*parts.left.values()], claim, [], parts.note, patience)
             except Locked as locked:
                 if locked.held:
                     return
@@ -170,7 +171,7 @@ class Batches:
         self,
         arrivals: Sequence[Arrival],
         claim: Claim | None,
-        done: Sequence[UUID],
+        done: list[UUID],
         told: Told | None,
         lock_seconds: float,
     ) -> None:
@@ -178,7 +179,7 @@ class Batches:
         if not arrivals:
             return
         try:
-            intake = await self.try_commit(lambda conn: self._take_in(conn, arrivals, claim, done), lock_seconds)
+            intake = await self._take_in(arrivals, claim, done, lock_seconds)
         except DatabaseAway:
             raise
         except Exception as error:
@@ -201,19 +202,25 @@ class Batches:
             await self.serve(intake.unserved)
 
     async def _take_in(
-        self, conn: AsyncConnection, arrivals: Sequence[Arrival], claim: Claim | None, done: Sequence[UUID]
+        self, arrivals: Sequence[Arrival], claim: Claim | None, done: list[UUID], lock_seconds: float
     ) -> Intake:
-        await outbox.delete(conn, done)
-        intake = await take_in(conn, arrivals, self._random, claim)
-        self._watch(Point.BEFORE_COMMIT, "")
+        """In one transaction; once it is committed, only what could not be deleted is left in `done`."""
+
+        async def taken_in(conn: AsyncConnection) -> tuple[Intake, list[UUID]]:
+            left = await outbox.delete(conn, done)
+            intake = await take_in(conn, arrivals, self._random, claim)
+            self._watch(Point.BEFORE_COMMIT, "")
+            return intake, left
+
+        intake, done[:] = await self.try_commit(taken_in, lock_seconds)
         return intake
 
-    async def _give_up(self, arrival: Arrival, done: Sequence[UUID], error: Exception, lock_seconds: float) -> Intake:
+    async def _give_up(self, arrival: Arrival, done: list[UUID], error: Exception, lock_seconds: float) -> Intake:
         """Park a message that fails on its own, so that it keeps nobody else from going through."""
         self._log.error("processing_failed", message_id=arrival.message.message_id, exc_info=error)
         rejected = failed_alone(error, arrival)
         try:
-            return await self._park(Arrival(arrival.message, rejected), done, lock_seconds)
+            return await self._take_in([Arrival(arrival.message, rejected)], None, done, lock_seconds)
         except DatabaseAway:
             raise
         except Exception as worse:
@@ -224,10 +231,7 @@ class Batches:
                 body_size=arrival.message.body_size,
                 body_digest=arrival.message.body_digest,
             )
-            return await self._park(Arrival(bare, rejected), done, lock_seconds)
-
-    async def _park(self, arrival: Arrival, done: Sequence[UUID], lock_seconds: float) -> Intake:
-        return await self.try_commit(lambda conn: self._take_in(conn, [arrival], None, done), lock_seconds)
+            return await self._take_in([Arrival(bare, rejected)], None, done, lock_seconds)
 
     async def _read(self, question: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         with _judged():

@@ -32,27 +32,31 @@ class Event(NamedTuple):
 class Unsettled:
     """What the database does not know yet: ids to be deleted, to be set aside for a pause, to be released.
 
-    Until it does they are ours, until a moment each. `leaving`: those that the batch at work deletes.
+    Until it does they are ours, until a moment each. `leaving`: those that the batch at work deletes. `locked`: those
+    that could not be deleted, since somebody else has them locked.
     """
 
     done: dict[UUID, float] = field(default_factory=dict)
     leaving: dict[UUID, float] = field(default_factory=dict)
+    locked: dict[UUID, float] = field(default_factory=dict)
     aside: dict[UUID, tuple[float, float]] = field(default_factory=dict)
     released: set[UUID] = field(default_factory=set)
 
     def __contains__(self, publication_id: UUID) -> bool:
-        return any(publication_id in ids for ids in (self.done, self.leaving, self.aside, self.released))
+        all_ids = (self.done, self.leaving, self.locked, self.aside, self.released)
+        return any(publication_id in ids for ids in all_ids)
 
     def leases(self) -> Iterator[tuple[UUID, float]]:
         """Each id that nobody else should publish, and until when it surely is ours."""
         yield from self.done.items()
         yield from self.leaving.items()
+        yield from self.locked.items()
         yield from ((publication_id, until) for publication_id, (_, until) in self.aside.items())
 
     def renewed(self, ids: Iterable[UUID], until: float) -> None:
         """These are ours for longer."""
         for publication_id in ids:
-            for ids in (self.done, self.leaving):
+            for ids in (self.done, self.leaving, self.locked):
                 if publication_id in ids:
                     ids[publication_id] = until
             if publication_id in self.aside:
@@ -60,7 +64,8 @@ class Unsettled:
 
     def take_done(self) -> dict[UUID, float]:
         """What is to be deleted; the taker does it, or puts it back: no two ever delete the same rows."""
-        done, self.done = self.done, {}
+        done = self.done | self.locked
+        self.done, self.locked = {}, {}
         return done
 
     def take_aside(self) -> dict[UUID, tuple[float, float]]:

@@ -56,7 +56,7 @@ class Lane:
         self._stopping = self._undeclared = False
         self._declare_at = self._settle_at = self._renew_at = 0.0
         self._taken = self._failed = 0
-        self.is_connected = False
+        self.is_connected = self.is_serving = False
 
     @property
     def has_room(self) -> bool:
@@ -90,6 +90,13 @@ class Lane:
 
     async def serve(self, connection: AbstractConnection) -> None:
         """Publish over one connection until stopped; raises when the connection fails."""
+        self.is_serving = True
+        try:
+            await self._serve(connection)
+        finally:
+            self.is_serving = False
+
+    async def _serve(self, connection: AbstractConnection) -> None:
         declaring = await connection.channel()
         await self._declare(declaring)
         self._renew_at = 0.0
@@ -106,6 +113,8 @@ class Lane:
             finally:
                 self.is_connected = False
                 self._bring_home(window)
+            # The connection goes on without these.
+            await window.close()
 
     async def _work(self, connection: AbstractConnection, window: Window, declaring: AbstractChannel) -> None:
         while True:
@@ -177,7 +186,7 @@ class Lane:
         now, unsettled = time.monotonic(), self._rows.unsettled
         good_time = self._hand.is_idle and self._may_delete()
         delete = not self._rows.is_joined and (good_time or len(unsettled.done) >= DELETE_AT_ONCE)
-        if (delete and unsettled.done) or (now >= self._settle_at and (unsettled.aside or unsettled.released)):
+        if (delete and self._rows.has_done) or (now >= self._settle_at and (unsettled.aside or unsettled.released)):
             self._settle_at = now + SETTLE_ASIDE_SECONDS
             await self._rows.settle(delete=delete)
 

@@ -1,6 +1,7 @@
 """Outbox → broker: what was committed is published until the broker confirms it, then forgotten."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -24,7 +25,7 @@ from worker.topology import Topology
 from worker.tries import Budget, EventTries, ReplyTries
 from worker.window import Target
 
-TIDY_SECONDS = 5.0
+TIDY_SECONDS, SETTLE_SECONDS, SETTLE_LAST_SECONDS = 5.0, 1.0, 0.1
 REPLY_AGE = timedelta(minutes=10)
 COUNTED_AT_MOST = 10_000
 PART, RETRYING = "publishing", "set aside"
@@ -110,13 +111,32 @@ class Relay:
             self._status.problem(PART, "not publishing")
 
     async def tidy(self) -> None:
-        """Until stopped, whether or not there is a broker: delete replies that came too late, count what is aside."""
+        """Until stopped, whether or not there is a broker: delete replies that came too late, count what is aside.
+
+        What the lanes leave unsettled when they lose the broker, or end, is settled here: else it is published again.
+        """
+        tidy_at = 0.0
         while not self._stopping.is_set():
-            if not self._rows.is_away:
-                if stale := await self._rows.delete_stale_replies(REPLY_AGE):
-                    self._outcomes.stale(stale)
+            if not self.events.is_connected:
+                await self._settle()
+            if time.monotonic() >= tidy_at and not self._rows.is_away:
+                await self._delete_stale_replies()
                 self._show_aside(await self._rows.count_retries(COUNTED_AT_MOST))
-            await wait_for_event(self._stopping, TIDY_SECONDS)
+                tidy_at = time.monotonic() + TIDY_SECONDS
+            await wait_for_event(self._stopping, SETTLE_SECONDS)
+        while any(lane.is_serving for lane in self._lanes):
+            await self._settle()
+            await asyncio.sleep(SETTLE_LAST_SECONDS)
+        await self._settle()
+
+    async def _settle(self) -> None:
+        await self._rows.renew(())
+        await self._rows.settle(delete=self._rows.has_done and not self._rows.is_joined)
+
+    async def _delete_stale_replies(self) -> None:
+        """In short transactions, so that others get their turn."""
+        while not self._stopping.is_set() and (number := await self._rows.delete_stale_replies(REPLY_AGE)):
+            self._outcomes.stale(number)
 
     def _show_aside(self, number: int | None) -> None:
         if number is None:

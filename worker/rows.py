@@ -17,7 +17,7 @@ from distribution.ids import first_id_at, new_id
 from distribution.store import clock, leases, outbox
 from distribution.store.commit import commit
 from distribution.store.engine import reading
-from distribution.store.failures import in_words
+from distribution.store.failures import in_words, is_outage
 from distribution.store.outbox import Claim, Kind, Publication
 from worker.batches import DatabaseAway
 from worker.flights import Held
@@ -31,6 +31,9 @@ LEASE_SECONDS = 15.0
 RECENT = timedelta(seconds=2)
 AWAY_SECONDS = 2.0
 FOLLOWERS_SECONDS = 5.0
+LOCKED_SECONDS, LONG_LOCKED_SECONDS = 0.2, 2.0
+"""When to try again what was locked: the claims of others lock rows for a moment. When to tell a person."""
+STALE_AT_ONCE = 5_000
 OUTBOX = "outbox"
 
 
@@ -54,7 +57,8 @@ class Rows:
         self.renewed_before, self.renew_every = lease_seconds / 2, lease_seconds / 15
         """Seconds before its end that a lease is renewed, and between looks for such."""
         self._me = new_id()
-        self._asked_again_at = self._followed_until = 0.0
+        self._asked_again_at = self._followed_until = self._unlocked_at = 0.0
+        self._locked_since = float("inf")
         self._is_news = False
         self.unsettled = Unsettled()
         self.is_joined = False
@@ -64,6 +68,11 @@ class Rows:
     def is_away(self) -> bool:
         """Whether the database is not to be asked now."""
         return time.monotonic() < self._asked_again_at
+
+    @property
+    def has_done(self) -> bool:
+        """Whether something is to be deleted; what was locked is after a pause."""
+        return bool(self.unsettled.done or (self.unsettled.locked and time.monotonic() >= self._unlocked_at))
 
     def claim_now(self, *, replies: bool = True) -> Claim:
         """A claim whose lease begins when it is written, so no earlier than now."""
@@ -84,17 +93,21 @@ class Rows:
     def joined(self) -> Iterator[list[UUID]]:
         """While a batch is at work: the rows that its transaction shall delete, so that this costs no own commit.
 
-        What is confirmed meanwhile is left for the next batch, or deleted once there is none.
+        The batch takes out of the list what it deleted. What is confirmed meanwhile is left for the next batch, or
+        deleted once there is none.
         """
         done = self.unsettled.leaving = self.unsettled.take_done()
+        left = list(done)
         if done:
             self._watch(Point.BEFORE_DELETE, "")
         self.is_joined = True
         try:
-            yield list(done)
+            yield left
         except BaseException:
             self.unsettled.done |= done
             raise
+        else:
+            self._keep_locked(done, left)
         finally:
             self.is_joined, self.unsettled.leaving = False, {}
             self._deleted(done)
@@ -132,24 +145,31 @@ class Rows:
         self.unsettled.renewed(renewed, until)
 
     async def settle(self, *, delete: bool) -> None:
-        """Set aside what was not taken, release what cannot be held; `delete`: also what is done with."""
+        """Set aside what was not taken, release what cannot be held; `delete`: also what is done with.
+
+        What somebody else has locked is not waited for, and settled another time.
+        """
         if self.is_away:
             return
         done = self.unsettled.take_done() if delete else {}
         aside, released = self.unsettled.take_aside(), self.unsettled.take_released()
+        if not (done or aside or released):
+            return
         if done:
             self._watch(Point.BEFORE_DELETE, "")
-        settled = False
+        left: set[UUID] | None = None
         try:
-            settled = await self._ask(lambda: self._commit(lambda conn: _settle(conn, done, aside, released)), False)
+            left = await self._ask(lambda: self._commit(lambda conn: _settle(conn, done, aside, released)), None)
         finally:
-            if settled:
-                self._deleted(done)
-            else:
+            if left is None:
                 self.unsettled.put_back(done, aside, released)
+            else:
+                self._deleted(done)
+                self._keep_locked(done, left & done.keys())
+                self.unsettled.put_back({}, {key: aside[key] for key in left & aside.keys()}, left & released)
 
     async def delete_stale_replies(self, older_than: timedelta) -> int:
-        """Delete replies that nobody waits for any more; returns how many."""
+        """Delete some of the replies that nobody waits for any more; returns how many, 0 when there are no more."""
 
         async def deleted() -> int:
             async with reading(self._engine) as conn:
@@ -157,9 +177,9 @@ class Rows:
                 first = first_id_at(await clock.now(conn) - older_than)
                 if not await outbox.any_reply_before(conn, first):
                     return 0
-            return await self._commit(lambda conn: outbox.delete_replies_before(conn, first))
+            return await self._commit(lambda conn: outbox.delete_replies_before(conn, first, STALE_AT_ONCE))
 
-        return await self._ask(deleted, 0)
+        return await self._try(deleted, 0)
 
     async def count_retries(self, most: int) -> int | None:
         """How many events wait for another try; None if the database does not say."""
@@ -168,7 +188,7 @@ class Rows:
             async with reading(self._engine) as conn:
                 return await outbox.count_retries(conn, most)
 
-        return await self._ask(counted, None)
+        return await self._try(counted, None)
 
     async def _commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         return await commit(self._engine, self._random, work)
@@ -177,7 +197,8 @@ class Rows:
         """What the database does not do here says nothing of the broker's connection, so it is not raised."""
         try:
             result = await work()
-        except (SQLAlchemyError, OSError) as error:
+        except Exception as error:
+            _raise_unless_the_databases(error)
             self._asked_again_at = time.monotonic() + AWAY_SECONDS
             reason = str(DatabaseAway(in_words(error)))
             self._status.problem(OUTBOX, reason)
@@ -186,6 +207,28 @@ class Rows:
         self._status.fine(OUTBOX)
         return result
 
+    async def _try(self, work: Callable[[], Awaitable[T]], otherwise: T) -> T:
+        """Do what can wait: if it fails, the lanes need not pause for it."""
+        try:
+            return await work()
+        except Exception as error:
+            _raise_unless_the_databases(error)
+            self._log.warning("outbox_not_tidied", reason=in_words(error))
+            return otherwise
+
+    def _keep_locked(self, done: Mapping[UUID, float], left: Collection[UUID]) -> None:
+        """Of what was done with, somebody else has these locked."""
+        now = time.monotonic()
+        if left:
+            self.unsettled.locked |= {row_id: done[row_id] for row_id in left}
+            self._unlocked_at, self._locked_since = now + LOCKED_SECONDS, min(self._locked_since, now)
+        elif done and not self.unsettled.locked:
+            self._locked_since = float("inf")
+            self._status.clear_detail(OUTBOX)
+        if now > self._locked_since + LONG_LOCKED_SECONDS:
+            number = len(self.unsettled.locked)
+            self._status.set_detail(OUTBOX, f"{number} published messages cannot be deleted: their rows are locked")
+
     def _deleted(self, done: Collection[UUID]) -> None:
         if done and time.monotonic() < self._followed_until:
             self._is_news = True
@@ -193,11 +236,18 @@ class Rows:
 
 async def _settle(
     conn: AsyncConnection, done: Collection[UUID], aside: Mapping[UUID, tuple[float, float]], released: Collection[UUID]
-) -> bool:
+) -> set[UUID]:
+    """Returns what somebody else has locked."""
     pauses: dict[float, list[UUID]] = defaultdict(list)
     for publication_id, (pause, _) in aside.items():
         pauses[pause].append(publication_id)
-    await outbox.delete(conn, list(done))
-    await leases.set_aside(conn, pauses)
-    await leases.release(conn, list(released))
-    return True
+    left = await outbox.delete(conn, list(done))
+    left += await leases.set_aside(conn, pauses)
+    left += await leases.release(conn, list(released))
+    return set(left)
+
+
+def _raise_unless_the_databases(error: Exception) -> None:
+    """A driver's errors while it connects come unwrapped."""
+    if not (isinstance(error, SQLAlchemyError) or is_outage(error)):
+        raise error

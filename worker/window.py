@@ -70,6 +70,12 @@ class Window:
             while len(self._publishers) > 2:
                 await self._publishers.pop(0).close()
 
+    async def close(self) -> None:
+        """Close the channels that are still open; raises TimeoutError if that takes too long."""
+        async with asyncio.timeout(CHANNEL_SECONDS):
+            while self._publishers:
+                await self._publishers.pop().close()
+
     async def _open_channel(self) -> None:
         ended = self._signal.set
         publisher = await Publisher.open(

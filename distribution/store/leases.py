@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from distribution.store import clock
-from distribution.store.outbox import OF_KIND, Claim, Kind, Publication
+from distribution.store.outbox import OF_KIND, Claim, Kind, Publication, existing, unlocked
 from distribution.store.rows import UUIDS
 from distribution.store.tables import outbox
 
@@ -58,13 +58,13 @@ def _claim(dialect: str, kind: Kind) -> ReturningUpdate[*tuple[Any, ...]]:
     free = (
         sa.select(outbox.c.id, order.label("place"), sa.func.length(outbox.c.body).label("size"))
         .where(_after(), _claimable(dialect, kind))
-        .order_by(order)
+        .order_by(order.nulls_first())
         .limit(sa.bindparam("most", type_=sa.Integer))
         .with_for_update(skip_locked=True)
         .subquery()
     )
     # The sizes are read without the bodies, which on PostgreSQL are kept elsewhere where they are large.
-    total = sa.func.sum(free.c.size).over(order_by=(free.c.place, free.c.id))
+    total = sa.func.sum(free.c.size).over(order_by=(free.c.place.nulls_first(), free.c.id))
     summed = sa.select(free.c.id, (total - free.c.size).label("before")).subquery()
     chosen = sa.select(summed.c.id).where(summed.c.before < sa.bindparam("bytes", type_=sa.BigInteger))
     return (
@@ -106,36 +106,42 @@ async def renew(conn: AsyncConnection, claim: Claim, ids: Sequence[UUID]) -> set
 @cache
 def _renew(dialect: str) -> ReturningUpdate[UUID]:
     # Rows that a batch is deleting just now are locked, and not to be waited for.
-    held = (
-        sa.select(outbox.c.id)
-        .where(outbox.c.id.in_(sa.select(UUIDS.table(dialect).c.id)), outbox.c.claimed_by == sa.bindparam("by"))
-        .with_for_update(skip_locked=True)
-    )
+    held = unlocked(dialect).where(outbox.c.claimed_by == sa.bindparam("by"))
     return sa.update(outbox).where(outbox.c.id.in_(held)).values(claimed_until=_later(dialect)).returning(outbox.c.id)
 
 
-async def set_aside(conn: AsyncConnection, pauses: Mapping[float, Sequence[UUID]]) -> None:
-    """Count an attempt, and keep everybody from claiming the rows for so many seconds."""
+async def set_aside(conn: AsyncConnection, pauses: Mapping[float, Sequence[UUID]]) -> list[UUID]:
+    """Count an attempt, and keep everybody from claiming the rows for so many seconds.
+
+    Returns what is left because somebody else has it locked.
+    """
+    left: list[UUID] = []
     for pause, ids in pauses.items():
-        dialect = conn.dialect.name
-        await conn.execute(_set_aside(dialect), {"seconds": pause, **UUIDS.bound(dialect, ids)})
+        left += await _update(conn, _set_aside(conn.dialect.name), ids, seconds=pause)
+    return left
 
 
 @cache
-def _set_aside(dialect: str) -> sa.Update:
-    named = outbox.c.id.in_(sa.select(UUIDS.table(dialect).c.id))
+def _set_aside(dialect: str) -> ReturningUpdate[UUID]:
     values = {"attempts": outbox.c.attempts + 1, "claimed_by": None, "claimed_until": _later(dialect)}
-    return sa.update(outbox).where(named).values(values)
+    return sa.update(outbox).where(outbox.c.id.in_(unlocked(dialect))).values(values).returning(outbox.c.id)
 
 
-async def release(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
-    """Let anybody claim the rows now."""
-    if ids:
-        dialect = conn.dialect.name
-        await conn.execute(_release(dialect), UUIDS.bound(dialect, ids))
+async def release(conn: AsyncConnection, ids: Sequence[UUID]) -> list[UUID]:
+    """Let anybody claim the rows now; returns what is left because somebody else has it locked."""
+    return await _update(conn, _release(conn.dialect.name), ids) if ids else []
 
 
 @cache
-def _release(dialect: str) -> sa.Update:
-    named = outbox.c.id.in_(sa.select(UUIDS.table(dialect).c.id))
-    return sa.update(outbox).where(named).values(claimed_by=None, claimed_until=None)
+def _release(dialect: str) -> ReturningUpdate[UUID]:
+    values = {"claimed_by": None, "claimed_until": None}
+    return sa.update(outbox).where(outbox.c.id.in_(unlocked(dialect))).values(values).returning(outbox.c.id)
+
+
+async def _update(
+    conn: AsyncConnection, statement: ReturningUpdate[UUID], ids: Sequence[UUID], **parameters: float
+) -> list[UUID]:
+    """Update the rows that are not locked; returns the others that there are."""
+    updated = set(await conn.scalars(statement, {**parameters, **UUIDS.bound(conn.dialect.name, ids)}))
+    left = [row_id for row_id in ids if row_id not in updated]
+    return await existing(conn, left) if left else []

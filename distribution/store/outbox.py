@@ -95,16 +95,38 @@ async def insert(conn: AsyncConnection, publications: Sequence[Publication], cla
     await insert_columns(conn, outbox, {**columns_of(publications), **claimed}, after_now="claimed_until")
 
 
-async def delete(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
-    """Forget what the broker has confirmed."""
-    if ids:
-        dialect = conn.dialect.name
-        await conn.execute(_delete(dialect), UUIDS.bound(dialect, ids))
+async def delete(conn: AsyncConnection, ids: Sequence[UUID]) -> list[UUID]:
+    """Forget what the broker has confirmed; returns what is left because somebody else has it locked."""
+    if not ids:
+        return []
+    dialect = conn.dialect.name
+    deleted = await conn.execute(_delete(dialect), UUIDS.bound(dialect, ids))
+    return await existing(conn, ids) if deleted.rowcount < len(ids) else []
 
 
 @cache
 def _delete(dialect: str) -> sa.Delete:
-    return sa.delete(outbox).where(outbox.c.id.in_(sa.select(UUIDS.table(dialect).c.id)))
+    return sa.delete(outbox).where(outbox.c.id.in_(unlocked(dialect)))
+
+
+def unlocked(dialect: str) -> sa.Select[UUID]:
+    """Those of the rows named by UUIDS that nobody else has locked: a transaction left open holds up only its own."""
+    return _named(dialect).with_for_update(skip_locked=True)
+
+
+async def existing(conn: AsyncConnection, ids: Sequence[UUID]) -> list[UUID]:
+    """Those of the rows that there are."""
+    dialect = conn.dialect.name
+    return list(await conn.scalars(_existing(dialect), UUIDS.bound(dialect, ids)))
+
+
+@cache
+def _existing(dialect: str) -> sa.Select[UUID]:
+    return _named(dialect)
+
+
+def _named(dialect: str) -> sa.Select[UUID]:
+    return sa.select(outbox.c.id).where(outbox.c.id.in_(sa.select(UUIDS.table(dialect).c.id)))
 
 
 async def any_reply_before(conn: AsyncConnection, first: UUID) -> bool:
@@ -113,10 +135,19 @@ async def any_reply_before(conn: AsyncConnection, first: UUID) -> bool:
     return await conn.scalar(stale) is not None
 
 
-async def delete_replies_before(conn: AsyncConnection, first: UUID) -> int:
-    """Delete replies with ids below `first`, which nobody waits for any more; returns how many."""
-    stale = sa.delete(outbox).where(outbox.c.reply == sa.true(), outbox.c.id < first)
-    return (await conn.execute(stale)).rowcount
+async def delete_replies_before(conn: AsyncConnection, first: UUID, most: int) -> int:
+    """Delete the oldest replies with ids below `first`, which nobody waits for any more; returns how many.
+
+    At most `most`, and none that somebody else has locked.
+    """
+    stale = (
+        sa.select(outbox.c.id)
+        .where(outbox.c.reply == sa.true(), outbox.c.id < first)
+        .order_by(outbox.c.id)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    return (await conn.execute(sa.delete(outbox).where(outbox.c.id.in_(stale)))).rowcount
 
 
 async def count_retries(conn: AsyncConnection, most: int) -> int:

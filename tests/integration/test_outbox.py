@@ -3,10 +3,12 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,6 +19,7 @@ from distribution.store.outbox import Claim, Kind, Publication
 from distribution.store.tables import outbox as outbox_table
 
 MEGABYTE = 1_000_000
+SOON_SECONDS = 5
 
 
 def publication(contact_id: UUID | None, sequence: int, body: bytes = b"{}") -> Publication:
@@ -61,9 +64,14 @@ async def set_aside(engine: AsyncEngine, rows: Iterable[Publication], pause: flo
 
 
 async def forget(engine: AsyncEngine, done: Iterable[Publication]) -> None:
-    """Delete what was published."""
-    async with transaction(engine) as conn:
-        await outbox.delete(conn, [p.id for p in done])
+    """Delete what was published; the claims of others lock rows for a moment."""
+    left = [p.id for p in done]
+    while True:
+        async with transaction(engine) as conn:
+            left = await outbox.delete(conn, left)
+        if not left:
+            return
+        await asyncio.sleep(0.01)
 
 
 async def test_what_was_put_in_comes_out_whole_and_oldest_first(engine: AsyncEngine) -> None:
@@ -235,10 +243,64 @@ async def test_stale_replies_are_deleted(engine: AsyncEngine) -> None:
     await put(engine, [stale, event, fresh])
     async with transaction(engine) as conn:
         assert await outbox.any_reply_before(conn, fresh.id)
-        assert await outbox.delete_replies_before(conn, fresh.id) == 1
+        assert await outbox.delete_replies_before(conn, fresh.id, most=10) == 1
         assert not await outbox.any_reply_before(conn, fresh.id)
     assert await claim(engine, Kind.REPLY) == [fresh]
     assert await claim(engine) == [event]
+
+
+async def test_stale_replies_are_deleted_in_parts(engine: AsyncEngine) -> None:
+    """The oldest first, so many in one transaction."""
+    stale = replies(5)
+    await put(engine, stale)
+    numbers: list[int] = []
+    while not numbers or numbers[-1]:
+        async with transaction(engine) as conn:
+            numbers.append(await outbox.delete_replies_before(conn, new_id(), most=2))
+        if len(numbers) == 1:
+            async with reading(engine) as conn:
+                left = set(await conn.scalars(sa.select(outbox_table.c.id)))
+            assert left == {p.id for p in stale[2:]}
+    assert numbers == [2, 2, 1, 0]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_locked_rows_are_not_waited_for(engine: AsyncEngine) -> None:
+    """Whatever is done with many rows is done with the others at once, and tells which are left."""
+    events, stale = [publication(new_id(), 1) for _ in range(4)], replies(2)
+    await put(engine, [*events, *stale])
+    gone, deleted, released, locked = events
+    ids = [gone.id, deleted.id, locked.id]
+    await forget(engine, [gone])
+    async with engine.connect() as somebody, transaction(engine) as conn:
+        await somebody.execute(sa.delete(outbox_table).where(outbox_table.c.id.in_([locked.id, stale[0].id])))
+        async with asyncio.timeout(SOON_SECONDS):
+            assert await outbox.delete(conn, ids) == [locked.id]
+            assert await leases.set_aside(conn, {5.0: [gone.id, released.id], 6.0: [locked.id]}) == [locked.id]
+            assert await leases.release(conn, [gone.id, released.id, locked.id]) == [locked.id]
+            assert await outbox.delete_replies_before(conn, new_id(), most=10) == 1
+        await somebody.rollback()
+        assert await outbox.delete(conn, ids) == []
+
+
+async def test_retries_without_a_claim_are_the_longest_due(engine: AsyncEngine) -> None:
+    """Those that were released go before all that had a pause, on either database."""
+    rows = [publication(new_id(), 1) for _ in range(3)]
+    await put(engine, rows)
+    await set_aside(engine, rows, -5)
+    async with transaction(engine) as conn:
+        await leases.release(conn, [rows[2].id])
+    assert await claim(engine, Kind.RETRY, limit=1) == [replace(rows[2], attempts=1)]
+
+
+async def test_retries_without_a_claim_are_within_the_bytes_first(engine: AsyncEngine) -> None:
+    """The bound in bytes is counted in the same order."""
+    rows = [publication(new_id(), 1, b"x" * 100) for _ in range(3)]
+    await put(engine, rows)
+    await set_aside(engine, rows, -5)
+    async with transaction(engine) as conn:
+        await leases.release(conn, [rows[2].id])
+    assert await claim(engine, Kind.RETRY, max_bytes=100) == [replace(rows[2], attempts=1)]
 
 
 async def test_only_what_is_named_is_forgotten(engine: AsyncEngine) -> None:

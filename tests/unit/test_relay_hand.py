@@ -231,3 +231,14 @@ def test_what_could_not_be_settled_is_settled_later() -> None:
     unsettled.put_back(*taken)
     assert set(unsettled.done) == {stuck.id, done.id}
     assert not unsettled.aside
+
+
+def test_what_is_locked_stays_ours_and_is_deleted_with_the_rest() -> None:
+    """It is not published again meanwhile, its lease is renewed, and whoever deletes next takes it along."""
+    _, (locked, done), unsettled = hand_with(2)
+    unsettled.locked[locked.id] = unsettled.done[done.id] = LEASE
+    assert locked.id in unsettled
+    unsettled.renewed([locked.id], 2 * LEASE)
+    assert dict(unsettled.leases()) == {locked.id: 2 * LEASE, done.id: LEASE}
+    assert unsettled.take_done() == {locked.id: 2 * LEASE, done.id: LEASE}
+    assert locked.id not in unsettled

@@ -1,9 +1,11 @@
 """Confirmed events leave the outbox with the next batch, so that forgetting them costs no transaction of its own."""
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
 from random import Random
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -21,6 +23,7 @@ from worker.batches import Batches
 from worker.points import Point
 
 NUMBER, TOGETHER = 300, 10
+SOON_SECONDS = 5
 
 
 def arrivals(keys: Sequence[str], external_id: str) -> list[Arrival]:
@@ -53,6 +56,24 @@ async def test_a_batch_that_is_split_forgets_too(engine: AsyncEngine) -> None:
     (second,) = await batches.take(arrivals(["b"], "one"), claim, [p.id for p in first.publications])
     await batches.take(arrivals(["bad"], "poison"), claim, [p.id for p in second.publications])
     assert await unconfirmed(engine) == set()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_batch_goes_on_although_a_row_is_locked(engine: AsyncEngine) -> None:
+    """What it could not forget, since somebody left a transaction open, is left in its list."""
+    await open_source(engine, "s", {"Olga": (1, 100)})
+    batches, claim = Batches(engine, Random(1)), Claim(new_id(), 60)
+    (first,) = await batches.take(arrivals(["a", "b"], "one"), claim)
+    done = [publication.id for publication in first.publications]
+    locked = done[0]
+    async with engine.connect() as somebody:
+        await somebody.execute(sa.delete(outbox).where(outbox.c.id == locked))
+        async with asyncio.timeout(SOON_SECONDS):
+            await batches.take(arrivals(["c"], "one"), claim, done)
+        await somebody.rollback()
+    assert done == [locked]
+    await batches.take(arrivals(["d"], "one"), claim, done)
+    assert (done, await unconfirmed(engine)) == ([], {"c", "d"})
 
 
 class Locked:

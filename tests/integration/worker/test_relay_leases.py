@@ -8,10 +8,13 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 import aiormq
+import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
 from distribution.ids import first_id_at
+from distribution.store import clock, leases
 from distribution.store import outbox as outbox_store
 from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Publication
@@ -20,6 +23,7 @@ from tests import factories as made
 from tests.desk import count, open_source
 from tests.integration.worker.conftest import World
 from tests.waiting import until
+from worker.link import ConnectionLost, until_lost
 from worker.points import Point, unwatched
 from worker.relay import Relay
 from worker.status import Status
@@ -29,20 +33,48 @@ SHORT_SECONDS, LONG_SECONDS = 1.5, 60.0
 
 
 class Published:
-    """How many events a relay has sent."""
+    """How many events a relay has sent, or how many passed another point."""
 
-    def __init__(self) -> None:
-        self.number = 0
+    def __init__(self, point: Point = Point.BEFORE_PUBLISH) -> None:
+        self.number, self._point = 0, point
 
     def see(self, point: Point, _about: str) -> None:
         """Where the work stands."""
-        self.number += point is Point.BEFORE_PUBLISH
+        self.number += point is self._point
 
 
 @asynccontextmanager
-async def serving(world: World, url: str, published: Published, lease_seconds: float) -> AsyncIterator[Relay]:
+async def losing(world: World, url: str, confirmed: Published) -> AsyncIterator[Relay]:
+    """A relay whose connection is lost while events that are confirmed wait for a batch."""
+    await open_source(world.engine, "s", {"Olga": (1, 1000)})
+    relay = Relay(world.engine, world.topology, Status(), Random(1), confirmed.see)
+    messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
+    async with aiormq.connect(url) as connection:
+        work = asyncio.create_task(until_lost(connection, relay.serve(connection)))
+
+        async def connected() -> bool:
+            return relay.claim() is not None
+
+        async def all_confirmed() -> bool:
+            return confirmed.number == NUMBER
+
+        await until(connected)
+        with relay.joined():
+            relay.hand_over(await made.take(world.engine, messages, claim=relay.claim()))
+            await until(all_confirmed)
+            await connection.close()
+            with pytest.raises(ConnectionLost):
+                await work
+    assert await count(world.engine, outbox) == NUMBER
+    yield relay
+
+
+@asynccontextmanager
+async def serving(
+    world: World, url: str, published: Published, lease_seconds: float, status: Status | None = None
+) -> AsyncIterator[Relay]:
     """A relay at work."""
-    relay = Relay(world.engine, world.topology, Status(), Random(1), published.see, lease_seconds)
+    relay = Relay(world.engine, world.topology, status or Status(), Random(1), published.see, lease_seconds)
     async with aiormq.connect(url) as connection:
         work = asyncio.create_task(relay.serve(connection))
 
@@ -89,6 +121,109 @@ async def test_a_batch_longer_than_a_lease_doubles_nothing(world: World, rabbitm
         await until(forgotten)
     assert (mine.number, others.number) == (NUMBER, 0)
     assert len(world.subscriber.messages) == NUMBER
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_confirmed_row_that_is_locked_is_not_published_again(world: World, rabbitmq: Broker) -> None:
+    """All others are deleted meanwhile; it is, once it can be, although its lease has ended. A person is told."""
+    await open_source(world.engine, "s", {"Olga": (1, 1000)})
+    mine, status = Published(), Status()
+    messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
+    async with serving(world, rabbitmq.url, mine, SHORT_SECONDS, status) as relay:
+        with relay.joined():
+            taken = await made.take(world.engine, messages, claim=relay.claim())
+            relay.hand_over(taken)
+            await world.subscriber.count(NUMBER)
+            somebody = await world.engine.connect()
+            await somebody.execute(sa.delete(outbox).where(outbox.c.id == taken.publications[0].id))
+
+        async def only_one_is_left() -> bool:
+            return await count(world.engine, outbox) == 1
+
+        async def lease_is_over() -> bool:
+            async with reading(world.engine) as conn:
+                return await lease_ends(world) < (await clock.now(conn)).timestamp()
+
+        async def is_told() -> bool:
+            return status.details.get("outbox", "").startswith("1 published")
+
+        async with asyncio.timeout(LONG_SECONDS / 6):
+            await until(only_one_is_left)
+            await until(lease_is_over)
+            await until(is_told)
+        assert "outbox" not in status.problems
+        await somebody.close()
+
+        async def forgotten() -> bool:
+            return await count(world.engine, outbox) == 0
+
+        await until(forgotten)
+    assert mine.number == len(world.subscriber.messages) == NUMBER
+    assert status.details == {}
+
+
+async def test_what_was_confirmed_is_deleted_without_a_broker(world: World, rabbitmq: Broker) -> None:
+    """Else another worker would publish it again once its lease ends."""
+    async with losing(world, rabbitmq.url, Published(Point.AFTER_CONFIRM)) as relay:
+        tidying = asyncio.create_task(relay.tidy())
+
+        async def forgotten() -> bool:
+            return await count(world.engine, outbox) == 0
+
+        await until(forgotten, SHORT_SECONDS * 4)
+        relay.stop()
+        await tidying
+
+
+async def test_what_was_confirmed_is_deleted_before_the_end(world: World, rabbitmq: Broker) -> None:
+    """A worker that is stopped while the broker is away leaves nothing to be published twice."""
+    async with losing(world, rabbitmq.url, Published(Point.AFTER_CONFIRM)) as relay:
+        relay.stop()
+        await relay.tidy()
+        assert await count(world.engine, outbox) == 0
+
+
+class Said(Status):
+    """Remembers every problem that there ever was."""
+
+    def problem(self, part: str, text: str) -> None:
+        """One more."""
+        self.details.setdefault("ever", "")
+        self.details["ever"] += f"{part};"
+        super().problem(part, text)
+
+
+async def test_tidying_that_fails_stops_nobody(world: World) -> None:
+    """The lanes need not wait for replies that cannot be deleted."""
+    rows = [publication(minutes_ago=11, reply=True), publication(11, reply=False)]
+    async with transaction(world.engine) as conn:
+        await outbox_store.insert(conn, rows, None)
+        await leases.set_aside(conn, {LONG_SECONDS: [rows[1].id]})
+    await refuse_deletes(world.engine)
+    status = Said()
+    relay = Relay(world.engine, world.topology, status, Random(1), unwatched)
+    tidying = asyncio.create_task(relay.tidy())
+
+    async def is_counted() -> bool:
+        return "set aside" in status.details
+
+    await until(is_counted)
+    relay.stop()
+    await tidying
+    assert await count(world.engine, outbox) == 2
+    assert status.details["ever"] == "publishing;"
+
+
+async def refuse_deletes(engine: AsyncEngine) -> None:
+    """As an owner's trigger would."""
+    function = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'refused'; END$$"
+    trigger = "CREATE TRIGGER refuse BEFORE DELETE ON outbox FOR EACH ROW "
+    async with transaction(engine) as conn:
+        if conn.dialect.name == "postgresql":
+            await conn.execute(sa.text(function))
+            await conn.execute(sa.text(trigger + "EXECUTE FUNCTION refuse()"))
+        else:
+            await conn.execute(sa.text(trigger + "BEGIN SELECT RAISE(ABORT, 'refused'); END"))
 
 
 async def test_what_a_long_batch_wrote_is_published_by_its_writer(world: World, rabbitmq: Broker) -> None:

@@ -35,7 +35,7 @@ class Failing(Batches):
     tries = 0
 
     async def take(
-        self, arrivals: Sequence[Arrival], claim: Claim | None, done: Sequence[UUID] = (), told: Told | None = None
+        self, arrivals: Sequence[Arrival], claim: Claim | None, done: list[UUID] | None = None, told: Told | None = None
     ) -> list[Intake]:
         """Commit it, or the first alone, or nothing."""
         self.tries += 1

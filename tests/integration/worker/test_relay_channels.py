@@ -1,0 +1,79 @@
+"""A lane that goes on over its connection leaves no channels open on it."""
+
+import asyncio
+import time
+from dataclasses import replace
+from random import Random
+
+import aiormq
+import pytest
+from aiormq.abc import AbstractConnection
+
+from devservices.broker import Broker
+from distribution.ids import new_id
+from distribution.store.outbox import Publication
+from tests.integration.worker.conftest import World
+from tests.waiting import until
+from worker.flights import REPLIES
+from worker.incidents import Incidents
+from worker.lane import Lane
+from worker.outcomes import Outcomes
+from worker.points import Point, unwatched
+from worker.rows import Rows
+from worker.status import Status
+from worker.tries import EventTries
+from worker.window import Target
+
+# What is shown here has nothing to do with which database there is.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+LEASE_SECONDS, SOON_SECONDS = 60.0, 10.0
+IMPATIENT = replace(REPLIES, confirm_seconds=-1.0)
+"""Whatever is not confirmed yet is given up, and its channel left for a new one."""
+
+
+def publication() -> Publication:
+    """One that no queue takes."""
+    row_id = new_id()
+    return Publication(row_id, None, 0, str(row_id), "contact.assigned", "q", True, None, None, b"{}")
+
+
+def open_channels(connection: AbstractConnection) -> int:
+    """How many channels of ours are open."""
+    return sum(channel is not None and not channel.is_closed for channel in connection.channels.values())
+
+
+async def test_a_lane_whose_channel_ended_closes_the_others(world: World, rabbitmq: Broker) -> None:
+    """The channel that was kept for what was in flight on it does not stay with the connection."""
+    status, exchange, (first, second) = Status(), f"{world.topology.prefix}gone", (publication(), publication())
+    rows = Rows(world.engine, status, Random(1), unwatched)
+
+    def see(point: Point, about: str) -> None:
+        if point is Point.BEFORE_PUBLISH and about == first.message_id:
+            lane.wake(look=False)  # so that it looks before the broker can have confirmed
+
+    def unconfirmed() -> float:
+        return status.registry.get_sample_value("contacts_published_total", {"result": "reply_unconfirmed"}) or 0.0
+
+    outcomes, target = Outcomes(status, Incidents("test")), Target(exchange, mandatory=False)
+    lane = Lane(IMPATIENT, EventTries(), target, rows, outcomes, see, lambda: False, all_suspect=True)
+    async with aiormq.connect(rabbitmq.url) as connection:
+        declaring = await connection.channel()
+        await declaring.exchange_declare(exchange)
+        work = asyncio.create_task(lane.serve(connection))
+
+        async def failed(number: int, *, channels: int) -> None:
+            async def holds() -> bool:
+                return lane.is_connected and unconfirmed() == number and open_channels(connection) == channels
+
+            await until(holds, SOON_SECONDS)
+
+        await until(lambda: asyncio.sleep(0, lane.is_connected))
+        before = open_channels(connection)
+        lane.add([first], time.monotonic() + LEASE_SECONDS)
+        await failed(1, channels=before + 1)
+        await declaring.exchange_delete(exchange)
+        lane.add([second], time.monotonic() + LEASE_SECONDS)
+        await failed(2, channels=before)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
