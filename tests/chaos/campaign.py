@@ -131,7 +131,8 @@ class Campaign:
                 left = await settled(engine, self.bot, self.subscriber, abused=abused)
             except LOST as lost:
                 left = repr(lost)
-            quiet = quiet + 1 if not left and len(self.subscriber.heard) == heard else 0
+            # What the full subscriber held up still comes now and then.
+            quiet = quiet + 1 if not left and (abused or len(self.subscriber.heard) == heard) else 0
             heard = len(self.subscriber.heard)
             await asyncio.sleep(LOOK_SECONDS)
         return left

@@ -19,7 +19,7 @@ ARMED = 0.7
 """How many deaths are at an armed point; the others are by SIGKILL at any moment."""
 BATCH_POINTS = (Point.BEFORE_COMMIT, Point.AFTER_COMMIT, Point.BEFORE_ACK, Point.AFTER_ACK, Point.BEFORE_DELETE)
 EVENT_POINTS = (Point.TAKEN, Point.BEFORE_PUBLISH, Point.AFTER_CONFIRM)
-LONGEST_LIFE_SECONDS = 20
+LONGEST_LIFE_SECONDS = 8
 STOP_SECONDS = 40
 GAVE_UP = 2
 AGAIN_SECONDS = 0.5
@@ -96,8 +96,8 @@ class Workers:
         if self.random.random() > ARMED:
             return "", self.random.uniform(1.5, 5)
         if self.random.random() < 0.6:
-            return f"{self.random.choice(BATCH_POINTS)}:{self.random.randint(1, 100)}", LONGEST_LIFE_SECONDS
-        return f"{self.random.choice(EVENT_POINTS)}:{self.random.randint(1, 400)}", LONGEST_LIFE_SECONDS
+            return f"{self.random.choice(BATCH_POINTS)}:{self.random.randint(1, 40)}", LONGEST_LIFE_SECONDS
+        return f"{self.random.choice(EVENT_POINTS)}:{self.random.randint(1, 150)}", LONGEST_LIFE_SECONDS
 
     async def _start(self, number: int, point: str) -> Process:
         with (self.logs / f"worker-{number}.log").open("ab") as log:
