@@ -13,6 +13,7 @@ from serving.limits import Limits
 from serving.seldom import Seldom
 
 LOGGER = "serving"
+SPARE_FILES = 5
 SWEEP_SECONDS = 0.5
 NOBODY = "nobody only waits"
 
@@ -100,17 +101,24 @@ class Connections:
         now = asyncio.get_running_loop().time()
         for connection in [connection for connection in self._all if connection.deadline <= now]:
             connection.expire()
-        if not _a_file_can_be_opened() and not self._make_room(self._no_files):
+        if not _some_files_can_be_opened() and not self._make_room(self._no_files):
             self._no_files.say(NOBODY)
         self._sweeping = None
         if self._all:
             self._sweep_later()
 
 
-def _a_file_can_be_opened() -> bool:
-    """Else the event loop accepts connections only to close them, and says nothing."""
+def _some_files_can_be_opened() -> bool:
+    """As many as a connection to the database takes, and a client.
+
+    Else the event loop accepts connections only to close them, and says nothing.
+    """
+    opened: list[int] = []
     try:
-        os.close(os.open(os.devnull, os.O_RDONLY))
+        opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(SPARE_FILES))
     except OSError as error:
         return error.errno not in (errno.EMFILE, errno.ENFILE)
+    finally:
+        for file in opened:
+            os.close(file)
     return True
