@@ -115,7 +115,7 @@ FAULTS = (
     ),
     Planted(
         "a nack that reconnects",
-        ("late events of the innocent",),
+        ("late",),
         (Edit("worker/lane.py", LAND, RECONNECT),),
         full_subscriber=True,
     ),
