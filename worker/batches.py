@@ -64,15 +64,15 @@ class Batches:
     ) -> list[Intake]:
         """Commit every arrival, except those whose source somebody else keeps locked.
 
-        `told` hears of each part as soon as it is committed. `done`: events to forget in the same transaction, which
-        needs one commit less than forgetting them apart; those that could not be, since somebody has them locked, are
-        left in the list. Raises DatabaseAway if nothing more can be committed.
+        `told` hears of each part as soon as it is committed. `done`: events to delete in the same transaction, which
+        saves a commit; those that could not be deleted because they are locked are left in the list. Raises
+        DatabaseAway if nothing more can be committed.
         """
         parts, done = Parts(arrivals, told), [] if done is None else done
         try:
             await self._together(arrivals, claim, done, parts.note, LOCK_SECONDS)
         except Locked as locked:
-            done[:] = await self.commit(lambda conn: outbox.delete(conn, done))
+            done[:] = await self.commit(lambda conn: outbox.delete_unlocked(conn, done))
             await self._around_locks(parts, claim, locked.held)
         return parts.intakes
 
@@ -204,15 +204,16 @@ class Batches:
     async def _take_in(
         self, arrivals: Sequence[Arrival], claim: Claim | None, done: list[UUID], lock_seconds: float
     ) -> Intake:
-        """In one transaction; once it is committed, only what could not be deleted is left in `done`."""
+        """In one transaction; once it is committed, nothing is left in `done`."""
 
-        async def taken_in(conn: AsyncConnection) -> tuple[Intake, list[UUID]]:
-            left = await outbox.delete(conn, done)
+        async def taken_in(conn: AsyncConnection) -> Intake:
+            await outbox.delete(conn, done)
             intake = await take_in(conn, arrivals, self._random, claim)
             self._watch(Point.BEFORE_COMMIT, "")
-            return intake, left
+            return intake
 
-        intake, done[:] = await self.try_commit(taken_in, lock_seconds)
+        intake = await self.try_commit(taken_in, lock_seconds)
+        done.clear()
         return intake
 
     async def _give_up(self, arrival: Arrival, done: list[UUID], error: Exception, lock_seconds: float) -> Intake:

@@ -64,9 +64,13 @@ class Unsettled:
 
     def take_done(self) -> dict[UUID, float]:
         """What is to be deleted; the taker does it, or puts it back: no two ever delete the same rows."""
-        done = self.done | self.locked
-        self.done, self.locked = {}, {}
+        done, self.done = self.done, {}
         return done
+
+    def take_locked(self) -> dict[UUID, float]:
+        """Likewise what was locked when it was to be deleted; do not wait for it."""
+        locked, self.locked = self.locked, {}
+        return locked
 
     def take_aside(self) -> dict[UUID, tuple[float, float]]:
         """What is to be set aside; likewise."""

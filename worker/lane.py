@@ -186,7 +186,8 @@ class Lane:
         now, unsettled = time.monotonic(), self._rows.unsettled
         good_time = self._hand.is_idle and self._may_delete()
         delete = not self._rows.is_joined and (good_time or len(unsettled.done) >= DELETE_AT_ONCE)
-        if (delete and self._rows.has_done) or (now >= self._settle_at and (unsettled.aside or unsettled.released)):
+        aside = now >= self._settle_at and (unsettled.aside or unsettled.released)
+        if (delete and unsettled.done) or self._rows.is_locked_due or aside:
             self._settle_at = now + SETTLE_ASIDE_SECONDS
             await self._rows.settle(delete=delete)
 

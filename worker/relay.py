@@ -131,7 +131,7 @@ class Relay:
 
     async def _settle(self) -> None:
         await self._rows.renew(())
-        await self._rows.settle(delete=self._rows.has_done and not self._rows.is_joined)
+        await self._rows.settle(delete=not self._rows.is_joined)
 
     async def _delete_stale_replies(self) -> None:
         """In short transactions, so that others get their turn."""

@@ -70,9 +70,9 @@ class Rows:
         return time.monotonic() < self._asked_again_at
 
     @property
-    def has_done(self) -> bool:
-        """Whether something is to be deleted; what was locked is after a pause."""
-        return bool(self.unsettled.done or (self.unsettled.locked and time.monotonic() >= self._unlocked_at))
+    def is_locked_due(self) -> bool:
+        """Whether what was locked is to be deleted now."""
+        return bool(self.unsettled.locked) and time.monotonic() >= self._unlocked_at
 
     def claim_now(self, *, replies: bool = True) -> Claim:
         """A claim whose lease begins when it is written, so no earlier than now."""
@@ -145,13 +145,15 @@ class Rows:
         self.unsettled.renewed(renewed, until)
 
     async def settle(self, *, delete: bool) -> None:
-        """Set aside what was not taken, release what cannot be held; `delete`: also what is done with.
+        """Set aside what was not taken, release what cannot be held, delete what was locked before.
 
-        What somebody else has locked is not waited for, and settled another time.
+        `delete`: also delete what is confirmed. What is locked is not waited for, and settled another time.
         """
         if self.is_away:
             return
         done = self.unsettled.take_done() if delete else {}
+        if self.is_locked_due:
+            done |= self.unsettled.take_locked()
         aside, released = self.unsettled.take_aside(), self.unsettled.take_released()
         if not (done or aside or released):
             return
@@ -241,7 +243,7 @@ async def _settle(
     pauses: dict[float, list[UUID]] = defaultdict(list)
     for publication_id, (pause, _) in aside.items():
         pauses[pause].append(publication_id)
-    left = await outbox.delete(conn, list(done))
+    left = await outbox.delete_unlocked(conn, list(done))
     left += await leases.set_aside(conn, pauses)
     left += await leases.release(conn, list(released))
     return set(left)

@@ -68,7 +68,7 @@ async def forget(engine: AsyncEngine, done: Iterable[Publication]) -> None:
     left = [p.id for p in done]
     while True:
         async with transaction(engine) as conn:
-            left = await outbox.delete(conn, left)
+            left = await outbox.delete_unlocked(conn, left)
         if not left:
             return
         await asyncio.sleep(0.01)
@@ -275,12 +275,12 @@ async def test_locked_rows_are_not_waited_for(engine: AsyncEngine) -> None:
     async with engine.connect() as somebody, transaction(engine) as conn:
         await somebody.execute(sa.delete(outbox_table).where(outbox_table.c.id.in_([locked.id, stale[0].id])))
         async with asyncio.timeout(SOON_SECONDS):
-            assert await outbox.delete(conn, ids) == [locked.id]
+            assert await outbox.delete_unlocked(conn, ids) == [locked.id]
             assert await leases.set_aside(conn, {5.0: [gone.id, released.id], 6.0: [locked.id]}) == [locked.id]
             assert await leases.release(conn, [gone.id, released.id, locked.id]) == [locked.id]
             assert await outbox.delete_replies_before(conn, new_id(), most=10) == 1
         await somebody.rollback()
-        assert await outbox.delete(conn, ids) == []
+        assert await outbox.delete_unlocked(conn, ids) == []
 
 
 async def test_retries_without_a_claim_are_the_longest_due(engine: AsyncEngine) -> None:

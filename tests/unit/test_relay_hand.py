@@ -233,12 +233,13 @@ def test_what_could_not_be_settled_is_settled_later() -> None:
     assert not unsettled.aside
 
 
-def test_what_is_locked_stays_ours_and_is_deleted_with_the_rest() -> None:
-    """It is not published again meanwhile, its lease is renewed, and whoever deletes next takes it along."""
+def test_what_is_locked_stays_ours_and_is_deleted_by_itself() -> None:
+    """It is not published again meanwhile, its lease is renewed, and no batch waits for its lock."""
     _, (locked, done), unsettled = hand_with(2)
     unsettled.locked[locked.id] = unsettled.done[done.id] = LEASE
     assert locked.id in unsettled
     unsettled.renewed([locked.id], 2 * LEASE)
     assert dict(unsettled.leases()) == {locked.id: 2 * LEASE, done.id: LEASE}
-    assert unsettled.take_done() == {locked.id: 2 * LEASE, done.id: LEASE}
+    assert unsettled.take_done() == {done.id: LEASE}
+    assert unsettled.take_locked() == {locked.id: 2 * LEASE}
     assert locked.id not in unsettled
