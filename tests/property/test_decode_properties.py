@@ -1,5 +1,6 @@
 """Whatever arrives is understood or refused: nothing a sender can write makes the worker fall."""
 
+import base64
 import dataclasses
 import json
 from typing import Any
@@ -25,7 +26,7 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats() | anything
 values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(anything, inner, max_size=3))
 codes = st.from_regex(r"[a-z0-9_-]{1,64}", fullmatch=True)
 no_nul = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
-names = st.text(no_nul, min_size=1, max_size=30)
+names = st.text(no_nul, min_size=1, max_size=30).filter(str.strip)
 near_misses = st.fixed_dictionaries(
     {},
     optional={
@@ -38,6 +39,9 @@ near_misses = st.fixed_dictionaries(
         "reason": values,
         "type": st.just("contact.submit") | st.just("contact.close") | values,
         "data": values,
+        "data_base64": st.binary(max_size=20).map(lambda data: base64.b64encode(data).decode()) | values,
+        "specversion": st.just("1.0") | values,
+        "producer": names | values,
     },
 )
 properties = st.fixed_dictionaries(
@@ -45,10 +49,15 @@ properties = st.fixed_dictionaries(
     optional={
         "message_id": st.none() | anything,
         "type": st.none() | st.just("contact.submit") | st.just("contact.close") | anything,
-        "content_type": st.sampled_from([None, "application/json", CLOUDEVENTS_TYPE]) | anything,
+        "content_type": st.sampled_from([None, "application/json", CLOUDEVENTS_TYPE, "a;charset=x"]) | anything,
+        "content_encoding": st.sampled_from([None, "gzip", "utf-8"]) | anything,
         "reply_to": st.none() | anything,
         "correlation_id": st.none() | anything,
-        "headers": st.dictionaries(st.just("traceparent") | anything, values | st.binary(max_size=5), max_size=2),
+        "headers": st.dictionaries(
+            st.sampled_from(["traceparent", "ce-specversion", "cloudEvents:id", "cloudEvents_type"]) | anything,
+            st.sampled_from(["1.0", "contact.submit"]) | values | st.binary(max_size=5),
+            max_size=4,
+        ),
     },
 )
 finite = st.recursive(
@@ -99,11 +108,12 @@ def test_every_valid_submission_is_understood(
     lead = {"external_id": external_id, "phone": phone, "email": email}
     content = {"source": source, "lead": lead, "payload": payload}
     plain = submitted(content, message_id="k")
-    assert (plain.source, plain.external_id) == (source, external_id)
+    assert (plain.source, plain.external_id) == (source, external_id.strip())
     assert plain.phone == (phone if phone and phone.strip() else None)
     assert plain.email == (email if email and email.strip() else None)
     assert json.loads(plain.payload) == payload
-    assert submitted({"id": "k", "type": "contact.submit", "data": content}, content_type=CLOUDEVENTS_TYPE) == plain
+    event = {"specversion": "1.0", "id": "k", "type": "contact.submit", "data": content}
+    assert submitted(event, content_type=CLOUDEVENTS_TYPE) == plain
 
 
 @given(finite, finite)
