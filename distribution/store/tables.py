@@ -108,7 +108,7 @@ contacts = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("assigned_at", UtcDateTime),
     sa.Column("closed_at", UtcDateTime),
-    sa.Column("producer", sa.String(1024), nullable=False, server_default=""),
+    sa.Column("producer", sa.String(1024), nullable=False, server_default=sa.text("''")),
     sa.Column("format", sa.SmallInteger, nullable=False, server_default="0"),
     # The producer last: the release before looks for (source_id, message_id).
     sa.UniqueConstraint("source_id", "message_id", "producer"),

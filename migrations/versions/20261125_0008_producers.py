@@ -10,14 +10,21 @@ revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
+oldest_program = "0007"
 
 BEFORE = "uq_contacts_source_id_message_id", "source_id, message_id"
 NOW = "uq_contacts_source_id_message_id_producer", "source_id, message_id, producer"
 
 
 def upgrade() -> None:
-    op.add_column("contacts", sa.Column("producer", sa.String(length=1024), nullable=False, server_default=""))
-    op.add_column("contacts", sa.Column("format", sa.SmallInteger(), nullable=False, server_default="0"))
+    # On PostgreSQL they are committed before the index is made, which may be broken off and done again.
+    there = {column["name"] for column in sa.inspect(op.get_bind()).get_columns("contacts")}
+    for column in (
+        sa.Column("producer", sa.String(length=1024), nullable=False, server_default=sa.text("''")),
+        sa.Column("format", sa.SmallInteger(), nullable=False, server_default="0"),
+    ):
+        if column.name not in there:
+            op.add_column("contacts", column)
     exchange(BEFORE, NOW)
 
 
