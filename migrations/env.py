@@ -55,7 +55,8 @@ async def alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     async with autocommit(engine) as holder, uncommitted(engine) as conn:
         # Asked for again and again: an index that is made concurrently waits for every statement that runs, so also for
         # one that waits for this lock.
-        while not await holder.scalar(sa.select(sa.func.pg_try_advisory_lock(MIGRATION_LOCK))):
+        taken = sa.select(sa.func.pg_try_advisory_lock(MIGRATION_LOCK))
+        while not await holder.scalar(taken):  # noqa: ASYNC110  # it is another process that gives it back
             await asyncio.sleep(PAUSE_SECONDS)
         yield conn
 
