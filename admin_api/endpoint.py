@@ -72,8 +72,13 @@ class Endpoint:
     async def _body(self, request: Request, operation: Operation) -> Any:
         if operation.body is None:
             return None
-        body = await read_body(request, self._context.max_body_bytes)
-        return parse_body(operation.body, b"{}" if operation.body_optional and not body else body)
+        limit = self._context.max_body_bytes
+        body = await read_body(request, limit)
+        if operation.reads_body:
+            return body
+        if operation.body_optional and not body:
+            body = b"{}"
+        return parse_body(operation.body, body, request.headers, limit)
 
 
 def _host(request: Request) -> str | None:

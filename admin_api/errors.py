@@ -16,6 +16,9 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:contact-distribution:problem:"
 RETRY_AFTER_SECONDS = "5"
 MAX_ERRORS = 20
+MAX_NAME = 100
+REPRESENTATION = ("content_type", "content_encoding")
+"""Fields of a message that say how its body is written."""
 
 
 @dataclass(eq=False)
@@ -81,6 +84,12 @@ def respond(problem: Refused) -> Response:
 def _rejected(error: MessageRejected) -> Refused:
     if error.code == ParkedCode.KEY_REUSE:
         return Refused(409, "key-reuse", error.detail)
+    if error.errors:
+        return invalid([(name[:MAX_NAME], what) for name, what in error.errors])
     if error.code == ParkedCode.INVALID_JSON:
         return malformed(error.detail)
+    if error.code == ParkedCode.TOO_LARGE:
+        return Refused(413, "too-large", error.detail)
+    if error.field in REPRESENTATION:
+        return Refused(415, "unsupported-media-type", error.detail)
     return invalid([(error.field or "body", error.detail)])

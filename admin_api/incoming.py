@@ -5,23 +5,15 @@ from typing import TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
-from starlette.datastructures import QueryParams
+from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 
-from admin_api.errors import Refused, invalid, malformed
+from admin_api.errors import MAX_NAME, Refused, invalid, malformed
 from admin_api.operations import Key
 from distribution.errors import NotFound
-from distribution.messages import describe
+from distribution.messages import describe, paired, parsed, text_of
 
 M = TypeVar("M", bound=BaseModel)
-
-MAX_NAME = 100
-WORDS = {
-    "extra_forbidden": "is not known here",
-    "missing": "is required",
-    "model_type": "must be a JSON object",
-}
 
 
 def parse_key(key: Key, text: str) -> int | UUID:
@@ -57,24 +49,21 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def parse_body(model: type[M], body: bytes) -> M:
-    """The body as JSON, whatever Content-Type says."""
+def parse_body(model: type[M], body: bytes, headers: Headers, limit: int) -> M:
+    """The body as JSON, whatever media type Content-Type names; unpacked it is within the limit too."""
+    text = paired(text_of(body, limit, headers.get("content-encoding"), headers.get("content-type")))
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(text)
     except ValidationError as wrong:
+        if wrong.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+            parsed(text)  # says where
+            raise malformed("The body is nested too deep.") from None
         raise _invalid(wrong) from None
 
 
 def _invalid(wrong: ValidationError) -> Refused:
-    errors = wrong.errors(include_url=False, include_context=False, include_input=False)
-    if errors[0]["type"] == "json_invalid":
-        return malformed(f"{errors[0]['msg']}.")
-    return invalid([_named(error) for error in errors])
-
-
-def _named(error: ErrorDetails) -> tuple[str, str]:
-    [(name, message)] = describe([error])
-    return name[:MAX_NAME] or "body", WORDS.get(error["type"], message)
+    errors = describe(wrong.errors(include_url=False, include_input=False))
+    return invalid([(name[:MAX_NAME] or "body", what) for name, what in errors])
 
 
 def _too_large(limit: int) -> Refused:

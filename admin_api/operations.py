@@ -58,7 +58,7 @@ class Operation:
     """A method on a path. Without roles anybody may; without a query model the query is not looked at.
 
     `body_optional`: no body at all is an empty object. `tagged`: its good answers carry an ETag. `conditional`: it
-    heeds If-Match. `request_headers`: what else it heeds.
+    heeds If-Match. `request_headers`: what else it heeds. `reads_body`: its handler gets the bytes of the body.
     """
 
     method: str
@@ -72,6 +72,7 @@ class Operation:
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     body_optional: bool = False
+    reads_body: bool = False
     tagged: bool = False
     conditional: bool = False
     request_headers: tuple[str, ...] = ()
@@ -83,7 +84,7 @@ class Operation:
         if self.roles:
             found |= {401, 403, 429}
         if self.body:
-            found |= {400, 413}
+            found |= {400, 413, 415}
         if self.body or self.query:
             found |= {422}
         if self.conditional:

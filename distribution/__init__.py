@@ -5,7 +5,7 @@ errors      what can go wrong, one stable code each
 ids         time-ordered ids of contacts and events
 normalize   the one spelling of a phone number and of an e-mail address
 terminal    text from outside, made harmless for a terminal
-messages    the wire contract: submission and event
+messages    the wire contract of what comes in: bodies, CloudEvents, keys
 reply_queues  the queues that replies may go to
 selection   who gets a contact; pure
 store       tables, transactions, queries

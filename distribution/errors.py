@@ -1,5 +1,6 @@
 """Everything the business refuses, each with a stable code."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 
@@ -26,10 +27,21 @@ class DistributionError(Exception):
 
 
 class MessageRejected(DistributionError):
-    """A message that cannot become a contact, with one sentence its author can act on."""
+    """A message that cannot become a contact, with one sentence its author can act on.
 
-    def __init__(self, code: ParkedCode, detail: str, field: str | None = None, source: str | None = None) -> None:
+    `errors`: (field, what is wrong with it) of each field that is wrong, where the detail was made of them.
+    """
+
+    def __init__(
+        self,
+        code: ParkedCode,
+        detail: str,
+        field: str | None = None,
+        source: str | None = None,
+        errors: Sequence[tuple[str, str]] = (),
+    ) -> None:
         super().__init__(detail)
+        self.errors = errors
         self.code = code
         self.detail = detail
         self.field = field

@@ -3,7 +3,7 @@
 bot.py          publishes submissions and hears their outcomes
 subscriber.py   hears the events of `assignments`
 admin.py        sets up operators, sources and weights over HTTP, and reads; admin_cli.py its commands
-shapes.py       what the HTTP API answers
+shapes.py       what the HTTP API answers; numbers.py reads and shows it with every digit
 options.py      options that the bot and the subscriber share
 
 These know the contract alone, and borrow distribution/terminal.py to print what comes from outside; copy them to start

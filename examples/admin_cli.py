@@ -1,7 +1,6 @@
 """The admin's first steps as commands: `python -m examples.admin_cli --help`."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from distribution.terminal import escaped, escaped_json, tolerate_any_encoding
 from examples.admin import Admin, ApiError, connect_admin
+from examples.numbers import shown
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _access(context: typer.Context) -> Access:
 
 
 def _show(answer: object) -> None:
-    typer.echo(escaped_json(json.dumps(answer, indent=2, ensure_ascii=False)))
+    typer.echo(escaped_json(shown(answer)))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from distribution.store.engine import autocommit, create_engine, reading, transa
 from distribution.store.tables import metadata
 
 MIGRATION_LOCK = 6_114_220_001
+PAUSE_SECONDS = 0.5
 
 
 def run(conn: Connection) -> None:
@@ -52,7 +53,11 @@ async def alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         return
     # The lock is the session's, and ends with it: the server would end a transaction that idles during a long revision.
     async with autocommit(engine) as holder, uncommitted(engine) as conn:
-        await holder.execute(sa.select(sa.func.pg_advisory_lock(MIGRATION_LOCK)))
+        # Asked for again and again: an index that is made concurrently waits for every statement that runs, so also for
+        # one that waits for this lock.
+        taken = sa.select(sa.func.pg_try_advisory_lock(MIGRATION_LOCK))
+        while not await holder.scalar(taken):  # noqa: ASYNC110  # it is another process that gives it back
+            await asyncio.sleep(PAUSE_SECONDS)
         yield conn
 
 

@@ -219,7 +219,7 @@ class Batches:
     async def _give_up(self, arrival: Arrival, done: list[UUID], error: Exception, lock_seconds: float) -> Intake:
         """Park a message that fails on its own, so that it keeps nobody else from going through."""
         self._log.error("processing_failed", message_id=arrival.message.message_id, exc_info=error)
-        rejected = failed_alone(error, arrival)
+        rejected = failed_alone(arrival)
         try:
             return await self._take_in([Arrival(arrival.message, rejected)], None, done, lock_seconds)
         except DatabaseAway:

@@ -21,6 +21,7 @@ def incoming(delivery: DeliveredMessage) -> Incoming:
         message_id=properties.message_id or None,
         type=properties.message_type or None,
         content_type=properties.content_type or None,
+        content_encoding=properties.content_encoding or None,
         reply_to=properties.reply_to or None,
         correlation_id=properties.correlation_id or None,
         headers=properties.headers or {},

@@ -39,6 +39,7 @@ MEANINGS = {
     409: ("conflict", "It contradicts what is there."),
     412: ("stale", "The object has changed since If-Match was read."),
     413: ("too-large", "The body is too large."),
+    415: ("unsupported-media-type", "The body is in an encoding or a charset that is not taken; `detail` names it."),
     422: ("invalid-input", "A parameter or a field is wrong; `errors` names it."),
     429: ("too-many-wrong-tokens", "Too many unknown tokens came from this address; a known one is taken at any time."),
     500: ("internal", "Something went wrong here; the service's log has more."),
@@ -56,7 +57,7 @@ def _response(status: int, kind: str, meaning: str) -> dict[str, Any]:
     title = HTTPStatus(status).phrase
     example: dict[str, Any] = {"type": TYPE_PREFIX + kind, "title": title, "status": status, "detail": meaning}
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
-        example["errors"] = [{"field": "limit", "message": "Input should be greater than or equal to 1"}]
+        example["errors"] = [{"field": "limit", "message": "must be 1 or more"}]
     schema = "InvalidInput" if "errors" in example else "Problem"
     content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}}
     header = HEADERS_OF.get(status)

@@ -52,7 +52,10 @@ REQUEST_HEADERS: Mapping[str, dict[str, Any]] = {
         "schema": {"type": "string"},
     },
     "Idempotency-Key": {
-        "description": "The key, where `message_id` is not in the body; where both are there they have to agree.",
+        "description": (
+            "The key, with or without quotes, where `message_id` is not in the body; where both are there they have to"
+            " agree. It does not count beside a CloudEvent."
+        ),
         "schema": {"type": "string"},
     },
     "traceparent": {

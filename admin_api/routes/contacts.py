@@ -1,6 +1,7 @@
 """Contacts."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
+from dataclasses import replace
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from admin_api.shapes import ContactClosed, ContactInFull, ContactWithNames, Lis
 from admin_api.showing import contact_in_full, contact_with_names, listed_shape, page_shape
 from admin_api.tags import tagged
 from distribution.errors import MessageRejected
-from distribution.messages import Submission, submission, traceparent_of, usable_key
+from distribution.messages import Incoming, Submission, read_submission, submission, unquoted
 from distribution.services import contacts
 from distribution.services.contacts import Shown, Wanted
 from distribution.services.disclosure import contact_for
@@ -33,14 +34,13 @@ KEY = uuid_key("contact")
 KEY_HEADER = "Idempotency-Key"
 
 
-async def submit_contact(call: Call[None, NewContact, Query]) -> Answer:
+async def submit_contact(call: Call[None, bytes, Query]) -> Answer:
     """Submit a contact: 201 where it is new, 200 where the key was used before with the same body.
 
-    A bot reads nothing: of the lead it gets the phone and the e-mail only if they are what it sent.
+    CloudEvents of the type `contact.submit` are taken as well, structured and binary: their `source` and `id` are the
+    key. A bot reads nothing: of the lead it gets the phone and the e-mail only if they are what it sent.
     """
-    authorize_source(call.identity, call.body.source)
-    key = usable_key(_key(call.body, call.headers), call.body.source)
-    wanted = submission(call.body, key, traceparent_of(call.headers), call.context.phone_region)
+    wanted = _submission(call)
     shown, is_new, unserved = await change(call.context, lambda conn: _submit(conn, wanted, call.context.random))
     await serve_further(call.context, unserved)
     headers = {"Location": f"{PATH}/{shown.contact.id}", **_tagged(shown)}
@@ -111,18 +111,36 @@ async def _submit(conn: AsyncConnection, wanted: Submission, random: Random) -> 
     return await contacts.show(conn, outcome.contact.id), outcome.is_new, done.unserved
 
 
-def _key(body: NewContact, headers: Headers) -> str | None:
-    """The key, from the body or from the header; both only where they agree."""
-    given = headers.getlist(KEY_HEADER)
+def _submission(call: Call[None, bytes, Query]) -> Submission:
+    sent = _keys(call.headers)
+    message = Incoming(
+        call.body,
+        message_id=unquoted(sent[0]) if sent else None,
+        content_type=call.headers.get("content-type"),
+        content_encoding=call.headers.get("content-encoding"),
+        headers=call.headers,
+    )
+    asked = read_submission(message, call.context.max_body_bytes)
+    authorize_source(call.identity, asked.body.source)
+    if not asked.is_event:
+        _check_agreement({unquoted(key) for key in sent}, asked.body.message_id)
+    found = submission(asked, message, call.context.phone_region)
+    # The release before took the header as it stood.
+    quoted = [key for key in sent if key != unquoted(key) == found.message_id]
+    return replace(found, former_ids=(*found.former_ids, *quoted))
+
+
+def _keys(headers: Headers) -> list[str]:
     try:
-        keys = {value.encode("latin-1").decode() for value in given}
+        return [value.encode("latin-1").decode() for value in headers.getlist(KEY_HEADER)]
     except UnicodeDecodeError:
         raise invalid([(KEY_HEADER, "is not UTF-8")]) from None
-    if body.message_id is not None:
-        keys.add(body.message_id)
-    if len(keys) > 1:
+
+
+def _check_agreement(sent: Set[str], in_body: str | None) -> None:
+    """The key may come from the body or from the header; from both only if they agree."""
+    if len(sent | ({in_body} - {None})) > 1:
         raise invalid([("message_id", f"differs from the header {KEY_HEADER}")])
-    return keys.pop() if keys else None
 
 
 OPERATIONS = (
@@ -136,6 +154,7 @@ OPERATIONS = (
         (409,),
         body=NewContact,
         query=Query,
+        reads_body=True,
         tagged=True,
         request_headers=(KEY_HEADER, "traceparent"),
     ),

@@ -3,6 +3,7 @@
 waiting     the line of waiting contacts
 ledger      one transaction's decisions: decided in memory, written at once
 submit      submissions become contacts
+known       which contact a submission asks for again
 close       contacts are closed, their places filled
 moves       contacts that people move
 loads       loads that are wrong are counted again

@@ -1,6 +1,6 @@
 """Contacts are closed, and their places filled in the same transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import MessageRejected, ParkedCode, StalePool
 from distribution.events import Change
-from distribution.messages import Closing
+from distribution.messages import ROUNDED, Closing
 from distribution.selection.pool import Pool
 from distribution.services.audit import State, contact_state
 from distribution.services.ledger import Ledger
@@ -53,13 +53,13 @@ async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[Conta
     keys = {
         (ids[c.source], c.message_id) for c in closings if c.contact_id is None and c.source in ids and c.message_id
     }
-    by_key = await contact_states.by_keys(conn, sorted(keys)) if keys else {}
+    by_key = await contact_states.by_message_ids(conn, sorted(keys)) if keys else {}
     named = {c.contact_id for c in closings if c.contact_id is not None}
     by_id = await contact_states.by_ids(conn, named) if named else {}
 
     def found(closing: Closing) -> ContactState | MessageRejected:
         if closing.contact_id is None:
-            return by_key.get((ids.get(closing.source or "", 0), closing.message_id or "")) or _unknown_contact(closing)
+            return _of_producer(closing, by_key.get((ids.get(closing.source or "", 0), closing.message_id or ""), {}))
         contact = by_id.get(closing.contact_id)
         if contact is None:
             return _unknown_contact(closing)
@@ -112,6 +112,19 @@ def _check_locked(pool: Pool, contact: Contact) -> None:
     held = contact.operator_id if contact.status == ACTIVE else None
     if contact.source_id not in pool.sources or (held is not None and held not in pool.operators):
         raise StalePool("a contact to be closed moved meanwhile")
+
+
+def _of_producer(closing: Closing, found: Mapping[str, ContactState]) -> ContactState | MessageRejected:
+    """The contact among those of a message_id: of the producer that is named, else without one, else the only one."""
+    plain = found.get("")
+    if closing.producer:
+        # Of a CloudEvent too an earlier release kept no producer.
+        former = plain if plain and plain.format == ROUNDED else None
+        return found.get(closing.producer) or former or _unknown_contact(closing)
+    if plain or len(found) <= 1:
+        return plain or next(iter(found.values()), None) or _unknown_contact(closing)
+    detail = f"Several contacts have {closing.named}; add producer, the source of the CloudEvent that asked for it."
+    return MessageRejected(ParkedCode.INVALID_MESSAGE, detail, "producer", closing.source)
 
 
 def _unknown_contact(closing: Closing) -> MessageRejected:

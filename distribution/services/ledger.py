@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution import events
 from distribution.ids import new_id, time_of
-from distribution.messages import Submission
+from distribution.messages import AS_WRITTEN, Submission
 from distribution.selection import record as records
 from distribution.selection.pool import Pool
 from distribution.selection.record import FreedStep, GivenStep, PickStep
@@ -71,6 +71,8 @@ class Ledger:
             traceparent=submission.traceparent,
             sequence=0,
             created_at=time_of(contact_id),
+            producer=submission.producer,
+            format=AS_WRITTEN,
         )
         self._new.append(contact)
         self._place(contact, lead, last_operator_id, previous=None)

@@ -40,6 +40,7 @@ def restored(row: Parked) -> Incoming:
         message_id=_text(properties.get("message_id")),
         type=_text(properties.get("message_type")),
         content_type=_text(properties.get("content_type")),
+        content_encoding=_text(properties.get("content_encoding")),
         reply_to=_text(properties.get("reply_to")),
         correlation_id=_text(properties.get("correlation_id")),
         headers=properties.get("headers") or {},

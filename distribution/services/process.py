@@ -59,9 +59,9 @@ def _decoded(message: Incoming, max_bytes: int, phone_region: str) -> Command | 
         return rejected.with_traceback(None)
 
 
-def failed_alone(error: Exception, arrival: Arrival) -> MessageRejected:
+def failed_alone(arrival: Arrival) -> MessageRejected:
     """Why a message is parked that fails on its own, where its neighbours do not."""
-    detail = f"It failed on its own ({type(error).__name__}); the log has more. Replay it once mended."
+    detail = "It failed on its own, for a reason that is in the worker's log. Replay it once that is mended."
     source = None if isinstance(arrival.command, Closing) else arrival.command.source
     return MessageRejected(ParkedCode.PROCESSING_FAILED, detail, source=source)
 

@@ -129,7 +129,7 @@ async def _each_tried(conn: AsyncConnection, arrivals: Sequence[Arrival], random
         if classify(error) is not Failure.CONTENT:
             raise
         if len(arrivals) == 1:
-            return Processed([(arrivals[0], failed_alone(error, arrivals[0]))], [], frozenset())
+            return Processed([(arrivals[0], failed_alone(arrivals[0]))], [], frozenset())
     middle = len(arrivals) // 2
     one, other = [await _each_tried(conn, half, random) for half in (arrivals[:middle], arrivals[middle:])]
     return Processed(one.settled + other.settled, one.publications + other.publications, one.unserved | other.unserved)

@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.events import Change
-from distribution.messages import Submission
+from distribution.messages import Submission, is_same_body
 from distribution.selection.pool import Pool, Source
+from distribution.services.known import Key, key_of, known
 from distribution.services.ledger import Ledger
 from distribution.services.pauses import Pauses
 from distribution.services.serve import SERVE_LIMIT
@@ -20,8 +21,6 @@ from distribution.store.contacts import Contact
 from distribution.store.leads import Details, Lead
 from distribution.store.outbox import Claim, Publication
 from distribution.store.pools import lock_pool
-
-Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +67,22 @@ async def submit_to(
     if not submissions:
         return Submissions([], [])
     sources = {source.code: source for source in pool.sources.values()}
-    known = await _known(conn, submissions, sources)
+    before = await known(conn, submissions, sources)
     first: dict[Key, Submission] = {}
     for submission in submissions:
-        if submission.source in sources and _key(submission) not in known:
-            first.setdefault(_key(submission), submission)
+        if submission.source in sources and key_of(submission) not in before:
+            first.setdefault(key_of(submission), submission)
     ledger = Ledger(conn, pool, random, claim)
     more = await ledger.serve_waiting(SERVE_LIMIT) if first else False
     made = await _make(ledger, first, sources)
     publications = await ledger.flush()
 
     def outcome(submission: Submission) -> Submitted | MessageRejected:
-        key = _key(submission)
+        key = key_of(submission)
         if submission.source not in sources:
             return _unknown_source(submission.source)
-        if key in known:
-            return _repeated(submission, known[key], None)
+        if key in before:
+            return _repeated(submission, before[key], None)
         contact, told = made[key], ledger.told[made[key].id]
         if first[key] is submission:
             return Submitted(contact, is_new=True, told=told)
@@ -91,19 +90,6 @@ async def submit_to(
 
     unserved = frozenset(pool.sources) if more else frozenset[int]()
     return Submissions([outcome(submission) for submission in submissions], publications, unserved)
-
-
-def _key(submission: Submission) -> Key:
-    return submission.source, submission.message_id
-
-
-async def _known(
-    conn: AsyncConnection, submissions: Sequence[Submission], sources: dict[str, Source]
-) -> dict[Key, Contact]:
-    keys = {(sources[s.source].id, s.message_id) for s in submissions if s.source in sources}
-    codes = {source.id: code for code, source in sources.items()}
-    found = await contact_rows.by_keys(conn, sorted(keys)) if keys else {}
-    return {(codes[source_id], message_id): contact for (source_id, message_id), contact in found.items()}
 
 
 async def _make(ledger: Ledger, first: dict[Key, Submission], sources: dict[str, Source]) -> dict[Key, Contact]:
@@ -136,12 +122,12 @@ async def _last_operators(
 
 
 def _repeated(submission: Submission, contact: Contact, told: Change | None) -> Submitted | MessageRejected:
-    if contact.digest == submission.digest:
+    if is_same_body(submission, contact.digest, contact.format):
         return Submitted(contact, is_new=False, told=told)
     detail = f"message_id {submission.message_id!r} was used before with another body; use a new one for a new contact."
     return MessageRejected(ParkedCode.KEY_REUSE, detail, "message_id", submission.source)
 
 
 def _unknown_source(code: str) -> MessageRejected:
-    detail = f"There is no source {code!r}; make it, then replay this message."
+    detail = f"There is no source {code!r}: check the code, or have the source made."
     return MessageRejected(ParkedCode.UNKNOWN_SOURCE, detail, "source", code)

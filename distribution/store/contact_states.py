@@ -8,40 +8,45 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.contacts import ACTIVE, KEYS
+from distribution.store.contacts import ACTIVE
 from distribution.store.pages import fitting
-from distribution.store.rows import UUIDS, octets
-from distribution.store.tables import contacts
+from distribution.store.rows import UUIDS, Values, octets
+from distribution.store.tables import NumberedId, contacts
 
 MOVED_BYTES = 8 * 1024 * 1024
 """Payloads that one transaction moves: it holds each of them, and its event."""
 
 
 class ContactState(NamedTuple):
-    """Which contact, of which source, with whom."""
+    """Which contact, of which source, with whom; in which format it was written."""
 
     id: UUID
     source_id: int
     operator_id: int | None
     status: str
+    format: int
 
 
 FIELDS = tuple(contacts.c[name] for name in ContactState._fields)
+MESSAGE_IDS = Values("message_ids", source_id=NumberedId, message_id=sa.Text())
 
 
-async def by_keys(conn: AsyncConnection, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], ContactState]:
-    """The contacts that were submitted with these (source id, message_id) keys."""
+async def by_message_ids(
+    conn: AsyncConnection, keys: Sequence[tuple[int, str]]
+) -> dict[tuple[int, str], dict[str, ContactState]]:
+    """By (source id, message_id) the contacts that were submitted with it, by producer."""
     dialect = conn.dialect.name
-    source_ids, message_ids = [source_id for source_id, _ in keys], [message_id for _, message_id in keys]
-    rows = await conn.execute(_by_keys(dialect), KEYS.bound(dialect, source_ids, message_ids))
-    return {(row.source_id, row.message_id): ContactState(*row[:-1]) for row in rows}
+    found: dict[tuple[int, str], dict[str, ContactState]] = {}
+    for row in await conn.execute(_by_message_ids(dialect), MESSAGE_IDS.bound(dialect, *zip(*keys, strict=True))):
+        found.setdefault((row.source_id, row.message_id), {})[row.producer] = ContactState(*row[:-2])
+    return found
 
 
 @cache
-def _by_keys(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    c, wanted = contacts.c, KEYS.table(dialect)
+def _by_message_ids(dialect: str) -> sa.Select[*tuple[Any, ...]]:
+    c, wanted = contacts.c, MESSAGE_IDS.table(dialect)
     of_key = sa.and_(c.source_id == wanted.c.source_id, c.message_id == wanted.c.message_id)
-    return sa.select(*FIELDS, c.message_id).join(wanted, of_key)
+    return sa.select(*FIELDS, c.message_id, c.producer).join(wanted, of_key)
 
 
 async def by_ids(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, ContactState]:

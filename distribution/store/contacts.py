@@ -19,7 +19,11 @@ WAITING, ACTIVE, CLOSED = "waiting", "active", "closed"
 
 @dataclass(slots=True)
 class Contact:
-    """A row of `contacts`; `payload` is JSON text."""
+    """A row of `contacts`; `payload` is JSON text.
+
+    `producer`: whose key `message_id` is, the `source` of a CloudEvent or nothing. `format`: of `digest`, as in
+    `messages.digest`.
+    """
 
     id: UUID
     source_id: int
@@ -34,6 +38,16 @@ class Contact:
     created_at: datetime
     assigned_at: datetime | None = None
     closed_at: datetime | None = None
+    producer: str = ""
+    format: int = 0
+
+
+class ContactKey(NamedTuple):
+    """What a contact was submitted with."""
+
+    source_id: int
+    message_id: str
+    producer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +69,23 @@ class Waiting(NamedTuple):
 CHANGING = ("operator_id", "status", "sequence", "assigned_at", "closed_at")
 FIELDS = tuple(contacts.c[name] for name in Contact.__slots__)
 LEAD_FIELDS = (leads.c.external_id, leads.c.phone, leads.c.email)
-KEYS = Values("keys", source_id=NumberedId, message_id=sa.Text())
+KEYS = Values("keys", source_id=NumberedId, message_id=sa.Text(), producer=sa.Text())
 IS_WAITING = contacts.c.status == sa.literal_column("'waiting'")
 """Written out, since a parameter would keep PostgreSQL from seeing that the partial index fits."""
 
 
-async def by_keys(conn: AsyncConnection, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Contact]:
-    """The contacts that were submitted with these (source id, message_id) keys."""
+async def by_keys(conn: AsyncConnection, keys: Sequence[ContactKey]) -> dict[ContactKey, Contact]:
+    """The contacts that were submitted with these keys."""
     dialect = conn.dialect.name
-    source_ids, message_ids = [source_id for source_id, _ in keys], [message_id for _, message_id in keys]
-    rows = await conn.execute(_by_keys(dialect), KEYS.bound(dialect, source_ids, message_ids))
-    return {(row.source_id, row.message_id): Contact(*row) for row in rows}
+    rows = await conn.execute(_by_keys(dialect), KEYS.bound(dialect, *zip(*keys, strict=True)))
+    return {ContactKey(row.source_id, row.message_id, row.producer): Contact(*row) for row in rows}
 
 
 @cache
 def _by_keys(dialect: str) -> sa.Select[*tuple[Any, ...]]:
     c, wanted = contacts.c, KEYS.table(dialect)
-    return sa.select(*FIELDS).join(
-        wanted, sa.and_(c.source_id == wanted.c.source_id, c.message_id == wanted.c.message_id)
-    )
+    of_key = (c[name] == wanted.c[name] for name in ContactKey._fields)
+    return sa.select(*FIELDS).join(wanted, sa.and_(*of_key))
 
 
 async def by_ids(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Contact]:

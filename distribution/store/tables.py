@@ -108,7 +108,10 @@ contacts = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("assigned_at", UtcDateTime),
     sa.Column("closed_at", UtcDateTime),
-    sa.UniqueConstraint("source_id", "message_id"),
+    sa.Column("producer", sa.String(1024), nullable=False, server_default=sa.text("''")),
+    sa.Column("format", sa.SmallInteger, nullable=False, server_default="0"),
+    # The producer last: the release before looks for (source_id, message_id).
+    sa.UniqueConstraint("source_id", "message_id", "producer"),
     sa.CheckConstraint("status IN ('waiting', 'active', 'closed')", name="status"),
     sa.CheckConstraint("status <> 'active' OR operator_id IS NOT NULL", name="active_has_operator"),
     sa.Index("ix_contacts_lead_id_id", "lead_id", "id"),

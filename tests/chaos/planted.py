@@ -81,12 +81,12 @@ FAULTS = (
         ("doubled",),
         (
             Edit(
-                "distribution/services/submit.py",
+                "distribution/services/known.py",
                 "found = await contact_rows.by_keys(conn, sorted(keys)) if keys else {}",
-                "found: dict[tuple[int, str], Contact] = {}",
+                "found: dict[ContactKey, Contact] = {}",
             ),
         ),
-        sql="ALTER TABLE contacts DROP CONSTRAINT uq_contacts_source_id_message_id",
+        sql="ALTER TABLE contacts DROP CONSTRAINT uq_contacts_source_id_message_id_producer",
     ),
     Planted(
         "no confirms",

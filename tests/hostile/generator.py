@@ -1,5 +1,7 @@
 """Messages from a seed: valid ones, nearly valid ones, and nonsense of every kind that AMQP can carry."""
 
+import base64
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +16,14 @@ GARBLE = "~GARBLE~"
 """Stands for as many bytes that are no UTF-8; the sender puts them in."""
 TOO_LARGE, ONE_IN = 300_000, 400
 WORDS = ("", "\0", "é", "🜚", "\u202e", " ", "x" * 255, "x" * 256, "x" * 5_000, GARBLE, "null", "0", "-1", "[]", "'; --")
-NUMBERS = ("0", "-0", "1e999", "NaN", "-Infinity", "9" * 400, "0.1e-999", "00", "1_0", "0x1", "123456789012345678901")
+NUMBERS = (
+    "0", "-0", "1e999", "NaN", "-Infinity", "9" * 400, "0.1e-999", "00", "1_0", "0x1", "123456789012345678901", "1e15",
+    "12345678901234567.89", "1e-400", "1.0", "9" * 4301,
+)  # fmt: skip
+SECTIONS = (b"\0Sw\xa1\x02{}", b"\0Sw\xb1\0\0\1\0", b"\0Su\xa0\x02{}\0Su\xa0\x02{}", b"\0Sv\xc0\1\0", b"\0Sw\x41")
+"""What RabbitMQ hands on of an AMQP 1.0 message whose body is no single data section."""
+ENCODINGS = ("gzip", "GZIP", "utf-8", "identity", "br", "deflate", "x-gzip", GARBLE)
+PREFIXES = ("cloudEvents:", "cloudEvents_", "ce-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +53,11 @@ class Generator:
         body = self.body()
         if r.random() < 0.3:
             body = self.mutated(body)
+        encoding = r.choice(ENCODINGS) if r.random() < 0.1 else None
+        if encoding is not None and r.random() < 0.7:
+            body = self.packed(body)
         key = r.choice(["contact.submit.s", "", "#", "*", "é" * 20, "x" * 255, "contact.close", ".."])
-        return Letter(body, self.properties(), key)
+        return Letter(body, self.properties(encoding), key)
 
     def body(self) -> bytes:
         """Any body."""
@@ -53,8 +65,7 @@ class Generator:
         if r.random() < 1 / ONE_IN:
             return json.dumps(self.submission() | {"payload": "x" * TOO_LARGE}).encode()
         makers: list[Callable[[], bytes]] = [
-            lambda: json.dumps(self.submission()).encode(),
-            lambda: json.dumps(self.submission()).encode(),
+            *[lambda: json.dumps(self.submission()).encode()] * 8,
             lambda: json.dumps(self.submission(), ensure_ascii=False).encode("utf-8", "surrogatepass"),
             lambda: json.dumps(self.closing()).encode(),
             lambda: json.dumps(self.envelope()).encode(),
@@ -68,6 +79,9 @@ class Generator:
             lambda: b'{"source": "s", "lead": {"external_id": "7"}, "payload": %s}' % r.choice(NUMBERS).encode(),
             lambda: b'{"source": "s", "source": "other", "lead": {"external_id": "1"}, "lead": {"external_id": "2"}}',
             lambda: b"",
+            lambda: r.choice(SECTIONS),
+            lambda: json.dumps(self.submission() | {"payload": "cut \ud83d", "\udc00": "\ude00"}).encode(),
+            lambda: self.mutated(json.dumps(self.submission() | {"payload": "😀" * 9}).encode()),
         ]
         return r.choice(makers)()
 
@@ -75,12 +89,16 @@ class Generator:
         """A submission, some fields odd."""
         r = self.random
         lead: dict[str, Any] = {"external_id": f"lead-{r.randint(1, 500)}"}
+        if r.random() < 0.1:
+            lead["external_id"] = r.choice([" ", "\u3000", " lead-1", "lead-1\n", " " * 300])
         for name in ("phone", "email", "external_id"):
             if r.random() < 0.25:
                 lead[name] = r.choice(["+79991234567", "anna@example.com", *WORDS, self.value(1), "\ud800", "a\ud800b"])
         made: dict[str, Any] = {"source": r.choice(SOURCES), "lead": lead}
         if r.random() < 0.5:
             made["payload"] = self.value(4)
+        if r.random() < 0.1:
+            made["message_id"] = r.choice([self._key(), self.value(1)])
         if r.random() < 0.1:
             made[r.choice(list(made))] = self.value(2)
         return made
@@ -102,6 +120,19 @@ class Generator:
             "type": "contact.submit",
             "data": self.submission(),
         }
+        if r.random() < 0.3:
+            made["source"] = r.choice(["/bot", "/other", "https://bots.example/" + "x" * r.choice([1, 1100])])
+        if r.random() < 0.2:
+            made["id"] = f"ce-{r.randint(1, 50)}"
+        if r.random() < 0.2:
+            data = json.dumps(made.pop("data")).encode()
+            made["data_base64"] = r.choice([base64.b64encode(self.packed(data)), base64.b64encode(data), data]).decode()
+        if r.random() < 0.1:
+            made["data"] = json.dumps(self.submission())
+        if r.random() < 0.2:
+            made["datacontenttype"] = r.choice(["application/json", "text/json", "text/plain", "application/xml"])
+        if r.random() < 0.1:
+            made["specversion"] = r.choice(["0.3", "1.1", 1.0])
         for name in list(made):
             if r.random() < 0.1:
                 made[name] = self.value(2)
@@ -117,6 +148,18 @@ class Generator:
                 return [self.value(depth - 1) for _ in range(r.randint(0, 4))]
             return {r.choice(WORDS[:7]) + str(n): self.value(depth - 1) for n in range(r.randint(0, 4))}
         return r.choice([None, True, 0, -1, 2**63, 2**64, 10**30, 0.1, 1e308, "", "\ud800", *WORDS])
+
+    def packed(self, body: bytes) -> bytes:
+        """With gzip; now and then cut off, gone on after its end, or a bomb."""
+        match self.random.randrange(20):
+            case 0:
+                return gzip.compress(body)[: self.random.randint(0, 40)]
+            case 1:
+                return gzip.compress(body) + b"more"
+            case 2:
+                return gzip.compress(b" " * 10 * TOO_LARGE)
+            case _:
+                return gzip.compress(body)
 
     def mutated(self, body: bytes) -> bytes:
         """A few bytes changed, lost or doubled."""
@@ -134,18 +177,24 @@ class Generator:
                     made[at : at + 1] = bytes([r.randrange(256)])
         return bytes(made)
 
-    def properties(self) -> Basic.Properties:
+    def properties(self, encoding: str | None = None) -> Basic.Properties:
         """Any properties that a broker takes; it refuses a wrong `user_id` and `expiration` by itself."""
         r = self.random
         key = self._key()
         odd = r.random() < 0.4
         return Basic.Properties(
             message_id=key,
-            message_type=r.choice(["contact.submit", None, "contact.close", *(WORDS[:7] if odd else ()), GARBLE]),
-            content_type=r.choice(
-                ["application/json", None, "application/cloudevents+json", "text/plain", "application/json; charset=x"]
+            message_type=r.choice(
+                [*("contact.submit", None) * 6, "contact.close", "amqp-1.0", *(WORDS[:7] if odd else ()), GARBLE]
             ),
-            content_encoding=r.choice([None, "gzip", "utf-8", GARBLE]) if odd else None,
+            content_type=r.choice(
+                [
+                    *("application/json", None) * 3,
+                    *("application/cloudevents+json", "text/plain"),
+                    *("application/json; charset=x", "application/json; charset=utf-8"),
+                ]
+            ),
+            content_encoding=encoding or (r.choice([None, "gzip", "utf-8", GARBLE]) if odd else None),
             correlation_id=r.choice([None, *WORDS[:7], GARBLE]) if odd else None,
             reply_to=r.choice([None, "amq.gen-nowhere", "x" * 255, "é", "amq.rabbitmq.reply-to.x", GARBLE])
             if odd
@@ -178,7 +227,20 @@ class Generator:
             GARBLE: GARBLE,
             "long": "x" * r.choice([10, 20_000]),
         }
-        return {name: choices[name] for name in r.sample(list(choices), r.randint(0, 5))}
+        found = {name: choices[name] for name in r.sample(list(choices), r.randint(0, 5))}
+        return found | (self.attributes() if r.random() < 0.4 else {})
+
+    def attributes(self) -> dict[str, Any]:
+        """The headers of a CloudEvent in binary mode, some odd or gone."""
+        r, prefix = self.random, self.random.choice(PREFIXES)
+        made: dict[str, Any] = {"specversion": "1.0", "id": f"ce-{r.randint(1, 50)}", "source": "/bot"}
+        made["type"] = r.choice(["contact.submit", "contact.close", "contact.open"])
+        for name in list(made):
+            if r.random() < 0.1:
+                made[name] = r.choice([None, 7, "", "0.3", GARBLE, bytearray(b"\xff")])
+            elif r.random() < 0.1:
+                del made[name]
+        return {prefix + name: value for name, value in made.items()}
 
     def _key(self) -> str | None:
         r = self.random

@@ -18,7 +18,8 @@ def rejected(message: Incoming) -> MessageRejected:
 
 def envelope(**attributes: object) -> Incoming:
     """A CloudEvent with the given attributes."""
-    return Incoming(json.dumps(attributes).encode(), content_type=CLOUDEVENTS_TYPE)
+    event = {"specversion": "1.0", "source": "/bot"} | attributes
+    return Incoming(json.dumps(event).encode(), content_type=CLOUDEVENTS_TYPE)
 
 
 @pytest.mark.parametrize(
@@ -34,10 +35,8 @@ def envelope(**attributes: object) -> Incoming:
         body() + b"x",
         b"\xff" + body(),
         body().replace(b"tg:", b"\xc3\x28"),
-        b"\xef\xbb\xbf" + body(),
         body().decode().encode("utf-16"),
-        body().replace(b"tg:", b"\\ud800"),
-        body().replace(b"tg:", b"\\udc00"),
+        body().replace(b"tg:", b"\xed\xa0\x80"),
         b"[" * 100_000,
     ],
 )

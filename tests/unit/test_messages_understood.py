@@ -51,7 +51,8 @@ def test_content_types_of_plain_json(content_type: str | None) -> None:
 
 def test_a_cloud_events_content_type_may_have_parameters() -> None:
     """A charset behind the content type of a CloudEvent changes nothing."""
-    event = json.dumps({"id": "e", "type": "contact.submit", "data": json.loads(body())}).encode()
+    content = {"specversion": "1.0", "id": "e", "type": "contact.submit", "data": json.loads(body())}
+    event = json.dumps(content).encode()
     assert understood(event, content_type="application/cloudevents+json; charset=utf-8").message_id == "e"
 
 

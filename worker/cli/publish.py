@@ -8,14 +8,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelNotFoundEntity, DeliveryError
 from pamqp.commands import Basic
 
-from distribution.errors import DistributionError
+from distribution.errors import DistributionError, MessageRejected
 from distribution.ids import new_id
+from distribution.messages import parsed, written
 from distribution.terminal import escaped
 from worker.cli.tools import broker_settings, channel, run
 from worker.settings import WorkerSettings
@@ -85,16 +85,16 @@ def messages(text: str) -> Iterator[Message | BadLine]:
 def parse(number: int, line: str) -> Message:
     """A line as a message, or BadLine."""
     try:
-        content = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise BadLine(f"line {number}: is not JSON: {error}") from None
+        content = parsed(line)
+    except MessageRejected as wrong:
+        raise BadLine(f"line {number}: {_why(wrong)}") from None
     if not isinstance(content, dict):
         raise BadLine(f"line {number}: is not a JSON object")
     message_id, kind = content.pop("message_id", None), content.pop("type", SUBMIT)
     for name, value in (("message_id", message_id), ("type", kind)):
         if not isinstance(value, str) or not 0 < len(value.encode()) <= SHORT_STRING_BYTES:
             raise BadLine(f"line {number}: {name} must be a text of 1 to {SHORT_STRING_BYTES} bytes")
-    return Message(number, message_id, kind, orjson.dumps(content.get("body", content)))
+    return Message(number, message_id, kind, written(content.get("body", content)))
 
 
 def _one(
@@ -108,12 +108,16 @@ def _one(
     if not source or not external_id:
         raise typer.BadParameter("give --source and --external-id, or --file")
     try:
-        content: Any = None if payload is None else orjson.loads(payload)
-    except orjson.JSONDecodeError as error:
-        raise typer.BadParameter(f"--payload is not JSON: {error}") from None
+        content = None if payload is None else parsed(payload)
+    except MessageRejected as wrong:
+        raise typer.BadParameter(f"--payload {_why(wrong)}") from None
     lead: Mapping[str, Any] = {"external_id": external_id, "phone": phone, "email": email}
     line = {"message_id": key or str(new_id()), "source": source, "lead": lead, "payload": content}
-    return orjson.dumps(line).decode()
+    return written(line).decode()
+
+
+def _why(wrong: MessageRejected) -> str:
+    return wrong.detail.removeprefix("The body ")
 
 
 def _read(file: Path) -> str:

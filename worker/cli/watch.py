@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-import orjson
 import typer
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from distribution.errors import DistributionError
+from distribution.errors import DistributionError, MessageRejected
+from distribution.messages import parsed
 from distribution.terminal import escaped, escaped_json
 from worker.cli.tools import broker_settings, channel, run
 from worker.settings import WorkerSettings
@@ -105,11 +105,11 @@ async def _watch(settings: WorkerSettings, wanted: Wanted, count: int | None, as
 def _shown(body: bytes, wanted: Wanted, as_json: bool) -> str | None:
     """What to print of an event; None where it is not wanted, or no event at all."""
     try:
-        event = orjson.loads(body)
+        event = parsed(body.decode())
         if not wanted.has(event):
             return None
         return json_line(body) if as_json else escaped(line(event))
-    except (ValueError, LookupError, TypeError):
+    except (MessageRejected, ValueError, LookupError, TypeError):
         typer.echo(f"not an event: {body[:SHOWN_BYTES]!r}", err=True)
         return None
 

@@ -1,0 +1,56 @@
+"""A message as it came, before anything in it is understood."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any
+
+JSON_TYPE = "application/json"
+WHOLE_BYTES = 1024 * 1024
+"""Up to this size (or the largest message that is taken, if that is more) a body is kept whole when it is parked."""
+CUT_BYTES = 64 * 1024
+"""How much of a larger body is kept."""
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message with its properties.
+
+    `body_size` and `body_digest` (SHA-256): of the whole body, if `body` is only its beginning; else None.
+    """
+
+    body: bytes
+    message_id: str | None = None
+    type: str | None = None
+    content_type: str | None = None
+    reply_to: str | None = None
+    correlation_id: str | None = None
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    user_id: str | None = None
+    """The broker user who sent it: the broker checks this property against the connection."""
+    body_size: int | None = None
+    body_digest: bytes | None = None
+    content_encoding: str | None = None
+
+
+def cut(message: Incoming) -> Incoming:
+    """The message with no more of its body than its beginning, if the body is too large to be kept whole."""
+    body = message.body
+    if message.body_size is not None or len(body) <= WHOLE_BYTES:
+        return message
+    return replace(message, body=body[:CUT_BYTES], body_size=len(body), body_digest=sha256(body).digest())
+
+
+def storable(value: str | None) -> str | None:
+    """A property that both databases can keep, else None."""
+    return value if value and not UNSTORABLE.search(value) else None
+
+
+def traceparent_of(headers: Mapping[str, Any]) -> str | None:
+    """The W3C trace context, where the header holds a well-formed one."""
+    value = headers.get("traceparent")
+    return value if isinstance(value, str) and TRACEPARENT.fullmatch(value) else None

@@ -1,0 +1,92 @@
+"""The body of a message as text. JSON is UTF-8; each other form in which bodies come is refused by its name."""
+
+import re
+import zlib
+
+from distribution.errors import MessageRejected, ParkedCode
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+AS_IT_IS = frozenset({"", "utf-8", "utf8", "identity"})
+"""Words for "not packed": kombu, Celery and Spring name the charset where the encoding belongs."""
+GZIP = "gzip"
+GZIP_WINDOW = 16 + zlib.MAX_WBITS
+GZIP_MAGIC = b"\x1f\x8b"
+UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\";]*)", re.IGNORECASE)
+# Eight bytes tell: JSON begins with white space or ASCII, and holds no NUL.
+AMQP_SECTION = re.compile(rb"\0(?:S|\x80\0{7})([uvw])")
+SECTIONS = {b"u": "data", b"v": "amqp-sequence", b"w": "amqp-value"}
+OTHER_CODING = (
+    ("UTF-32", re.compile(rb"\xff\xfe\0\0|\0\0\xfe\xff|\0\0\0[^\0]|[^\0]\0\0\0", re.DOTALL)),
+    ("UTF-16", re.compile(rb"\xff\xfe|\xfe\xff|\0[^\0]|[^\0]\0", re.DOTALL)),
+)
+SHOWN = 100
+
+
+def text_of(body: bytes, max_bytes: int, content_encoding: str | None = None, content_type: str | None = None) -> str:
+    """The body as text, unpacked and without a byte order mark, or MessageRejected that names what is not taken.
+
+    A body that unpacks to more than `max_bytes` is too large.
+    """
+    body = _unpacked(body, max_bytes, (content_encoding or "").strip())
+    _refuse_charset(content_type)
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as wrong:
+        raise _not_utf8(body, wrong) from None
+    if "\0" in text[:4]:
+        raise _rejected(_other_form(body) or "The body begins with NUL; send JSON in UTF-8.")
+    return text.removeprefix("\ufeff")
+
+
+def _unpacked(body: bytes, max_bytes: int, encoding: str) -> bytes:
+    word = encoding.lower()
+    if word in AS_IT_IS:
+        return body
+    if word != GZIP:
+        detail = f"content_encoding is {encoding[:SHOWN]!r}; send the body as it is (utf-8, identity), or {GZIP}."
+        raise MessageRejected(ParkedCode.INVALID_MESSAGE, detail, "content_encoding")
+    stream = zlib.decompressobj(GZIP_WINDOW)
+    try:
+        unpacked = stream.decompress(body, max_bytes + 1)
+    except zlib.error:
+        raise _not_gzip("is not") from None
+    if len(unpacked) > max_bytes:
+        detail = f"The body unpacks to more than {max_bytes} bytes, which is the most that is taken."
+        raise MessageRejected(ParkedCode.TOO_LARGE, detail)
+    if not stream.eof or stream.unused_data:
+        raise _not_gzip("ends too early to be" if not stream.eof else "goes on after the end of its")
+    return unpacked
+
+
+def _not_gzip(what: str) -> MessageRejected:
+    detail = f"content_encoding is {GZIP}, but the body {what} {GZIP}."
+    return MessageRejected(ParkedCode.INVALID_MESSAGE, detail, "content_encoding")
+
+
+def _refuse_charset(content_type: str | None) -> None:
+    found = CHARSET.search(content_type) if content_type and ";" in content_type else None
+    if found and found[1].strip().lower() not in UTF8:
+        detail = f"content_type names the charset {found[1].strip()[:SHOWN]!r}; send JSON in UTF-8."
+        raise MessageRejected(ParkedCode.INVALID_MESSAGE, detail, "content_type")
+
+
+def _not_utf8(body: bytes, wrong: UnicodeDecodeError) -> MessageRejected:
+    if body.startswith(GZIP_MAGIC):
+        return _rejected(f"The body is packed with {GZIP}, but content_encoding does not say so; set it to {GZIP}.")
+    return _rejected(_other_form(body) or f"The body is not UTF-8 (byte {wrong.start + 1}); send JSON in UTF-8.")
+
+
+def _other_form(body: bytes) -> str | None:
+    """What the body is where it is no UTF-8, as far as its first bytes tell."""
+    if section := AMQP_SECTION.match(body):
+        name = SECTIONS[section[1]]
+        return f"The body came as an AMQP 1.0 {name} section; send the JSON as the bytes of a single data section."
+    for coding, beginning in OTHER_CODING:
+        if beginning.match(body):
+            return f"The body is {coding}; send JSON in UTF-8."
+    return None
+
+
+def _rejected(detail: str) -> MessageRejected:
+    return MessageRejected(ParkedCode.INVALID_JSON, detail)
