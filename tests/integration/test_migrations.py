@@ -83,7 +83,7 @@ async def test_models_build_what_the_revisions_build(engine: AsyncEngine) -> Non
     if engine.dialect.name == "sqlite":
         async with reading(engine) as conn:
             tables = await conn.run_sync(without_rowid)
-        assert tables == {"source_operators", "decisions"}
+        assert tables == {"source_operators", "decisions", "contact_keys", "contact_payloads"}
     async with transaction(engine) as conn:
         await conn.run_sync(rebuild_from_models)
     assert await shape(engine) == by_revisions

@@ -1,0 +1,60 @@
+"""sources may have a dedupe_window; further keys of contacts; the source that a parked message names"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+NumberedId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        make(repeatable=False)
+        return
+    # Each step is a transaction of its own, and may be repeated: workers lock these tables in another order.
+    with op.get_context().autocommit_block():
+        make(repeatable=True)
+
+
+def make(*, repeatable: bool) -> None:
+    """The steps. SQLite has no ADD COLUMN IF NOT EXISTS, and takes them all or none."""
+    op.add_column("parked_messages", sa.Column("named_source", sa.String(length=64)), if_not_exists=repeatable or None)
+    op.add_column("sources", sa.Column("dedupe_window", sa.Integer()), if_not_exists=repeatable or None)
+    has_keys = sa.Column("has_contact_keys", sa.Boolean(), nullable=False, server_default=sa.false())
+    op.add_column("sources", has_keys, if_not_exists=repeatable or None)
+    op.create_table(
+        "contact_keys",
+        sa.Column("source_id", NumberedId, nullable=False),
+        sa.Column("producer", sa.String(length=255), nullable=False, server_default=sa.text("''")),
+        sa.Column("message_id", sa.String(length=255), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("contact_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name="fk_contact_keys_source_id"),
+        sa.ForeignKeyConstraint(["contact_id"], ["contacts.id"], name="fk_contact_keys_contact_id"),
+        sa.PrimaryKeyConstraint("source_id", "producer", "message_id", name="pk_contact_keys"),
+        sqlite_with_rowid=False,
+        if_not_exists=repeatable or None,
+    )
+    op.create_table(
+        "contact_payloads",
+        sa.Column("source_id", NumberedId, nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("contact_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name="fk_contact_payloads_source_id"),
+        sa.ForeignKeyConstraint(["contact_id"], ["contacts.id"], name="fk_contact_payloads_contact_id"),
+        sa.PrimaryKeyConstraint("source_id", "digest", name="pk_contact_payloads"),
+        sqlite_with_rowid=False,
+        if_not_exists=repeatable or None,
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("contact_payloads")
+    op.drop_table("contact_keys")
+    op.drop_column("sources", "has_contact_keys")
+    op.drop_column("sources", "dedupe_window")
+    op.drop_column("parked_messages", "named_source")
