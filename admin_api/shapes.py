@@ -39,13 +39,14 @@ class OperatorShape(TypedDict):
 
 
 class SourceShape(TypedDict):
-    """A source."""
+    """A source; `dedupe_window`: seconds in which the same payload of the same lead is the same contact, or null."""
 
     id: int
     code: str
     name: str
     strategy: Strategy
     sticky: bool
+    dedupe_window: int | None
     created_at: Time
 
 

@@ -71,6 +71,7 @@ def source_shape(row: SourceRow) -> SourceShape:
         "name": row.name,
         "strategy": row.strategy,
         "sticky": row.sticky,
+        "dedupe_window": row.dedupe_window,
         "created_at": isoformat(row.created_at),
     }
 

@@ -14,7 +14,7 @@ from distribution.services.audit import State, contact_state
 from distribution.services.ledger import Ledger
 from distribution.services.loads import correct_before_freeing
 from distribution.services.serve import SERVE_LIMIT
-from distribution.store import contact_states
+from distribution.store import contact_keys, contact_states
 from distribution.store import contacts as contact_rows
 from distribution.store import sources as source_rows
 from distribution.store.contact_states import ContactState
@@ -54,6 +54,8 @@ async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[Conta
         (ids[c.source], c.message_id) for c in closings if c.contact_id is None and c.source in ids and c.message_id
     }
     by_key = await contact_states.by_keys(conn, sorted(keys)) if keys else {}
+    if further := keys - by_key.keys():
+        by_key |= await contact_keys.states_by_keys(conn, sorted(further))
     named = {c.contact_id for c in closings if c.contact_id is not None}
     by_id = await contact_states.by_ids(conn, named) if named else {}
 

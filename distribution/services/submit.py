@@ -11,23 +11,27 @@ from distribution.errors import MessageRejected, ParkedCode
 from distribution.events import Change
 from distribution.messages import Submission
 from distribution.selection.pool import Pool, Source
+from distribution.services import dedupe
+from distribution.services.dedupe import Key, key_of
 from distribution.services.ledger import Ledger
 from distribution.services.pauses import Pauses
 from distribution.services.serve import SERVE_LIMIT
+from distribution.store import contact_keys
 from distribution.store import contacts as contact_rows
 from distribution.store import leads as lead_rows
+from distribution.store.contact_keys import Keyed
 from distribution.store.contacts import Contact
 from distribution.store.leads import Details, Lead
 from distribution.store.outbox import Claim, Publication
 from distribution.store.pools import lock_pool
 
-Key = tuple[str, str]
-
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The contact of a submission; `is_new` is false where the key was used before with the same body.
+    """The contact of a submission.
 
+    `is_new` is false where the key was used before with the same body, or where the source's `dedupe_window` makes it
+    the same contact as another.
     `told`: its first event if that was made in this transaction.
     """
 
@@ -71,51 +75,59 @@ async def submit_to(
     known = await _known(conn, submissions, sources)
     first: dict[Key, Submission] = {}
     for submission in submissions:
-        if submission.source in sources and _key(submission) not in known:
-            first.setdefault(_key(submission), submission)
+        if submission.source in sources and key_of(submission) not in known:
+            first.setdefault(key_of(submission), submission)
+    repeats = await dedupe.find(conn, first, sources)
+    new = {key: submission for key, submission in first.items() if key not in repeats}
     ledger = Ledger(conn, pool, random, claim)
-    more = await ledger.serve_waiting(SERVE_LIMIT) if first else False
-    made = await _make(ledger, first, sources)
+    more = await ledger.serve_waiting(SERVE_LIMIT) if new else False
+    made = await _make(ledger, new, [first[key] for key in repeats], sources)
     publications = await ledger.flush()
+    await dedupe.keep(conn, repeats, first, made, sources)
+
+    new_ids = {contact.id for contact in made.values()}
 
     def outcome(submission: Submission) -> Submitted | MessageRejected:
-        key = _key(submission)
+        key = key_of(submission)
         if submission.source not in sources:
             return _unknown_source(submission.source)
         if key in known:
-            return _repeated(submission, known[key], None)
-        contact, told = made[key], ledger.told[made[key].id]
+            return _repeated(submission, *known[key], None)
+        contact = repeats.contact_of(key, made)
+        told = ledger.told[contact.id] if contact.id in new_ids else None
         if first[key] is submission:
-            return Submitted(contact, is_new=True, told=told)
-        return _repeated(submission, contact, told)
+            return Submitted(contact, is_new=key in made, told=told)
+        return _repeated(submission, contact, first[key].digest, told)
 
     unserved = frozenset(pool.sources) if more else frozenset[int]()
     return Submissions([outcome(submission) for submission in submissions], publications, unserved)
 
 
-def _key(submission: Submission) -> Key:
-    return submission.source, submission.message_id
-
-
 async def _known(
     conn: AsyncConnection, submissions: Sequence[Submission], sources: dict[str, Source]
-) -> dict[Key, Contact]:
+) -> dict[Key, Keyed]:
     keys = {(sources[s.source].id, s.message_id) for s in submissions if s.source in sources}
-    codes = {source.id: code for code, source in sources.items()}
-    found = await contact_rows.by_keys(conn, sorted(keys)) if keys else {}
-    return {(codes[source_id], message_id): contact for (source_id, message_id), contact in found.items()}
+    by_id = {source.id: source for source in sources.values()}
+    contacts = await contact_rows.by_keys(conn, sorted(keys)) if keys else {}
+    found = {key: Keyed(contact, contact.digest) for key, contact in contacts.items()}
+    if further := [key for key in keys - found.keys() if by_id[key[0]].has_contact_keys]:
+        found |= await contact_keys.by_keys(conn, sorted(further))
+    return {(by_id[source_id].code, message_id): keyed for (source_id, message_id), keyed in found.items()}
 
 
-async def _make(ledger: Ledger, first: dict[Key, Submission], sources: dict[str, Source]) -> dict[Key, Contact]:
-    if not first:
-        return {}
+async def _make(
+    ledger: Ledger, new: dict[Key, Submission], repeated: Sequence[Submission], sources: dict[str, Source]
+) -> dict[Key, Contact]:
+    """The new contacts; what the repeated say of their leads fills blanks too."""
     details: dict[str, Details] = {}
-    for submission in first.values():
+    for submission in (*new.values(), *(s for s in repeated if s.phone or s.email)):
         details.setdefault(submission.external_id, Details()).add(_details(submission))
+    if not details:
+        return {}
     leads = await lead_rows.find_or_make(ledger.conn, details, datetime.now(UTC))
-    last = await _last_operators(ledger.conn, first.values(), leads, sources)
+    last = await _last_operators(ledger.conn, new.values(), leads, sources)
     made, pauses = {}, Pauses()
-    for key, submission in first.items():
+    for key, submission in new.items():
         lead, source = leads[submission.external_id], sources[submission.source]
         last_operator_id = ledger.given.get(lead.id, last.get(lead.id)) if source.sticky else None
         made[key] = ledger.submit(submission, source.id, lead, last_operator_id)
@@ -135,8 +147,10 @@ async def _last_operators(
     return await contact_rows.last_operators(conn, of_sticky) if of_sticky else {}
 
 
-def _repeated(submission: Submission, contact: Contact, told: Change | None) -> Submitted | MessageRejected:
-    if contact.digest == submission.digest:
+def _repeated(
+    submission: Submission, contact: Contact, digest: bytes, told: Change | None
+) -> Submitted | MessageRejected:
+    if digest == submission.digest:
         return Submitted(contact, is_new=False, told=told)
     detail = f"message_id {submission.message_id!r} was used before with another body; use a new one for a new contact."
     return MessageRejected(ParkedCode.KEY_REUSE, detail, "message_id", submission.source)

@@ -134,7 +134,7 @@ contact_payloads = sa.Table(
     "contact_payloads",
     metadata,
     sa.Column("source_id", sa.ForeignKey("sources.id"), primary_key=True),
-    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("digest", sa.String(32), primary_key=True),
     sa.Column("contact_id", sa.ForeignKey("contacts.id"), nullable=False),
     sqlite_with_rowid=False,
 )

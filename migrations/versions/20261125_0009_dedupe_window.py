@@ -42,7 +42,7 @@ def make(*, repeatable: bool) -> None:
     op.create_table(
         "contact_payloads",
         sa.Column("source_id", NumberedId, nullable=False),
-        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("digest", sa.String(length=32), nullable=False),
         sa.Column("contact_id", sa.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name="fk_contact_payloads_source_id"),
         sa.ForeignKeyConstraint(["contact_id"], ["contacts.id"], name="fk_contact_payloads_contact_id"),
