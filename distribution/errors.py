@@ -1,6 +1,8 @@
 """Everything the business refuses, each with a stable code."""
 
 from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
 
 
 class ParkedCode(StrEnum):
@@ -19,6 +21,13 @@ class ParkedCode(StrEnum):
     NOT_ALLOWED = "not_allowed"
 
 
+class Named(NamedTuple):
+    """The source and the contact that a message names; they decide nothing."""
+
+    source: str | None = None
+    contact_id: UUID | None = None
+
+
 class DistributionError(Exception):
     """Base of what the business refuses."""
 
@@ -27,6 +36,9 @@ class DistributionError(Exception):
 
 class MessageRejected(DistributionError):
     """A message that cannot become a contact, with one sentence its author can act on."""
+
+    named: Named | None = None
+    """What its body names, where that was looked for already."""
 
     def __init__(self, code: ParkedCode, detail: str, field: str | None = None, source: str | None = None) -> None:
         super().__init__(detail)

@@ -55,7 +55,8 @@ async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[Conta
     }
     by_key = await contact_states.by_keys(conn, sorted(keys)) if keys else {}
     if further := keys - by_key.keys():
-        by_key |= await contact_keys.states_by_keys(conn, sorted(further))
+        found_further = await contact_keys.states_by_message_ids(conn, sorted(further))
+        by_key |= {key: of_producer[""] for key, of_producer in found_further.items() if "" in of_producer}
     named = {c.contact_id for c in closings if c.contact_id is not None}
     by_id = await contact_states.by_ids(conn, named) if named else {}
 

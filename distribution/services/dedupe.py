@@ -17,7 +17,7 @@ from distribution.ids import first_id_at
 from distribution.messages import Submission
 from distribution.selection.pool import Source
 from distribution.store import contact_keys
-from distribution.store.contact_keys import ContactKey, ContactPayload, Looked
+from distribution.store.contact_keys import ContactPayload, FurtherKey, Looked
 from distribution.store.contacts import Contact
 
 Key = tuple[str, str]
@@ -107,7 +107,7 @@ async def keep(
     if not repeats.digests:
         return
     keys = [
-        ContactKey(sources[key[0]].id, PRODUCER, key[1], new[key].digest, repeats.contact_of(key, made).id)
+        FurtherKey(sources[key[0]].id, key[1], PRODUCER, new[key].digest, repeats.contact_of(key, made).id)
         for key in repeats
     ]
     unmarked = {sources[code].id for code, _ in repeats if not sources[code].has_contact_keys}

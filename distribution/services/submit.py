@@ -110,8 +110,8 @@ async def _known(
     by_id = {source.id: source for source in sources.values()}
     contacts = await contact_rows.by_keys(conn, sorted(keys)) if keys else {}
     found = {key: Keyed(contact, contact.digest) for key, contact in contacts.items()}
-    if further := [key for key in keys - found.keys() if by_id[key[0]].has_contact_keys]:
-        found |= await contact_keys.by_keys(conn, sorted(further))
+    if further := [(*key, dedupe.PRODUCER) for key in keys - found.keys() if by_id[key[0]].has_contact_keys]:
+        found |= {key[:2]: keyed for key, keyed in (await contact_keys.by_keys(conn, sorted(further))).items()}
     return {(by_id[source_id].code, message_id): keyed for (source_id, message_id), keyed in found.items()}
 
 

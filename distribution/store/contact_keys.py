@@ -12,20 +12,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.contact_states import FIELDS as STATE_FIELDS
 from distribution.store.contact_states import ContactState
-from distribution.store.contacts import FIELDS, KEYS, Contact
+from distribution.store.contacts import FIELDS, Contact
 from distribution.store.rows import IDS, POSTGRESQL, Values, columns_of, insert_columns
 from distribution.store.tables import NumberedId, contact_keys, contact_payloads, contacts, sources
 
+Key = tuple[int, str, str]
+KEY = ("source_id", "message_id", "producer")
+FURTHER = Values("further", source_id=NumberedId, message_id=sa.Text(), producer=sa.Text())
+MESSAGE_IDS = Values("further_ids", source_id=NumberedId, message_id=sa.Text())
 PAYLOADS = Values("payloads", source_id=NumberedId, digest=sa.Text(), after=sa.Uuid(), before=sa.Uuid())
 
 
 @dataclass(frozen=True, slots=True)
-class ContactKey:
+class FurtherKey:
     """A row of `contact_keys`: `digest` is of the body that came under this key."""
 
     source_id: int
-    producer: str
     message_id: str
+    producer: str
     digest: bytes
     contact_id: UUID
 
@@ -55,43 +59,41 @@ class Looked(NamedTuple):
     before: UUID
 
 
-async def by_keys(conn: AsyncConnection, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Keyed]:
-    """The contacts that have these (source id, message_id) as further keys."""
-    rows = await conn.execute(_by_keys(conn.dialect.name), _bound(conn, keys))
-    return {(row[0], row[1]): Keyed(Contact(*row[3:]), row[2]) for row in rows}
-
-
-async def states_by_keys(conn: AsyncConnection, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], ContactState]:
-    """The same contacts, without their payloads."""
-    rows = await conn.execute(_states_by_keys(conn.dialect.name), _bound(conn, keys))
-    return {(row[0], row[1]): ContactState(*row[3:]) for row in rows}
-
-
-def _bound(conn: AsyncConnection, keys: Sequence[tuple[int, str]]) -> dict[str, Any]:
-    return KEYS.bound(conn.dialect.name, [source_id for source_id, _ in keys], [message_id for _, message_id in keys])
+async def by_keys(conn: AsyncConnection, keys: Sequence[Key]) -> dict[Key, Keyed]:
+    """The contacts that have these (source id, message_id, producer) as further keys."""
+    dialect = conn.dialect.name
+    rows = await conn.execute(_by_keys(dialect), FURTHER.bound(dialect, *zip(*keys, strict=True)))
+    return {(row[0], row[1], row[2]): Keyed(Contact(*row[4:]), row[3]) for row in rows}
 
 
 @cache
 def _by_keys(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    return _of_keys(dialect, FIELDS)
+    k, wanted = contact_keys.c, FURTHER.table(dialect)
+    of_key = sa.and_(*(k[name] == wanted.c[name] for name in KEY))
+    query = sa.select(*(k[name] for name in KEY), k.digest, *FIELDS).join(wanted, of_key)
+    return query.join(contacts, contacts.c.id == k.contact_id)
+
+
+async def states_by_message_ids(
+    conn: AsyncConnection, keys: Sequence[tuple[int, str]]
+) -> dict[tuple[int, str], dict[str, ContactState]]:
+    """By (source id, message_id), the contacts that have it in a further key, by producer."""
+    dialect = conn.dialect.name
+    found: dict[tuple[int, str], dict[str, ContactState]] = {}
+    for row in await conn.execute(_states(dialect), MESSAGE_IDS.bound(dialect, *zip(*keys, strict=True))):
+        found.setdefault((row[0], row[1]), {})[row[2]] = ContactState(*row[3:])
+    return found
 
 
 @cache
-def _states_by_keys(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    return _of_keys(dialect, STATE_FIELDS)
+def _states(dialect: str) -> sa.Select[*tuple[Any, ...]]:
+    k, wanted = contact_keys.c, MESSAGE_IDS.table(dialect)
+    of_key = sa.and_(k.source_id == wanted.c.source_id, k.message_id == wanted.c.message_id)
+    query = sa.select(*(k[name] for name in KEY), *STATE_FIELDS).join(wanted, of_key)
+    return query.join(contacts, contacts.c.id == k.contact_id)
 
 
-def _of_keys(dialect: str, fields: Sequence[sa.Column[Any]]) -> sa.Select[*tuple[Any, ...]]:
-    k, wanted = contact_keys.c, KEYS.table(dialect)
-    of_key = sa.and_(k.source_id == wanted.c.source_id, k.producer == "", k.message_id == wanted.c.message_id)
-    return (
-        sa.select(k.source_id, k.message_id, k.digest, *fields)
-        .join(wanted, of_key)
-        .join(contacts, contacts.c.id == k.contact_id)
-    )
-
-
-async def insert(conn: AsyncConnection, new: Sequence[ContactKey], unmarked: Collection[int]) -> None:
+async def insert(conn: AsyncConnection, new: Sequence[FurtherKey], unmarked: Collection[int]) -> None:
     """Write further keys; `unmarked`: which of their sources do not say yet that they have some."""
     await insert_columns(conn, contact_keys, columns_of(new))
     if unmarked:

@@ -29,13 +29,13 @@ def make(*, repeatable: bool) -> None:
     op.create_table(
         "contact_keys",
         sa.Column("source_id", NumberedId, nullable=False),
-        sa.Column("producer", sa.String(length=255), nullable=False, server_default=sa.text("''")),
         sa.Column("message_id", sa.String(length=255), nullable=False),
+        sa.Column("producer", sa.String(length=1024), nullable=False, server_default=sa.text("''")),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("contact_id", sa.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name="fk_contact_keys_source_id"),
         sa.ForeignKeyConstraint(["contact_id"], ["contacts.id"], name="fk_contact_keys_contact_id"),
-        sa.PrimaryKeyConstraint("source_id", "producer", "message_id", name="pk_contact_keys"),
+        sa.PrimaryKeyConstraint("source_id", "message_id", "producer", name="pk_contact_keys"),
         sqlite_with_rowid=False,
         if_not_exists=repeatable or None,
     )
