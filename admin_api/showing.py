@@ -1,7 +1,6 @@
 """How the contract's shapes are made from what the business answers."""
 
 import base64
-import json
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -31,6 +30,8 @@ from admin_api.shapes import (
 from distribution.ids import isoformat
 from distribution.services.contacts import Shown
 from distribution.services.leads import Duplicate, LeadShown
+from distribution.services.park import shown_properties
+from distribution.services.parked import shown_source
 from distribution.services.replay import Replayed
 from distribution.services.sources import shares
 from distribution.store.contacts import Contact
@@ -167,10 +168,9 @@ def parked_shape(parked: Parked) -> ParkedShape:
         "state": parked.state,
         "code": parked.code,
         "detail": parked.detail,
-        "source": parked.source,
+        "source": shown_source(parked),
         "message_id": parked.message_id,
-        # Parsed, not spliced: headers may have held numbers that are none in JSON.
-        "properties": json.loads(parked.properties),
+        "properties": shown_properties(parked),
         "attempts": parked.attempts,
         "created_at": isoformat(parked.created_at),
     }

@@ -41,11 +41,9 @@ def undelivered(message: Incoming, inbound: str, dead: str) -> MessageRejected:
         advice = BY_POLICY
     detail = f"The broker gave the message up: {cause}."
     # Of a message that is not whole the one who parks it says what to do.
-    return MessageRejected(
-        ParkedCode.UNDELIVERED,
-        detail if message.body_size is not None else f"{detail} {advice}",
-        source=named_in(message).source,
-    )
+    why = MessageRejected(ParkedCode.UNDELIVERED, detail if message.body_size is not None else f"{detail} {advice}")
+    why.named = named_in(message)
+    return why
 
 
 def _deaths(headers: Mapping[str, Any], inbound: str) -> Iterator[Mapping[str, Any]]:

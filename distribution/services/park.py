@@ -3,26 +3,51 @@
 import base64
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.errors import MessageRejected, ParkedCode
-from distribution.ids import new_id, time_of
+from distribution.errors import MessageRejected, Named, ParkedCode
+from distribution.ids import isoformat, new_id, time_of
 from distribution.messages import MAX_KEY_BYTES, Incoming, cut, storable
-from distribution.store import parked
+from distribution.services.named import named_in
+from distribution.store import parked, sources
 from distribution.store.parked import DEFERRED, REJECTED, Parked
 
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
 """How long to wait before each retry of a deferred message, counted from the try before it."""
+TYPE = "message_type"
+"""What the client library calls the property `type`; rows are written so that the release before can read them."""
+SENT = ("message_id", "type", "content_type", "reply_to", "correlation_id", "user_id")
+BROKERS_HEADERS = re.compile(r"x-death|x-(first|last)-death-(reason|queue|exchange)|x-(delivery|acquired)-count")
+"""The broker adds these to what it delivers again or gives up, and puts another exchange."""
 
 
 async def park(conn: AsyncConnection, messages: Sequence[tuple[Incoming, MessageRejected]]) -> None:
-    """Keep messages; the same message coming again while it is parked counts one attempt more."""
-    await parked.park(conn, [_row(message, why) for message, why in messages])
+    """Keep messages; the same message coming again while it is parked counts one attempt more.
+
+    The same is what does not differ in anything that its sender set: of any other nothing would be left.
+    """
+    named = await _named(conn, messages)
+    await parked.park(
+        conn, [_row(message, why, source) for (message, why), source in zip(messages, named, strict=True)]
+    )
+
+
+async def _named(conn: AsyncConnection, messages: Sequence[tuple[Incoming, MessageRejected]]) -> list[str | None]:
+    """The source of each as far as it can be known: to list it by, not to decide by."""
+    named = [Named(why.source) if why.source else why.named or named_in(message) for message, why in messages]
+    known = {
+        each.contact_id
+        for each, (_, why) in zip(named, messages, strict=True)
+        if each.contact_id is not None and why.code != ParkedCode.UNKNOWN_CONTACT
+    }
+    codes = await sources.codes_of_contacts(conn, known) if known else {}
+    return [(each.contact_id and codes.get(each.contact_id)) or each.source for each in named]
 
 
 def next_attempt(why: MessageRejected, retries: int, now: datetime) -> datetime | None:
@@ -38,7 +63,7 @@ def restored(row: Parked) -> Incoming:
     return Incoming(
         body=row.body,
         message_id=_text(properties.get("message_id")),
-        type=_text(properties.get("message_type")),
+        type=_text(properties.get(TYPE)),
         content_type=_text(properties.get("content_type")),
         reply_to=_text(properties.get("reply_to")),
         correlation_id=_text(properties.get("correlation_id")),
@@ -48,6 +73,28 @@ def restored(row: Parked) -> Incoming:
         body_size=row.body_size,
         body_digest=row.body_digest,
     )
+
+
+def shown_properties(row: Parked) -> dict[str, Any]:
+    """The properties under AMQP's names, with times as everywhere: also of rows that earlier releases wrote."""
+    kept: dict[str, Any] = json.loads(row.properties)
+    shown = {"type" if name == TYPE else name: value for name, value in kept.items()}
+    if "timestamp" in shown:
+        shown["timestamp"] = _time(shown["timestamp"])
+    headers = shown.get("headers")
+    deaths = headers.get("x-death") if isinstance(headers, dict) else None
+    for death in deaths if isinstance(deaths, list) else ():
+        if isinstance(death, dict) and "time" in death:
+            death["time"] = _time(death["time"])
+    return shown
+
+
+def _time(value: object) -> object:
+    """A moment as an earlier release kept it, like all others; anything else as it is."""
+    try:
+        return _plain(datetime.fromisoformat(value)) if isinstance(value, str) else value
+    except (ValueError, OverflowError):
+        return value
 
 
 def words(why: MessageRejected) -> str:
@@ -66,16 +113,13 @@ def _detail(message: Incoming, why: MessageRejected) -> str:
     )
 
 
-def _row(message: Incoming, why: MessageRejected) -> Parked:
+def _row(message: Incoming, why: MessageRejected, named_source: str | None) -> Parked:
     if why.code == ParkedCode.TOO_LARGE:
         message = cut(message)
     parked_id = new_id()
     now = time_of(parked_id)
     again = next_attempt(why, 0, now)
     key = storable(message.message_id)
-    # With the user: a message that one may not send must not stand in for the same message of another.
-    of_user = (message.user_id,) if message.user_id else ()
-    identity = repr((message.message_id, message.type, message.content_type, *of_user)).encode()
     return Parked(
         id=parked_id,
         state=REJECTED if again is None else DEFERRED,
@@ -85,14 +129,24 @@ def _row(message: Incoming, why: MessageRejected) -> Parked:
         message_id=key if key and len(key) <= MAX_KEY_BYTES else None,
         body=message.body,
         properties=_as_json(message.properties),
-        fingerprint=blake2b(identity + (message.body_digest or message.body), digest_size=16).digest(),
+        fingerprint=_fingerprint(message),
         attempts=1,
         created_at=now,
         next_attempt_at=again,
         retries=0,
         body_size=message.body_size,
         body_digest=message.body_digest,
+        named_source=named_source,
     )
+
+
+def _fingerprint(message: Incoming) -> bytes:
+    """Tells a message from any that differs in what its sender set; what the broker added does not count."""
+    headers = {name: value for name, value in message.headers.items() if not BROKERS_HEADERS.fullmatch(name)}
+    others = {name: value for name, value in message.properties.items() if name not in ("headers", "exchange")}
+    fields = [getattr(message, name) for name in SENT]
+    identity = json.dumps([fields, headers, others], sort_keys=True, default=_plain).encode()
+    return blake2b(identity + (message.body_digest or message.body), digest_size=16).digest()
 
 
 def _as_json(properties: Mapping[str, Any]) -> str:
@@ -116,7 +170,13 @@ def _with_words(value: Any) -> Any:
 
 
 def _plain(value: object) -> object:
-    return {"base64": base64.b64encode(value).decode()} if isinstance(value, (bytes, bytearray)) else str(value)
+    match value:
+        case bytes() | bytearray():
+            return {"base64": base64.b64encode(value).decode()}
+        case datetime():
+            return isoformat(value if value.tzinfo else value.replace(tzinfo=UTC))
+        case _:
+            return str(value)
 
 
 def _text(value: object) -> str | None:
