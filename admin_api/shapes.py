@@ -186,6 +186,8 @@ class ParkedShape(TypedDict):
     """A message that could not be processed; `body` is text, `body_base64` stands for it where it is not UTF-8.
 
     `body_size`: how many bytes the body had, if only its beginning is kept; such a message cannot be replayed.
+    `source`: whose it is, or the one that its body names. `properties`: as the sender set them, under AMQP's names, and
+    what the broker added.
     """
 
     id: Uuid

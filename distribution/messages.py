@@ -119,6 +119,8 @@ class Incoming:
     """The broker user who sent it: the broker checks this property against the connection."""
     body_size: int | None = None
     body_digest: bytes | None = None
+    redelivered: bool = False
+    """Whether the broker may have delivered it before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,16 +26,33 @@ SENT = ("message_id", "type", "content_type", "reply_to", "correlation_id", "use
 BROKERS_HEADERS = re.compile(r"x-death|x-(first|last)-death-(reason|queue|exchange)|x-(delivery|acquired)-count")
 """The broker adds these to what it delivers again or gives up, and puts another exchange."""
 
+KEYLESS = (
+    ParkedCode.INVALID_JSON,
+    ParkedCode.INVALID_MESSAGE,
+    ParkedCode.MISSING_MESSAGE_ID,
+    ParkedCode.UNKNOWN_TYPE,
+    ParkedCode.TOO_LARGE,
+    ParkedCode.UNDELIVERED,
+)
+"""What is parked for another reason was understood, so it has a key, or names the contact that it is about."""
+
 
 async def park(conn: AsyncConnection, messages: Sequence[tuple[Incoming, MessageRejected]]) -> None:
     """Keep messages; the same message coming again while it is parked counts one attempt more.
 
-    The same is what does not differ in anything that its sender set: of any other nothing would be left.
+    The same is what does not differ in anything that its sender set: of any other nothing would be left. Without a key
+    it also has to be delivered again, else it is another one that is equal.
     """
     named = await _named(conn, messages)
-    await parked.park(
-        conn, [_row(message, why, source) for (message, why), source in zip(messages, named, strict=True)]
-    )
+    rows = [_row(*message, source) for message, source in zip(messages, named, strict=True)]
+    others: dict[bytes, Parked] = {}
+    for row, (message, why) in zip(rows, messages, strict=True):
+        if message.message_id is None and not message.redelivered and why.code in KEYLESS:
+            if (equal := others.get(row.fingerprint)) is not None:
+                equal.fingerprint = _aside(row)
+            others[row.fingerprint] = row
+    await parked.set_aside(conn, {fingerprint: _aside(row) for fingerprint, row in others.items()})
+    await parked.park(conn, rows)
 
 
 async def _named(conn: AsyncConnection, messages: Sequence[tuple[Incoming, MessageRejected]]) -> list[str | None]:
@@ -147,6 +164,11 @@ def _fingerprint(message: Incoming) -> bytes:
     fields = [getattr(message, name) for name in SENT]
     identity = json.dumps([fields, headers, others], sort_keys=True, default=_plain).encode()
     return blake2b(identity + (message.body_digest or message.body), digest_size=16).digest()
+
+
+def _aside(row: Parked) -> bytes:
+    """A fingerprint for an earlier message that is equal to this one, so that this one can have theirs."""
+    return blake2b(row.fingerprint + row.id.bytes, digest_size=16).digest()
 
 
 def _as_json(properties: Mapping[str, Any]) -> str:

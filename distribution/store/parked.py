@@ -1,6 +1,6 @@
 """Parked messages, body and properties byte for byte."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -66,6 +66,16 @@ async def park(conn: AsyncConnection, messages: Sequence[Parked]) -> None:
         | {name: sa.case((keeps_waiting, p[name]), else_=new[name]) for name in names},
     )
     await conn.execute(statement, [row_of(message) for message in sorted(messages, key=lambda m: m.fingerprint)])
+
+
+async def set_aside(conn: AsyncConnection, fingerprints: Mapping[bytes, bytes]) -> None:
+    """Give open rows other fingerprints, by those they have, so that equal messages can have rows of their own."""
+    if not fingerprints:
+        return
+    p = parked_messages.c
+    statement = sa.update(parked_messages).where(p.fingerprint == sa.bindparam("equal"), OPEN)
+    rows = [{"equal": equal, "aside": fingerprints[equal]} for equal in sorted(fingerprints)]
+    await conn.execute(statement.values(fingerprint=sa.bindparam("aside")), rows)
 
 
 async def due(

@@ -67,11 +67,24 @@ async def test_nothing_of_a_message_is_lost_beside_one_that_is_like_it(
     """Equal bodies, with the same key or without any: who differs in one property has a row with that property."""
     sent = messages_like(**key)
     await made.take(engine, sent)
-    await made.take(engine, sent[::-1])
+    await made.take(engine, [replace(message, redelivered=True) for message in sent[::-1]])
     assert [row.attempts for row in await made.all_parked(engine)] == [2] * len(DIFFERENT)
     as_kept = {"timestamp": "2026-11-23T10:00:00.000Z"}
     expected = [{name: as_kept.get(name, value) for name, value in (key | one).items()} for one in DIFFERENT]
     assert await kept(engine) == expected
+
+
+async def test_equal_messages_without_a_key_are_one_row_each(engine: AsyncEngine) -> None:
+    """Two bots that say the same are not one that repeats itself; only what is delivered again is counted."""
+    one = as_delivered(b"broken", content_type="application/json")
+    again = replace(one, redelivered=True)
+    await made.take(engine, [one, one, one])
+    await made.take(engine, [one])
+    assert [row.attempts for row in await made.all_parked(engine)] == [1, 1, 1, 1]
+    await made.take(engine, [again])
+    await made.take(engine, [again, one])
+    await made.take(engine, [again])
+    assert sorted(row.attempts for row in await made.all_parked(engine)) == [1, 1, 1, 2, 3]
 
 
 async def test_what_the_broker_adds_makes_no_other_message(engine: AsyncEngine) -> None:
@@ -85,8 +98,8 @@ async def test_what_the_broker_adds_makes_no_other_message(engine: AsyncEngine) 
         as_delivered(b"broken", exchange="contacts", headers=own | again),
         as_delivered(b"broken", exchange="contacts.dead", headers=own | again | death),
     ]
-    for message in sent:
-        await made.take(engine, [message])
+    for number, message in enumerate(sent):
+        await made.take(engine, [replace(message, redelivered=number > 0)])
     assert [row.attempts for row in await made.all_parked(engine)] == [3]
 
 
