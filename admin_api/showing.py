@@ -28,9 +28,9 @@ from admin_api.shapes import (
     WeightsShape,
 )
 from distribution.ids import isoformat
+from distribution.services import properties
 from distribution.services.contacts import Shown
 from distribution.services.leads import Duplicate, LeadShown
-from distribution.services.park import shown_properties
 from distribution.services.parked import shown_source
 from distribution.services.replay import Replayed
 from distribution.services.sources import shares
@@ -170,7 +170,7 @@ def parked_shape(parked: Parked) -> ParkedShape:
         "detail": parked.detail,
         "source": shown_source(parked),
         "message_id": parked.message_id,
-        "properties": shown_properties(parked),
+        "properties": properties.shown(parked.properties),
         "attempts": parked.attempts,
         "created_at": isoformat(parked.created_at),
     }

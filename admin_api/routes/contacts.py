@@ -36,6 +36,7 @@ KEY_HEADER = "Idempotency-Key"
 async def submit_contact(call: Call[None, NewContact, Query]) -> Answer:
     """Submit a contact: 201 where it is new, 200 where the key was used before with the same body.
 
+    200 too where the source's `dedupe_window` makes it the same contact as one with another key.
     A bot reads nothing: of the lead it gets the phone and the e-mail only if they are what it sent.
     """
     authorize_source(call.identity, call.body.source)

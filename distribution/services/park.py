@@ -1,27 +1,23 @@
 """Messages that could not be processed are kept whole, with the reason, and tried again where that can help."""
 
-import base64
 import json
-import math
 import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import MessageRejected, Named, ParkedCode
-from distribution.ids import isoformat, new_id, time_of
+from distribution.ids import new_id, time_of
 from distribution.messages import MAX_KEY_BYTES, Incoming, cut, storable
 from distribution.services.named import named_in
+from distribution.services.properties import TYPE, as_json, plain, text
 from distribution.store import parked, sources
 from distribution.store.parked import DEFERRED, REJECTED, Parked
 
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
 """How long to wait before each retry of a deferred message, counted from the try before it."""
-TYPE = "message_type"
-"""What the client library calls the property `type`; rows are written so that the release before can read them."""
 SENT = ("message_id", "type", "content_type", "reply_to", "correlation_id", "user_id")
 BROKERS_HEADERS = re.compile(r"x-death|x-(first|last)-death-(reason|queue|exchange)|x-(delivery|acquired)-count")
 """The broker adds these to what it delivers again or gives up, and puts another exchange."""
@@ -79,39 +75,17 @@ def restored(row: Parked) -> Incoming:
     properties = json.loads(row.properties)
     return Incoming(
         body=row.body,
-        message_id=_text(properties.get("message_id")),
-        type=_text(properties.get(TYPE)),
-        content_type=_text(properties.get("content_type")),
-        reply_to=_text(properties.get("reply_to")),
-        correlation_id=_text(properties.get("correlation_id")),
+        message_id=text(properties.get("message_id")),
+        type=text(properties.get(TYPE)),
+        content_type=text(properties.get("content_type")),
+        reply_to=text(properties.get("reply_to")),
+        correlation_id=text(properties.get("correlation_id")),
         headers=properties.get("headers") or {},
         properties=properties,
-        user_id=_text(properties.get("user_id")),
+        user_id=text(properties.get("user_id")),
         body_size=row.body_size,
         body_digest=row.body_digest,
     )
-
-
-def shown_properties(row: Parked) -> dict[str, Any]:
-    """The properties under AMQP's names, with times as everywhere: also of rows that earlier releases wrote."""
-    kept: dict[str, Any] = json.loads(row.properties)
-    shown = {"type" if name == TYPE else name: value for name, value in kept.items()}
-    if "timestamp" in shown:
-        shown["timestamp"] = _time(shown["timestamp"])
-    headers = shown.get("headers")
-    deaths = headers.get("x-death") if isinstance(headers, dict) else None
-    for death in deaths if isinstance(deaths, list) else ():
-        if isinstance(death, dict) and "time" in death:
-            death["time"] = _time(death["time"])
-    return shown
-
-
-def _time(value: object) -> object:
-    """A moment as an earlier release kept it, like all others; anything else as it is."""
-    try:
-        return _plain(datetime.fromisoformat(value)) if isinstance(value, str) else value
-    except (ValueError, OverflowError):
-        return value
 
 
 def words(why: MessageRejected) -> str:
@@ -145,7 +119,7 @@ def _row(message: Incoming, why: MessageRejected, named_source: str | None) -> P
         source=why.source,
         message_id=key if key and len(key) <= MAX_KEY_BYTES else None,
         body=message.body,
-        properties=_as_json(message.properties),
+        properties=as_json(message.properties),
         fingerprint=_fingerprint(message),
         attempts=1,
         created_at=now,
@@ -162,47 +136,10 @@ def _fingerprint(message: Incoming) -> bytes:
     headers = {name: value for name, value in message.headers.items() if not BROKERS_HEADERS.fullmatch(name)}
     others = {name: value for name, value in message.properties.items() if name not in ("headers", "exchange")}
     fields = [getattr(message, name) for name in SENT]
-    identity = json.dumps([fields, headers, others], sort_keys=True, default=_plain).encode()
+    identity = json.dumps([fields, headers, others], sort_keys=True, default=plain).encode()
     return blake2b(identity + (message.body_digest or message.body), digest_size=16).digest()
 
 
 def _aside(row: Parked) -> bytes:
     """A fingerprint for an earlier message that is equal to this one, so that this one can have theirs."""
     return blake2b(row.fingerprint + row.id.bytes, digest_size=16).digest()
-
-
-def _as_json(properties: Mapping[str, Any]) -> str:
-    try:
-        return json.dumps(dict(properties), ensure_ascii=False, allow_nan=False, default=_plain)
-    except ValueError:
-        return json.dumps(_with_words(dict(properties)), ensure_ascii=False, default=_plain)
-
-
-def _with_words(value: Any) -> Any:
-    """The same with "nan" and "inf" as words: a header may hold them, JSON knows no such numbers."""
-    match value:
-        case dict():
-            return {name: _with_words(inner) for name, inner in value.items()}
-        case list():
-            return [_with_words(inner) for inner in value]
-        case float() if not math.isfinite(value):
-            return str(value)
-        case _:
-            return value
-
-
-def _plain(value: object) -> object:
-    match value:
-        case bytes() | bytearray():
-            return {"base64": base64.b64encode(value).decode()}
-        case datetime():
-            return isoformat(value if value.tzinfo else value.replace(tzinfo=UTC))
-        case _:
-            return str(value)
-
-
-def _text(value: object) -> str | None:
-    """The inverse of `_plain` for a property that is a text; bytes that are no UTF-8 as lone surrogates."""
-    if isinstance(value, dict):
-        return base64.b64decode(value.get("base64", "")).decode("utf-8", "surrogateescape")
-    return value if isinstance(value, str) else None

@@ -108,11 +108,11 @@ async def _known(
 ) -> dict[Key, Keyed]:
     keys = {(sources[s.source].id, s.message_id) for s in submissions if s.source in sources}
     by_id = {source.id: source for source in sources.values()}
-    contacts = await contact_rows.by_keys(conn, sorted(keys)) if keys else {}
-    found = {key: Keyed(contact, contact.digest) for key, contact in contacts.items()}
+    found = await contact_rows.by_keys(conn, sorted(keys)) if keys else {}
+    keyed = {key: Keyed(contact, contact.digest) for key, contact in found.items()}
     if further := [(*key, dedupe.PRODUCER) for key in keys - found.keys() if by_id[key[0]].has_contact_keys]:
-        found |= {key[:2]: keyed for key, keyed in (await contact_keys.by_keys(conn, sorted(further))).items()}
-    return {(by_id[source_id].code, message_id): keyed for (source_id, message_id), keyed in found.items()}
+        keyed |= {key[:2]: contact for key, contact in (await contact_keys.by_keys(conn, sorted(further))).items()}
+    return {(by_id[source_id].code, message_id): contact for (source_id, message_id), contact in keyed.items()}
 
 
 async def _make(

@@ -1,5 +1,9 @@
 """sources may have a dedupe_window; further keys of contacts; the source that a parked message names"""
 
+import json
+import re
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,15 +13,49 @@ branch_labels = None
 depends_on = None
 
 NumberedId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+SOURCE = re.compile(r"[a-z0-9_-]{1,64}")
+CHUNK = 200
+parked = sa.table("parked_messages", *(sa.column(name) for name in ("state", "source", "named_source")))
+parked.append_column(sa.column("id", sa.Uuid))
+parked.append_column(sa.column("body", sa.LargeBinary))
 
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         make(repeatable=False)
+        fill(op.get_bind())
         return
     # Each step is a transaction of its own, and may be repeated: workers lock these tables in another order.
     with op.get_context().autocommit_block():
         make(repeatable=True)
+        fill(op.get_bind())
+
+
+def fill(conn: sa.Connection) -> None:
+    """The source that open messages name, as far as their bodies are plain JSON."""
+    p, after = parked.c, None
+    nameless = sa.and_(p.state.in_(("deferred", "rejected")), p.source.is_(None))
+    while True:
+        rest = nameless if after is None else sa.and_(nameless, p.id > after)
+        rows = conn.execute(sa.select(p.id, p.body).where(rest).order_by(p.id).limit(CHUNK)).all()
+        named = [{"parked_id": row.id, "named": name} for row in rows if (name := named_in(row.body)) is not None]
+        if named:
+            update = sa.update(parked).where(p.id == sa.bindparam("parked_id"))
+            conn.execute(update.values(named_source=sa.bindparam("named")), named)
+        if len(rows) < CHUNK:
+            return
+        after = rows[-1].id
+
+
+def named_in(body: bytes) -> str | None:
+    try:
+        content: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(content, dict) and "specversion" in content:
+        content = content.get("data")
+    source = content.get("source") if isinstance(content, dict) else None
+    return source if isinstance(source, str) and SOURCE.fullmatch(source) else None
 
 
 def make(*, repeatable: bool) -> None:

@@ -10,7 +10,7 @@ from distribution.errors import DistributionError, ParkedCode
 from distribution.ids import isoformat
 from distribution.messages import WHOLE_BYTES
 from distribution.services import parked as parked_messages
-from distribution.services.park import shown_properties
+from distribution.services import properties
 from distribution.services.parked import Wanted
 from distribution.services.replay import Replayed
 from distribution.store.engine import reading
@@ -77,7 +77,7 @@ def show(parked_id: UUID) -> None:
         "message_id": row.message_id,
         "body": row.body.decode(errors="backslashreplace"),
         **({} if row.body_size is None else {"body_size": row.body_size}),
-        "properties": shown_properties(row),
+        "properties": properties.shown(row.properties),
         "attempts": row.attempts,
         "created_at": isoformat(row.created_at),
     }
