@@ -17,6 +17,8 @@ from distribution.store.tables import MAX_ID
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
+MAX_WINDOW = 366 * 24 * 3600
+"""Of a source, in seconds."""
 NUMBER = re.compile(r"[0-9]{1,19}")
 # Checked where the key is read, from the body or from its header.
 KEY_IN_SCHEMA: JsonDict = {"minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern": r"^[^\u0000]*$"}
@@ -74,6 +76,9 @@ Name = Annotated[
 # After the limits, which otherwise do not reach the JSON schema.
 Whole = BeforeValidator(_whole)
 Limit = Annotated[int, Field(ge=0, le=1_000_000), Whole]
+DedupeWindow = Annotated[
+    Annotated[int, Field(ge=0, le=MAX_WINDOW), Whole] | None, AfterValidator(lambda seconds: seconds or None)
+]
 Strategy = Annotated[str, AfterValidator(_known_strategy), Field(json_schema_extra={"enum": list(STRATEGIES)})]
 Id = Annotated[int, Field(ge=1, le=MAX_ID), Whole]
 QueryId = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(_number)]
@@ -106,20 +111,29 @@ class OperatorChange(Body):
 
 
 class NewSource(Body):
-    """A source to make; its name is its code where none is given."""
+    """A source to make; its name is its code where none is given.
+
+    `dedupe_window`: for so many seconds after a contact the same payload of the same lead is that contact, whatever
+    its key; null or 0: never.
+    """
 
     code: SourceCode
     name: Name = Field(default_factory=_absent)
     strategy: Strategy = WEIGHTED_RANDOM
     sticky: bool = False
+    dedupe_window: DedupeWindow = None
 
 
 class SourceChange(Body):
-    """What to change of a source. Its code is what bots send, so it stays: make another source instead."""
+    """What to change of a source. Its code is what bots send, so it stays: make another source instead.
+
+    A `dedupe_window` of null or 0 turns it off.
+    """
 
     name: Name = Field(default_factory=_absent)
     strategy: Strategy = Field(default_factory=_absent)
     sticky: bool = Field(default_factory=_absent)
+    dedupe_window: DedupeWindow = None
 
 
 class NewWeight(Body):

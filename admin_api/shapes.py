@@ -39,13 +39,14 @@ class OperatorShape(TypedDict):
 
 
 class SourceShape(TypedDict):
-    """A source."""
+    """A source; `dedupe_window`: seconds in which the same payload of the same lead is the same contact, or null."""
 
     id: int
     code: str
     name: str
     strategy: Strategy
     sticky: bool
+    dedupe_window: int | None
     created_at: Time
 
 
@@ -185,6 +186,8 @@ class ParkedShape(TypedDict):
     """A message that could not be processed; `body` is text, `body_base64` stands for it where it is not UTF-8.
 
     `body_size`: how many bytes the body had, if only its beginning is kept; such a message cannot be replayed.
+    `source`: whose it is, or the one that its body names. `properties`: as the sender set them, under AMQP's names, and
+    what the broker added.
     """
 
     id: Uuid

@@ -1,7 +1,6 @@
 """How the contract's shapes are made from what the business answers."""
 
 import base64
-import json
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -29,8 +28,10 @@ from admin_api.shapes import (
     WeightsShape,
 )
 from distribution.ids import isoformat
+from distribution.services import properties
 from distribution.services.contacts import Shown
 from distribution.services.leads import Duplicate, LeadShown
+from distribution.services.parked import shown_source
 from distribution.services.replay import Replayed
 from distribution.services.sources import shares
 from distribution.store.contacts import Contact
@@ -71,6 +72,7 @@ def source_shape(row: SourceRow) -> SourceShape:
         "name": row.name,
         "strategy": row.strategy,
         "sticky": row.sticky,
+        "dedupe_window": row.dedupe_window,
         "created_at": isoformat(row.created_at),
     }
 
@@ -166,10 +168,9 @@ def parked_shape(parked: Parked) -> ParkedShape:
         "state": parked.state,
         "code": parked.code,
         "detail": parked.detail,
-        "source": parked.source,
+        "source": shown_source(parked),
         "message_id": parked.message_id,
-        # Parsed, not spliced: headers may have held numbers that are none in JSON.
-        "properties": json.loads(parked.properties),
+        "properties": properties.shown(parked.properties),
         "attempts": parked.attempts,
         "created_at": isoformat(parked.created_at),
     }

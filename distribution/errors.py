@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
 
 
 class ParkedCode(StrEnum):
@@ -20,6 +22,13 @@ class ParkedCode(StrEnum):
     NOT_ALLOWED = "not_allowed"
 
 
+class Named(NamedTuple):
+    """The source and the contact that a message names; they decide nothing."""
+
+    source: str | None = None
+    contact_id: UUID | None = None
+
+
 class DistributionError(Exception):
     """Base of what the business refuses."""
 
@@ -31,6 +40,9 @@ class MessageRejected(DistributionError):
 
     `errors`: (field, what is wrong with it) of each field that is wrong, where the detail was made of them.
     """
+
+    named: Named | None = None
+    """What its body names, where that was looked for already."""
 
     def __init__(
         self,

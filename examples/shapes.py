@@ -22,6 +22,7 @@ class Source(TypedDict):
     name: str
     strategy: str
     sticky: bool
+    dedupe_window: int | None
     created_at: str
 
 

@@ -83,11 +83,17 @@ async def make_operator(engine: AsyncEngine, name: str = "Olga", limit: int = 10
 
 
 async def make_source(
-    engine: AsyncEngine, weights: Mapping[int, int], code: str = SOURCE, *, sticky: bool = False
+    engine: AsyncEngine,
+    weights: Mapping[int, int],
+    code: str = SOURCE,
+    *,
+    sticky: bool = False,
+    dedupe_window: int | None = None,
 ) -> int:
     """A source with its operators' weights; answers its id."""
     row = {
         "code": code, "name": code, "strategy": "weighted_random", "sticky": sticky, "created_at": datetime.now(UTC),
+        "dedupe_window": dedupe_window,
     }  # fmt: skip
     async with transaction(engine) as conn:
         source_id = int((await conn.execute(sa.insert(sources).values(row).returning(sources.c.id))).scalar_one())

@@ -1,16 +1,11 @@
 """Why the broker gave a message up, in words for its sender: nothing here decodes the message."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from distribution.errors import MessageRejected, ParkedCode
-from distribution.messages import JSON_TYPE, Incoming
-
-SCANNED_BYTES = 4096
-# A text that does not end is one token as well: from no byte on is anything read twice.
-TOKEN = re.compile(rb'"((?:[^"\\]++|\\.)*+)(?:"|\Z)|[\[{]|[\]}]|[^\s"\[\]{}]', re.DOTALL)
-SOURCE = re.compile(r"[a-z0-9_-]{1,64}")
+from distribution.messages import Incoming
+from distribution.services.named import named_in
 
 CAUSES = {
     "expired": "it expired in {queue} before a worker took it{expiration}",
@@ -46,26 +41,9 @@ def undelivered(message: Incoming, inbound: str, dead: str) -> MessageRejected:
         advice = BY_POLICY
     detail = f"The broker gave the message up: {cause}."
     # Of a message that is not whole the one who parks it says what to do.
-    return MessageRejected(
-        ParkedCode.UNDELIVERED,
-        detail if message.body_size is not None else f"{detail} {advice}",
-        source=named_source(message),
-    )
-
-
-def named_source(message: Incoming) -> str | None:
-    """The source that a plain JSON body names within its first bytes, found without decoding the body."""
-    if (message.content_type or JSON_TYPE).split(";")[0].strip().lower() != JSON_TYPE:
-        return None
-    depth, before = 0, (b"", b"")
-    for token in TOKEN.finditer(message.body[:SCANNED_BYTES]):
-        text = token[0]
-        if depth == 1 and before == (b'"source"', b":") and token[1] is not None:
-            value = token[1].decode("latin-1")
-            return value if SOURCE.fullmatch(value) and text.endswith(b'"') else None
-        depth += (text in (b"{", b"[")) - (text in (b"}", b"]"))
-        before = before[1], text
-    return None
+    why = MessageRejected(ParkedCode.UNDELIVERED, detail if message.body_size is not None else f"{detail} {advice}")
+    why.named = named_in(message)
+    return why
 
 
 def _deaths(headers: Mapping[str, Any], inbound: str) -> Iterator[Mapping[str, Any]]:

@@ -29,4 +29,5 @@ def incoming(delivery: DeliveredMessage) -> Incoming:
         user_id=properties.user_id or None,
         body_size=delivery.header.body_size if digest else None,
         body_digest=digest,
+        redelivered=bool(delivery.redelivered),
     )

@@ -86,7 +86,13 @@ PARAMETERS = {
 }
 EXAMPLES: Mapping[type, Any] = {
     NewOperator: {"name": "Olga", "is_active": True, "max_active_contacts": 10},
-    NewSource: {"code": "web-chat", "name": "Web chat", "strategy": "weighted_random", "sticky": False},
+    NewSource: {
+        "code": "web-chat",
+        "name": "Web chat",
+        "strategy": "weighted_random",
+        "sticky": False,
+        "dedupe_window": None,
+    },
     NewWeights: {"operators": [{"operator_id": 1, "weight": 30}]},
     NewContact: {
         "source": "telegram-bot",

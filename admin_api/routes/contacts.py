@@ -37,8 +37,9 @@ KEY_HEADER = "Idempotency-Key"
 async def submit_contact(call: Call[None, bytes, Query]) -> Answer:
     """Submit a contact: 201 where it is new, 200 where the key was used before with the same body.
 
-    CloudEvents of the type `contact.submit` are taken as well, structured and binary: their `source` and `id` are the
-    key. A bot reads nothing: of the lead it gets the phone and the e-mail only if they are what it sent.
+    200 too if the source's `dedupe_window` makes it the same contact as one with another key. CloudEvents of the type
+    `contact.submit` are taken as well, structured and binary: their `source` and `id` are the key. A bot reads
+    nothing: of the lead it gets the phone and the e-mail only if they are what it sent.
     """
     wanted = _submission(call)
     shown, is_new, unserved = await change(call.context, lambda conn: _submit(conn, wanted, call.context.random))

@@ -37,13 +37,19 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source's rules; `weights` are (operator id, weight) in id order."""
+    """A source's rules; `weights` are (operator id, weight) in id order.
+
+    `dedupe_window`: seconds in which the same payload of the same lead is the same contact; None: off.
+    `has_contact_keys`: whether a contact of it has further keys, which this made.
+    """
 
     id: int
     code: str
     strategy: str
     sticky: bool
     weights: tuple[tuple[int, int], ...]
+    dedupe_window: int | None = None
+    has_contact_keys: bool = False
 
 
 class Pool:

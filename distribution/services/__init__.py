@@ -4,6 +4,7 @@ waiting     the line of waiting contacts
 ledger      one transaction's decisions: decided in memory, written at once
 submit      submissions become contacts
 known       which contact a submission asks for again
+dedupe      the same enquiry under another key is the same contact
 close       contacts are closed, their places filled
 moves       contacts that people move
 loads       loads that are wrong are counted again
@@ -12,6 +13,8 @@ process     what a batch of messages asks for, done in one transaction
 serve       waiting contacts get the places that became free
 intake      a batch of messages: contacts, duplicates and parked messages in one transaction
 park        messages that could not be processed, kept whole
+named       what a message names that is not understood
+properties  a parked message's properties, kept and shown
 replay      parked messages are tried again
 senders     what senders of messages may do
 replies     the outcome for senders who asked for it

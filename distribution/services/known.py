@@ -1,16 +1,27 @@
 """Which contact a submission asks for again: the one with its key, or the one that an earlier release made of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.messages import ROUNDED, Submission, is_same_body
+from distribution.messages import AS_WRITTEN, ROUNDED, Submission, is_same_body
 from distribution.selection.pool import Source
+from distribution.store import contact_keys
 from distribution.store import contacts as contact_rows
 from distribution.store.contacts import Contact, ContactKey
 
 Key = tuple[str, str, str]
 """Source code, message_id, producer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A contact, and the digest of the body that came under its key, in a format of `messages.digest`."""
+
+    contact: Contact
+    digest: bytes
+    format: int
 
 
 def key_of(submission: Submission) -> Key:
@@ -20,13 +31,21 @@ def key_of(submission: Submission) -> Key:
 
 async def known(
     conn: AsyncConnection, submissions: Sequence[Submission], sources: Mapping[str, Source]
-) -> dict[Key, Contact]:
+) -> dict[Key, Known]:
     """The contacts there are for these submissions, by key."""
-    wanted = [(submission, sources[submission.source].id) for submission in submissions if submission.source in sources]
-    keys = {key for submission, source_id in wanted for key in _keys(submission, source_id)}
+    wanted = [(submission, sources[submission.source]) for submission in submissions if submission.source in sources]
+    keys = {key for submission, source in wanted for key in _keys(submission, source.id)}
     found = await contact_rows.by_keys(conn, sorted(keys)) if keys else {}
-    each = ((key_of(submission), _among(found, submission, source_id)) for submission, source_id in wanted)
-    return {key: contact for key, contact in each if contact is not None}
+    each = ((key_of(submission), _among(found, submission, source.id)) for submission, source in wanted)
+    by_own = {key: Known(contact, contact.digest, contact.format) for key, contact in each if contact is not None}
+    return by_own | await _by_further_keys(conn, [pair for pair in wanted if key_of(pair[0]) not in by_own])
+
+
+async def _by_further_keys(conn: AsyncConnection, wanted: Iterable[tuple[Submission, Source]]) -> dict[Key, Known]:
+    further = ((submission, source) for submission, source in wanted if source.has_contact_keys)
+    keys = {ContactKey(source.id, s.message_id, s.producer): key_of(s) for s, source in further}
+    found = await contact_keys.by_keys(conn, sorted(keys)) if keys else {}
+    return {keys[key]: Known(contact, digest, AS_WRITTEN) for key, (contact, digest) in found.items()}
 
 
 def _among(found: Mapping[ContactKey, Contact], submission: Submission, source_id: int) -> Contact | None:

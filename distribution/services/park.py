@@ -1,28 +1,66 @@
 """Messages that could not be processed are kept whole, with the reason, and tried again where that can help."""
 
-import base64
 import json
-import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.errors import MessageRejected, ParkedCode
+from distribution.errors import MessageRejected, Named, ParkedCode
 from distribution.ids import new_id, time_of
 from distribution.messages import MAX_KEY_BYTES, Incoming, cut, storable
-from distribution.store import parked
+from distribution.services.named import named_in
+from distribution.services.properties import TYPE, as_json, plain, text
+from distribution.store import parked, sources
 from distribution.store.parked import DEFERRED, REJECTED, Parked
 
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
 """How long to wait before each retry of a deferred message, counted from the try before it."""
+SENT = ("message_id", "type", "content_type", "reply_to", "correlation_id", "user_id")
+BROKERS_HEADERS = re.compile(r"x-death|x-(first|last)-death-(reason|queue|exchange)|x-(delivery|acquired)-count")
+"""The broker adds these to what it delivers again or gives up, and puts another exchange."""
+
+KEYLESS = (
+    ParkedCode.INVALID_JSON,
+    ParkedCode.INVALID_MESSAGE,
+    ParkedCode.MISSING_MESSAGE_ID,
+    ParkedCode.UNKNOWN_TYPE,
+    ParkedCode.TOO_LARGE,
+    ParkedCode.UNDELIVERED,
+)
+"""What is parked for another reason was understood, so it has a key, or names the contact that it is about."""
 
 
 async def park(conn: AsyncConnection, messages: Sequence[tuple[Incoming, MessageRejected]]) -> None:
-    """Keep messages; the same message coming again while it is parked counts one attempt more."""
-    await parked.park(conn, [_row(message, why) for message, why in messages])
+    """Keep messages; the same message coming again while it is parked counts one attempt more.
+
+    The same is what does not differ in anything that its sender set: of any other nothing would be left. Without a key
+    it also has to be delivered again, else it is another one that is equal.
+    """
+    named = await _named(conn, messages)
+    rows = [_row(*message, source) for message, source in zip(messages, named, strict=True)]
+    others: dict[bytes, Parked] = {}
+    for row, (message, why) in zip(rows, messages, strict=True):
+        if message.message_id is None and not message.redelivered and why.code in KEYLESS:
+            if (equal := others.get(row.fingerprint)) is not None:
+                equal.fingerprint = _aside(row)
+            others[row.fingerprint] = row
+    await parked.set_aside(conn, {fingerprint: _aside(row) for fingerprint, row in others.items()})
+    await parked.park(conn, rows)
+
+
+async def _named(conn: AsyncConnection, messages: Sequence[tuple[Incoming, MessageRejected]]) -> list[str | None]:
+    """The source of each as far as it can be known: to list it by, not to decide by."""
+    named = [Named(why.source) if why.source else why.named or named_in(message) for message, why in messages]
+    known = {
+        each.contact_id
+        for each, (_, why) in zip(named, messages, strict=True)
+        if each.contact_id is not None and why.code != ParkedCode.UNKNOWN_CONTACT
+    }
+    codes = await sources.codes_of_contacts(conn, known) if known else {}
+    return [(each.contact_id and codes.get(each.contact_id)) or each.source for each in named]
 
 
 def next_attempt(why: MessageRejected, retries: int, now: datetime) -> datetime | None:
@@ -37,15 +75,15 @@ def restored(row: Parked) -> Incoming:
     properties = json.loads(row.properties)
     return Incoming(
         body=row.body,
-        message_id=_text(properties.get("message_id")),
-        type=_text(properties.get("message_type")),
-        content_type=_text(properties.get("content_type")),
-        content_encoding=_text(properties.get("content_encoding")),
-        reply_to=_text(properties.get("reply_to")),
-        correlation_id=_text(properties.get("correlation_id")),
+        message_id=text(properties.get("message_id")),
+        type=text(properties.get(TYPE)),
+        content_type=text(properties.get("content_type")),
+        content_encoding=text(properties.get("content_encoding")),
+        reply_to=text(properties.get("reply_to")),
+        correlation_id=text(properties.get("correlation_id")),
         headers=properties.get("headers") or {},
         properties=properties,
-        user_id=_text(properties.get("user_id")),
+        user_id=text(properties.get("user_id")),
         body_size=row.body_size,
         body_digest=row.body_digest,
     )
@@ -67,16 +105,13 @@ def _detail(message: Incoming, why: MessageRejected) -> str:
     )
 
 
-def _row(message: Incoming, why: MessageRejected) -> Parked:
+def _row(message: Incoming, why: MessageRejected, named_source: str | None) -> Parked:
     if why.code == ParkedCode.TOO_LARGE:
         message = cut(message)
     parked_id = new_id()
     now = time_of(parked_id)
     again = next_attempt(why, 0, now)
     key = storable(message.message_id)
-    # With the user: a message that one may not send must not stand in for the same message of another.
-    of_user = (message.user_id,) if message.user_id else ()
-    identity = repr((message.message_id, message.type, message.content_type, *of_user)).encode()
     return Parked(
         id=parked_id,
         state=REJECTED if again is None else DEFERRED,
@@ -85,43 +120,27 @@ def _row(message: Incoming, why: MessageRejected) -> Parked:
         source=why.source,
         message_id=key if key and len(key) <= MAX_KEY_BYTES else None,
         body=message.body,
-        properties=_as_json(message.properties),
-        fingerprint=blake2b(identity + (message.body_digest or message.body), digest_size=16).digest(),
+        properties=as_json(message.properties),
+        fingerprint=_fingerprint(message),
         attempts=1,
         created_at=now,
         next_attempt_at=again,
         retries=0,
         body_size=message.body_size,
         body_digest=message.body_digest,
+        named_source=named_source,
     )
 
 
-def _as_json(properties: Mapping[str, Any]) -> str:
-    try:
-        return json.dumps(dict(properties), ensure_ascii=False, allow_nan=False, default=_plain)
-    except ValueError:
-        return json.dumps(_with_words(dict(properties)), ensure_ascii=False, default=_plain)
+def _fingerprint(message: Incoming) -> bytes:
+    """Tells a message from any that differs in what its sender set; what the broker added does not count."""
+    headers = {name: value for name, value in message.headers.items() if not BROKERS_HEADERS.fullmatch(name)}
+    others = {name: value for name, value in message.properties.items() if name not in ("headers", "exchange")}
+    fields = [getattr(message, name) for name in SENT]
+    identity = json.dumps([fields, headers, others], sort_keys=True, default=plain).encode()
+    return blake2b(identity + (message.body_digest or message.body), digest_size=16).digest()
 
 
-def _with_words(value: Any) -> Any:
-    """The same with "nan" and "inf" as words: a header may hold them, JSON knows no such numbers."""
-    match value:
-        case dict():
-            return {name: _with_words(inner) for name, inner in value.items()}
-        case list():
-            return [_with_words(inner) for inner in value]
-        case float() if not math.isfinite(value):
-            return str(value)
-        case _:
-            return value
-
-
-def _plain(value: object) -> object:
-    return {"base64": base64.b64encode(value).decode()} if isinstance(value, (bytes, bytearray)) else str(value)
-
-
-def _text(value: object) -> str | None:
-    """The inverse of `_plain` for a property that is a text; bytes that are no UTF-8 as lone surrogates."""
-    if isinstance(value, dict):
-        return base64.b64decode(value.get("base64", "")).decode("utf-8", "surrogateescape")
-    return value if isinstance(value, str) else None
+def _aside(row: Parked) -> bytes:
+    """A fingerprint for an earlier message that is equal to this one, so that this one can have theirs."""
+    return blake2b(row.fingerprint + row.id.bytes, digest_size=16).digest()

@@ -38,11 +38,21 @@ async def page(conn: AsyncConnection, wanted: Wanted, before: UUID | None, limit
     query = sa.select(p.id, size).order_by(p.id.desc()).limit(limit + 1)
     for name in Wanted.__slots__:
         if (value := getattr(wanted, name)) is not None:
-            query = query.where(p[name] == value)
+            query = query.where(p[name] == value if name != "source" else _is_of(value))
     if before is not None:
         query = query.where(p.id < before)
     found = cut_by_size([(row[0], row[1]) for row in await conn.execute(query)], limit)
     return Page(await _by_ids(conn, found.items), found.last)
+
+
+def _is_of(source: str) -> sa.ColumnElement[bool]:
+    p = parked_messages.c
+    return sa.or_(p.source == source, p.named_source == source)
+
+
+def shown_source(row: Parked) -> str | None:
+    """The source that a message belongs to or names."""
+    return row.named_source or row.source
 
 
 async def show(conn: AsyncConnection, parked_id: UUID) -> Parked:

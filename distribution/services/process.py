@@ -13,6 +13,7 @@ from distribution.messages import Closing, Command, Incoming, Submission, decode
 from distribution.services.audit import NAME_LENGTH, Action, Entry, contact_state, entry, note_all
 from distribution.services.close import Closed, close, lock_for
 from distribution.services.edits import Who
+from distribution.services.named import named_in
 from distribution.services.senders import ANYBODY, SenderRules
 from distribution.services.submit import Submitted, submit_to
 from distribution.store.outbox import Claim, Publication
@@ -47,6 +48,9 @@ def understood(
 ) -> Arrival:
     """The message with its command, or with the reason why there is none."""
     command = sender_rules.permitted(_decoded(message, max_bytes, phone_region), message.user_id)
+    if isinstance(command, MessageRejected) and command.source is None:
+        # Here, where no locks are held yet.
+        command.named = named_in(message)
     return Arrival(sender_rules.addressed(message), command)
 
 

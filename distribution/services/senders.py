@@ -29,17 +29,22 @@ class SenderRules:
         if not self.users:
             return command
         if user is None:
-            return _not_allowed(NO_USER, command.source)
+            return _not_allowed(NO_USER, _own_source(command))
         sources = self.users.get(user)
         if sources is None:
-            return _not_allowed(f"Broker user {user!r} may use no source.", command.source)
+            return _not_allowed(f"Broker user {user!r} may use no source.", _own_source(command))
         if command.source is not None and command.source not in sources:
-            return _not_allowed(f"Broker user {user!r} may not use source {command.source!r}.", command.source)
+            return _not_allowed(f"Broker user {user!r} may not use source {command.source!r}.", _own_source(command))
         return replace(command, sources=sources) if isinstance(command, Closing) else command
 
 
 ANYBODY = SenderRules()
 """What holds without any setting."""
+
+
+def _own_source(command: Command | MessageRejected) -> str | None:
+    """The source that it is of; beside the id of a contact it is only the sender's word."""
+    return None if isinstance(command, Closing) and command.contact_id is not None else command.source
 
 
 def _not_allowed(detail: str, source: str | None) -> MessageRejected:

@@ -23,7 +23,7 @@ from distribution.store.weights import WeightRow
 Weights = Sequence[tuple[int, int]]
 
 
-EDITABLE = ("code", "name", "strategy", "sticky")
+EDITABLE = ("code", "name", "strategy", "sticky", "dedupe_window")
 
 
 def editable(row: SourceRow) -> dict[str, Any]:
@@ -70,7 +70,7 @@ async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[Sou
 
 
 async def change(conn: AsyncConnection, source_id: int, values: Mapping[str, object], edit: Edit) -> SourceRow:
-    """Change name, strategy or sticky; the code stays, since bots use it."""
+    """Change name, strategy, sticky or dedupe_window; the code stays, since bots use it."""
     await _lock(conn, source_id)
     before = await show(conn, source_id)
     edit.check(version(before))

@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.events import Change
-from distribution.messages import Submission, is_same_body
+from distribution.messages import AS_WRITTEN, Submission, is_same_body
 from distribution.selection.pool import Pool, Source
-from distribution.services.known import Key, key_of, known
+from distribution.services import dedupe
+from distribution.services.known import Key, Known, key_of, known
 from distribution.services.ledger import Ledger
 from distribution.services.pauses import Pauses
 from distribution.services.serve import SERVE_LIMIT
@@ -25,8 +26,10 @@ from distribution.store.pools import lock_pool
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The contact of a submission; `is_new` is false where the key was used before with the same body.
+    """The contact of a submission.
 
+    `is_new` is false where the key was used before with the same body, or where the source's `dedupe_window` makes it
+    the same contact as another.
     `told`: its first event if that was made in this transaction.
     """
 
@@ -72,10 +75,15 @@ async def submit_to(
     for submission in submissions:
         if submission.source in sources and key_of(submission) not in before:
             first.setdefault(key_of(submission), submission)
+    repeats = await dedupe.find(conn, first, sources)
+    new = {key: submission for key, submission in first.items() if key not in repeats}
     ledger = Ledger(conn, pool, random, claim)
-    more = await ledger.serve_waiting(SERVE_LIMIT) if first else False
-    made = await _make(ledger, first, sources)
+    more = await ledger.serve_waiting(SERVE_LIMIT) if new else False
+    made = await _make(ledger, new, [first[key] for key in repeats], sources)
     publications = await ledger.flush()
+    await dedupe.keep(conn, repeats, first, made, sources)
+
+    new_ids = {contact.id for contact in made.values()}
 
     def outcome(submission: Submission) -> Submitted | MessageRejected:
         key = key_of(submission)
@@ -83,25 +91,29 @@ async def submit_to(
             return _unknown_source(submission.source)
         if key in before:
             return _repeated(submission, before[key], None)
-        contact, told = made[key], ledger.told[made[key].id]
+        contact = repeats.contact_of(key, made)
+        told = ledger.told[contact.id] if contact.id in new_ids else None
         if first[key] is submission:
-            return Submitted(contact, is_new=True, told=told)
-        return _repeated(submission, contact, told)
+            return Submitted(contact, is_new=key in made, told=told)
+        return _repeated(submission, Known(contact, first[key].digest, AS_WRITTEN), told)
 
     unserved = frozenset(pool.sources) if more else frozenset[int]()
     return Submissions([outcome(submission) for submission in submissions], publications, unserved)
 
 
-async def _make(ledger: Ledger, first: dict[Key, Submission], sources: dict[str, Source]) -> dict[Key, Contact]:
-    if not first:
-        return {}
+async def _make(
+    ledger: Ledger, new: dict[Key, Submission], repeated: Sequence[Submission], sources: dict[str, Source]
+) -> dict[Key, Contact]:
+    """The new contacts; what the repeated say of their leads fills blanks too."""
     details: dict[str, Details] = {}
-    for submission in first.values():
+    for submission in (*new.values(), *(s for s in repeated if s.phone or s.email)):
         details.setdefault(submission.external_id, Details()).add(_details(submission))
+    if not details:
+        return {}
     leads = await lead_rows.find_or_make(ledger.conn, details, datetime.now(UTC))
-    last = await _last_operators(ledger.conn, first.values(), leads, sources)
+    last = await _last_operators(ledger.conn, new.values(), leads, sources)
     made, pauses = {}, Pauses()
-    for key, submission in first.items():
+    for key, submission in new.items():
         lead, source = leads[submission.external_id], sources[submission.source]
         last_operator_id = ledger.given.get(lead.id, last.get(lead.id)) if source.sticky else None
         made[key] = ledger.submit(submission, source.id, lead, last_operator_id)
@@ -121,9 +133,9 @@ async def _last_operators(
     return await contact_rows.last_operators(conn, of_sticky) if of_sticky else {}
 
 
-def _repeated(submission: Submission, contact: Contact, told: Change | None) -> Submitted | MessageRejected:
-    if is_same_body(submission, contact.digest, contact.format):
-        return Submitted(contact, is_new=False, told=told)
+def _repeated(submission: Submission, known: Known, told: Change | None) -> Submitted | MessageRejected:
+    if is_same_body(submission, known.digest, known.format):
+        return Submitted(known.contact, is_new=False, told=told)
     detail = f"message_id {submission.message_id!r} was used before with another body; use a new one for a new contact."
     return MessageRejected(ParkedCode.KEY_REUSE, detail, "message_id", submission.source)
 

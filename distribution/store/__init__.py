@@ -12,6 +12,7 @@ locks     how long to wait for locks, and what is locked
 outbox    what has to be published
 leases    who publishes which rows of it, and until when
 clock     the database's own clock
+contact_keys  further keys of contacts, and the newest contact of each payload
 waiting   who waits, by index alone, and how large contacts are
 recount   counts what counters claim to know
 rows      many values in one statement, on either database; statements are made once

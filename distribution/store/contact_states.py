@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution.store.contacts import ACTIVE
 from distribution.store.pages import fitting
 from distribution.store.rows import UUIDS, Values, octets
-from distribution.store.tables import NumberedId, contacts
+from distribution.store.tables import NumberedId, contact_keys, contacts
 
 MOVED_BYTES = 8 * 1024 * 1024
 """Payloads that one transaction moves: it holds each of them, and its event."""
@@ -43,10 +43,14 @@ async def by_message_ids(
 
 
 @cache
-def _by_message_ids(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    c, wanted = contacts.c, MESSAGE_IDS.table(dialect)
-    of_key = sa.and_(c.source_id == wanted.c.source_id, c.message_id == wanted.c.message_id)
-    return sa.select(*FIELDS, c.message_id, c.producer).join(wanted, of_key)
+def _by_message_ids(dialect: str) -> sa.CompoundSelect[*tuple[Any, ...]]:
+    c, k, wanted = contacts.c, contact_keys.c, MESSAGE_IDS.table(dialect)
+    first = sa.and_(c.source_id == wanted.c.source_id, c.message_id == wanted.c.message_id)
+    further = sa.and_(k.source_id == wanted.c.source_id, k.message_id == wanted.c.message_id)
+    return sa.union_all(
+        sa.select(*FIELDS, c.message_id, c.producer).join(wanted, first),
+        sa.select(*FIELDS, k.message_id, k.producer).join(k.table, k.contact_id == c.id).join(wanted, further),
+    )
 
 
 async def by_ids(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, ContactState]:

@@ -1,6 +1,6 @@
 """Parked messages, body and properties byte for byte."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ class Parked:
     """A row of `parked_messages`; `properties` is JSON text.
 
     `retries`: how often the deferred message was retried; `body_size` is set if `body` is only the beginning.
+    `source` decides whose turn it is; `named_source` is the sender's word and decides nothing.
     """
 
     id: UUID
@@ -40,6 +41,7 @@ class Parked:
     retries: int = 0
     body_size: int | None = None
     body_digest: bytes | None = None
+    named_source: str | None = None
 
 
 FIELDS = tuple(parked_messages.c[name] for name in Parked.__slots__)
@@ -56,7 +58,7 @@ async def park(conn: AsyncConnection, messages: Sequence[Parked]) -> None:
     statement = insert(parked_messages)
     p, new = parked_messages.c, statement.excluded
     keeps_waiting = sa.and_(p.state == DEFERRED, new.state == REJECTED)
-    names = ("state", "code", "detail", "source", "next_attempt_at", "retries")
+    names = ("state", "code", "detail", "source", "next_attempt_at", "retries", "named_source")
     statement = statement.on_conflict_do_update(
         index_elements=["fingerprint"],
         index_where=OPEN,
@@ -64,6 +66,16 @@ async def park(conn: AsyncConnection, messages: Sequence[Parked]) -> None:
         | {name: sa.case((keeps_waiting, p[name]), else_=new[name]) for name in names},
     )
     await conn.execute(statement, [row_of(message) for message in sorted(messages, key=lambda m: m.fingerprint)])
+
+
+async def set_aside(conn: AsyncConnection, fingerprints: Mapping[bytes, bytes]) -> None:
+    """Give open rows other fingerprints, by those they have, so that equal messages can have rows of their own."""
+    if not fingerprints:
+        return
+    p = parked_messages.c
+    statement = sa.update(parked_messages).where(p.fingerprint == sa.bindparam("equal"), OPEN)
+    rows = [{"equal": equal, "aside": fingerprints[equal]} for equal in sorted(fingerprints)]
+    await conn.execute(statement.values(fingerprint=sa.bindparam("aside")), rows)
 
 
 async def due(

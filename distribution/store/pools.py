@@ -41,7 +41,7 @@ async def lock_pool(
             deficits[source_id, operator_id] = deficit
     return Pool(
         [Operator(*row) for row in operator_rows],
-        [Source(r.id, r.code, r.strategy, r.sticky, tuple(weights[r.id])) for r in source_rows],
+        [Source(*row[:4], tuple(weights[row.id]), *row[4:]) for row in source_rows],
         deficits,
     )
 
@@ -122,7 +122,7 @@ def _write_deficits(dialect: str) -> sa.Update:
 
 async def _lock_sources(
     conn: AsyncConnection, codes: Collection[str], operator_ids: Collection[int], ids: Collection[int]
-) -> Sequence[sa.Row[int, str, str, bool]]:
+) -> Sequence[sa.Row[int, str, str, bool, int | None, bool]]:
     dialect = conn.dialect.name
     ids = [i for i in ids if 0 < i <= MAX_ID]
     given: dict[str, Any] = {}
@@ -134,7 +134,9 @@ async def _lock_sources(
 
 
 @cache
-def _sources_to_lock(dialect: str, *, by_code: bool, by_holder: bool, by_id: bool) -> sa.Select[int, str, str, bool]:
+def _sources_to_lock(
+    dialect: str, *, by_code: bool, by_holder: bool, by_id: bool
+) -> sa.Select[int, str, str, bool, int | None, bool]:
     # Only the conditions there is something for: with them all, PostgreSQL reads whole tables.
     s, w = sources.c, source_operators.c
     wanted = []
@@ -146,7 +148,7 @@ def _sources_to_lock(dialect: str, *, by_code: bool, by_holder: bool, by_id: boo
     if by_id:
         wanted.append(s.id.in_(sa.select(IDS.table(dialect).c.id)))
     return (
-        sa.select(s.id, s.code, s.strategy, s.sticky)
+        sa.select(s.id, s.code, s.strategy, s.sticky, s.dedupe_window, s.has_contact_keys)
         .where(sa.or_(sa.false(), *wanted))
         .order_by(s.id)
         .with_for_update(key_share=True)

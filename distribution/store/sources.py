@@ -25,6 +25,7 @@ class SourceRow:
     strategy: str
     sticky: bool
     created_at: datetime
+    dedupe_window: int | None
 
 
 FIELDS = tuple(sources.c[name] for name in SourceRow.__slots__)

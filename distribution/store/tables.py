@@ -63,6 +63,8 @@ sources = sa.Table(
     sa.Column("strategy", sa.String(32), nullable=False),
     sa.Column("sticky", sa.Boolean, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("dedupe_window", sa.Integer),
+    sa.Column("has_contact_keys", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 source_operators = sa.Table(
@@ -120,6 +122,26 @@ contacts = sa.Table(
     sa.Index("ix_contacts_waiting", "source_id", "id", sqlite_where=WAITING, postgresql_where=WAITING),
 )
 
+contact_keys = sa.Table(
+    "contact_keys",
+    metadata,
+    sa.Column("source_id", sa.ForeignKey("sources.id"), primary_key=True),
+    sa.Column("message_id", sa.String(255), primary_key=True),
+    sa.Column("producer", sa.String(1024), primary_key=True, server_default=sa.text("''")),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("contact_id", sa.ForeignKey("contacts.id"), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+contact_payloads = sa.Table(
+    "contact_payloads",
+    metadata,
+    sa.Column("source_id", sa.ForeignKey("sources.id"), primary_key=True),
+    sa.Column("digest", sa.String(32), primary_key=True),
+    sa.Column("contact_id", sa.ForeignKey("contacts.id"), nullable=False),
+    sqlite_with_rowid=False,
+)
+
 rosters = sa.Table(
     "rosters",
     metadata,
@@ -172,6 +194,7 @@ parked_messages = sa.Table(
     sa.Column("retries", sa.Integer, nullable=False, server_default="0"),
     sa.Column("body_size", sa.BigInteger),
     sa.Column("body_digest", sa.LargeBinary),
+    sa.Column("named_source", sa.String(64)),
     sa.Index(
         "uq_parked_messages_open_fingerprint", "fingerprint", unique=True, sqlite_where=OPEN, postgresql_where=OPEN
     ),

@@ -60,7 +60,7 @@ async def test_the_killer_is_given_up_and_its_neighbours_are_not(
         assert (await channel.queue_declare(topology.dead, passive=True)).message_count == 0
     async with reading(engine) as conn:
         row = (await conn.execute(sa.select(parked_messages))).one()
-    assert (row.message_id, row.code, row.source, row.attempts) == ("killer", "undelivered", "s", 1)
+    assert (row.message_id, row.code, row.named_source, row.attempts) == ("killer", "undelivered", "s", 1)
     assert "more often than the delivery limit allows" in row.detail
     # The first delivery and as many again as the limit allows.
     assert deaths == {EXIT_STATUS: DELIVERY_LIMIT + 1}

@@ -75,6 +75,7 @@ async def test_every_change_is_kept_with_who_made_it(named: Starlette, engine: A
         assert set(row) == {"id", "time", "role", "name", "action", "object_kind", "object_id", "before", "after"}
     operator = {"name": "Olga", "is_active": True, "max_active_contacts": 1}
     source = {"code": "telegram-bot", "name": "telegram-bot", "strategy": "weighted_random", "sticky": False}
+    source["dedupe_window"] = None
     weights = {"operators": [{"operator_id": 1, "weight": 3}]}
     contact, (replayed, dropped) = (await all_contacts(engine))[0], await all_parked(engine)
     unused, web = operator | {"name": "Unused", "max_active_contacts": 10}, source | {"code": "web", "name": "Web"}

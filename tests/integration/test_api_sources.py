@@ -9,7 +9,7 @@ from distribution.selection.strategies import STRATEGIES
 from tests.factories import loads, make_operator, make_source, message, take
 from tests.integration.conftest import all_items, fields_of
 
-SHAPE = {"id", "code", "name", "strategy", "sticky", "created_at"}
+SHAPE = {"id", "code", "name", "strategy", "sticky", "dedupe_window", "created_at"}
 WEIGHT = {"operator_id", "name", "weight", "share", "is_active", "load", "max_active_contacts"}
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({}, "code"),
@@ -25,6 +25,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"code": "a", "strategy": "alphabetical"}, "strategy"),
     ({"code": "a", "strategy": None}, "strategy"),
     ({"code": "a", "sticky": "no"}, "sticky"),
+    ({"code": "a", "dedupe_window": -1}, "dedupe_window"),
+    ({"code": "a", "dedupe_window": 1.5}, "dedupe_window"),
+    ({"code": "a", "dedupe_window": "60"}, "dedupe_window"),
+    ({"code": "a", "dedupe_window": True}, "dedupe_window"),
+    ({"code": "a", "dedupe_window": 2**31}, "dedupe_window"),
     ({"code": "a", "id": 5}, "id"),
 ]
 WRONG_WEIGHTS: list[tuple[object, str]] = [
@@ -75,7 +80,9 @@ async def test_a_patch_changes_only_what_it_names(admin: httpx2.AsyncClient) -> 
     """Name, stickiness and strategy by themselves."""
     source = (await admin.post("/sources", json={"code": "bot"})).json()
     path = f"/sources/{source['id']}"
-    for change in ({}, {"name": "Bot"}, {"sticky": True}, {"strategy": "weighted_random"}):
+    changes: tuple[dict[str, Any], ...]
+    changes = ({}, {"name": "Bot"}, {"sticky": True}, {"strategy": "weighted_random"}, {"dedupe_window": 60})
+    for change in changes:
         source |= change
         answer = await admin.patch(path, json=change)
         assert (answer.status_code, answer.json()) == (200, source)

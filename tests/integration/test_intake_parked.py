@@ -1,6 +1,7 @@
 """Messages that cannot become contacts are kept whole beside their neighbours that can."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
@@ -60,7 +61,7 @@ async def test_a_parked_message_names_its_source_where_it_is_known(engine: Async
 async def test_a_message_that_comes_again_is_parked_once(engine: AsyncEngine) -> None:
     """However often a broken message is sent, there is one row that counts how often it was tried."""
     await open_source(engine)
-    batch = list(BROKEN.values())
+    batch = [replace(message, redelivered=True) for message in BROKEN.values()]
     await made.take(engine, [made.message("good-1"), *batch])
     await made.take(engine, batch[::-1])
     await made.take(engine, [*batch, *batch])

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import ReflectedIndex
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from distribution.ids import new_id
 from distribution.store import schema
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import metadata
@@ -83,7 +84,7 @@ async def test_models_build_what_the_revisions_build(engine: AsyncEngine) -> Non
     if engine.dialect.name == "sqlite":
         async with reading(engine) as conn:
             tables = await conn.run_sync(without_rowid)
-        assert tables == {"source_operators", "decisions"}
+        assert tables == {"source_operators", "decisions", "contact_keys", "contact_payloads"}
     async with transaction(engine) as conn:
         await conn.run_sync(rebuild_from_models)
     assert await shape(engine) == by_revisions
@@ -138,6 +139,33 @@ async def test_known_leads_get_normalised_details(database_url: str, engine: Asy
     async with reading(engine) as conn:
         left = (await conn.execute(sa.text("SELECT * FROM leads ORDER BY id"))).all()
     assert [(row.external_id, row.phone, row.email) for row in left] == [tuple(row.values()) for row in rows]
+
+
+async def test_open_parked_messages_can_be_found_by_their_source(database_url: str, engine: AsyncEngine) -> None:
+    """Revision 0009 reads which source the body of an open message names, more than one chunk of them."""
+    number = 450
+    await asyncio.to_thread(command.downgrade, schema.config(database_url), "0007")
+    insert = sa.text(
+        "INSERT INTO parked_messages"
+        " (id, state, code, detail, source, body, properties, fingerprint, attempts, created_at, retries)"
+        " VALUES (:id, :state, 'invalid_message', '', :source, :body, '{}', :body, 1, CURRENT_TIMESTAMP, 0)"
+    ).bindparams(sa.bindparam("id", type_=sa.Uuid))
+    bodies = {
+        b'{"source": "web"}': ("rejected", None, "web"),
+        b'{"specversion": "1.0", "source": "/b", "data": {"source": "web"}}': ("deferred", None, "web"),
+        b'{"source": "known"}': ("rejected", "known", None),
+        b'{"source": "done"}': ("dropped", None, None),
+        b'{"source": "No"}': ("rejected", None, None),
+        b'["source"]': ("rejected", None, None),
+        b"\xff": ("rejected", None, None),
+    } | {b'{"source": "s-%d"}' % n: ("rejected", None, f"s-{n}") for n in range(number)}
+    rows = [{"id": new_id(), "state": s, "source": source, "body": b} for b, (s, source, _) in bodies.items()]
+    async with transaction(engine) as conn:
+        await conn.execute(insert, rows)
+    await asyncio.to_thread(schema.upgrade, database_url)
+    async with reading(engine) as conn:
+        found = (await conn.execute(sa.text("SELECT body, named_source FROM parked_messages"))).all()
+    assert {bytes(body): named for body, named in found} == {body: named for body, (*_, named) in bodies.items()}
 
 
 async def upgrade_in_processes(database_url: str, number: int) -> None:

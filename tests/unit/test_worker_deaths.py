@@ -1,13 +1,12 @@
 """Why the broker gave a message up, told from headers that a sender may have forged, without decoding the body."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from distribution.messages import Incoming
-from worker.deaths import SCANNED_BYTES, named_source, undelivered
+from worker.deaths import undelivered
 
 INBOUND, DEAD = "contacts.inbound.v1", "contacts.dead"
 
@@ -66,38 +65,3 @@ def test_odd_names_stay_in_one_line() -> None:
 def test_what_is_not_whole_is_not_to_be_replayed() -> None:
     """Who parks it says what to do instead."""
     assert "eplay" not in detail(death("expired"), body_size=5_000_000)
-
-
-@pytest.mark.parametrize(
-    ("body", "source"),
-    [
-        (b'{"source": "web", "lead": {}}', "web"),
-        (b' {"payload": {"source": "no", "a": [1, {"source": "no"}]}, "source" : "web"}', "web"),
-        (b'{"a": "\\"source\\": \\"no\\"", "source":"web"}', "web"),
-        (b'{"source": "WEB"}', None),
-        (b'{"source": 1}', None),
-        (b'{"source": "we', None),
-        (b'["source", ":", "web"]', None),
-        (b'"source": "web"', None),
-        (b"\xff\x00", None),
-        (b"", None),
-        (b'{"payload": "' + b"x" * SCANNED_BYTES + b'", "source": "web"}', None),
-    ],
-)
-def test_the_source_is_found_where_it_is_near(body: bytes, source: str | None) -> None:
-    """Only the one of the message itself, within its first bytes."""
-    assert named_source(Incoming(body)) == source
-
-
-def test_a_cloudevents_own_source_is_none_of_ours() -> None:
-    """There the word means something else."""
-    event = Incoming(b'{"source": "web"}', content_type="application/cloudevents+json")
-    assert named_source(event) is None
-
-
-@pytest.mark.parametrize("unit", [b'"\\', b'"', b"{", b"[[", b'\\"', b'{"a":'])
-def test_hostile_bodies_take_no_time(unit: bytes) -> None:
-    """What may have ended a worker must not hold the collector up."""
-    begun = time.process_time()
-    named_source(Incoming(unit * 1_000_000))
-    assert time.process_time() - begun < 0.2

@@ -10,6 +10,7 @@ from distribution.errors import DistributionError, ParkedCode
 from distribution.ids import isoformat
 from distribution.messages import WHOLE_BYTES
 from distribution.services import parked as parked_messages
+from distribution.services import properties
 from distribution.services.parked import Wanted
 from distribution.services.replay import Replayed
 from distribution.store.engine import reading
@@ -54,7 +55,7 @@ def show_list(
 
 
 def _line(row: Parked) -> str:
-    key = f"{row.source or '-'}/{row.message_id or '-'}"
+    key = f"{parked_messages.shown_source(row) or '-'}/{row.message_id or '-'}"
     return f"{row.id} {isoformat(row.created_at)} {row.state:8} {row.code:18} {key}: {row.detail}"
 
 
@@ -72,11 +73,11 @@ def show(parked_id: UUID) -> None:
         "state": row.state,
         "code": row.code,
         "detail": row.detail,
-        "source": row.source,
+        "source": parked_messages.shown_source(row),
         "message_id": row.message_id,
         "body": row.body.decode(errors="backslashreplace"),
         **({} if row.body_size is None else {"body_size": row.body_size}),
-        "properties": orjson.loads(row.properties),
+        "properties": properties.shown(row.properties),
         "attempts": row.attempts,
         "created_at": isoformat(row.created_at),
     }

@@ -92,7 +92,7 @@ async def test_each_reason_is_told_and_a_replay_makes_the_contact(world: World, 
         assert "dead" not in await Pages(address).details()
         assert await Pages(address).metric('contacts_messages_total{outcome="parked_undelivered"}') == 4
     assert await dead_messages(world) == 0
-    assert {(row.code, row.state, row.source, row.attempts) for row in rows.values()} == {
+    assert {(row.code, row.state, row.named_source, row.attempts) for row in rows.values()} == {
         ("undelivered", "rejected", "web", 1)
     }
     queue = world.topology.inbound

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -9,9 +10,12 @@ from pamqp.commands import Basic
 
 from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
-from tests.clients import body, message
+from tests.clients import PATIENCE_SECONDS, body, message
 from tests.desk import count, open_source, refuse_lead
 from tests.integration.worker.conftest import World
+from tests.integration.worker.test_settling import Crash, Passes
+from tests.waiting import until
+from worker.points import Point
 
 GOOD = body("web", "w:1")
 
@@ -114,3 +118,41 @@ async def test_a_reply_queue_that_is_gone_is_no_error(world: World) -> None:
         await world.bot.publish([message(GOOD, "k-1", reply_to="gone"), message(body("web", "w:2"), "k-2")])
         await world.subscriber.count(2)
     assert len(world.subscriber.events) == 2
+
+
+async def test_nothing_that_a_bot_set_is_lost_beside_an_equal_body(world: World) -> None:
+    """Bots without ids that say the same, and one that tries again with another reply queue: each has its row."""
+    sent_at = datetime(2026, 11, 23, 10, tzinfo=UTC)
+    equal: dict[str, Any] = {"content_type": "application/json", "message_type": "contact.submit", "timestamp": sent_at}
+    others: list[dict[str, Any]]
+    others = [{}, {}, {"reply_to": "amq.gen-a"}, {"reply_to": "amq.gen-b"}, {"headers": {"tenant": 1}}]
+    for more in others:
+        await world.bot.publish_bare(b"{broken", Basic.Properties(**equal, **more))
+    async with world.worker():
+        c = parked_messages.c
+
+        async def all_there() -> bool:
+            return await count(world.engine, parked_messages) == 5
+
+        await until(all_there, PATIENCE_SECONDS)
+        async with reading(world.engine) as conn:
+            kept = [json.loads(text) for text in await conn.scalars(sa.select(c.properties).order_by(c.id))]
+    assert {properties["timestamp"] for properties in kept} == {"2026-11-23T10:00:00.000Z"}
+    assert [properties.get("reply_to") for properties in kept] == [None, None, "amq.gen-a", "amq.gen-b", None]
+    assert kept[-1]["headers"] == {"tenant": 1}
+
+
+async def test_what_is_delivered_again_is_counted(world: World) -> None:
+    """A message without a key whose worker ended before it was acknowledged: one row, tried twice."""
+    await world.bot.publish_bare(b"{broken", Basic.Properties(content_type="application/json"))
+    crash = Passes(Point.BEFORE_ACK, 1, crash=True)
+    with pytest.RaisesGroup(Crash):
+        async with world.worker(crash.see):
+            await crash.reached.wait()
+
+    async def tried_twice() -> bool:
+        return [row.attempts for row in (await parked(world)).values()] == [2]
+
+    async with world.worker():
+        await until(tried_twice, PATIENCE_SECONDS)
+    assert await count(world.engine, parked_messages) == 1
