@@ -22,6 +22,7 @@ from worker.outage import USUAL, Pauses
 from worker.points import Watch, unwatched
 from worker.relay import Relay
 from worker.settings import WorkerSettings
+from worker.spelling import Spelling
 from worker.status import Status
 from worker.sweeper import Sweeper
 from worker.topology import Topology
@@ -100,6 +101,7 @@ def build(
     consumer = Consumer(settings, topology, batches, relay, status, watch, pauses)
     sweeper = Sweeper(settings, engine, batches, relay, status, random)
     upkeep = Upkeep(settings, topology, engine, batches, relay, status, random)
+    spelling = Spelling(engine, settings.default_phone_region, random)
     gauges = BacklogGauges(engine)
     status.registry.register(gauges)
     consuming, keeping = Link(brokers, "consumer", status, random), Link(brokers, "upkeep", status, random, vital=False)
@@ -110,6 +112,7 @@ def build(
     return (
         Part("consumer", consuming.run(consumer.serve), (consumer.stop, consuming.stop), CONSUMER_STOP_SECONDS),
         Part("sweeper", sweeper.run(), (sweeper.stop,), SHORT_STOP_SECONDS),
+        Part("spelling", spelling.run(), (spelling.stop,), SHORT_STOP_SECONDS),
         Part("upkeep", keeping.run(upkeep.serve), (upkeep.stop, keeping.stop), SHORT_STOP_SECONDS),
         Part("gauges", gauges.run(stopping), (stopping.set,), SHORT_STOP_SECONDS),
     ), (

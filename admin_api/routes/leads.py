@@ -28,7 +28,8 @@ async def show_lead(call: Call[int, None, Query]) -> Answer:
     """One lead, and the others that may be the same customer; payloads beyond a total of 1 MiB are left out."""
     async with reading(call.context.engine) as conn:
         lead = await leads.show(conn, call.key)
-        return Answer(200, lead_in_full(lead, await leads.possible_duplicates(conn, lead.id)))
+        duplicates = await leads.possible_duplicates(conn, lead.id, call.context.phone_region)
+    return Answer(200, lead_in_full(lead, duplicates))
 
 
 def _wanted(query: LeadsQuery, phone_region: str) -> Wanted:
@@ -38,8 +39,8 @@ def _wanted(query: LeadsQuery, phone_region: str) -> Wanted:
         external_id=query.external_id,
         phone=query.phone,
         email=query.email,
-        phone_normalized=normalize.phone(number, phone_region),
-        email_normalized=normalize.email(query.email),
+        phones=normalize.phone_spellings(number, phone_region),
+        emails=normalize.email_spellings(query.email),
     )
 
 

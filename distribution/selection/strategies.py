@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, compress
 from random import Random
 
 from distribution.selection.pool import LEAST_LOADED, SMOOTH_WEIGHTED, STICKY, WEIGHTED_RANDOM, Operator, Pool
@@ -12,7 +12,6 @@ NOBODY = "nobody_eligible"
 OLDER_FIRST = "older_contacts_first"
 DRAW_DIGITS = 9
 SCALE: int = 10**DRAW_DIGITS
-NEVER = float("inf")
 SAME = 1e-9
 """Two deadlines this near are a tie: they differ by rounding alone."""
 
@@ -74,15 +73,23 @@ def earliest_deadline(pool: Pool, source_id: int, eligible: Eligible) -> Eligibl
     """`smooth_weighted`: nobody is ever a whole contact away from the exact share while the eligible stay the same.
 
     Each one's deficit has grown by its share; of those above zero the one goes first whose deficit would reach 1
-    first (earliest deadline first: Tijdeman, The chairman assignment problem, 1980).
+    first (earliest deadline first: Tijdeman, The chairman assignment problem, 1980). Nobody may be above zero where
+    those who are away are owed a contact or more: then all of them count, and chance decides no more than else.
     """
     total, deficits = pool.cumulative(source_id)[-1], pool.deficits
-    deadlines = []
+    deadlines, due = [], []
     for (_, weight), (key, share) in zip(eligible, pool.shares(source_id).items(), strict=True):
         grown = deficits[key] + share
-        deadlines.append((1 - grown) * total / weight if grown > SAME else NEVER)
-    first = min(deadlines)
-    return [each for each, deadline in zip(eligible, deadlines, strict=True) if deadline <= first + SAME]
+        deadlines.append((1 - grown) * total / weight)
+        due.append(grown > SAME)
+    if not any(due):
+        due = [True] * len(deadlines)
+    first = min(compress(deadlines, due))
+    return [
+        each
+        for each, deadline, is_due in zip(eligible, deadlines, due, strict=True)
+        if is_due and deadline <= first + SAME
+    ]
 
 
 STRATEGIES: dict[str, Callable[[Pool, int, Eligible], Eligible]] = {

@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution import normalize
 from distribution.errors import NotFound
 from distribution.store.leads import Lead
 from distribution.store.listed import Listed, select_listed, with_payloads
@@ -46,13 +47,13 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which leads to list; None is any. A phone or e-mail is found as it was sent, or by the normalised one."""
+    """Which leads to list; None is any. A phone or e-mail is found as it was sent, or by one of its spellings."""
 
     external_id: str | None = None
     phone: str | None = None
     email: str | None = None
-    phone_normalized: str | None = None
-    email_normalized: str | None = None
+    phones: Sequence[str] = ()
+    emails: Sequence[str] = ()
 
 
 async def page(conn: AsyncConnection, wanted: Wanted, before: int | None, limit: int) -> Page[LeadShown, int]:
@@ -75,15 +76,18 @@ async def show(conn: AsyncConnection, lead_id: int) -> LeadShown:
     return found
 
 
-async def possible_duplicates(conn: AsyncConnection, lead_id: int) -> list[Duplicate]:
-    """Other leads with the same normalised phone or e-mail, the newest first; nothing is merged by itself."""
+async def possible_duplicates(conn: AsyncConnection, lead_id: int, phone_region: str = "") -> list[Duplicate]:
+    """Other leads with the same phone or e-mail, however written, the newest first; nothing is merged by itself."""
     c = leads.c
     columns: dict[Detail, sa.Column[str | None]] = {"phone": c.phone_normalized, "email": c.email_normalized}
-    known = (await conn.execute(sa.select(*columns.values()).where(c.id == lead_id))).one()
-    mine = {name: value for name, value in zip(columns, known, strict=True) if value is not None}
+    known = (await conn.execute(sa.select(c.phone, c.email, *columns.values()).where(c.id == lead_id))).one()
+    mine: dict[Detail, set[str]] = {
+        "phone": {*normalize.phone_spellings(known.phone, phone_region), known.phone_normalized or ""},
+        "email": {*normalize.email_spellings(known.email), known.email_normalized or ""},
+    }
     found: dict[int, Duplicate] = {}
-    # One statement per detail: each reads its index from the end and stops, however many leads share the value.
-    for wanted, value in mine.items():
+    # One statement for each value: it reads its index from the end and stops, however many leads share the value.
+    for wanted, value in ((name, value) for name, values in mine.items() for value in values if value):
         rows = await conn.execute(
             sa.select(c.id, c.external_id, c.phone, c.email, *columns.values())
             .where(columns[wanted] == value, c.id != lead_id)
@@ -92,19 +96,19 @@ async def possible_duplicates(conn: AsyncConnection, lead_id: int) -> list[Dupli
         )
         for *lead, phone, email in rows:
             theirs: dict[Detail, str | None] = {"phone": phone, "email": email}
-            found[lead[0]] = Duplicate(Lead(*lead), [name for name in mine if theirs[name] == mine[name]])
+            found[lead[0]] = Duplicate(Lead(*lead), [name for name in mine if theirs[name] in mine[name]])
     return [found[key] for key in sorted(found, reverse=True)[:DUPLICATES]]
 
 
 def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     c = leads.c
     found = [] if wanted.external_id is None else [c.external_id == wanted.external_id]
-    for name in ("phone", "email"):
-        raw, normalized = getattr(wanted, name), getattr(wanted, f"{name}_normalized")
-        if raw is not None and normalized is not None:
-            found.append(sa.or_(c[name] == raw, c[f"{name}_normalized"] == normalized))
-        elif raw is not None:
-            found.append(c[name] == raw)
+    for sent, raw, normalized, spellings in (
+        (c.phone, wanted.phone, c.phone_normalized, wanted.phones),
+        (c.email, wanted.email, c.email_normalized, wanted.emails),
+    ):
+        if raw is not None:
+            found.append(sa.or_(sent == raw, normalized.in_(spellings)) if spellings else sent == raw)
     return found
 
 

@@ -14,6 +14,7 @@ from distribution.services.edits import Edit, version_of
 from distribution.services.moves import Moved, move_all
 from distribution.services.serve import serve_waiting
 from distribution.store import operators as rows
+from distribution.store import weights as weight_rows
 from distribution.store.operators import OperatorRow
 from distribution.store.pages import Page
 from distribution.store.pools import lock_pool
@@ -86,12 +87,13 @@ async def reassign(conn: AsyncConnection, random: Random, operator_id: int, edit
 
 async def delete(conn: AsyncConnection, operator_id: int, edit: Edit) -> None:
     """Remove an operator that no contact ever had; else Conflict."""
-    await _lock(conn, operator_id)
+    source_ids = await _lock(conn, operator_id)
     before = await show(conn, operator_id)
     edit.check(version(before))
     if await rows.has_history(conn, operator_id):
         raise Conflict(f"Operator {operator_id} has contacts in history; deactivate it instead.")
     await rows.delete(conn, operator_id, datetime.now(UTC))
+    await weight_rows.share_out_deficits(conn, source_ids)
     await note(conn, edit.who, Action.OPERATOR_REMOVED, operator_id, editable(before), None)
 
 

@@ -116,6 +116,7 @@ async def replace_weights(
     edit.check(weights_version(source_id, before))
     _check_operators(operator_ids, await operator_rows.existing(conn, set(operator_ids)))
     await weight_rows.replace(conn, source_id, weights)
+    await weight_rows.share_out_deficits(conn, [source_id])
     after = await weight_rows.of_source(conn, source_id)
     states = editable_weights(before), editable_weights(after)
     await note(conn, edit.who, Action.SOURCE_WEIGHTS_CHANGED, source_id, *states)

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
+from distribution.normalize import RULE
 from distribution.store.rows import IDS, POSTGRESQL, TEXTS, Values, row_of
 from distribution.store.tables import leads
 
@@ -46,6 +47,8 @@ class Details:
             self.email, self.email_normalized = other.email, other.email_normalized
 
 
+SPELLED = ("phone", "email")
+THIS_RULE = sa.literal(RULE, sa.SmallInteger)
 NEW = Values("new", external_id=sa.Text(), **{name: sa.Text() for name in Details.__slots__})
 
 
@@ -88,11 +91,12 @@ async def _make(conn: AsyncConnection, wanted: Mapping[str, Details], now: datet
 def _insert(dialect: str) -> ReturningInsert[int, str, str | None, str | None]:
     insert = postgresql.insert if dialect == POSTGRESQL else sqlite.insert
     c, new = leads.c, NEW.table(dialect)
+    rules = {f"{name}_rule": sa.case((new.c[name].is_not(None), THIS_RULE)) for name in SPELLED}
     # SQLite takes ON CONFLICT for a join's condition unless there is a WHERE before it.
-    rows = sa.select(*new.c, sa.bindparam("now", type_=c.created_at.type)).where(sa.true())
+    rows = sa.select(*new.c, sa.bindparam("now", type_=c.created_at.type), *rules.values()).where(sa.true())
     return (
         insert(leads)
-        .from_select([*new.c.keys(), "created_at"], rows)
+        .from_select([*new.c.keys(), "created_at", *rules], rows)
         .on_conflict_do_nothing(index_elements=["external_id"])
         .returning(c.id, c.external_id, c.phone, c.email)
     )
@@ -131,8 +135,13 @@ def _lock(dialect: str) -> sa.Select[*tuple[Any, ...]]:
 
 @cache
 def _update() -> sa.Update:
-    return (
-        sa.update(leads)
-        .where(leads.c.id == sa.bindparam("lead_id"))
-        .values({name: sa.bindparam(f"new_{name}") for name in Details.__slots__})
-    )
+    c = leads.c
+    new = {name: sa.bindparam(f"new_{name}", type_=c[name].type) for name in Details.__slots__}
+    # What a worker of the release before filled keeps its rule: it is to be spelled anew.
+    rules = {
+        f"{name}_rule": sa.case(
+            (sa.and_(sa.func.coalesce(c[name], "") == "", new[name].is_not(None)), THIS_RULE), else_=c[f"{name}_rule"]
+        )
+        for name in SPELLED
+    }
+    return sa.update(leads).where(c.id == sa.bindparam("lead_id")).values(new | rules)

@@ -88,6 +88,8 @@ leads = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("phone_normalized", sa.String(32)),
     sa.Column("email_normalized", sa.String(255)),
+    sa.Column("phone_rule", sa.SmallInteger),
+    sa.Column("email_rule", sa.SmallInteger),
     sa.Index("ix_leads_phone_normalized_id", "phone_normalized", "id"),
     sa.Index("ix_leads_email_normalized_id", "email_normalized", "id"),
 )

@@ -1,12 +1,14 @@
 """Which operators get a source's contacts, and in what proportion."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.selection.leaving import shared_out
+from distribution.store.pools import write_deficits
 from distribution.store.rows import IDS, POSTGRESQL
 from distribution.store.tables import operators, source_operators
 
@@ -52,3 +54,25 @@ async def replace(conn: AsyncConnection, source_id: int, weights: Sequence[tuple
             index_elements=["source_id", "operator_id"], set_={"weight": statement.excluded.weight}
         )
         await conn.execute(statement, rows)
+
+
+async def share_out_deficits(conn: AsyncConnection, source_ids: Collection[int]) -> None:
+    """After weights were deleted: what their operators were owed goes to the others, whatever the strategy is now.
+
+    The sources are to be locked.
+    """
+    w = source_operators.c
+    wanted = sa.select(IDS.table(conn.dialect.name).c.id)
+    rows = await conn.execute(
+        sa.select(w.source_id, w.operator_id, w.weight, w.deficit).where(w.source_id.in_(wanted)),
+        IDS.bound(conn.dialect.name, sorted(source_ids)),
+    )
+    of_sources: dict[int, dict[int, tuple[int, float]]] = {}
+    for source_id, operator_id, weight, deficit in rows:
+        of_sources.setdefault(source_id, {})[operator_id] = weight, deficit
+    new: dict[tuple[int, int], float] = {}
+    for source_id, of in of_sources.items():
+        before, weights = {o: owed for o, (_, owed) in of.items()}, {o: weight for o, (weight, _) in of.items()}
+        if (after := shared_out(before, weights)) != before:
+            new |= {(source_id, operator_id): owed for operator_id, owed in after.items()}
+    await write_deficits(conn, new)

@@ -3,6 +3,7 @@
 import dataclasses
 
 import httpx2
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin_api.app import create_app
@@ -70,10 +71,12 @@ async def test_details_are_found_however_they_are_written(admin: httpx2.AsyncCli
         ("phone=+79991234567", ["tg:2", "tg:1"]),
         ("phone=89991234567", ["tg:3"]),
         ("phone=79991234567", []),
-        ("email=anna@example.com", ["tg:2", "tg:1"]),
-        ("email=%20anna@Example.Com", ["tg:2", "tg:1"]),
-        ("email=Anna@example.com", ["tg:3"]),
-        ("phone=%2B79991234567&email=Anna@example.com", []),
+        ("email=anna@example.com", ["tg:3", "tg:2", "tg:1"]),
+        ("email=%20anna@Example.Com", ["tg:3", "tg:2", "tg:1"]),
+        ("email=Anna%20%3Canna@example.com%3E", ["tg:3", "tg:2", "tg:1"]),
+        ("email=nobody@example.com", []),
+        ("phone=%2B79991234567&email=Anna@example.com", ["tg:2", "tg:1"]),
+        ("phone=%2B79991234567&email=nobody@example.com", []),
     ):
         answer = await admin.get(f"/leads?{query}")
         assert [lead["external_id"] for lead in answer.json()["items"]] == expected, query
@@ -102,6 +105,48 @@ async def test_a_lead_names_its_possible_duplicates(admin: httpx2.AsyncClient, e
             assert (other["phone"], other["email"]) == (sent.get("phone"), sent.get("email"))
     for lead_id in (5, 6, 7):
         assert (await admin.get(f"/leads/{lead_id}")).json()["possible_duplicates"] == []
+
+
+SAME_NUMBER = [
+    ("+5511987654321", "+551187654321", "+55 (11) 8765-4321", "tel:+55-11-98765-4321"),
+    ("+5215512345678", "+525512345678", "0052 1 55 1234 5678", "+52\u200b55 1234 5678"),
+    ("+5491123456789", "+541123456789", "+54 11 15 2345-6789", "\u200e+54 9 11 2345-6789\u200f"),
+    ("+4930123456", "+49 (0) 30 123456", "0049 30 123456", "tel:030-123456;phone-context=+49"),
+]
+SAME_ADDRESS = [
+    ("anna@example.com", "Anna@Example.COM", "mailto:anna@example.com", "Anna <anna@example.com>"),
+    ("petr@example.com", "petr@example.com.", "p\u200betr@example.com\ufeff", "<petr@example.com>"),
+]
+
+
+@pytest.mark.parametrize(("detail", "ways"), [("phone", w) for w in SAME_NUMBER] + [("email", w) for w in SAME_ADDRESS])
+async def test_the_same_customer_written_in_several_ways(
+    admin: httpx2.AsyncClient, engine: AsyncEngine, detail: str, ways: tuple[str, ...]
+) -> None:
+    """Each way finds all of them, each lead names the others, is shown as it was told, and stays a lead of its own."""
+    await make_source(engine, {})
+    await take(engine, [message(f"m{number}", f"tg:{number}", **{detail: way}) for number, way in enumerate(ways)])
+    newest_first = [f"tg:{number}" for number in range(len(ways) - 1, -1, -1)]
+    for number, way in enumerate(ways):
+        items = await all_items(admin, "/leads", **{detail: way})
+        assert [lead["external_id"] for lead in items] == newest_first, way
+        assert [lead[detail] for lead in items] == list(reversed(ways))
+        [mine] = await all_items(admin, "/leads", external_id=f"tg:{number}")
+        named = (await admin.get(f"/leads/{mine['id']}")).json()["possible_duplicates"]
+        assert [lead["external_id"] for lead in named] == [other for other in newest_first if other != f"tg:{number}"]
+        assert all(lead["same"] == [detail] for lead in named)
+
+
+async def test_a_landline_is_nobody_else_s_mobile_number(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
+    """A Brazilian landline is found by itself alone, and suggests nobody whose number has a ninth digit."""
+    await make_source(engine, {})
+    numbers = ("+551133334444", "+5511933334444", "+55 11 3333-4444")
+    await take(engine, [message(f"m{number}", f"tg:{number}", phone=phone) for number, phone in enumerate(numbers)])
+    for phone, expected in ((numbers[0], ["tg:2", "tg:0"]), (numbers[1], ["tg:1"])):
+        assert [lead["external_id"] for lead in await all_items(admin, "/leads", phone=phone)] == expected
+    [landline] = await all_items(admin, "/leads", external_id="tg:0")
+    named = (await admin.get(f"/leads/{landline['id']}")).json()["possible_duplicates"]
+    assert [lead["external_id"] for lead in named] == ["tg:2"]
 
 
 async def test_possible_duplicates_are_at_most_twenty(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:

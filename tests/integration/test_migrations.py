@@ -133,7 +133,7 @@ async def test_known_leads_get_normalised_details(database_url: str, engine: Asy
     await asyncio.to_thread(schema.upgrade, database_url)
     async with reading(engine) as conn:
         filled = (await conn.execute(sa.text(read))).all()
-    expected = [(*row.values(), f"+7999000{n:04}", f"L{n}@example.com") for n, row in enumerate(rows[:number])]
+    expected = [(*row.values(), f"+7999000{n:04}", f"l{n}@example.com") for n, row in enumerate(rows[:number])]
     assert filled == [*expected, ("nobody", None, "a@b", None, None)]
     await asyncio.to_thread(command.downgrade, schema.config(database_url), "0002")
     async with reading(engine) as conn:
