@@ -144,7 +144,7 @@ def main(
     source: Annotated[str, typer.Option(help="Code of the source; an admin has to make it first.")],
     count: Annotated[int, typer.Option(min=1, help="How many contacts.")] = 10,
     leads: Annotated[int, typer.Option(min=1, help="Of how many leads.")] = 5,
-    amqp_url: AmqpUrl = "amqp://guest:guest@127.0.0.1:5672/",
+    amqp_url: AmqpUrl = "amqp://guest:guest@127.0.0.1:5672/%2F",
     prefix: Prefix = "",
 ) -> None:
     """Publish contacts as a bot would, and print what became of each."""

@@ -131,7 +131,7 @@ async def print_events(amqp_url: str, prefix: str, queue_name: str, count: int) 
 def main(
     count: Annotated[int, typer.Option(min=0, help="Stop after so many events; 0: never.")] = 0,
     queue: Annotated[str, typer.Option(help="Name of its queue; else the broker makes one up.")] = "",
-    amqp_url: AmqpUrl = "amqp://guest:guest@127.0.0.1:5672/",
+    amqp_url: AmqpUrl = "amqp://guest:guest@127.0.0.1:5672/%2F",
     prefix: Prefix = "",
 ) -> None:
     """Print each event as it arrives."""
