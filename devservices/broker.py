@@ -29,6 +29,7 @@ from devservices.service import Service
 from devservices.settings import DevSettings, read_settings
 
 _NAME = "broker"
+_AMQP, _PAGES = 5672, 15672
 USER = "guest:guest"
 """RabbitMQ's own default, and its password; nobody but this machine can log in with it."""
 
@@ -79,11 +80,14 @@ class Wanted:
 
 
 def _find(stack: ExitStack, settings: DevSettings, control: bool, wanted: Wanted) -> Broker:
-    tls = wanted.tls
-    if settings.amqp_url and not control and tls is None:
+    if settings.amqp_url and not control and wanted.tls is None:
         say(_NAME, "using the one of AMQP_URL")
         return Broker(settings.amqp_url, "url")
-    found = (_container(stack, settings) if tls is None else None) or _program(stack, wanted)
+    # What a container holds ends with it.
+    found = _program(stack, wanted) if wanted.kept is not None else None
+    if found is None and wanted.tls is None:
+        found = _container(stack, settings, wanted)
+    found = found or _program(stack, wanted)
     if found is None and can_install() and install(_NAME, "rabbitmq-server"):
         found = _program(stack, wanted)
     if found is None:
@@ -94,12 +98,16 @@ def _find(stack: ExitStack, settings: DevSettings, control: bool, wanted: Wanted
     return found
 
 
-def _container(stack: ExitStack, settings: DevSettings) -> Broker | None:
-    node = start_container(_NAME, Recipe(settings.rabbitmq_image, 5672, speaks_amqp), stack)
+def _container(stack: ExitStack, settings: DevSettings, wanted: Wanted) -> Broker | None:
+    image = settings.rabbitmq_image
+    has_pages = MANAGEMENT in wanted.plugins and "management" in image
+    recipe = Recipe(image, _AMQP, speaks_amqp, other_ports=(_PAGES,) if has_pages else ())
+    node = start_container(_NAME, recipe, stack)
     if node is None:
         return None
     host, port = node.address
-    return Broker(f"amqp://{USER}@{host}:{port}/%2F", "docker", node)
+    pages_url = f"http://{node.reached(_PAGES)}" if has_pages else ""
+    return Broker(f"amqp://{USER}@{host}:{port}/%2F", "docker", node, pages_url=pages_url)
 
 
 def _program(stack: ExitStack, wanted: Wanted) -> Broker | None:

@@ -13,7 +13,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from devservices.broker import Broker, broker
-from devservices.errors import DevServiceError
+from devservices.errors import DevServiceError, ServiceStartError
 from devservices.folders import private_folder
 from devservices.guard import Guard
 from distribution.terminal import tolerate_any_encoding
@@ -80,7 +80,12 @@ def find(opened: ExitStack, environment: Mapping[str, str], kept: Kept, *, fresh
     if "AMQP_URL" in given:
         return Found(Broker(environment["AMQP_URL"], "url"), database_url, f"{database} and the broker of AMQP_URL")
     aside = kept.set_aside(datetime.now(UTC)) if fresh else None
-    found = opened.enter_context(broker(kept=kept.broker, plugins=True))
+    try:
+        found = opened.enter_context(broker(kept=kept.broker, plugins=True))
+    except ServiceStartError as error:
+        raise ServiceStartError(
+            f"{error} (make run FRESH=1 sets {kept.broker} aside, and the database with it)"
+        ) from None
     if found.is_kept:
         return Found(
             found, database_url, f"{database} and {kept.broker}, both kept for the next run{_fresh(given, aside)}"
