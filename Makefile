@@ -32,8 +32,8 @@ $(STAMP): requirements-dev.lock pyproject.toml tools/make-venv
 demo: $(STAMP) ## everything up, real contacts through it, a table of what happened
 	@exec $(BIN)/python -m examples.demo
 
-run: $(STAMP) ## the same services in the foreground, until Ctrl-C
-	@exec $(BIN)/python -m examples.run
+run: $(STAMP) ## the same services in the foreground, until Ctrl-C; FRESH=1 begins with empty data
+	@exec $(BIN)/python -m examples.run $(if $(FRESH),--fresh)
 
 compose-env: ## a .env with passwords of its own for docker compose; what is set in one that is there stays
 	@$(PYTHON) -m deploy.environment

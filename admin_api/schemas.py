@@ -20,6 +20,8 @@ DEFAULT_LIMIT = 50
 MAX_WINDOW = 366 * 24 * 3600
 """Of a source, in seconds."""
 NUMBER = re.compile(r"[0-9]{1,19}")
+# In a query a + that was not written %2B means a space. Behind the time of day nothing else can be meant by one.
+LOST_PLUS = re.compile(r"^(.*\d\d:?\d\d(?::?\d\d(?:[.,]\d+)?)?) (\d\d(?::?\d\d){0,2})$")
 # Checked where the key is read, from the body or from its header.
 KEY_IN_SCHEMA: JsonDict = {"minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern": r"^[^\u0000]*$"}
 
@@ -49,11 +51,11 @@ def _number(value: object) -> object:
 
 def _moment(value: object) -> object:
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        moment = datetime.fromisoformat(LOST_PLUS.sub(r"\1+\2", value)) if isinstance(value, str) else None
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise ValueError("must be a time with its zone, such as 2026-11-23T10:00:00Z")
+        raise ValueError("must be a time with its zone, such as 2026-11-23T10:00:00Z or 2026-11-23T12:00:00%2B02:00")
     return moment
 
 
@@ -82,7 +84,7 @@ DedupeWindow = Annotated[
 Strategy = Annotated[str, AfterValidator(_known_strategy), Field(json_schema_extra={"enum": list(STRATEGIES)})]
 Id = Annotated[int, Field(ge=1, le=MAX_ID), Whole]
 QueryId = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(_number)]
-Moment = Annotated[datetime, BeforeValidator(_moment)]
+QueryMoment = Annotated[datetime, BeforeValidator(_moment)]
 QueryText = Annotated[Text, Field(min_length=1, max_length=255)]
 NumberCursor = Annotated[QueryText, Field(json_schema_extra={"pattern": NUMBER_CURSOR})]
 UuidCursor = Annotated[QueryText, Field(json_schema_extra={"pattern": UUID_CURSOR})]
@@ -210,8 +212,8 @@ class ContactsQuery(UuidPageQuery):
     source: SourceCode | None = None
     operator_id: QueryId | None = None
     lead_id: QueryId | None = None
-    created_from: Moment | None = None
-    created_to: Moment | None = None
+    created_from: QueryMoment | None = None
+    created_to: QueryMoment | None = None
 
 
 class LeadsQuery(PageQuery):

@@ -5,8 +5,18 @@ from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 
+from distribution.services.edits import Seen
+
 TAG = re.compile(r'(W/)?"([^"]*)"')
 ANY = "*"
+WEAK = (
+    'If-Match has a weak ETag (W/"…"), which matches nothing (RFC 9110): send it without W/. A proxy that compresses'
+    " answers, such as nginx with gzip, makes our ETags weak."
+)
+MALFORMED = (
+    'If-Match is not understood: it takes ETags in double quotes, as the header ETag has them ("3f2a…"), separated by'
+    " commas; or * alone."
+)
 
 
 def tagged(version: str) -> Mapping[str, str]:
@@ -18,9 +28,15 @@ def tagged(version: str) -> Mapping[str, str]:
     return {"ETag": f'"{version}"'}
 
 
-def versions_seen(headers: Headers) -> frozenset[str] | None:
-    """The versions that If-Match names, without the weak ones, which never match; None where any will do."""
-    given = headers.getlist("if-match")
-    if not given or [value.strip() for value in given] == [ANY]:
+def versions_seen(headers: Headers) -> Seen | None:
+    """The versions that If-Match names, without the weak ones, which never match; None where any will do.
+
+    An empty header is none. Its `problem` says what of the header cannot match anything.
+    """
+    given = [value.strip() for value in headers.getlist("if-match") if value.strip()]
+    if not given or given == [ANY]:
         return None
-    return frozenset(name for value in given for weak, name in TAG.findall(value) if not weak)
+    found = [tag for value in given for tag in TAG.findall(value)]
+    rest = "".join(TAG.sub("", value) for value in given)
+    problem = MALFORMED if rest.strip(" \t,") or not found else WEAK if any(weak for weak, _ in found) else ""
+    return Seen(frozenset(name for weak, name in found if not weak), problem)

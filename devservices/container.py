@@ -32,11 +32,12 @@ class Recipe:
     ready: Callable[[str, int], bool]
     variables: dict[str, str] = field(default_factory=dict)
     arguments: list[str] = field(default_factory=list)
+    other_ports: tuple[int, ...] = ()
 
 
 @dataclass
 class Container:
-    """A container made from a recipe; after `start`, `address` says where its server answers."""
+    """A container made from a recipe; after `start`, `address` says where its server answers, `reached` its others."""
 
     recipe: Recipe
     client: DockerClient
@@ -44,6 +45,14 @@ class Container:
     port: int = field(default_factory=lambda: free_ports(1)[0])
     address: tuple[str, int] = field(default=(LOOPBACK, 0), init=False)
     _made: DockerContainer | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._others = dict(zip(self.recipe.other_ports, free_ports(len(self.recipe.other_ports)), strict=True))
+
+    def reached(self, inner_port: int) -> str:
+        """Host and port at which one of its other ports is to be reached."""
+        host, port = self.address
+        return f"{host}:{self._others[inner_port] if port == self.port else inner_port}"
 
     def start(self) -> None:
         """Make or start the container and wait until its server answers."""
@@ -102,7 +111,8 @@ class Container:
         self._made.with_envs(**self.recipe.variables).with_kwargs(labels={LABEL: self.guard.mark})
         # Its type knows only port numbers; the engine below takes an interface too, and other machines need not get in.
         ports = cast("dict[str, Any]", self._made.ports)
-        ports[f"{self.recipe.inner_port}/tcp"] = (LOOPBACK, self.port) if is_local(self.client) else self.port
+        for inner, port in {self.recipe.inner_port: self.port, **self._others}.items():
+            ports[f"{inner}/tcp"] = (LOOPBACK, port) if is_local(self.client) else port
         if self.recipe.arguments:
             self._made.with_command(self.recipe.arguments)
         self._made.start()

@@ -27,6 +27,12 @@ def free_ports(count: int) -> list[int]:
     raise ServiceStartError(f"no {count} free ports between {_LOWEST} and {_HIGHEST} on {LOOPBACK}")
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens there now."""
+    with ExitStack() as held:
+        return _hold(held, port)
+
+
 def _hold(held: ExitStack, port: int) -> bool:
     taken = held.enter_context(socket.socket())
     try:

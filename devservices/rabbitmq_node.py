@@ -6,6 +6,7 @@ It lives beside any other RabbitMQ of the machine, its own Erlang port mapper (e
 import secrets
 import shutil
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from devservices.settings import clean_environment
 # Debian's /usr/sbin/rabbitmq-server insists on the user rabbitmq and on the system's folders; the program behind it
 # does not. So these come before PATH.
 _PACKAGED = ("usr/lib/rabbitmq/bin", "usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin")
+MANAGEMENT, STREAM = "rabbitmq_management", "rabbitmq_stream"
+PORTS = 6
 _USUAL_PATHS = "/usr/local/sbin:/usr/sbin:/sbin:/opt/homebrew/sbin:/opt/homebrew/bin:/usr/local/bin:/usr/bin:/bin"
 
 
@@ -47,7 +50,8 @@ class NodeSettings:
     tools: Path
     name: str = field(default_factory=lambda: f"contacts-{secrets.token_hex(4)}@localhost")
     tls: Certificates | None = None
-    ports: list[int] = field(default_factory=lambda: free_ports(4))
+    plugins: tuple[str, ...] = ()
+    ports: list[int] = field(default_factory=lambda: free_ports(PORTS))
 
     @property
     def port(self) -> int:
@@ -58,6 +62,22 @@ class NodeSettings:
     def tls_port(self) -> int:
         """Where clients connect with TLS."""
         return self.ports[3]
+
+    @property
+    def pages_port(self) -> int:
+        """Where people look, with the plugin for it."""
+        return self.ports[4]
+
+    @property
+    def stream_port(self) -> int:
+        """Where clients of streams connect, with the plugin for it."""
+        return self.ports[5]
+
+
+def installed(tools: Path, plugins: Sequence[str]) -> tuple[str, ...]:
+    """Those of the plugins that this installation has."""
+    home = (tools / "rabbitmq-server").resolve().parent.parent
+    return tuple(name for name in plugins if any((home / "plugins").glob(f"{name}-[0-9]*")))
 
 
 def private_node(settings: NodeSettings, guard: Guard) -> Program:
@@ -98,13 +118,27 @@ def _write_files(settings: NodeSettings) -> None:
         f"listeners.tcp.1 = {LOOPBACK}:{settings.port}\n"
         "disk_free_limit.absolute = 50MB\n"  # the default stops publishers on a machine that is a little full
         + _listener_with_tls(settings)
+        + "".join(line for name in settings.plugins for line in _plugin(settings, name))
     )
-    (folder / "plugins").write_text("[rabbitmq_auth_mechanism_ssl].\n" if settings.tls else "[].\n")
+    enabled = [*(["rabbitmq_auth_mechanism_ssl"] if settings.tls else []), *settings.plugins]
+    (folder / "plugins").write_text(f"[{','.join(enabled)}].\n")
     (folder / "empty").touch()
     (folder / "empty.config").write_text("[].\n")
     cookie = folder / ".erlang.cookie"
+    cookie.unlink(missing_ok=True)  # nobody but root could write to the one of an earlier run
     cookie.write_text(secrets.token_hex(16))
     cookie.chmod(0o400)
+
+
+def _plugin(settings: NodeSettings, name: str) -> list[str]:
+    """Its lines of the configuration: on the loopback interface too, at a port of its own."""
+    if name == MANAGEMENT:
+        return [f"management.tcp.ip = {LOOPBACK}\n", f"management.tcp.port = {settings.pages_port}\n"]
+    return [
+        f"stream.listeners.tcp.1 = {LOOPBACK}:{settings.stream_port}\n",
+        f"stream.advertised_host = {LOOPBACK}\n",
+        f"stream.advertised_port = {settings.stream_port}\n",
+    ]
 
 
 def _listener_with_tls(settings: NodeSettings) -> str:
@@ -125,7 +159,7 @@ def _listener_with_tls(settings: NodeSettings) -> str:
 
 
 def _environment(settings: NodeSettings) -> dict[str, str]:
-    folder, (port, distribution_port, mapper_port, _) = settings.folder, settings.ports
+    folder, (port, distribution_port, mapper_port, *_) = settings.folder, settings.ports
     environment = clean_environment("RABBITMQ_", "ERL_")
     path = environment.get("PATH", "")
     return environment | {

@@ -13,6 +13,8 @@ WAITING = "contact.waiting"
 REASSIGNED = "contact.reassigned"
 CLOSED = "contact.closed"
 PARKED = "contact.parked"
+TYPES = (ASSIGNED, WAITING, REASSIGNED, CLOSED)
+"""What `assignments` carries; PARKED is only ever a reply."""
 SOURCE = "/contact-distribution"
 NOBODY = "none"
 

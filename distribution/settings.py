@@ -14,6 +14,7 @@ from distribution.store import address
 
 DEFAULT_DATABASE_URL = "sqlite+aiosqlite:///./data/contacts.db"
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
+RESERVED = "amq."
 PREFIX = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
 
 S = TypeVar("S", bound="SharedSettings")
@@ -49,6 +50,13 @@ class SharedSettings(BaseSettings):
         if value and not is_region(value.upper()):
             raise ValueError("is not a country with phone numbers, expected two letters such as KZ")
         return value.upper()
+
+    @field_validator("broker_prefix")
+    @classmethod
+    def _not_reserved(cls, value: str) -> str:
+        if value.startswith(RESERVED):
+            raise ValueError(f"must not begin with {RESERVED}, which brokers keep for themselves")
+        return value
 
     @field_validator("broker_prefix", "reply_queue_prefix")
     @classmethod

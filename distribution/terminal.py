@@ -1,11 +1,15 @@
 """Text from outside, made harmless for a terminal: it cannot steer the terminal, reorder or forge a line."""
 
+import os
+import signal
 import sys
 from io import TextIOWrapper
 from unicodedata import category
 
 # Control characters, invisible formatting (bidirectional overrides among it), lone surrogates, line and paragraph ends.
 UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+READER_GONE = 128 + signal.SIGPIPE
+"""What shells show of a process that SIGPIPE ended."""
 JOINERS = "\u200c\u200d"
 """Invisible and harmless: Persian words and emoji are written with them."""
 
@@ -27,6 +31,21 @@ def tolerate_any_encoding() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line at once. Where its reader has gone, as in `… | head`, end in silence as SIGPIPE would end us.
+
+    Not by that signal itself: it would end a process whose broker or database hangs up as well.
+    """
+    stream = sys.stderr if err else sys.stdout
+    try:
+        stream.write(f"{text}\n")
+        stream.flush()
+    except BrokenPipeError:
+        # What is still in the stream's buffer has nowhere to go, and Python would complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise SystemExit(READER_GONE) from None
 
 
 def _is_unsafe(character: str) -> bool:

@@ -11,6 +11,7 @@ your own. The rest runs them:
 
 demo.py         `make demo`: scenario.py (what is done), act.py (doing it), feed.py (events on the screen),
                 outcome.py (do the sums hold), tables.py (the table at the end)
-run.py          `make run`: the services in the foreground, wishes.py (what its environment asks for)
+run.py          `make run`: the services in the foreground, wishes.py (what its environment asks for),
+                kept.py (what stays until the next run)
 stack.py, children.py, interruption.py, cleanup.py   starting the services, and leaving nothing behind
 """

@@ -8,7 +8,7 @@ from typing import Annotated
 import httpx2
 import typer
 
-from distribution.terminal import escaped, escaped_json, tolerate_any_encoding
+from distribution.terminal import escaped, escaped_json, say, tolerate_any_encoding
 from examples.admin import Admin, ApiError, connect_admin
 from examples.numbers import shown
 
@@ -25,7 +25,7 @@ class Access:
         try:
             return asyncio.run(self._do(work))
         except (ApiError, httpx2.HTTPError) as error:
-            typer.echo(escaped(f"{error}"), err=True)
+            say(escaped(f"{error}"), err=True)
             raise typer.Exit(1) from None
 
     async def _do(self, work: Callable[[Admin], Awaitable[object]]) -> object:
@@ -103,7 +103,7 @@ def _access(context: typer.Context) -> Access:
 
 
 def _show(answer: object) -> None:
-    typer.echo(escaped_json(shown(answer)))
+    say(escaped_json(shown(answer)))
 
 
 if __name__ == "__main__":

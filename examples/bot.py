@@ -15,7 +15,7 @@ import aio_pika
 import typer
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractQueue
 
-from distribution.terminal import escaped, tolerate_any_encoding
+from distribution.terminal import escaped, say, tolerate_any_encoding
 from examples.options import AmqpUrl, Prefix
 
 SUBMIT = "contact.submit"
@@ -119,21 +119,17 @@ async def connect_bot(
 async def publish_some(amqp_url: str, prefix: str, source: str, count: int, leads: int) -> None:
     """Publish contacts of a few leads and print each outcome."""
     run = secrets.token_hex(3)
-    done = asyncio.Semaphore(0)
-
-    def show(outcome: Outcome) -> None:
-        typer.echo(escaped(f"{outcome.message_id}  {describe(outcome)}"))
-        done.release()
-
+    outcomes = asyncio.Queue[Outcome]()
     submissions = [
         submission(source, f"{source}:{number % leads}", f"{run}-{number}", f"Question {number}").asking_outcome()
         for number in range(count)
     ]
-    async with connect_bot(amqp_url, prefix, show) as bot:
-        typer.echo(f"{await bot.publish(submissions)} published and confirmed")
+    async with connect_bot(amqp_url, prefix, outcomes.put_nowait) as bot:
+        say(f"{await bot.publish(submissions)} published and confirmed")
         async with asyncio.timeout(_OUTCOME_SECONDS):
             for _ in submissions:
-                await done.acquire()
+                outcome = await outcomes.get()
+                say(escaped(f"{outcome.message_id}  {describe(outcome)}"))
 
 
 def describe(outcome: Outcome) -> str:
@@ -148,7 +144,7 @@ def main(
     source: Annotated[str, typer.Option(help="Code of the source; an admin has to make it first.")],
     count: Annotated[int, typer.Option(min=1, help="How many contacts.")] = 10,
     leads: Annotated[int, typer.Option(min=1, help="Of how many leads.")] = 5,
-    amqp_url: AmqpUrl = "amqp://guest:guest@127.0.0.1:5672/",
+    amqp_url: AmqpUrl = "amqp://guest:guest@127.0.0.1:5672/%2F",
     prefix: Prefix = "",
 ) -> None:
     """Publish contacts as a bot would, and print what became of each."""
@@ -156,10 +152,10 @@ def main(
     try:
         asyncio.run(publish_some(amqp_url, prefix, source, count, leads))
     except TimeoutError:
-        typer.echo(f"no outcome within {_OUTCOME_SECONDS:.0f} s: is the worker running?", err=True)
+        say(f"no outcome within {_OUTCOME_SECONDS:.0f} s: is the worker running?", err=True)
         raise typer.Exit(1) from None
     except (aio_pika.exceptions.AMQPError, OSError) as error:
-        typer.echo(escaped(f"the broker did not take it: {error}"), err=True)
+        say(escaped(f"the broker did not take it: {error}"), err=True)
         raise typer.Exit(1) from None
 
 

@@ -5,6 +5,7 @@ events while it is away takes a durable queue with a name instead, and keeps the
 """
 
 import asyncio
+import itertools
 import json
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +19,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from rich.console import Console
 from rich.markup import escape
 
-from distribution.terminal import escaped, tolerate_any_encoding
+from distribution.terminal import escaped, say, tolerate_any_encoding
 from examples.options import AmqpUrl, Prefix
 
 _PREFETCH = 200
@@ -113,26 +114,24 @@ async def subscribe(
 
 async def print_events(amqp_url: str, prefix: str, queue_name: str, count: int) -> None:
     """Print events until `count` are seen (0: no end), or a signal comes."""
-    console, seen, done = Console(highlight=False), 0, asyncio.Event()
-
-    def show(event: Event) -> None:
-        nonlocal seen
-        seen += 1
-        console.print(describe(event))
-        if seen == count:
-            done.set()
-
+    console, events = Console(highlight=False), asyncio.Queue[Event | None]()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, done.set)
-    async with subscribe(amqp_url, show, prefix, queue_name):
+        asyncio.get_running_loop().add_signal_handler(number, events.put_nowait, None)
+    async with subscribe(amqp_url, events.put_nowait, prefix, queue_name):
         console.print("listening, Ctrl-C ends it")
-        await done.wait()
+        for seen in itertools.count(1):
+            event = await events.get()
+            if event is None:
+                return
+            console.print(describe(event))
+            if seen == count:
+                return
 
 
 def main(
     count: Annotated[int, typer.Option(min=0, help="Stop after so many events; 0: never.")] = 0,
     queue: Annotated[str, typer.Option(help="Name of its queue; else the broker makes one up.")] = "",
-    amqp_url: AmqpUrl = "amqp://guest:guest@127.0.0.1:5672/",
+    amqp_url: AmqpUrl = "amqp://guest:guest@127.0.0.1:5672/%2F",
     prefix: Prefix = "",
 ) -> None:
     """Print each event as it arrives."""
@@ -140,7 +139,7 @@ def main(
     try:
         asyncio.run(print_events(amqp_url, prefix, queue, count))
     except (aio_pika.exceptions.AMQPError, OSError) as error:
-        typer.echo(escaped(f"cannot listen (has the worker been started?): {error}"), err=True)
+        say(escaped(f"cannot listen (has the worker been started?): {error}"), err=True)
         raise typer.Exit(1) from None
 
 

@@ -9,7 +9,10 @@ from yarl import URL
 SCHEMES = ("amqp", "amqps")
 EXPECTED = "expected amqp://user:password@host:port/vhost, several separated by commas"
 HEARTBEAT_SECONDS = 15
-LONGEST_HEARTBEAT_SECONDS = 600
+CONNECT_SECONDS = 10
+LONGEST_SECONDS = 600
+TLS_PARAMETERS = ("cadata", "cafile", "capath", "certfile", "keyfile", "no_verify_ssl")
+PARAMETERS = ("auth", "heartbeat", "name", "timeout", *TLS_PARAMETERS)
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 20
 
@@ -64,10 +67,27 @@ def _url(text: str) -> URL:
         raise ValueError(f"is not an AMQP address, {EXPECTED}")
     if url.query.get("auth", "plain").lower() not in ("plain", "external"):
         raise ValueError("asks for an unknown auth, expected plain or external")
-    heartbeat = url.query.get("heartbeat", str(HEARTBEAT_SECONDS))
-    if not heartbeat.isdecimal() or int(heartbeat) > LONGEST_HEARTBEAT_SECONDS:
-        raise ValueError(f"has a heartbeat that is not a number of seconds up to {LONGEST_HEARTBEAT_SECONDS}")
+    # By its place alone: where a password has an unescaped ?, the name is a part of it.
+    unknown = [number for number, name in enumerate(url.query, start=1) if name not in PARAMETERS]
+    if unknown:
+        raise ValueError(f"has a parameter (number {unknown[0]}) that is not known, expected {', '.join(PARAMETERS)}")
+    if len(set(url.query)) < len(url.query):
+        raise ValueError("has a parameter twice")
+    connect_seconds(url)
+    heartbeat = _seconds(url, "heartbeat", least=0, usual=HEARTBEAT_SECONDS)
     return url.update_query(heartbeat=heartbeat)
+
+
+def connect_seconds(url: URL) -> int:
+    """How long connecting to a broker may take."""
+    return _seconds(url, "timeout", least=1, usual=CONNECT_SECONDS)
+
+
+def _seconds(url: URL, name: str, *, least: int, usual: int) -> int:
+    text = url.query.get(name, str(usual))
+    if not text.isdecimal() or not least <= int(text) <= LONGEST_SECONDS:
+        raise ValueError(f"has a {name} that is not a number of seconds from {least} to {LONGEST_SECONDS}")
+    return int(text)
 
 
 class Turns:

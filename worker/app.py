@@ -95,7 +95,7 @@ def build(
 ) -> tuple[Sequence[Part], Sequence[Part]]:
     """What takes work in, and what publishes; each group is stopped together."""
     random, brokers = SystemRandom(), settings.brokers
-    topology = Topology(settings.broker_prefix, settings.event_log_max_age, settings.broker_declare)
+    topology = topology_of(settings)
     relay = Relay(engine, topology, status, random, watch)
     batches = Batches(engine, random, watch)
     consumer = Consumer(settings, topology, batches, relay, status, watch, pauses)
@@ -120,6 +120,17 @@ def build(
         Part("retries", retrying.run(relay.retries.serve), (retrying.stop,), RELAY_STOP_SECONDS),
         Part("replies", replying.run(relay.replies.serve), (replying.stop,), RELAY_STOP_SECONDS),
         Part("tidying", relay.tidy(), (), RELAY_STOP_SECONDS),
+    )
+
+
+def topology_of(settings: WorkerSettings) -> Topology:
+    """What the worker declares, or looks for."""
+    return Topology(
+        settings.broker_prefix,
+        settings.event_log_max_age,
+        settings.broker_declare,
+        settings.event_log_max_bytes,
+        settings.event_log_segment_bytes,
     )
 
 

@@ -17,7 +17,7 @@ from worker.relay import Relay
 from worker.settings import WorkerSettings
 from worker.settling import Settler
 from worker.status import Status
-from worker.topology import Topology, declare
+from worker.topology import Topology, declare_each
 from worker.watchdog import Pulse, watch_over
 
 PART = "consuming"
@@ -69,7 +69,9 @@ class Consumer:
 
     async def serve(self, connection: AbstractConnection) -> None:
         """Consume until stopped; raises when the connection fails or the broker gives us nothing."""
-        await declare(await connection.channel(publisher_confirms=False), self._topology)
+        # Not the log: nothing that is taken waits for it.
+        channel = await connection.channel(publisher_confirms=False)
+        await declare_each(channel, self._topology.needed(), declares=self._topology.declares)
         watching = asyncio.ensure_future(watch_over(connection, self._topology.inbound, self.pulse))
         working = asyncio.ensure_future(self._serve(connection))
         try:

@@ -9,6 +9,7 @@ from aiormq.abc import AbstractChannel, AbstractConnection
 from distribution.store.outbox import Publication
 from worker.blame import Blame, blame
 from worker.blocked import is_blocked
+from worker.event_log import EventLog
 from worker.flights import Terms
 from worker.hand import Event, Hand
 from worker.link import wait_for_event
@@ -17,7 +18,7 @@ from worker.outcomes import Outcomes
 from worker.points import Point, Watch
 from worker.publisher import ChannelEnded
 from worker.rows import Rows
-from worker.topology import Topology, declare
+from worker.topology import Topology, declare_each
 from worker.tries import Budget, Tries
 from worker.window import Target, Window
 
@@ -53,6 +54,7 @@ class Lane:
         self._hand = Hand(terms, tries, rows.unsettled)
         self._looks = Looks(terms.look_seconds, recent=budget is None)
         self._signal = Signal()
+        self._log: EventLog | None = None
         self._stopping = self._undeclared = False
         self._declare_at = self._settle_at = self._renew_at = 0.0
         self._taken = self._failed = 0
@@ -98,7 +100,15 @@ class Lane:
 
     async def _serve(self, connection: AbstractConnection) -> None:
         declaring = await connection.channel()
-        await self._declare(declaring)
+        self._log = EventLog(self._topology, connection) if self._topology else None
+        try:
+            await self._declare(declaring)
+            await self._publish(connection, declaring)
+        finally:
+            if self._log:
+                await self._log.close()
+
+    async def _publish(self, connection: AbstractConnection, declaring: AbstractChannel) -> None:
         self._renew_at = 0.0
         while True:
             window = await Window.open(connection, self._target, self._signal)
@@ -129,6 +139,8 @@ class Lane:
                 return
             await wait_for_event(self._signal, self._terms.look_seconds)
             await self._judge(connection, window)
+            if self._log:
+                self._log.check()
             if self._undeclared:
                 self._undeclared = False
                 await self._declare(declaring)
@@ -213,8 +225,10 @@ class Lane:
         return self._undeclared
 
     async def _declare(self, channel: AbstractChannel) -> None:
-        if self._topology:
-            await declare(channel, self._topology)
+        if self._topology and self._log:
+            await declare_each(channel, self._topology.needed(), declares=self._topology.declares)
+            # Where the broker is slow about it, what it does not confirm is published again later.
+            await self._log.declare()
             self._signal.set()
 
     def _bring_home(self, window: Window) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from random import Random
+from typing import TypeVar
 
 import aiormq
 import structlog
@@ -13,20 +14,21 @@ from yarl import URL
 
 from distribution.errors import DistributionError
 from worker import blocked, tls
-from worker.addresses import LONGEST_PAUSE_SECONDS, Turns, parse, place
+from worker.addresses import LONGEST_PAUSE_SECONDS, Turns, connect_seconds, parse, place
 from worker.reasons import in_words, was_dropped
 from worker.status import Status
 from worker.topology import NotSetUp
 
-CONNECT_SECONDS = 10
 CLOSE_SECONDS = 3
 LASTING_SECONDS = 10
+PROGRAM = "contact-distribution"
 
 AWAY = "not connected to the broker"
 BLOCKED = "the broker takes no publications (its memory or disk alarm)"
 LOST = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, EOFError)
 
 Serve = Callable[[AbstractConnection], Awaitable[None]]
+T = TypeVar("T")
 
 
 class ConnectionLost(ConnectionError):
@@ -136,10 +138,10 @@ async def connect(url: URL, name: str) -> AbstractConnection:
     else:
         connection = aiormq.Connection(url, context=secured, ssl_shutdown_timeout=CLOSE_SECONDS)
     try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            await connection.connect({"connection_name": f"contact-distribution {name}"})
+        async with asyncio.timeout(connect_seconds(url)):
+            await connection.connect({"connection_name": f"{url.query.get('name', PROGRAM)} {name}"})
     except TimeoutError:
-        raise ConnectionLost(f"no answer within {CONNECT_SECONDS} s") from None
+        raise ConnectionLost(f"no answer within {connect_seconds(url)} s") from None
     except StopAsyncIteration:
         # What the library says where a proxy takes connections and has no broker behind it.
         raise ConnectionLost("hung up before it said anything") from None
@@ -192,6 +194,16 @@ async def until_lost(connection: AbstractConnection, work: Awaitable[None]) -> N
         for pending in (task, closing):
             pending.cancel()
         await asyncio.gather(task, closing, return_exceptions=True)
+
+
+async def not_cancelled(work: Awaitable[T]) -> T:
+    """The work; the client library cancels who waits on a channel that dies, which is a loss and no wish to stop."""
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if _wanted():
+            raise
+        raise ConnectionLost("a channel was closed") from None
 
 
 async def _closed(connection: AbstractConnection) -> str:

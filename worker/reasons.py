@@ -6,7 +6,7 @@ import os
 import ssl
 from collections.abc import Iterator
 
-from aiormq.exceptions import AMQPError, AuthenticationError, InvalidFrameError
+from aiormq.exceptions import AMQPError, AuthenticationError, InvalidFrameError, ProbableAuthenticationError
 
 
 def in_words(error: BaseException) -> str:
@@ -40,9 +40,15 @@ def os_reason(error: OSError) -> str:
 def _broker_reason(error: AMQPError) -> str:
     """Where the client library's own words would not help; empty where they do."""
     if type(error) is AuthenticationError:
-        return f"the broker does not offer the auth that is asked for, it offers {error.args[0]}"
-    if isinstance(error, InvalidFrameError) and "Connection.OpenOk" in str(error):
-        return "the broker refused the virtual host: it is not there, or this user may not use it"
+        return f"the broker does not offer the auth that AMQP_URL asks for, it offers {error.args[0]}"
+    said = " ".join(str(error).split())
+    if isinstance(error, ProbableAuthenticationError) or "Login was refused" in said:
+        return f"the broker refused the user or the password of AMQP_URL: {said}"
+    if isinstance(error, InvalidFrameError) and "Connection.OpenOk" in said:
+        return (
+            "the broker refused the virtual host of AMQP_URL: it is not there, or this user may not use it"
+            " (the one named / is written %2F, or left out)"
+        )
     return ""
 
 

@@ -15,6 +15,9 @@ from worker import addresses, tls
 from worker.bot_users import parse_bot_users
 
 MAX_AGE = re.compile(r"[1-9][0-9]*[YMDhms]")
+LEAST_SEGMENT, LARGEST_SEGMENT = 1_000_000, 3_000_000_000
+USUAL_SEGMENT = 500_000_000
+"""Bytes of a stream's segment where nothing else is asked for."""
 
 
 class WorkerSettings(SharedSettings):
@@ -29,6 +32,8 @@ class WorkerSettings(SharedSettings):
     bot_users: str = ""
     broker_declare: bool = True
     event_log_max_age: str = "7D"
+    event_log_segment_bytes: int | None = Field(default=None, ge=LEAST_SEGMENT, le=LARGEST_SEGMENT)
+    event_log_max_bytes: int | None = Field(default=None, ge=LEAST_SEGMENT)
     worker_batch_size: int = Field(default=500, ge=1, le=5000)
     worker_health_host: str = "127.0.0.1"
     worker_health_port: int = Field(default=8001, ge=0, le=65535)
@@ -88,6 +93,17 @@ class WorkerSettings(SharedSettings):
     def _users(cls, value: str) -> str:
         if value:
             parse_bot_users(value)
+        return value
+
+    @field_validator("event_log_max_bytes")
+    @classmethod
+    def _max_bytes(cls, value: int | None, info: ValidationInfo) -> int | None:
+        segment = info.data.get("event_log_segment_bytes") or USUAL_SEGMENT
+        if value is not None and value < 2 * segment:
+            raise ValueError(
+                f"is less than two segments of the log ({segment} bytes each), and only whole segments are dropped:"
+                " set EVENT_LOG_SEGMENT_BYTES to a tenth of it"
+            )
         return value
 
     @field_validator("event_log_max_age")

@@ -1,6 +1,6 @@
 """Every exchange, queue and binding, as the contract has them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aiormq.abc import AbstractChannel
@@ -73,6 +73,8 @@ class Topology:
     prefix: str
     event_log_max_age: str
     declares: bool = True
+    event_log_max_bytes: int | None = None
+    event_log_segment_bytes: int | None = None
 
     @property
     def contacts(self) -> str:
@@ -114,24 +116,49 @@ class Topology:
             Queue(self.dead, self.dead, {"x-queue-type": "quorum"}),
             Queue(self.inbound, self.contacts, inbound),
         ]
-        if self.event_log_max_age:
-            arguments: dict[str, FieldValue] = {"x-queue-type": "stream", "x-max-age": self.event_log_max_age}
-            queues.append(Queue(self.log, self.assignments, arguments))
-        return queues
+        return [*queues, self.log_queue] if self.log_queue else queues
+
+    @property
+    def log_queue(self) -> Queue | None:
+        """The stream, unless there is to be none. An argument stands in it only if its setting does.
+
+        A broker takes a declaration only with the very arguments that a queue was made with: a new default here would
+        stop every worker whose log is older.
+        """
+        if not self.event_log_max_age:
+            return None
+        arguments: dict[str, FieldValue] = {"x-queue-type": "stream", "x-max-age": self.event_log_max_age}
+        if self.event_log_max_bytes is not None:
+            arguments["x-max-length-bytes"] = self.event_log_max_bytes
+        if self.event_log_segment_bytes is not None:
+            arguments["x-stream-max-segment-size-bytes"] = self.event_log_segment_bytes
+        return Queue(self.log, self.assignments, arguments)
 
     def objects(self) -> list[Exchange | Queue]:
         """All of them, in the order of declaring."""
         return [*self.exchanges(), *self.queues()]
 
+    def needed(self) -> list[Exchange | Queue]:
+        """What taking and publishing cannot do without: everything but the log, which a broker may recover for long."""
+        return [each for each in self.objects() if each.name != self.log]
+
 
 async def declare(channel: AbstractChannel, topology: Topology) -> None:
     """Declare everything, or look whether it is there; what is there already stays.
 
+    Raises as `declare_each` does.
+    """
+    await declare_each(channel, topology.objects(), declares=topology.declares)
+
+
+async def declare_each(channel: AbstractChannel, objects: Iterable[Exchange | Queue], *, declares: bool) -> None:
+    """Declare some, or look whether they are there.
+
     Raises TopologyMismatch, naming the argument that differs, and NotSetUp, naming what is missing or forbidden.
     """
-    for each in topology.objects():
+    for each in objects:
         try:
-            if topology.declares:
+            if declares:
                 await each.declare(channel)
             else:
                 await each.look(channel)
@@ -143,7 +170,7 @@ async def declare(channel: AbstractChannel, topology: Topology) -> None:
                 " create everything yourself (docs/operations.md) and set BROKER_DECLARE=false."
             ) from None
         except ChannelNotFoundEntity as missing:
-            if topology.declares:
+            if declares:
                 raise
             raise NotSetUp(missing_in_words(str(each))) from missing
 

@@ -1,7 +1,6 @@
 """Looks after the broker's objects: what is deleted is declared anew and said, and what the queues hold is measured."""
 
 import asyncio
-from collections.abc import Awaitable
 from datetime import UTC, datetime
 from random import Random
 
@@ -17,14 +16,15 @@ from distribution.store.failures import in_words as database_in_words
 from distribution.store.failures import is_outage
 from worker.batches import Batches
 from worker.collector import Collector
-from worker.link import ConnectionLost, wait_for_event
+from worker.event_log import EventLog
+from worker.link import not_cancelled, wait_for_event
 from worker.reasons import in_words
 from worker.relay import Relay
 from worker.settings import WorkerSettings
 from worker.status import Status
-from worker.topology import NotSetUp, Topology, TopologyMismatch, declare, missing_in_words
+from worker.topology import NotSetUp, Topology, TopologyMismatch, declare_each, missing_in_words
 
-PART = "topology"
+PART, LOG = "topology", "event log"
 LOOK_SECONDS = 15.0
 TOLD_SECONDS = 3600.0
 """How long a readiness detail tells of an object that was missing."""
@@ -52,6 +52,7 @@ class Upkeep:
         self._stopping, self._look_seconds = asyncio.Event(), look_seconds
         self._collector = Collector(settings, topology, batches, relay, status, self._stopping)
         self._channel: AbstractChannel | None = None
+        self._is_silent = False
         self._was_there = False
         self._missed: list[str] = []
         self._told = ("", 0.0)
@@ -63,9 +64,9 @@ class Upkeep:
 
     async def serve(self, connection: AbstractConnection) -> None:
         """Look and collect over one connection until stopped; raises when the connection fails."""
-        self._channel = None
-        work = [self._look(connection), self._collector.serve(connection)]
-        tasks = [asyncio.create_task(_not_cancelled(each)) for each in work]
+        self._channel, log = None, EventLog(self._topology, connection)
+        work = [self._look(connection, log), self._collector.serve(connection)]
+        tasks = [asyncio.create_task(not_cancelled(each)) for each in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
@@ -74,34 +75,41 @@ class Upkeep:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await log.close()
 
-    async def _look(self, connection: AbstractConnection) -> None:
+    async def _look(self, connection: AbstractConnection, log: EventLog) -> None:
         while not self._stopping.is_set():
             problem = ""
             try:
-                await self.look_once(connection)
+                await self.look_once(connection, log)
             except (TopologyMismatch, NotSetUp, AMQPChannelError) as wrong:
                 problem = in_words(wrong)
             self._tell(problem)
             await wait_for_event(self._stopping, self._look_seconds)
 
-    async def look_once(self, connection: AbstractConnection) -> None:
+    async def look_once(self, connection: AbstractConnection, log: EventLog) -> None:
         """Look whether everything is there, say what is not, declare everything, measure the queues."""
         missing = await self._missing(connection)
+        has_log = await log.is_there()
+        self._tell_silent(log.name, has_log is None)
+        if has_log is False:
+            missing.append(log.name)
         # Before anything was ever declared there is nothing to miss.
         if self._was_there:
             self._miss([name for name in missing if name not in self._missed])
         if self._topology.declares:
-            await declare(await self._open_channel(connection), self._topology)
+            await declare_each(await self._open_channel(connection), self._topology.needed(), declares=True)
+            if has_log is not None:
+                await log.declare()
         elif missing:
             self._missed = missing
             raise NotSetUp(" ".join(map(missing_in_words, missing)))
         self._was_there, self._missed = True, []
 
     async def _missing(self, connection: AbstractConnection) -> list[str]:
-        """Names of what is not there; counts the messages of what is."""
+        """Names of what is not there, the log aside; counts the messages of what is."""
         missing, found = [], dict[str, int]()
-        for each in self._topology.objects():
+        for each in self._topology.needed():
             try:
                 queue = await each.look(await self._open_channel(connection))
             except ChannelNotFoundEntity:
@@ -146,6 +154,15 @@ class Upkeep:
             gone = f"{', '.join(missing)}: was missing at {when} and was declared anew; what it held is gone"
             self._told = gone, asyncio.get_running_loop().time() + TOLD_SECONDS
 
+    def _tell_silent(self, name: str, is_silent: bool) -> None:
+        if is_silent:
+            self._status.set_detail(LOG, f"{name} does not answer yet; the broker recovers it last after a restart")
+        elif self._is_silent:
+            self._status.clear_detail(LOG)
+        if is_silent != self._is_silent:
+            self._log.warning("event_log_silent" if is_silent else "event_log_answers", name=name)
+        self._is_silent = is_silent
+
     def _tell(self, problem: str) -> None:
         """A readiness detail while something is wrong, and for a while after something was missing."""
         said, until = self._told
@@ -156,14 +173,3 @@ class Upkeep:
             self._status.set_detail(PART, now)
         else:
             self._status.clear_detail(PART)
-
-
-async def _not_cancelled(work: Awaitable[None]) -> None:
-    """The work; the client library cancels who waits on a channel that dies, which is a loss and no wish to stop."""
-    try:
-        await work
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise ConnectionLost("a channel was closed") from None

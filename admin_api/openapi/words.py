@@ -48,7 +48,10 @@ HEADERS = {
 }
 REQUEST_HEADERS: Mapping[str, dict[str, Any]] = {
     "If-Match": {
-        "description": "Only change the object while it has this ETag.",
+        "description": (
+            "Only change the object while it has this ETag, or one of several; `*` or empty: whichever it has. A weak "
+            'ETag (`W/"…"`, what a compressing proxy makes of ours) matches nothing: send it without `W/`.'
+        ),
         "schema": {"type": "string"},
     },
     "Idempotency-Key": {
@@ -70,8 +73,8 @@ PARAMETERS = {
     "source": "Of the source with this code.",
     "operator_id": "Of this operator.",
     "lead_id": "Of this lead.",
-    "created_from": "Made at this time or later, with its zone.",
-    "created_to": "Made before this time, with its zone.",
+    "created_from": "Made at this time or later, with its zone (a + is written %2B; as a space it is understood).",
+    "created_to": "Made before this time, with its zone (likewise).",
     "external_id": "The lead with this id of the bot's.",
     "phone": "Leads with this phone, as it was sent or written in another way.",
     "email": "Leads with this e-mail, as it was sent or with another case in its domain.",

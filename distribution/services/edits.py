@@ -8,6 +8,8 @@ from typing import Any
 
 from distribution.errors import StaleEdit
 
+CHANGED = "It was changed meanwhile: read it again, then decide whether to change it still."
+
 
 @dataclass(frozen=True, slots=True)
 class Who:
@@ -18,16 +20,24 @@ class Who:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """Versions that somebody has seen; `problem` says why what they named may match none, if it is not well-formed."""
+
+    versions: frozenset[str]
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
     """Who changes something, and the versions of it that they have seen (None: it does not matter)."""
 
     who: Who
-    seen: frozenset[str] | None = None
+    seen: Seen | None = None
 
     def check(self, version: str) -> None:
         """StaleEdit unless this version was seen; to be called under the locks of the change."""
-        if self.seen is not None and version not in self.seen:
-            raise StaleEdit("It was changed meanwhile: read it again, then decide whether to change it still.")
+        if self.seen is not None and version not in self.seen.versions:
+            raise StaleEdit(self.seen.problem or CHANGED)
 
 
 def version_of(kind: str, key: object, editable: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from distribution.store.rows import row_of
 from distribution.store.tables import OPEN, parked_messages, sources
 
 DEFERRED, REJECTED, REPLAYED, DROPPED = "deferred", "rejected", "replayed", "dropped"
+STATES = DEFERRED, REJECTED, REPLAYED, DROPPED
 SOURCES_DUE = 1_000
 RANKED = 20_000
 

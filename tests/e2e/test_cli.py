@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
+import signal
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import aiormq
@@ -11,13 +14,17 @@ from pamqp.commands import Basic
 from sqlalchemy.ext.asyncio import AsyncEngine
 from yarl import URL
 
+from distribution.errors import ParkedCode
+from distribution.events import TYPES
 from distribution.messages import Incoming
 from distribution.store.engine import transaction
+from distribution.store.parked import STATES
 from distribution.store.tables import contacts, operators, parked_messages
 from tests.clients import PATIENCE_SECONDS
 from tests.desk import count, open_source
 from tests.e2e.conftest import CLEAN, Programs
 from tests.factories import all_events, take
+from tests.factories import message as sent
 from tests.waiting import until
 from worker.topology import Topology, declare
 
@@ -47,6 +54,14 @@ async def cli(programs: Programs, *arguments: str, stdin: str = "", **settings: 
     async with asyncio.timeout(PATIENCE_SECONDS):
         out, err = await child.communicate(stdin.encode())
     return Said(child.returncode or 0, out.decode(), err.decode())
+
+
+async def declared(programs: Programs) -> Topology:
+    """Everything that the worker declares, without a worker."""
+    topology = Topology(programs.settings["BROKER_PREFIX"], programs.settings["EVENT_LOG_MAX_AGE"])
+    async with aiormq.connect(programs.settings["AMQP_URL"]) as connection:
+        await declare(await connection.channel(), topology)
+    return topology
 
 
 async def test_a_file_becomes_contacts_and_events_are_watched(programs: Programs, engine: AsyncEngine) -> None:
@@ -218,3 +233,81 @@ async def test_a_broker_that_is_away_is_said_without_its_password(programs: Prog
     assert answer.status == 2
     assert "127.0.0.1:1" in answer.err.splitlines()[-1]
     assert "hush-hush" not in answer.out + answer.err
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_publish_waits_for_outcomes(programs: Programs, engine: AsyncEngine) -> None:
+    """--wait prints what became of each message; its status says whether one was parked, or nothing was heard."""
+    await open_source(engine, "web", {"Olga": (1, 100)})
+    await declared(programs)
+    one = ("publish", "--source", "web", "--external-id", "7", "--message-id", "m-1", "--wait")
+    early = await cli(programs, *one, "--timeout", "0.2")
+    assert (early.status, "m-1: no outcome yet" in early.err) == (3, True)
+    worker = await programs.start("worker")
+    await worker.until_ready()
+    said = await cli(programs, *one)
+    assert (said.status, said.err.count("no outcome")) == (0, 0)
+    assert said.out.splitlines()[-1].startswith("m-1: contact.assigned → Olga (weighted_random) ")
+    lines = [
+        {"message_id": "m-2", "source": "web", "lead": {"external_id": "8"}},
+        {"message_id": "m-2", "source": "web", "lead": {"external_id": "8"}},
+        {"message_id": "m-3", "source": "fax", "lead": {"external_id": "8"}},
+        {"message_id": "c-1", "type": "contact.close", "body": {"source": "web", "message_id": "m-1"}},
+    ]
+    many = await cli(programs, "publish", "--wait", "--file", "-", stdin="\n".join(map(json.dumps, lines)))
+    told = [line.split("Olga")[0].rsplit(" ", 1)[0] if "Olga" in line else line for line in many.out.splitlines()[1:]]
+    assert (many.status, told[:2]) == (1, ["m-2: contact.assigned →", "m-2: contact.assigned →"])
+    assert told[2].startswith("m-3: parked as unknown_source: ")
+    assert told[3] == "c-1: contact.closed →"
+    assert await worker.terminate() == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [("watch", "--since", "1h"), ("watch", "--since", "1h", "--json"), ("parked", "list")]
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_reader_that_has_seen_enough(
+    programs: Programs, engine: AsyncEngine, arguments: tuple[str, ...]
+) -> None:
+    """`… | head`: no word about it, and the status that shells show of a program ended by SIGPIPE."""
+    await open_source(engine, "web", {"Olga": (1, 100)})
+    await take(engine, [sent("m-1", source="web"), Incoming(b"{", message_id="m-2")])
+    topology = await declared(programs)
+    async with aiormq.connect(programs.settings["AMQP_URL"]) as connection:
+        channel = await connection.channel()
+        for event in await all_events(engine):
+            await channel.basic_publish(json.dumps(event).encode(), exchange=topology.assignments)
+    reading, writing = os.pipe()
+    os.close(reading)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "worker.cli.main",
+        *arguments,
+        cwd=programs.folder,
+        env=CLEAN | programs.settings,
+        stdout=writing,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(writing)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        _, err = await child.communicate()
+    assert (child.returncode, err) == (128 + signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "known"),
+    [
+        (("watch", "--type", "nope"), TYPES),
+        (("watch", "--type", "contact.parked"), TYPES),
+        (("parked", "list", "--state", "bogus"), STATES),
+        (("parked", "list", "--code", "bogus"), ParkedCode),
+        (("parked", "replay", "--code", "bogus"), ParkedCode),
+    ],
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_word_that_is_not_known(programs: Programs, arguments: tuple[str, ...], known: Iterable[str]) -> None:
+    """An option with a closed set of values refuses others, and names those that it takes."""
+    answer = await cli(programs, *arguments)
+    words = " ".join(answer.err.replace("│", " ").split())
+    assert (answer.status, [word for word in known if str(word) not in words]) == (2, [])

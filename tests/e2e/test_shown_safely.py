@@ -84,7 +84,7 @@ async def test_no_secret_of_the_database_is_printed(programs: Programs, module: 
 
 async def test_no_secret_of_the_broker_is_logged(programs: Programs) -> None:
     """A password with an @ in it, and a query."""
-    worker = await programs.start("worker", AMQP_URL=f"amqp://u:p@{SECRET}@127.0.0.1:{free_port()}/?x={SECRET}")
+    worker = await programs.start("worker", AMQP_URL=f"amqp://u:p@{SECRET}@127.0.0.1:{free_port()}/?name={SECRET}")
     await worker.until_printed("broker_away")
     assert await worker.terminate() == 0
     assert not any(SECRET in line for line in worker.printed)

@@ -13,6 +13,7 @@ from tests.e2e.conftest import Programs, free_port
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 BAD_SETTINGS = {
+    "BROKER_PREFIX": "amq.",
     "WORKER_BATCH_SIZE": "many",
     "DATABASE_URL": "mysql://root:hush@127.0.0.1/contacts",
     "AMQP_URL": "http://guest:hush@127.0.0.1/",

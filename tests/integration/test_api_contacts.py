@@ -205,5 +205,8 @@ async def test_contacts_are_filtered_newest_first(admin: httpx2.AsyncClient, eng
         ({"created_from": middle}, [c["message_id"] for c in everything if c["created_at"] >= middle]),
         ({"created_from": "0001-01-01T00:00:00Z", "created_to": "9999-12-31T23:59:59+14:00"}, ["w", "m2", "m1", "m0"]),
         ({"created_from": "9999-12-31T23:59:59-14:00"}, []),
+        # A + that was not written %2B arrives as a space.
+        ({"created_from": "0001-01-01T00:00:00 02:00", "created_to": "9999-12-31 23:59 0530"}, ["w", "m2", "m1", "m0"]),
+        ({"created_from": "9999-12-31T23:59:59.123 14:00"}, []),
     ):
         assert [c["message_id"] for c in await all_items(admin, "/contacts", **params)] == keys, params

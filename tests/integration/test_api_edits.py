@@ -37,15 +37,18 @@ async def edits(engine: AsyncEngine) -> Edits:
 
 
 async def test_a_stale_edit_is_412_and_changes_nothing(admin: httpx2.AsyncClient, edits: Edits) -> None:
-    """For every kind of object; what is answered after an edit names the new version."""
+    """For every kind of object, with the reason: changed, a weak ETag, or none at all. An empty header is none."""
     for path, (method, rest, body) in edits.items():
         first = await admin.get(path)
         wrong = f'"{"0" * 24}"'
         weak = f"W/{first.headers['etag']}"
         bare = first.headers["etag"].strip('"')
-        for value in (wrong, weak, bare, "", '""', '"*"', "nonsense", f"{wrong}, {weak}"):
+        changed, is_weak, malformed = "changed meanwhile", "without W/", "double quotes"
+        reasons = {wrong: changed, '""': changed, '"*"': changed, weak: is_weak, f"{wrong}, {weak}": is_weak}
+        for value, why in (reasons | {bare: malformed, "nonsense": malformed, f"{wrong}, *": malformed}).items():
             stale = await admin.request(method, path + rest, json=body, headers={"If-Match": value})
             assert (stale.status_code, stale.json()["type"][-6:]) == (412, ":stale"), (path, value)
+            assert why in stale.json()["detail"]
         assert (await admin.get(path)).headers["etag"] == first.headers["etag"]
         done = await admin.request(method, path + rest, json=body, headers=seen(first))
         assert done.status_code == 200
@@ -54,6 +57,7 @@ async def test_a_stale_edit_is_412_and_changes_nothing(admin: httpx2.AsyncClient
         many = {"If-Match": f'"other", {done.headers["etag"]},W/"x"'}
         assert (await admin.request(method, path + rest, json=body, headers=many)).status_code == 200
         assert (await admin.request(method, path + rest, json=body, headers={"If-Match": " * "})).status_code == 200
+        assert (await admin.request(method, path + rest, json=body, headers={"If-Match": ""})).status_code == 200
     assert len(await all_items(admin, "/audit")) == len(edits)
 
 

@@ -13,6 +13,7 @@ from worker.status import Status
 ROOT = Path(__file__).resolve().parents[2]
 OUTSIDE_CONTAINERS = {"AMQP_CA_FILE", "AMQP_CERT_FILE", "AMQP_KEY_FILE", "WORKER_HEALTH_PORT"}
 """Its broker is beside it, without TLS; its port is published as WORKER_PORTS."""
+BROKER = re.compile(r"amqps?://[^\s\"'`|,)]+")
 NAMED = re.compile(r"`([a-z_/0-9]+\.py)::((?:\w+::)?\w+)`")
 
 
@@ -50,6 +51,17 @@ def test_every_setting_is_in_the_documents(document: str, form: str) -> None:
     if document == "docker-compose.yml":
         names -= OUTSIDE_CONTAINERS
     assert [name for name in sorted(names) if not re.search(form.format(name), text, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize(
+    "pattern", ["*.md", ".env.example", "*.yml", "docs/**/*.md", "examples/*.py", "devservices/*.py"]
+)
+def test_every_address_of_a_broker_fits_every_client(pattern: str) -> None:
+    """A bare slash at its end is another virtual host to clients in Java, Ruby and C."""
+    files = sorted(ROOT.glob(pattern))
+    assert files
+    addresses = [address for file in files for address in BROKER.findall(file.read_text(encoding="utf-8"))]
+    assert [address for address in addresses if address.endswith("/")] == []
 
 
 def exists(path: str, test: str) -> bool:

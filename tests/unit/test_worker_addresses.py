@@ -1,11 +1,13 @@
 """AMQP_URL: what it may hold, what is said of a bad one, and in which order brokers are tried."""
 
+import asyncio
 from random import Random
 
+import aiormq
 import pytest
 from yarl import URL
 
-from worker.addresses import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Turns, parse, place
+from worker.addresses import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Turns, connect_seconds, parse, place
 
 SECRET = "s3cr3t-w0rd"  # noqa: S105  # not one
 
@@ -50,6 +52,13 @@ def test_several_brokers(text: str, expected: list[str]) -> None:
         f"amqp://u:{SECRET}@a/?heartbeat=soon",
         f"amqp://u:{SECRET}@a/?heartbeat=-1",
         f"amqp://u:{SECRET}@a/?heartbeat=100000",
+        f"amqp://u:{SECRET}@a/?heartbeat=5&heartbeat=6",
+        f"amqp://u:{SECRET}@a/?timeout=0",
+        f"amqp://u:{SECRET}@a/?hartbeat=5",
+        f"amqp://u:{SECRET}@a/?heartbeat=5&connection_attempts=3",
+        f"amqp://u:{SECRET}@a/,amqp://b/?x={SECRET}",
+        f"amqp://u:p@a/?{SECRET}",
+        f"amqp://u:p@a/?{SECRET}=1",
         f"amqps://u:{SECRET}@a/?auth={SECRET}",
         f"amqp://u:{SECRET}@a\nb/",
         "",
@@ -65,6 +74,25 @@ def test_what_is_wrong_is_one_line_without_the_password(text: str) -> None:
 def test_heartbeat_is_15_unless_said_otherwise() -> None:
     """A broker that froze is noticed within a minute; the address may ask for another time."""
     assert [url.query["heartbeat"] for url in parse("amqp://a/,amqp://b/?heartbeat=5")] == ["15", "5"]
+
+
+def test_parameters_that_are_known() -> None:
+    """Those of the client library, each with its effect; another is refused with the list of them."""
+    (url,) = parse(
+        "amqps://a/%2F?auth=external&name=w&timeout=3&cafile=c&capath=d&certfile=e&keyfile=f&no_verify_ssl=1"
+    )
+    assert connect_seconds(url) == 3
+    with pytest.raises(ValueError, match=r"parameter \(number 2\) that is not known, expected auth, heartbeat, name, "):
+        parse("amqp://a/?heartbeat=5&ssl=true")
+
+
+@pytest.mark.parametrize("path", ["", "/", "/%2F", "/%2f"])
+def test_the_virtual_host_that_every_broker_has(path: str) -> None:
+    """`/%2F` is what clients in Java, Ruby and C take for it; Python's also read a bare slash so."""
+    (url,) = parse(f"amqp://u:p@a:5672{path}")
+    loop = asyncio.new_event_loop()
+    assert aiormq.Connection(url, loop=loop).vhost == "/"
+    loop.close()
 
 
 def test_the_place_names_host_and_port_alone() -> None:

@@ -10,7 +10,7 @@ from distribution.services import check as checks
 from distribution.services.check import Report
 from distribution.store.engine import reading, snapshot
 from distribution.store.pools import servable_sources
-from distribution.terminal import escaped, escaped_json
+from distribution.terminal import escaped, escaped_json, say
 from worker.cli.tools import Tools, with_database
 
 DIFFERS = 1
@@ -30,7 +30,7 @@ def check(
     mended, report = with_database(lambda tools: _check(tools, repair))
     if as_json:
         shown = {"total": report.total, "mended": mended, "findings": [asdict(each) for each in report.findings]}
-        typer.echo(escaped_json(orjson.dumps(shown).decode()))
+        say(escaped_json(orjson.dumps(shown).decode()))
     else:
         _show(report, mended if repair else None)
     raise typer.Exit(DIFFERS if report.total else 0)
@@ -50,9 +50,9 @@ async def _check(tools: Tools, repair: bool) -> tuple[int, Report]:
 def _show(report: Report, mended: int | None) -> None:
     for finding in report.findings:
         remedy = "" if not finding.repairable else "  [--repair mends it]"
-        typer.echo(escaped(f"{finding.kind.value:12} {finding.object}: {finding.detail}{remedy}"))
+        say(escaped(f"{finding.kind.value:12} {finding.object}: {finding.detail}{remedy}"))
     if report.total > len(report.findings):
-        typer.echo(f"and {report.total - len(report.findings)} more")
+        say(f"and {report.total - len(report.findings)} more")
     if mended is not None:
-        typer.echo(f"{mended} counters mended")
-    typer.echo(f"{report.total} differences" if report.total else "nothing differs")
+        say(f"{mended} counters mended")
+    say(f"{report.total} differences" if report.total else "nothing differs")

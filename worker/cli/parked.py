@@ -14,9 +14,10 @@ from distribution.services import properties
 from distribution.services.parked import Wanted
 from distribution.services.replay import Replayed
 from distribution.store.engine import reading
-from distribution.store.parked import Parked
-from distribution.terminal import escaped, escaped_json
+from distribution.store.parked import STATES, Parked
+from distribution.terminal import escaped, escaped_json, say
 from worker.batches import Batches
+from worker.cli.options import in_words, one_of
 from worker.cli.tools import Tools, with_database
 from worker.dead import DeadChannel, given_up
 from worker.link import open_connection
@@ -29,7 +30,7 @@ app = typer.Typer(no_args_is_help=True, help="Messages that could not be process
 
 @app.command("list")
 def show_list(
-    state: Annotated[str | None, typer.Option(help="deferred, rejected, replayed or dropped")] = None,
+    state: Annotated[str | None, typer.Option(help=in_words(STATES), callback=one_of(STATES))] = None,
     code: Annotated[ParkedCode | None, typer.Option(help="why they are parked")] = None,
     source: Annotated[str | None, typer.Option(help="code of their source")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
@@ -51,7 +52,7 @@ def show_list(
         return lines
 
     for line in with_database(read):
-        typer.echo(escaped(line))
+        say(escaped(line))
 
 
 def _line(row: Parked) -> str:
@@ -81,7 +82,7 @@ def show(parked_id: UUID) -> None:
         "attempts": row.attempts,
         "created_at": isoformat(row.created_at),
     }
-    typer.echo(escaped_json(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()))
+    say(escaped_json(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()))
 
 
 @app.command()
@@ -96,7 +97,7 @@ def replay(
     if (parked_id is None) == (code is None):
         raise typer.BadParameter("give the id of one message, or --code for all of a code")
     through, again = with_database(lambda tools: _replay(tools, parked_id, code))
-    typer.echo(f"{through} went through, {again} parked again")
+    say(f"{through} went through, {again} parked again")
     raise typer.Exit(PARKED_AGAIN if again else 0)
 
 
@@ -108,7 +109,7 @@ def drop(parked_id: UUID) -> None:
         await tools.change(lambda conn: parked_messages.give_up(conn, parked_id, tools.edit))
 
     with_database(give_up)
-    typer.echo(f"{parked_id} dropped")
+    say(f"{parked_id} dropped")
 
 
 @app.command()
@@ -117,7 +118,7 @@ def collect() -> None:
 
     Each message leaves the queue once it is in the database. A running worker does the same by itself.
     """
-    typer.echo(f"{with_database(_collect)} messages collected")
+    say(f"{with_database(_collect)} messages collected")
 
 
 async def _replay(tools: Tools, parked_id: UUID | None, code: ParkedCode | None) -> tuple[int, int]:

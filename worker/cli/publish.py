@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -16,13 +16,15 @@ from pamqp.commands import Basic
 from distribution.errors import DistributionError, MessageRejected
 from distribution.ids import new_id
 from distribution.messages import parsed, written
-from distribution.terminal import escaped
+from distribution.terminal import escaped, say
+from worker.cli.outcomes import REPLY_TO, Outcomes, in_words, is_parked
 from worker.cli.tools import broker_settings, channel, run
 from worker.settings import WorkerSettings
 from worker.topology import Topology
 
 IN_FLIGHT = 200
-NOT_ALL, PERSISTENT = 1, 2
+NOT_ALL, NO_OUTCOME = 1, 3
+PERSISTENT = 2
 SUBMIT = "contact.submit"
 SHORT_STRING_BYTES = 255
 
@@ -48,6 +50,15 @@ class Message:
         return f"{self.type}.cli"
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What all messages have in common: where they go, who sends them, where outcomes are to go."""
+
+    exchange: str
+    user: str | None
+    reply_to: str | None
+
+
 def publish(
     source: Annotated[str | None, typer.Option(help="code of the source")] = None,
     external_id: Annotated[str | None, typer.Option(help="the lead's external_id")] = None,
@@ -56,20 +67,23 @@ def publish(
     phone: Annotated[str | None, typer.Option()] = None,
     email: Annotated[str | None, typer.Option()] = None,
     file: Annotated[Path | None, typer.Option(help="JSONL, - for standard input, instead of one message")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the outcome of each message, and print it.")] = False,
+    timeout: Annotated[float, typer.Option(min=0.1, help="with --wait: seconds without any outcome")] = 30.0,
 ) -> None:
     """Publish one contact, or a file of messages, and wait until the broker has confirmed each.
 
     A line of a file is a submission with its key, {"message_id": "m-1", "source": "web", "lead": {"external_id": "7"}},
     or any message: {"message_id": "c-1", "type": "contact.close", "body": {"source": "web", "message_id": "m-1"}}.
 
-    Exit status 1 where a message was not published; each such line is named.
+    Exit status 1 where a message was not published, or was parked with --wait; each such line is named. With --wait 3
+    where there was no outcome in time: the message is published all the same.
     """
+    patience = timeout if wait else None
     if file is not None:
         text = sys.stdin.read() if str(file) == "-" else _read(file)
-        failed = run(_publish_all(broker_settings(), text))
     else:
-        failed = run(_publish_all(broker_settings(), _one(source, external_id, message_id, payload, phone, email)))
-    raise typer.Exit(NOT_ALL if failed else 0)
+        text = _one(source, external_id, message_id, payload, phone, email)
+    raise typer.Exit(run(_publish_all(broker_settings(), text, patience)))
 
 
 def messages(text: str) -> Iterator[Message | BadLine]:
@@ -127,34 +141,73 @@ def _read(file: Path) -> str:
         raise typer.BadParameter(f"{file} cannot be read: {error}") from None
 
 
-async def _publish_all(settings: WorkerSettings, text: str) -> int:
-    """Publish every message; answers how many lines were not published."""
+async def _publish_all(settings: WorkerSettings, text: str, patience: float | None) -> int:
+    """Publish every message and, with patience, wait for the outcomes; returns the exit status."""
     lines = list(messages(text))
     exchange = Topology(settings.broker_prefix, settings.event_log_max_age).contacts
-    room, failures = asyncio.Semaphore(IN_FLIGHT), [each for each in lines if isinstance(each, BadLine)]
+    good, failures = [each for each in lines if isinstance(each, Message)], [e for e in lines if isinstance(e, BadLine)]
     async with channel(settings, "publish", confirms=True) as broker:
         # Asked for by name first: a missing exchange would end the channel in the midst of the window.
         await _there(broker, exchange)
+        outcomes = Outcomes(broker)
+        if patience is not None:
+            await outcomes.listen()
         # Only if the worker asks for it: where users have other names for the broker, it would refuse this one.
         user = broker.connection.url.user if settings.bot_users else None
+        asked = Asked(exchange, user, REPLY_TO if patience is not None else None)
         with typer.progressbar(length=len(lines), label="publishing", file=sys.stderr) as bar:
             bar.update(len(failures))
+            refused = await _publish_good(broker, asked, good, bar.update)
+        _tell_published(lines, [*failures, *refused.values()])
+        confirmed = [message for message in good if message.line not in refused]
+        outcome = 0
+        if patience is not None:
+            heard = await outcomes.wait_for([str(message.line) for message in confirmed], patience)
+            outcome = _tell_outcomes(confirmed, heard, patience)
+        return NOT_ALL if failures or refused else outcome
 
-            async def one(message: Message) -> None:
-                async with room:
-                    try:
-                        await _publish(broker, exchange, message, user)
-                    except DeliveryError as refused:
-                        failures.append(BadLine(f"line {message.line}: the broker did not take it: {refused}"))
-                    bar.update(1)
 
-            await asyncio.gather(*[one(each) for each in lines if isinstance(each, Message)])
+async def _publish_good(
+    broker: AbstractChannel, asked: Asked, good: list[Message], done: Callable[[int], None]
+) -> dict[int, BadLine]:
+    """Publish with many in flight; returns what the broker did not take, by its line."""
+    room, refused = asyncio.Semaphore(IN_FLIGHT), dict[int, BadLine]()
+
+    async def one(message: Message) -> None:
+        async with room:
+            try:
+                await _publish(broker, asked, message)
+            except DeliveryError as why:
+                refused[message.line] = BadLine(f"line {message.line}: the broker did not take it: {why}")
+            done(1)
+
+    await asyncio.gather(*[one(message) for message in good])
+    return refused
+
+
+def _tell_published(lines: Sequence[Message | BadLine], failures: Sequence[BadLine]) -> None:
     for failure in failures:
-        typer.echo(escaped(str(failure)), err=True)
-    published = [each for each in lines if isinstance(each, Message)]
-    last = f", the key is {published[0].message_id}" if len(lines) == len(published) == 1 else ""
-    typer.echo(escaped(f"{len(lines) - len(failures)} of {len(lines)} messages published and confirmed{last}"))
-    return len(failures)
+        say(escaped(str(failure)), err=True)
+    only = lines[0] if len(lines) == 1 else None
+    last = f", the key is {only.message_id}" if isinstance(only, Message) else ""
+    say(escaped(f"{len(lines) - len(failures)} of {len(lines)} messages published and confirmed{last}"))
+
+
+def _tell_outcomes(confirmed: Sequence[Message], heard: Mapping[str, Mapping[str, Any]], patience: float) -> int:
+    """A line for each, in their order; returns the exit status."""
+    silent = 0
+    for message in confirmed:
+        outcome = heard.get(str(message.line))
+        if outcome is not None:
+            say(escaped(f"{message.message_id}: {in_words(outcome)}"))
+        else:
+            silent += 1
+            say(escaped(f"{message.message_id}: no outcome yet"), err=True)
+    if silent:
+        say(f"nothing more was heard for {patience:g} s: does the worker run? Later outcomes are events.", err=True)
+    if any(is_parked(outcome) for outcome in heard.values()):
+        return NOT_ALL
+    return NO_OUTCOME if silent else 0
 
 
 async def _there(broker: AbstractChannel, exchange: str) -> None:
@@ -164,10 +217,10 @@ async def _there(broker: AbstractChannel, exchange: str) -> None:
         raise DistributionError(f"the broker has no exchange {exchange}: start the worker once, it makes it") from None
 
 
-async def _publish(broker: AbstractChannel, exchange: str, message: Message, user: str | None) -> None:
+async def _publish(broker: AbstractChannel, asked: Asked, message: Message) -> None:
     await broker.basic_publish(
         message.body,
-        exchange=exchange,
+        exchange=asked.exchange,
         routing_key=message.routing_key,
         mandatory=True,
         properties=Basic.Properties(
@@ -175,6 +228,8 @@ async def _publish(broker: AbstractChannel, exchange: str, message: Message, use
             message_type=message.type,
             content_type="application/json",
             delivery_mode=PERSISTENT,
-            user_id=user,
+            user_id=asked.user,
+            reply_to=asked.reply_to,
+            correlation_id=str(message.line) if asked.reply_to else None,
         ),
     )

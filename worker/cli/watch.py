@@ -1,9 +1,7 @@
 """`contacts-worker watch`: events as they leave, or from the log."""
 
 import asyncio
-import os
 import re
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,8 +13,10 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from distribution.errors import DistributionError, MessageRejected
+from distribution.events import TYPES
 from distribution.messages import parsed
-from distribution.terminal import escaped, escaped_json
+from distribution.terminal import escaped, escaped_json, say
+from worker.cli.options import in_words, one_of
 from worker.cli.tools import broker_settings, channel, run
 from worker.settings import WorkerSettings
 from worker.topology import Topology
@@ -46,7 +46,7 @@ class Wanted:
 
 def watch(
     since: Annotated[str | None, typer.Option(help="from the log: 90s, 30m, 2h, 7d ago, or an ISO 8601 time")] = None,
-    event_type: Annotated[str | None, typer.Option("--type", help="such as contact.assigned")] = None,
+    event_type: Annotated[str | None, typer.Option("--type", help=in_words(TYPES), callback=one_of(TYPES))] = None,
     source: Annotated[str | None, typer.Option(help="code of a source")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="end after so many")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="each event whole, a line of JSON")] = False,
@@ -54,11 +54,7 @@ def watch(
     """Show events as they leave, until Ctrl-C; with --since first those of the log."""
     wanted = Wanted(moment(since, datetime.now(UTC)) if since else None, event_type, source)
     with suppress(KeyboardInterrupt):
-        try:
-            run(_watch(broker_settings(), wanted, count, as_json))
-        except BrokenPipeError:
-            # Whoever read our output has seen enough; what Python still wants to flush has nowhere to go.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        run(_watch(broker_settings(), wanted, count, as_json))
 
 
 def moment(text: str, now: datetime) -> datetime:
@@ -98,7 +94,7 @@ async def _watch(settings: WorkerSettings, wanted: Wanted, count: int | None, as
             if delivery.delivery_tag is not None:
                 await broker.basic_ack(delivery.delivery_tag, wait=False)
             if (text := _shown(delivery.body, wanted, as_json)) is not None:
-                typer.echo(text)
+                say(text)
                 shown += 1
 
 
@@ -110,7 +106,7 @@ def _shown(body: bytes, wanted: Wanted, as_json: bool) -> str | None:
             return None
         return json_line(body) if as_json else escaped(line(event))
     except (MessageRejected, ValueError, LookupError, TypeError):
-        typer.echo(f"not an event: {body[:SHOWN_BYTES]!r}", err=True)
+        say(f"not an event: {body[:SHOWN_BYTES]!r}", err=True)
         return None
 
 

@@ -217,15 +217,17 @@ async def test_command_line_tool_tries_each_broker_once(brokers: list[Broker]) -
         await open_connection(parse(f"{dead},{wrong}"), "tool")
     line = str(refusal.value)
     assert "127.0.0.1:1: " in line
-    assert "ACCESS_REFUSED" in line
+    assert "refused the user or the password of AMQP_URL: ACCESS_REFUSED" in line
     assert "\n" not in line
     assert "s3cr3t-w0rd" not in line
 
 
 async def test_what_the_broker_refuses(brokers: list[Broker]) -> None:
-    """An unknown virtual host and an auth that is not offered are said in words that lead to AMQP_URL."""
+    """A wrong user, virtual host or auth is said in words that lead to AMQP_URL."""
     url = URL(brokers[0].url)
-    with pytest.raises(NoBroker, match="virtual host"):
+    with pytest.raises(NoBroker, match="refused the user or the password of AMQP_URL"):
+        await open_connection(parse(str(url.with_user("nobody"))), "tool")
+    with pytest.raises(NoBroker, match="virtual host of AMQP_URL"):
         await open_connection(parse(str(url.with_path("/nowhere"))), "tool")
-    with pytest.raises(NoBroker, match="does not offer the auth"):
+    with pytest.raises(NoBroker, match="does not offer the auth that AMQP_URL asks for"):
         await open_connection(parse(str(url.with_query(auth="external"))), "tool")

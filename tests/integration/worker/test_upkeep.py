@@ -219,15 +219,15 @@ async def started(world: World) -> AsyncIterator[Pages]:
         await work
 
 
-def says(*words: str) -> Callable[[dict[str, str]], bool]:
-    """Whether the consumer's problem has these words."""
-    return lambda problems: all(word in problems.get("consumer", "") for word in words)
+def says(part: str, *words: str) -> Callable[[dict[str, str]], bool]:
+    """Whether the problem of a part has these words."""
+    return lambda problems: all(word in problems.get(part, "") for word in words)
 
 
 async def test_a_user_who_may_not_declare_is_told_of_the_setting(restricted: World) -> None:
     """One clear sentence instead of a broker that is away."""
     async with started(restricted) as pages:
-        await pages.until(says("BROKER_DECLARE", f"exchange {restricted.topology.contacts}", "refused"))
+        await pages.until(says("consumer", "BROKER_DECLARE", f"exchange {restricted.topology.contacts}", "refused"))
         assert "not connected" not in (await pages.problems())["consumer"]
 
 
@@ -244,6 +244,6 @@ async def test_a_worker_that_only_looks(restricted: World, rabbitmq: Broker) -> 
         channel = await connection.channel()
         await channel.queue_delete(log.name)
         async with started(restricted) as pages:
-            await pages.until(says(f"The broker has no queue {log.name}"))
+            await pages.until(says("publisher", f"The broker has no queue {log.name}"))
             await log.declare(channel)
             await pages.until(lambda problems: problems == {})
