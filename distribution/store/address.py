@@ -9,8 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from distribution.errors import DatabaseUnusable
-from distribution.store import libpq
-from distribution.store.failures import in_words
+from distribution.store import libpq, reasons
 
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 SCHEMES = {"postgres": DRIVERS[1], "postgresql": DRIVERS[1]}
@@ -63,7 +62,8 @@ def shown(url: sa.URL) -> str:
 def unusable(text: str, error: Exception) -> DatabaseUnusable:
     """What to tell of a database that cannot be used, and why, in one line. The driver may have quoted the address."""
     url = parse(text)
-    why = _without(in_words(error), url)
+    # First what is secret goes, then the further lines: a secret may be of several.
+    why = (_without(reasons.of_connecting(error), url) or type(error).__name__).splitlines()[0]
     kind = f"{type(error).__name__}: " if isinstance(error, REFUSALS) else ""
     return DatabaseUnusable(f"the database at {shown(url)} (DATABASE_URL) cannot be used: {kind}{why}")
 

@@ -79,7 +79,8 @@ def is_outage(error: Exception) -> bool:
 
 def in_words(error: Exception) -> str:
     """The driver's own words in one line, without the statement and its values."""
-    return reasons.of_connecting(error) or type(error).__name__
+    said = reasons.of_connecting(error).splitlines()
+    return said[0] if said else type(error).__name__
 
 
 def _of_driver(error: exc.DBAPIError) -> Failure:

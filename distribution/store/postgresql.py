@@ -134,4 +134,6 @@ def _hung_is_lost(context: ExceptionContext) -> None:
 def _why(failed: list[tuple[Host, Exception]]) -> Exception:
     if len(failed) == 1:
         return failed[0][1]
-    return Unreachable("; ".join(f"{host.name}: {reasons.of_connecting(error)}" for host, error in failed))
+    return Unreachable(
+        "; ".join(f"{host.name}: {reasons.of_connecting(error) or type(error).__name__}" for host, error in failed)
+    )

@@ -14,7 +14,7 @@ NO_AUTHORITY = (
 
 
 def of_connecting(error: BaseException) -> str:
-    """The cause that says the most, in one line; empty where the error says nothing."""
+    """What the cause that says the most says, in one line or several; empty where it says nothing."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError):
             return _of_tls(cause)
@@ -26,8 +26,7 @@ def of_connecting(error: BaseException) -> str:
             return NO_AUTHORITY
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer in time"
-    said = str(getattr(error, "orig", None) or error).splitlines()
-    return said[0] if said else ""
+    return str(getattr(error, "orig", None) or error).strip()
 
 
 def _of_tls(error: ssl.SSLError) -> str:
