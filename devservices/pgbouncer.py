@@ -15,6 +15,7 @@ from devservices.guard import Guard
 from devservices.ports import LOOPBACK, free_ports
 from devservices.program import Program, unprivileged_user
 from devservices.report import say
+from devservices.service import Service
 from devservices.settings import clean_environment
 
 _NAME = "pgbouncer"
@@ -33,8 +34,8 @@ _OPTIONS = {
 
 
 @contextmanager
-def pgbouncer(server: str, **options: str) -> Iterator[str]:
-    """Start one before the server at this address, with options of its own; gives the server's address through it."""
+def pgbouncer(server: str, **options: str) -> Iterator[Service]:
+    """Start one before the server at this address, with options of its own; its `url` is the server's through it."""
     program = _find()
     if program is None and can_install() and install(_NAME, _NAME):
         program = _find()
@@ -49,7 +50,7 @@ def _find() -> Path | None:
     return Path(found) if found else None
 
 
-def _start(stack: ExitStack, program: Path, server: URL, options: dict[str, str]) -> str:
+def _start(stack: ExitStack, program: Path, server: URL, options: dict[str, str]) -> Service:
     account = unprivileged_user()
     folder = private_folder("contacts-pgbouncer-", account)
     guard = stack.enter_context(Guard(folder))
@@ -60,7 +61,7 @@ def _start(stack: ExitStack, program: Path, server: URL, options: dict[str, str]
     if account is not None:
         shutil.chown(file, account)
     say(_NAME, f"starting a PgBouncer on port {port}")
-    Program(
+    bouncer = Program(
         name=_NAME,
         command=[str(program), str(file)],
         environment=clean_environment("PG"),
@@ -69,8 +70,9 @@ def _start(stack: ExitStack, program: Path, server: URL, options: dict[str, str]
         guard=guard,
         tools=program.parent,
         user=account,
-    ).start()
-    return through
+    )
+    bouncer.start()
+    return Service(through, "program", bouncer)
 
 
 def _configuration(server: URL, options: dict[str, str]) -> str:

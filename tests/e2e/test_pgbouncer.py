@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from devservices.broker import Broker
 from devservices.pgbouncer import pgbouncer
 from devservices.postgres import Postgres
+from devservices.service import Service
 from distribution.store import postgresql
 from distribution.store.engine import create_engine, reading, transaction
 from tests.clients import bot_at
@@ -33,22 +34,22 @@ SESSION = sa.text(
 
 
 @pytest.fixture(scope="module")
-def bouncer(postgres_server: Postgres) -> Iterator[str]:
+def bouncer(postgres_server: Postgres) -> Iterator[Service]:
     """A PgBouncer before the server of this run."""
-    with pgbouncer(postgres_server.url) as url:
-        yield url
+    with pgbouncer(postgres_server.url) as found:
+        yield found
 
 
 @pytest.fixture
-def through(bouncer: str, database_url: str) -> str:
+def through(bouncer: Service, database_url: str) -> str:
     """The address of the test's database through it."""
     return address(bouncer, database_url)
 
 
-def address(bouncer: str, database_url: str) -> str:
+def address(bouncer: Service, database_url: str) -> str:
     """That of the same database there."""
     name = sa.make_url(database_url).database
-    return sa.make_url(bouncer).set(database=name).render_as_string(hide_password=False)
+    return sa.make_url(bouncer.url).set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture
@@ -84,8 +85,8 @@ async def test_nothing_is_left_in_a_session(pooled: AsyncEngine) -> None:
 )
 async def test_it_is_found_out(postgres_server: Postgres, database_url: str, options: dict[str, str]) -> None:
     """Also where sessions are not shared, and where it passes over settings that it does not know."""
-    with pgbouncer(postgres_server.url, **options) as url:
-        engine = create_engine(address(url, database_url))
+    with pgbouncer(postgres_server.url, **options) as own:
+        engine = create_engine(address(own, database_url))
         async with reading(engine) as conn:
             assert (await conn.execute(SESSION)).one()[1:] == ("30s", "UTC")
         assert postgresql.is_pooled(engine)
@@ -118,6 +119,20 @@ async def test_workers_and_the_api_through_it(
     assert not [line for worker in workers for line in worker.printed if "database_away" in line]
     await reckon(load, engine)
     assert (await cli(programs, "check")).status == 0
+
+
+async def test_it_is_restarted(
+    programs: Programs, engine: AsyncEngine, bouncer: Service, through: str, rabbitmq: Broker
+) -> None:
+    """What was cut off in the middle is done again: nothing is lost, nothing comes twice."""
+    await open_source(engine, "web", LIMITS)
+    programs.settings["DATABASE_URL"] = through
+    worker = await programs.start("worker")
+    await worker.until_ready()
+    async with under_load(programs, rabbitmq.url) as load:
+        await asyncio.to_thread(bouncer.restart)
+        await load.more(50)
+    await reckon(load, engine)
 
 
 async def test_the_sweep_through_it(programs: Programs, engine: AsyncEngine, through: str, rabbitmq: Broker) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -150,6 +151,23 @@ async def test_the_primary_among_several(standby: Postgres, postgres_server: Pos
             found = await conn.execute(sa.text("SELECT pg_is_in_recovery(), current_setting('application_name')"))
             assert found.one() == (False, "crm")
         await engine.dispose()
+
+
+@pytest.mark.usefixtures("user")
+async def test_a_server_that_hangs_is_passed_over(postgres_server: Postgres) -> None:
+    """Each of several servers gets `connect_timeout`; the one that was used last comes first, so it costs that once."""
+    url = sa.make_url(postgres_server.url)
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        places = f"127.0.0.1:{hanging.getsockname()[1]},{url.host}:{url.port}"
+        engine = create_engine(f"postgresql://{ROLE}:{SECRET}@{places}/postgres?connect_timeout=0.5")
+        async with reading(engine) as first, reading(engine) as second:
+            for conn in (first, second):
+                assert await conn.scalar(sa.text("SELECT 1")) == 1
+        await engine.dispose()
+        hanging.setblocking(False)
+        hanging.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            hanging.accept()
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -157,6 +157,12 @@ def test_a_reason_keeps_its_words() -> None:
     assert said.endswith("cannot be used: require ***")
 
 
+def test_a_pooler_can_be_named() -> None:
+    """As Prisma has it; else the first connection finds it out."""
+    assert read("postgresql://u@h/n?pgbouncer=true").pooled
+    assert not read("postgresql://u@h/n?pgbouncer=false").pooled
+
+
 def test_the_systems_authorities() -> None:
     """sslrootcert=system verifies chain and host name, with nothing said of sslmode as well."""
     context = read("postgresql://u@h/n?sslrootcert=system&ssl_min_protocol_version=TLSv1.3").arguments["ssl"]
