@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.errors import DistributionError
 from distribution.settings import SharedSettings, load
+from distribution.store import fitness
 from distribution.store.address import unusable
 from distribution.store.engine import autocommit, create_engine, reading, transaction, uncommitted
 from distribution.store.tables import metadata
@@ -64,8 +65,9 @@ async def alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 async def connect(database_url: str) -> AsyncEngine:
     try:
         engine = create_engine(database_url, patient=True)  # an index over years of contacts takes what it takes
-        async with reading(engine):
-            return engine
+        async with reading(engine) as conn:
+            await fitness.check_for_revisions(conn)
+        return engine
     except Exception as error:
         # A traceback of the driver would quote the address.
         raise unusable(database_url, error) from None

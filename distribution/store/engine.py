@@ -10,24 +10,15 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, ExceptionContext, make_url
+from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from distribution.store import onetrip
+from distribution.store import address, onetrip, postgresql
 from distribution.store.private import make_private
 
 BUSY_TIMEOUT_SECONDS = 10
-STATEMENT_SECONDS = 10
-"""A statement of ours takes milliseconds, and waiting for another worker's locks a second or two. A server that hangs
-answers nothing and breaks nothing, and the driver would wait for ever; a worker has to end within 30 s even then."""
-CONNECT_SECONDS = 5
 DISPOSE_SECONDS = 3
 """Closing is a courtesy to a server; one that hangs gets no more of it."""
-SERVER_SETTINGS = {
-    "timezone": "UTC",
-    # A worker that is frozen or cut off in mid-transaction holds its locks; after this they are free for the others.
-    "idle_in_transaction_session_timeout": "30s",
-}
 WRITES, TURNS = "writes", "turns"
 
 
@@ -45,8 +36,8 @@ def create_engine(database_url: str, *, patient: bool = False) -> AsyncEngine:
     How long a statement may take can stand in the address: `?timeout=` for SQLite's locks, `?command_timeout=` for
     PostgreSQL. `patient`: a statement to PostgreSQL may take as long as it takes.
     """
-    url = make_url(database_url)
-    return _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url, patient)
+    url = address.parse(database_url)
+    return _sqlite(url) if url.get_backend_name() == "sqlite" else postgresql.create_engine(url, patient)
 
 
 async def dispose(engine: AsyncEngine) -> None:
@@ -129,20 +120,6 @@ async def _dropped_when_cancelled(conn: AsyncConnection) -> AsyncIterator[None]:
     except asyncio.CancelledError:
         await conn.invalidate()
         raise
-
-
-def _postgresql(url: sa.URL, patient: bool) -> AsyncEngine:
-    seconds = None if patient else _seconds(url, "command_timeout", STATEMENT_SECONDS)
-    connect_args = {"server_settings": SERVER_SETTINGS, "timeout": CONNECT_SECONDS, "command_timeout": seconds}
-    engine = create_async_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=connect_args)
-    event.listen(engine.sync_engine, "handle_error", _hung_is_lost)
-    return engine
-
-
-def _hung_is_lost(context: ExceptionContext) -> None:
-    # Else each idle connection to a server that is no more would be tried in turn, for as long as a statement may take.
-    if isinstance(context.original_exception, TimeoutError):
-        context.is_disconnect = True
 
 
 def _sqlite(url: sa.URL) -> AsyncEngine:

@@ -7,6 +7,7 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy import exc
 
 from distribution.errors import StalePool
+from distribution.store import reasons
 
 
 class Failure(Enum):
@@ -78,10 +79,8 @@ def is_outage(error: Exception) -> bool:
 
 def in_words(error: Exception) -> str:
     """The driver's own words in one line, without the statement and its values."""
-    said = str(getattr(error, "orig", None) or error).splitlines()
-    if said:
-        return said[0]
-    return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+    said = reasons.of_connecting(error).splitlines()
+    return said[0] if said else type(error).__name__
 
 
 def _of_driver(error: exc.DBAPIError) -> Failure:

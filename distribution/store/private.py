@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 import structlog
-from sqlalchemy.engine import make_url
+
+from distribution.store import address
 
 OTHERS = 0o077
 ENTER = 0o011
@@ -25,7 +26,7 @@ def make_private(file: Path) -> None:
 
 def warn_of_readers(database_url: str) -> None:
     """Log where other users of the machine may read or write a file that was there before."""
-    url = make_url(database_url)
+    url = address.parse(database_url)
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         return
     file = Path(url.database)

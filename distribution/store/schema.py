@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import migrations
 from distribution.errors import SchemaError
+from distribution.store import fitness
 from distribution.store.engine import create_engine, reading
 
 UPGRADE = "alembic upgrade head"
@@ -57,6 +58,8 @@ async def check(engine: AsyncEngine) -> None:
 async def _check_once(database_url: str) -> None:
     engine = create_engine(database_url)
     try:
+        async with reading(engine) as conn:
+            await fitness.check(conn)
         await check(engine)
     finally:
         await engine.dispose()

@@ -27,11 +27,12 @@ ROOT = Path(__file__).parents[2]
 PLACE = "127.0.0.1:1"
 """Refuses at once; nothing here waits for a network."""
 
-around = st.text("abc123@:/?#%&=+,[]' \"\\\n\u2100é", max_size=4)
+around = st.text("abc123@,:/?#%&=+,[]' \"\\\n\u2100é", max_size=4)
 secrets_ = st.builds(lambda before, after: before + SECRET + after, around, around)
 written = secrets_ | secrets_.map(lambda secret: quote(secret, safe=""))
 QUERY = (
     *("password", "port", "timeout", "command_timeout", "ssl", "passfile", "prepared_statement_cache_size"),
+    *("sslmode", "sslrootcert", "sslpassword", "connect_timeout", "target_session_attrs", "options", "user"),
     *("isolation_level", "cadata", "heartbeat", "auth", "channel_max", "x"),
 )
 parameters = st.sampled_from(QUERY)
@@ -48,6 +49,7 @@ shapes = st.sampled_from(
         "{scheme}://{secret}/p@{place}/x",
         "{scheme}:///x?{parameter}={secret}",
         "{scheme}:u:{secret}@{place}/x",
+        "{scheme}://u:{secret}@{place},{place}/x?{parameter}={secret}",
         "{secret}",
     ]
 )
@@ -107,7 +109,7 @@ Printed = Callable[[Callable[[], object], str, str], str]
 
 
 @many
-@given(addresses("postgresql+asyncpg", "sqlite+aiosqlite"))
+@given(addresses("postgresql+asyncpg", "postgres", "sqlite+aiosqlite"))
 @example(f"postgresql+asyncpg://u@{PLACE}/x?password={SECRET}")
 @example(f"postgresql+asyncpg://u:p@{SECRET}@{PLACE}/x")
 @example(f"postgresql+asyncpg://u@{PLACE}/x?port={SECRET}")

@@ -26,3 +26,9 @@ def test_a_password_is_taken_out_in_every_form(form: str) -> None:
     """As it is, and as it stands in an address."""
     told = str(unusable("postgresql+asyncpg://u:p%40ss%20word@h/n?ssl=abc", ValueError(f"{form} with abc is wrong")))
     assert told.endswith("cannot be used: ValueError: *** with *** is wrong")
+
+
+def test_a_password_of_several_lines() -> None:
+    """It is taken out before the reason is cut to its first line."""
+    told = str(unusable("postgresql://u:first%0Asecond@h/n", ValueError("wrong: first\nsecond\nand more")))
+    assert told.endswith("cannot be used: ValueError: wrong: ***")

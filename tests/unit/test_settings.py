@@ -40,7 +40,7 @@ def test_every_setting_has_the_contracts_default() -> None:
     ("name", "value"),
     [
         ("DATABASE_URL", SECRET),
-        ("DATABASE_URL", f"postgresql://u:{SECRET}@h/x"),
+        ("DATABASE_URL", f"postgresql+psycopg2://u:{SECRET}@h/x"),
         ("DATABASE_URL", f"mysql+aiomysql://u:{SECRET}@h/x"),
         ("DATABASE_URL", f"postgresql+asyncpg://u:{SECRET}@h:port/x"),
         ("DATABASE_URL", f"postgresql+asyncpg://u:{SECRET}@[::1/x"),

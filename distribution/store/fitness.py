@@ -1,0 +1,87 @@
+"""Whether a database can hold what we keep in it at all; found out at the start, before anything is lost in it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.store.postgresql import is_pooled
+
+OLDEST_POSTGRESQL = 130_000
+OLDEST_SQLITE = (3, 35, 0)
+UTF8 = "UTF8"
+POSTGRESQL = sa.text(
+    "SELECT current_setting('server_encoding') AS encoding, current_setting('server_version') AS version,"
+    " CAST(current_setting('server_version_num') AS integer) AS number, pg_is_in_recovery() AS standby,"
+    " current_setting('default_transaction_read_only') = 'on' AS read_only, current_schema() AS schema,"
+    " coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create"
+)
+POOLED = (
+    "the address leads to a pooler such as PgBouncer, which parts the work of the revisions over sessions, and their"
+    " locks would be left in them: give this command the address of the server itself"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a PostgreSQL says of itself, the database and its user. `number`: its version, such as 150020."""
+
+    encoding: str
+    version: str
+    number: int
+    standby: bool
+    read_only: bool
+    schema: str | None
+    may_create: bool
+
+
+class Unfit(Exception):
+    """It cannot; the message says why, and what to do."""
+
+
+async def check(conn: AsyncConnection) -> None:
+    """Raise Unfit where the programs would lose or spoil something, or could do nothing."""
+    is_sqlite = conn.dialect.name == "sqlite"
+    for reason in await _of_sqlite(conn) if is_sqlite else of_postgresql(await _facts(conn)):
+        raise Unfit(reason)
+
+
+async def check_for_revisions(conn: AsyncConnection) -> None:
+    """The same for what makes the tables."""
+    await check(conn)
+    if is_pooled(conn.engine):
+        raise Unfit(POOLED)
+    if conn.dialect.name == "postgresql" and not (facts := await _facts(conn)).may_create:
+        raise Unfit(f"its user may make no tables in the schema {facts.schema}: GRANT CREATE ON SCHEMA to it")
+
+
+def of_postgresql(facts: Facts) -> Iterator[str]:
+    """What is in the way, the worst first."""
+    if facts.number < OLDEST_POSTGRESQL:
+        yield f"it is PostgreSQL {facts.version}, which is older than {OLDEST_POSTGRESQL // 10_000}"
+    if facts.encoding != UTF8:
+        yield (
+            f"its encoding is {facts.encoding}, which cannot hold every name and message: make one with"
+            " CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and restore a dump of this one into it"
+        )
+    if facts.standby:
+        yield "it is a standby, which takes no writes: give the address of the primary"
+    if facts.read_only:
+        yield (
+            "it takes no writes: default_transaction_read_only is on for the server, the database or the user; some"
+            " providers set it while the disk is full"
+        )
+    if facts.schema is None:
+        yield "there is no schema in the search_path of its user, or none that it may use"
+
+
+async def _facts(conn: AsyncConnection) -> Facts:
+    return Facts(*(await conn.execute(POSTGRESQL)).one())
+
+
+async def _of_sqlite(conn: AsyncConnection) -> list[str]:
+    version = str(await conn.scalar(sa.text("SELECT sqlite_version()")))
+    if tuple(map(int, version.split("."))) < OLDEST_SQLITE:
+        return [f"this Python comes with SQLite {version}, which is older than {'.'.join(map(str, OLDEST_SQLITE))}"]
+    return []
