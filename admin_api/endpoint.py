@@ -72,7 +72,7 @@ class Endpoint:
     async def _body(self, request: Request, operation: Operation) -> Any:
         if operation.body is None:
             return None
-        body = await read_body(request, self._context.max_body_bytes)
+        body = await read_body(request, operation.max_bytes(self._context))
         return parse_body(operation.body, b"{}" if operation.body_optional and not body else body)
 
 
