@@ -185,7 +185,7 @@ def load_url() -> str:
     except DistributionError as wrong:
         raise CommandError(str(wrong)) from None
     if not _is_upgrade() and (missing := address.missing_file(url)):
-        raise CommandError(f"there is no database {missing} (DATABASE_URL); to make it, run: {schema.UPGRADE}")
+        raise CommandError(schema.no_file(missing))
     return url
 
 

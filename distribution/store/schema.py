@@ -72,6 +72,11 @@ def is_newer(found: Stored) -> bool:
     return found.revision is not None and found.revision not in known_revisions()
 
 
+def no_file(path: Path) -> str:
+    """What to say where a database's file is not there."""
+    return f"There is no database {path}: DATABASE_URL or the folder is not the right one. To make it, run: {UPGRADE}"
+
+
 def _refusal(found: Stored, known: str | None) -> str:
     if is_newer(found):
         return (
@@ -84,7 +89,7 @@ def _refusal(found: Stored, known: str | None) -> str:
 
 async def _check_once(database_url: str) -> None:
     if missing := address.missing_file(database_url):
-        raise SchemaError(f"There is no database {missing} (DATABASE_URL). To make it, run: {UPGRADE}")
+        raise SchemaError(no_file(missing))
     engine = create_engine(database_url)
     try:
         await check(engine)

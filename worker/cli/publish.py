@@ -65,7 +65,7 @@ def publish(
     Exit status 1 where a message was not published; each such line is named.
     """
     if file is not None:
-        text = sys.stdin.read() if str(file) == "-" else _read(file)
+        text = _read(file)
         failed = run(_publish_all(broker_settings(), text))
     else:
         failed = run(_publish_all(broker_settings(), _one(source, external_id, message_id, payload, phone, email)))
@@ -118,7 +118,7 @@ def _one(
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return (sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{file} cannot be read: {error}") from None
 
