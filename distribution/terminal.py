@@ -24,9 +24,7 @@ def escaped_json(document: str) -> str:
     So are those that standard output's encoding lacks: what `tolerate_any_encoding` writes for them is not JSON.
     """
     encoding = sys.stdout.encoding or "utf-8"
-    return "".join(
-        _json_escape(each) if _is_unsafe(each) or not _fits(each, encoding) else each for each in document
-    )
+    return "".join(_json_escape(each) if _is_unsafe(each) or not _fits(each, encoding) else each for each in document)
 
 
 def utf8_arguments() -> list[str]:

@@ -23,7 +23,7 @@ def never_again(conn: Connection, table: str) -> None:
     columns = as_it_is[as_it_is.index("(") :].replace("PRIMARY KEY (id)", "PRIMARY KEY (id AUTOINCREMENT)")
     for statement in (
         f"CREATE TABLE {table}_anew {columns}",
-        f"INSERT INTO {table}_anew SELECT * FROM {table} ORDER BY id",
+        f"INSERT INTO {table}_anew SELECT * FROM {table} ORDER BY id",  # noqa: S608 - our own names
         f"DROP TABLE {table}",
         f"ALTER TABLE {table}_anew RENAME TO {table}",
         *indexes,

@@ -18,7 +18,7 @@ decisions = sa.table("decisions", sa.column("operator_id"), sa.column("previous_
 def upgrade() -> None:
     online.add_column("operators", sa.Column("deleted_at", sa.DateTime(timezone=True)))
     online.add_column("operators", sa.Column("had_contacts", sa.Boolean(), nullable=False, server_default=sa.false()))
-    # Read once the columns are committed: until then nobody else gets at the table, and reading all decisions takes time.
+    # Once the columns are committed: until then nobody else gets at the table, and to read all decisions takes time.
     with online.apart() as conn:
         for operator_id in sorted(with_contacts(conn)):
             mark = sa.update(operators).where(operators.c.id == operator_id, operators.c.had_contacts.is_(sa.false()))

@@ -30,7 +30,12 @@ def check(
     place, mended, report = with_database(lambda tools: _check(tools, repair))
     looked_at(place)
     if as_json:
-        shown = {"database": place, "total": report.total, "mended": mended, "findings": [asdict(each) for each in report.findings]}
+        shown = {
+            "database": place,
+            "total": report.total,
+            "mended": mended,
+            "findings": [asdict(each) for each in report.findings],
+        }
         typer.echo(escaped_json(orjson.dumps(shown).decode()))
     else:
         _show(report, mended if repair else None)
