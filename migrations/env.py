@@ -161,7 +161,7 @@ def _without_foreign_keys(dbapi_connection: Any, _: object) -> None:
 
 
 def _impatient_for_locks(conn: Connection) -> None:
-    if conn.get_isolation_level() != "AUTOCOMMIT":
+    if conn.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         conn.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
 
 

@@ -13,7 +13,7 @@ BEFORE = "42f79966ab6ce5570e72ba11aa2272beeba229a6"
 """The last commit of the release before. It compares its revision with `alembic_version`, and knows no other table."""
 REVISION_BEFORE = "0007"
 LATER = "9001"
-LATER_REVISION = '''
+LATER_REVISION = """
 import sqlalchemy as sa
 from migrations import online
 
@@ -28,7 +28,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     online.drop_index("ix_contacts_colour_id", "contacts")
-'''
+"""
 
 
 def code_before(folder: Path) -> Path:
@@ -38,8 +38,8 @@ def code_before(folder: Path) -> Path:
     done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
     if done.returncode:
         raise AssertionError(
-            f"the release before ({BEFORE[:7]}) is not in this clone, so it cannot be run on the newest schema: clone with"
-            f" the whole history (git fetch --unshallow): {done.stderr.strip()}"
+            f"the release before ({BEFORE[:7]}) cannot be run on the newest schema, since this clone does not have it:"
+            f" clone with the whole history (git fetch --unshallow): {done.stderr.strip()}"
         )
     code = folder / "before"
     code.mkdir()

@@ -100,9 +100,7 @@ async def test_todays_programs_run_on_a_later_schema_that_says_so(
     assert (status != 0, f"FAILED: The schema {LATER} is a newer release's" in said) == (True, True), said
 
 
-async def test_a_schema_that_is_too_new_says_so(
-    programs: Programs, engine: AsyncEngine, database_url: str, tmp_path: Path
-) -> None:
+async def test_a_schema_that_is_too_new_says_so(programs: Programs, database_url: str, tmp_path: Path) -> None:
     """Running programs are not ready any more, others do not start, Alembic stops: one line each, with what to do."""
     _, api = await start_both(programs)
     await asyncio.to_thread(upgrade_to_later, database_url, tmp_path / "later", LATER)

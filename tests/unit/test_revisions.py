@@ -25,9 +25,7 @@ def problems(source: str) -> list[str]:
     return found + [f"imports {name}: live code changes" for name in names if name.split(".")[0] == "distribution"]
 
 
-def calls_in(
-    node: ast.AST, functions: dict[str, ast.FunctionDef], *, apart: bool
-) -> Iterator[tuple[ast.Call, bool]]:
+def calls_in(node: ast.AST, functions: dict[str, ast.FunctionDef], *, apart: bool) -> Iterator[tuple[ast.Call, bool]]:
     """Every call, and whether it is a transaction of its own; of our own functions what they call."""
     if isinstance(node, ast.If) and ast.unparse(node.test).endswith("== 'sqlite'"):
         for otherwise in node.orelse:
