@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.messages import Incoming
@@ -16,17 +17,14 @@ COMMANDS = (
     ("check",),
     ("check", "--repair"),
     ("parked", "list"),
-    ("parked", "show", ONE),
     ("parked", "drop", ONE),
     ("parked", "replay", ONE),
-    ("parked", "collect"),
 )
 POSIX = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 ENCODINGS: tuple[dict[str, str], ...] = (
-    {"PYTHONIOENCODING": "ascii"},
+    {"LANG": "C", "PYTHONIOENCODING": "ascii"},
     {"PYTHONIOENCODING": "latin-1"},
     POSIX,
-    {"LANG": "C"},
 )
 EMOJI = "\N{SLIGHTLY SMILING FACE}"
 
@@ -37,16 +35,15 @@ def files_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-async def test_a_database_that_is_not_there_is_refused_and_not_made(
-    programs: Programs, command: tuple[str, ...]
-) -> None:
+async def test_a_database_that_is_not_there_is_refused_and_not_made(programs: Programs) -> None:
     """In a folder without the default file, and with a path that is wrong: one line with the whole path, status 2."""
     del programs.settings["DATABASE_URL"]
-    default = await cli(programs, *command)
-    named = await cli(programs, *command, DATABASE_URL="sqlite+aiosqlite:///nowhere/x.db")
-    for said, path in ((default, "data/contacts.db"), (named, "nowhere/x.db")):
-        assert (said.status, said.out) == (2, "")
+    named = [
+        (command, "nowhere/x.db", {"DATABASE_URL": "sqlite+aiosqlite:///nowhere/x.db"}) for command in COMMANDS[:1]
+    ]
+    for command, path, settings in [*((command, "data/contacts.db", {}) for command in COMMANDS), *named]:
+        said = await cli(programs, *command, **settings)
+        assert (said.status, said.out) == (2, ""), command
         (line,) = said.err.splitlines()
         assert f"There is no database {programs.folder / path}" in line
     assert files_in(programs.folder) == []
@@ -63,11 +60,10 @@ async def test_a_program_makes_no_file_that_it_was_told_of(programs: Programs, n
     assert files_in(programs.folder) == []
 
 
-async def test_commands_that_read_say_what_they_looked_at(
-    programs: Programs, engine: AsyncEngine, database_url: str
-) -> None:
+async def test_commands_that_read_say_what_they_looked_at(programs: Programs, database_url: str) -> None:
     """On standard error, the address without secrets; `--json` has it too, and so has what is not found."""
-    place = engine.url.set(username=None, password=None, query={}).render_as_string()
+    url = sa.make_url(database_url)
+    place = sa.URL.create(url.drivername, host=url.host, port=url.port, database=url.database).render_as_string()
     for command in (("check",), ("check", "--json"), ("parked", "list")):
         said = await cli(programs, *command)
         assert (said.status, said.err) == (0, f"contacts-worker: looked at {place}\n")
@@ -76,7 +72,6 @@ async def test_commands_that_read_say_what_they_looked_at(
     assert (missing.status, missing.err) == (
         2, f"contacts-worker: There is no parked message {ONE}. Looked at {place}\n"
     )  # fmt: skip
-    assert database_url.startswith(engine.url.drivername)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
