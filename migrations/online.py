@@ -50,6 +50,18 @@ def drop_index(name: str, table: str) -> None:
         op.drop_index(name, table, postgresql_concurrently=True, if_exists=True)
 
 
+def add_unique(name: str, table: str, columns: Sequence[str]) -> None:
+    """Make a unique constraint over an index that is made while others write. PostgreSQL only."""
+    create_index(name, table, columns, unique=True)
+    if name not in {each["name"] for each in sa.inspect(op.get_bind()).get_unique_constraints(table)}:
+        op.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}")
+
+
+def drop_constraint(name: str, table: str) -> None:
+    """Remove a constraint, if it is there. PostgreSQL only."""
+    op.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")
+
+
 def update(table: sa.TableClause, key: str, where: sa.ColumnElement[bool], values: Mapping[str, Any]) -> None:
     """Update the rows of a condition, some at a time and in the order of their key, as workers lock them."""
     column = table.c[key]
