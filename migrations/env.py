@@ -38,10 +38,11 @@ log = logging.getLogger("migrations")
 
 def run(conn: Connection) -> None:
     """The revisions that are asked for, on a connection that is alone."""
-    if conn.in_transaction():
+    if conn.dialect.name == "sqlite":
         left_alone = _prepare(conn)
     else:
-        # Alembic commits by itself only if it finds no transaction.
+        # Alembic commits by itself only if it finds no transaction, such as that of a try that was given up.
+        conn.rollback()
         with conn.begin():
             left_alone = _prepare(conn)
     if left_alone:
