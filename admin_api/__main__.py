@@ -34,7 +34,7 @@ def main() -> int:
         log.warning("no_tokens", meaning="every request but health is refused", set_one_with=HOW_TO_SET)
     limits = Limits(
         connections=connections_within(settings.admin_api_max_connections),
-        body=body_seconds(settings.max_message_bytes),
+        body=body_seconds(max(settings.max_message_bytes, settings.admin_api_max_body_bytes)),
     )
     port = listener.getsockname()[1]
     log.info("listening", host=settings.admin_api_host, port=port, most_connections=limits.connections)
@@ -50,6 +50,7 @@ def _context(settings: AdminSettings) -> Context:
         random=SystemRandom(),
         tokens=settings.tokens,
         max_body_bytes=settings.max_message_bytes,
+        max_admin_bytes=settings.admin_api_max_body_bytes,
         metrics_public=settings.metrics_public,
         phone_region=settings.default_phone_region,
         reply_queues=settings.reply_queues,

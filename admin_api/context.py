@@ -12,10 +12,16 @@ from admin_api.metrics import Metrics
 from admin_api.readiness import Readiness
 from distribution.reply_queues import ALL_BUT_OWN, ReplyQueues
 
+MAX_ADMIN_BYTES = 1920 * 1024
+"""10,000 weights with each field on a line of its own; as much as a slow client can send in serving's 30 s."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Database, randomness, tokens and who guesses them, limits, metrics, readiness."""
+    """Database, randomness, tokens and who guesses them, limits, metrics, readiness.
+
+    `max_body_bytes` bounds what bots may send, `max_admin_bytes` what admins alone may.
+    """
 
     engine: AsyncEngine
     random: Random
@@ -24,6 +30,7 @@ class Context:
     metrics_public: bool = False
     phone_region: str = ""
     reply_queues: ReplyQueues = ALL_BUT_OWN
+    max_admin_bytes: int = MAX_ADMIN_BYTES
     metrics: Metrics = field(default_factory=Metrics)
     guesses: Guesses = field(default_factory=Guesses)
     readiness: Readiness = field(default_factory=Readiness)

@@ -72,7 +72,7 @@ class Endpoint:
     async def _body(self, request: Request, operation: Operation) -> Any:
         if operation.body is None:
             return None
-        limit = self._context.max_body_bytes
+        limit = operation.max_bytes(self._context)
         body = await read_body(request, limit)
         if operation.reads_body:
             return body

@@ -77,6 +77,10 @@ class Operation:
     conditional: bool = False
     request_headers: tuple[str, ...] = ()
 
+    def max_bytes(self, context: Context) -> int:
+        """How large a body may be: a message is as large over HTTP as over AMQP, whoever sends it."""
+        return context.max_body_bytes if Role.BOT in self.roles else context.max_admin_bytes
+
     @property
     def statuses(self) -> frozenset[int]:
         """Every status that it can answer."""

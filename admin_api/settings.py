@@ -5,6 +5,7 @@ from ipaddress import ip_network
 from pydantic import Field, SecretStr, field_validator
 
 from admin_api.auth import Tokens, parse_tokens
+from admin_api.context import MAX_ADMIN_BYTES
 from distribution.settings import SharedSettings
 
 
@@ -15,6 +16,7 @@ class AdminSettings(SharedSettings):
     admin_api_port: int = Field(default=8000, ge=0, le=65535)
     admin_api_tokens: SecretStr = SecretStr("")
     admin_api_max_connections: int = Field(default=1000, ge=8, le=100_000)
+    admin_api_max_body_bytes: int = Field(default=MAX_ADMIN_BYTES, ge=64 * 1024, le=64 * 1024 * 1024)
     admin_api_trusted_proxies: str = ""
     metrics_public: bool = False
 

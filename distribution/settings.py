@@ -22,7 +22,9 @@ S = TypeVar("S", bound="SharedSettings")
 class SharedSettings(BaseSettings):
     """What the worker and the admin API have in common."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", hide_input_in_errors=True
+    )
     means_something_empty: ClassVar[frozenset[str]] = frozenset()
 
     database_url: SecretStr = SecretStr(DEFAULT_DATABASE_URL)

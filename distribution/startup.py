@@ -15,12 +15,15 @@ S = TypeVar("S", bound=SharedSettings)
 WRONG = 2
 
 
-def start(program: str, kind: type[S]) -> S:
-    """Settings, once the log is set up and the schema is known to fit; else the process ends. No loop may run yet."""
+def start(program: str, kind: type[S], *, makes: bool = True) -> S:
+    """Settings, once the log is set up and the schema is known to fit; else the process ends. No loop may run yet.
+
+    `makes`: where DATABASE_URL was left alone, make the file or upgrade its schema.
+    """
     try:
         settings = load(kind)
         logs.configure(settings.logs_as_json, settings.log_level)
-        _prepare_schema(settings)
+        _prepare_schema(settings, owned=makes and settings.owns_schema)
         warn_of_readers(settings.database_url.get_secret_value())
     except DistributionError as wrong:
         give_up(program, str(wrong))
@@ -33,10 +36,10 @@ def give_up(program: str, why: str) -> NoReturn:
     raise SystemExit(WRONG)
 
 
-def _prepare_schema(settings: SharedSettings) -> None:
+def _prepare_schema(settings: SharedSettings, *, owned: bool) -> None:
     url = settings.database_url.get_secret_value()
     try:
-        schema.prepare(url, owned=settings.owns_schema)
+        schema.prepare(url, owned=owned)
     except DistributionError:
         raise
     except Exception as error:

@@ -22,8 +22,17 @@ def escaped(text: str) -> str:
 
 
 def escaped_json(document: str) -> str:
-    r"""The same JSON document with unsafe characters as `\u` escapes; line breaks between its tokens stay."""
-    return "".join(_json_escape(each) if _is_unsafe(each) else each for each in document)
+    r"""The same JSON document with unsafe characters as `\u` escapes; line breaks between its tokens stay.
+
+    So are those that standard output's encoding lacks: what `tolerate_any_encoding` writes for them is not JSON.
+    """
+    encoding = sys.stdout.encoding or "utf-8"
+    return "".join(_json_escape(each) if _is_unsafe(each) or not _fits(each, encoding) else each for each in document)
+
+
+def utf8_arguments() -> list[str]:
+    """The arguments of this process as UTF-8, whatever the locale makes of them; raises UnicodeDecodeError."""
+    return [os.fsencode(argument).decode() for argument in sys.argv[1:]]
 
 
 def tolerate_any_encoding() -> None:
@@ -50,6 +59,13 @@ def say(text: str, *, err: bool = False) -> None:
 
 def _is_unsafe(character: str) -> bool:
     return category(character) in UNSAFE and character not in JOINERS
+
+
+def _fits(character: str, encoding: str) -> bool:
+    try:
+        return character.isascii() or bool(character.encode(encoding))
+    except UnicodeEncodeError:
+        return False
 
 
 def _json_escape(character: str) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 import httpx2
 import typer
 
-from distribution.terminal import escaped, escaped_json, say, tolerate_any_encoding
+from distribution.terminal import escaped, escaped_json, say, tolerate_any_encoding, utf8_arguments
 from examples.admin import Admin, ApiError, connect_admin
 from examples.numbers import shown
 
@@ -108,4 +108,4 @@ def _show(answer: object) -> None:
 
 if __name__ == "__main__":
     tolerate_any_encoding()
-    commands()()
+    commands()(utf8_arguments())

@@ -1,46 +1,107 @@
 """Runs the revisions, alone: two processes that start together do not meet half-way.
 
-On SQLite in one transaction. On PostgreSQL one transaction per revision: a revision keeps the tables that it altered
-locked until it is committed, and running workers take theirs in another order.
+On SQLite in one transaction, without foreign keys: a table that is made anew is dropped for a moment. On PostgreSQL one
+transaction per revision: a revision keeps the tables that it altered locked until it is committed, and running workers
+take theirs in another order. It waits for a lock only so long that nobody who waits behind it notices much; then the
+transaction is given up and tried again. Revisions of more than one step: migrations/online.py.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from alembic import context
+from alembic import command, context
 from alembic.util import CommandError
+from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.errors import DistributionError
 from distribution.settings import SharedSettings, load
-from distribution.store import fitness
-from distribution.store.address import unusable
+from distribution.store import address, failures, fitness, revisions, schema
 from distribution.store.engine import autocommit, create_engine, reading, transaction, uncommitted
 from distribution.store.tables import metadata
+from migrations.declared import programs_on
 
 MIGRATION_LOCK = 6_114_220_001
+LOCK_TIMEOUT = "1s"
+"""Whoever needs a table after us waits behind us for as long as we wait for it."""
 PAUSE_SECONDS = 0.5
+LOOK = "another upgrade, or a transaction that is open for long, is in the way: waiting for it"
+
+T = TypeVar("T")
+log = logging.getLogger("migrations")
 
 
 def run(conn: Connection) -> None:
+    """The revisions that are asked for, on a connection that is alone."""
+    if conn.dialect.name == "sqlite":
+        left_alone = _prepare(conn)
+    else:
+        # Alembic commits by itself only if it finds no transaction, such as that of a try that was given up.
+        conn.rollback()
+        with conn.begin():
+            left_alone = _prepare(conn)
+    if left_alone:
+        return
     context.configure(
         connection=conn,
         target_metadata=metadata,
+        version_table=revisions.VERSION_TABLE,
         transactional_ddl=True,
         transaction_per_migration=True,
         render_as_batch=True,
+        include_name=is_ours,
+        on_version_apply=write_programs,
     )
     context.run_migrations()
 
 
+def is_ours(name: str | None, kind: str, _: object) -> bool:
+    """Whether `alembic check` and `--autogenerate` compare it: not the tables of Alembic and of the revisions."""
+    return kind != "table" or name in metadata.tables
+
+
+def write_programs(*, ctx: Any, heads: set[str], **_: Any) -> None:
+    """With each revision, in its transaction: whose programs run on it."""
+    revision = next(iter(heads), None)
+    revisions.write(ctx.connection, revision, programs_on(context.script, revision))
+
+
+def _prepare(conn: Connection) -> bool:
+    """Whether the schema is newer than these revisions, and may stay so; raises SchemaError where it may not."""
+    found = revisions.stored(conn)
+    if not schema.is_newer(found):
+        revisions.adopt(conn)
+        return False
+    if _is_upgrade() and found.runs(schema.known_revision()):
+        log.warning("the schema %s is newer than this program, which runs on it: left as it is", found.revision)
+        return True
+    schema.check_on(conn)
+    raise DistributionError(f"The schema {found.revision} is a newer release's: use the alembic of that release")
+
+
+def _is_upgrade() -> bool:
+    options = context.config.cmd_opts
+    return bool(context.config.attributes.get("upgrading")) or (
+        options is not None and options.cmd[0] is command.upgrade
+    )
+
+
 async def run_on(database_url: str) -> None:
-    engine = await connect(database_url)
+    """Run them on a database; other upgrades of it wait."""
+    engine = make_engine(database_url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine.sync_engine, "connect", _without_foreign_keys)
+    else:
+        event.listen(engine.sync_engine, "begin", _impatient_for_locks)
     try:
+        await connect(engine, database_url)
         async with alone(engine) as conn:
-            await conn.run_sync(run)
+            await patiently(lambda: conn.run_sync(run))
     finally:
         await engine.dispose()
 
@@ -48,36 +109,99 @@ async def run_on(database_url: str) -> None:
 @asynccontextmanager
 async def alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection for the revisions; while it is in use, other upgrades of the same database wait."""
-    if engine.dialect.name == "sqlite":
-        async with transaction(engine) as conn:
-            yield conn
-        return
-    # The lock is the session's, and ends with it: the server would end a transaction that idles during a long revision.
-    async with autocommit(engine) as holder, uncommitted(engine) as conn:
-        # Asked for again and again: an index that is made concurrently waits for every statement that runs, so also for
-        # one that waits for this lock.
-        taken = sa.select(sa.func.pg_try_advisory_lock(MIGRATION_LOCK))
-        while not await holder.scalar(taken):  # noqa: ASYNC110  # it is another process that gives it back
-            await asyncio.sleep(PAUSE_SECONDS)
+    async with AsyncExitStack() as stack:
+        if engine.dialect.name == "sqlite":
+            yield await patiently(lambda: stack.enter_async_context(transaction(engine)))
+            return
+        # The session's, and ends with it: the server would end a transaction that idles during a long revision.
+        holder = await stack.enter_async_context(autocommit(engine))
+        conn = await stack.enter_async_context(uncommitted(engine))
+        await _lock(holder)
         yield conn
 
 
-async def connect(database_url: str) -> AsyncEngine:
+async def _lock(holder: AsyncConnection) -> None:
+    # Asked for again and again: an index that is made concurrently waits for every statement that runs, so also for one
+    # that waits for this lock.
+    said = False
+    while not await holder.scalar(sa.select(sa.func.pg_try_advisory_lock(MIGRATION_LOCK))):
+        if not said:
+            log.warning(LOOK)
+        said = True
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+def make_engine(database_url: str) -> AsyncEngine:
+    """Raises DatabaseUnusable if what the address names is not there, such as a certificate."""
     try:
-        engine = create_engine(database_url, patient=True)  # an index over years of contacts takes what it takes
+        return create_engine(database_url, patient=True)  # an index over years of contacts takes what it takes
+    except Exception as error:
+        raise address.unusable(database_url, error) from None
+
+
+async def connect(engine: AsyncEngine, database_url: str) -> None:
+    """Raise DatabaseUnusable, without secrets, if it cannot be connected to or cannot hold the tables."""
+
+    async def once() -> None:
         async with reading(engine) as conn:
             await fitness.check_for_revisions(conn)
-        return engine
+
+    try:
+        await patiently(once)
     except Exception as error:
         # A traceback of the driver would quote the address.
-        raise unusable(database_url, error) from None
+        raise address.unusable(database_url, error) from None
+
+
+async def patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """Try work again for as long as others hold what it needs; says so once."""
+    said = False
+    while True:
+        try:
+            return await work()
+        except Exception as error:
+            if not failures.is_held_up(error):
+                raise
+            if not said:
+                log.warning("%s (%s)", LOOK, failures.in_words(error))
+            said = True
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _without_foreign_keys(dbapi_connection: Any, _: object) -> None:
+    # Within a transaction it would do nothing.
+    cursor = dbapi_connection.cursor()
+    cursor.execute("PRAGMA foreign_keys=OFF")
+    cursor.close()
+
+
+def _impatient_for_locks(conn: Connection) -> None:
+    if conn.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        conn.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
 
 
 def run_from_shell() -> None:
+    """What is wrong is said in one line."""
+    url = load_url()
     try:
-        asyncio.run(run_on(load(SharedSettings).database_url.get_secret_value()))
+        asyncio.run(run_on(url))
     except DistributionError as wrong:
         raise CommandError(str(wrong)) from None
+    except Exception as error:
+        if not failures.is_outage(error):
+            raise
+        raise CommandError(str(address.unusable(url, error))) from None
+
+
+def load_url() -> str:
+    """DATABASE_URL; only an upgrade makes a database that is not there."""
+    try:
+        url = load(SharedSettings).database_url.get_secret_value()
+    except DistributionError as wrong:
+        raise CommandError(str(wrong)) from None
+    if not _is_upgrade() and (missing := address.missing_file(url)):
+        raise CommandError(schema.no_file(missing))
+    return url
 
 
 if "database_url" in context.config.attributes:

@@ -7,6 +7,7 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+oldest_program = ${repr(down_revision)}  # the oldest revision whose programs run on this schema
 
 
 def upgrade() -> None:

@@ -35,6 +35,8 @@ class Incoming:
     body_size: int | None = None
     body_digest: bytes | None = None
     content_encoding: str | None = None
+    redelivered: bool = False
+    """Whether the broker may have delivered it before."""
 
 
 def cut(message: Incoming) -> Incoming:

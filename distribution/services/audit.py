@@ -41,6 +41,8 @@ class Action(StrEnum):
     SOURCE_MADE = "source.made"
     SOURCE_CHANGED = "source.changed"
     SOURCE_WEIGHTS_CHANGED = "source.weights_changed"
+    SOURCE_WEIGHT_REMOVED = "source.weight_removed"
+    """With its operator, who was removed."""
     SOURCE_REMOVED = "source.removed"
     CONTACT_ASSIGNED = "contact.assigned"
     CONTACT_FORCED = "contact.forced"

@@ -1,5 +1,6 @@
 """Contacts that people move: given by hand, or taken from an operator who leaves."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from uuid import UUID
@@ -22,10 +23,15 @@ MOVE_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """How many contacts were moved, and the sources to serve in further transactions."""
+    """Which contacts went to which operator (None: to waiting), and the sources to serve in further transactions."""
 
-    contacts: int
+    to: Mapping[UUID, int | None]
     unserved: frozenset[int]
+
+    @property
+    def contacts(self) -> int:
+        """How many."""
+        return len(self.to)
 
 
 async def assign(
@@ -71,7 +77,8 @@ async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> M
     for contact, lead, _ in held:
         ledger.move_away(contact, lead, last_operator_id=None)
     await ledger.flush()
-    return Moved(len(held), frozenset(pool.sources) if more else frozenset())
+    to = {contact.id: contact.operator_id for contact, _, _ in held}
+    return Moved(to, frozenset(pool.sources) if more else frozenset())
 
 
 async def _still_held(conn: AsyncConnection, pool: Pool, operator_id: int, seen: list[UUID]) -> list[Waiting]:

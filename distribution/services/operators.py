@@ -1,6 +1,6 @@
 """Operators: made, shown, changed and removed; a place that a change frees is filled with the change."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from random import Random
@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import Conflict, NotFound
-from distribution.services.audit import Action, note
+from distribution.services.audit import Action, entry, note, note_all
 from distribution.services.edits import Edit, version_of
 from distribution.services.moves import Moved, move_all
 from distribution.services.serve import serve_waiting
@@ -80,7 +80,8 @@ async def reassign(conn: AsyncConnection, random: Random, operator_id: int, edit
     """
     moved = await move_all(conn, random, operator_id)
     left = (await show(conn, operator_id)).load
-    before, after = {"load": left + moved.contacts}, {"load": left}
+    went = {str(contact_id): to for contact_id, to in moved.to.items()}
+    before, after = {"load": left + moved.contacts}, {"load": left} | ({"moved": went} if went else {})
     await note(conn, edit.who, Action.OPERATOR_REASSIGNED, operator_id, before, after)
     return moved
 
@@ -92,9 +93,25 @@ async def delete(conn: AsyncConnection, operator_id: int, edit: Edit) -> None:
     edit.check(version(before))
     if await rows.has_history(conn, operator_id):
         raise Conflict(f"Operator {operator_id} has contacts in history; deactivate it instead.")
+    weights = await weight_rows.of_operator(conn, operator_id)
     await rows.delete(conn, operator_id, datetime.now(UTC))
     await weight_rows.share_out_deficits(conn, source_ids)
-    await note(conn, edit.who, Action.OPERATOR_REMOVED, operator_id, editable(before), None)
+    await _note_removed(conn, edit, before, weights)
+
+
+async def _note_removed(
+    conn: AsyncConnection, edit: Edit, before: OperatorRow, weights: Sequence[tuple[int, int]]
+) -> None:
+    """The operator, and each source that loses a weight by it: its own audit has to say so."""
+    lost = {"weights": [{"source_id": source_id, "weight": weight} for source_id, weight in weights]}
+    state = editable(before) | (lost if weights else {})
+    await note(conn, edit.who, Action.OPERATOR_REMOVED, before.id, state, None)
+    of_sources = [
+        entry(edit.who, Action.SOURCE_WEIGHT_REMOVED, source_id, {"operator_id": before.id, "weight": weight}, None)
+        for source_id, weight in weights
+    ]
+    if of_sources:
+        await note_all(conn, of_sources)
 
 
 async def _lock(conn: AsyncConnection, operator_id: int) -> list[int]:

@@ -87,8 +87,10 @@ async def delete(conn: AsyncConnection, source_id: int, edit: Edit) -> None:
     edit.check(version(before))
     if await rows.has_contacts(conn, source_id):
         raise Conflict(f"Source {source_id} has contacts; take its operators away instead.")
+    weights = await weight_rows.of_source(conn, source_id)
     await rows.delete(conn, source_id)
-    await note(conn, edit.who, Action.SOURCE_REMOVED, source_id, editable(before), None)
+    state = editable(before) | (editable_weights(weights) if weights else {})
+    await note(conn, edit.who, Action.SOURCE_REMOVED, source_id, state, None)
 
 
 async def weights(conn: AsyncConnection, source_id: int) -> list[WeightRow]:

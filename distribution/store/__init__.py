@@ -6,7 +6,8 @@ address   what may be shown of DATABASE_URL
 private   SQLite's files belong to their owner alone
 onetrip   SQLite's driver with fewer changes of thread
 commit    work in one transaction, repeated where it lost a race
-schema    whether the database has the revision this code knows
+schema    whether the database has a schema that this code runs on
+revisions which one it has, and whose programs run on it, as it stands in the database
 depths    what the broker's queues held when a worker last looked
 locks     how long to wait for locks, and what is locked
 outbox    what has to be published

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -57,6 +58,26 @@ def shown(url: sa.URL) -> str:
     if libpq.HOST in url.query:
         return f"{url.drivername}://{libpq.written_hosts(url)}/{quote(url.database or '', safe='')}"
     return sa.URL.create(url.drivername, host=url.host, port=url.port, database=url.database).render_as_string()
+
+
+def location(text: str) -> str:
+    """Where the database is, for people: a file's whole path, whatever folder the program runs in."""
+    url = parse(text)
+    if (file := _file(url)) is not None:
+        url = url.set(database=str(file.absolute()))
+    return shown(url)
+
+
+def missing_file(text: str) -> Path | None:
+    """The whole path of a database file that is not there; None where it is, or is no file."""
+    file = _file(parse(text))
+    return None if file is None or file.exists() else file.absolute()
+
+
+def _file(url: sa.URL) -> Path | None:
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return None
+    return Path(url.database)
 
 
 def unusable(text: str, error: Exception) -> DatabaseUnusable:

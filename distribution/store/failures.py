@@ -42,6 +42,8 @@ SQLITE_CODES = {
     sqlite3.SQLITE_BUSY_SNAPSHOT: Failure.RACE,
 }
 PRIMARY_CODE = 0xFF
+# Somebody else has what was needed, and gives it back: a lock, the whole SQLite file; a deadlock's loser.
+HELD_UP = {"55P03", "40001", "40P01", sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 # Raised by the drivers as they are, where no statement was on its way; a lack of memory is nobody's content.
 BROKEN = (
     OSError,
@@ -77,6 +79,13 @@ def is_outage(error: Exception) -> bool:
     return classify(error) is not Failure.CONTENT
 
 
+def is_held_up(error: Exception) -> bool:
+    """Whether others were in the way, so that the same work goes through once they are done."""
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    state, code = _state_and_code(cause)
+    return state in HELD_UP or (code is not None and code & PRIMARY_CODE in HELD_UP)
+
+
 def in_words(error: Exception) -> str:
     """The driver's own words in one line, without the statement and its values."""
     said = reasons.of_connecting(error).splitlines()
@@ -87,16 +96,22 @@ def _of_driver(error: exc.DBAPIError) -> Failure:
     if error.connection_invalidated:
         return Failure.WORLD
     cause = error.orig.__cause__ if error.orig is not None else None
-    state = getattr(error.orig, "sqlstate", None) or getattr(cause, "sqlstate", None)
-    if isinstance(state, str):
+    state, code = _state_and_code(error.orig)
+    if state is not None:
         return _of_sqlstate(state)
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if isinstance(code, int):
+    if code is not None:
         return _of_sqlite(code)
     # The drivers' own refusals of a value have no code. Without a statement there was no value: it is about connecting.
     refused = isinstance(cause, (ValueError, OverflowError)) or "binding parameter" in str(error.orig)
     of_value = refused or isinstance(error, (exc.IntegrityError, exc.DataError))
     return Failure.CONTENT if of_value and error.statement is not None else Failure.WORLD
+
+
+def _state_and_code(raised: BaseException | None) -> tuple[str | None, int | None]:
+    """PostgreSQL's SQLSTATE, SQLite's error code."""
+    state = getattr(raised, "sqlstate", None) or getattr(getattr(raised, "__cause__", None), "sqlstate", None)
+    code = getattr(raised, "sqlite_errorcode", None)
+    return state if isinstance(state, str) else None, code if isinstance(code, int) else None
 
 
 def _of_sqlstate(state: str) -> Failure:

@@ -1,20 +1,21 @@
-"""Whether the database has the revision that this code knows."""
+"""Whether the database has a schema that this code runs on."""
 
 import asyncio
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
-import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import migrations
 from distribution.errors import SchemaError
-from distribution.store import fitness
+from distribution.store import address, fitness, revisions
 from distribution.store.engine import create_engine, reading
+from distribution.store.revisions import Stored
 
 UPGRADE = "alembic upgrade head"
 
@@ -28,13 +29,21 @@ def config(database_url: str) -> Config:
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Bring the schema up to a revision; not to be called while an event loop runs."""
-    command.upgrade(config(database_url), revision)
+    """Bring the schema up to a revision; not to be called while an event loop runs. A newer one that fits stays."""
+    upgrading = config(database_url)
+    upgrading.attributes["upgrading"] = True
+    command.upgrade(upgrading, revision)
+
+
+@cache
+def known_revisions() -> Sequence[str]:
+    """The revision this code was written for, and those before it, the newest first."""
+    return [each.revision for each in ScriptDirectory.from_config(config("")).walk_revisions()]
 
 
 def known_revision() -> str | None:
     """The revision this code was written for."""
-    return ScriptDirectory.from_config(config("")).get_current_head()
+    return known_revisions()[0] if known_revisions() else None
 
 
 def prepare(database_url: str, *, owned: bool) -> None:
@@ -46,16 +55,41 @@ def prepare(database_url: str, *, owned: bool) -> None:
 
 
 async def check(engine: AsyncEngine) -> None:
-    """Raise SchemaError, with the command to run, unless the database has the known revision."""
+    """Raise SchemaError, with the command to run, unless programs of the known revision run on the schema."""
     async with reading(engine) as conn:
-        found = await conn.run_sync(_current)
-    known = known_revision()
-    if found != known:
-        has = f"has the schema {found}" if found else "has no schema"
-        raise SchemaError(f"The database {has}, this program knows {known}. Run: {UPGRADE}")
+        await conn.run_sync(check_on)
+
+
+def check_on(conn: Connection) -> None:
+    """The same on a connection."""
+    found, known = revisions.stored(conn), known_revision()
+    if not found.runs(known):
+        raise SchemaError(_refusal(found, known))
+
+
+def is_newer(found: Stored) -> bool:
+    """Whether this code does not know the schema's revision."""
+    return found.revision is not None and found.revision not in known_revisions()
+
+
+def no_file(path: Path) -> str:
+    """What to say where a database's file is not there."""
+    return f"There is no database {path}: DATABASE_URL or the folder is not the right one. To make it, run: {UPGRADE}"
+
+
+def _refusal(found: Stored, known: str | None) -> str:
+    if is_newer(found):
+        return (
+            f"The database has the schema {found.revision}, which programs that know {known} do not run on: a newer"
+            f" release made it. Start that release, or take the schema back with it: alembic downgrade {known}"
+        )
+    has = f"has the schema {found.revision}" if found.revision else "has no schema"
+    return f"The database {has}, this program knows {known}. Run: {UPGRADE}"
 
 
 async def _check_once(database_url: str) -> None:
+    if missing := address.missing_file(database_url):
+        raise SchemaError(no_file(missing))
     engine = create_engine(database_url)
     try:
         async with reading(engine) as conn:
@@ -63,9 +97,3 @@ async def _check_once(database_url: str) -> None:
         await check(engine)
     finally:
         await engine.dispose()
-
-
-def _current(conn: Connection) -> str | None:
-    if not sa.inspect(conn).has_table("alembic_version"):
-        return None
-    return MigrationContext.configure(conn).get_current_revision()

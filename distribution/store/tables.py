@@ -36,7 +36,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-# Only INTEGER keys number themselves on SQLite.
+# Only INTEGER keys number themselves on SQLite. Those that a program makes are AUTOINCREMENT there (revision 0011), so
+# that no id is given out twice; SQLAlchemy would take the key's name away for that word, so it does not stand here.
 NumberedId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 operators = sa.Table(

@@ -37,6 +37,15 @@ async def of_source(conn: AsyncConnection, source_id: int) -> list[WeightRow]:
     return [WeightRow(*row) for row in rows]
 
 
+async def of_operator(conn: AsyncConnection, operator_id: int) -> list[tuple[int, int]]:
+    """The operator's (source id, weight) on every source, in the order of source ids."""
+    w = source_operators.c
+    rows = await conn.execute(
+        sa.select(w.source_id, w.weight).where(w.operator_id == operator_id).order_by(w.source_id)
+    )
+    return [(row.source_id, row.weight) for row in rows]
+
+
 async def replace(conn: AsyncConnection, source_id: int, weights: Sequence[tuple[int, int]]) -> None:
     """Make these (operator id, weight) the only ones; a weight that stays is changed, not made anew."""
     w = source_operators.c

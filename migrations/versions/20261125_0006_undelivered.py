@@ -3,25 +3,31 @@
 import sqlalchemy as sa
 from alembic import op
 
+from migrations import online
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
 
 
+parked = sa.table("parked_messages", *map(sa.column, ("state", "code", "retries")), sa.column("id", sa.Uuid()))
+
+
 def upgrade() -> None:
-    op.add_column("parked_messages", sa.Column("retries", sa.Integer(), nullable=False, server_default="0"))
-    op.add_column("parked_messages", sa.Column("body_size", sa.BigInteger()))
-    op.add_column("parked_messages", sa.Column("body_digest", sa.LargeBinary()))
-    # These have had their four retries; a person's replay does not start another four.
-    op.execute("UPDATE parked_messages SET retries = 4 WHERE state = 'rejected' AND code = 'unknown_contact'")
-    op.create_table(
+    online.add_column("parked_messages", sa.Column("retries", sa.Integer(), nullable=False, server_default="0"))
+    online.add_column("parked_messages", sa.Column("body_size", sa.BigInteger()))
+    online.add_column("parked_messages", sa.Column("body_digest", sa.LargeBinary()))
+    online.create_table(
         "queue_depths",
         sa.Column("queue", sa.String(length=16), nullable=False),
         sa.Column("messages", sa.BigInteger(), nullable=False),
         sa.Column("measured_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("queue", name="pk_queue_depths"),
     )
+    # These have had their four retries; a person's replay does not start another four.
+    given_up = sa.and_(parked.c.state == "rejected", parked.c.code == "unknown_contact")
+    online.update(parked, "id", given_up, {"retries": 4})
 
 
 def downgrade() -> None:

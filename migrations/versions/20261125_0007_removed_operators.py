@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from migrations import online
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -14,13 +16,13 @@ decisions = sa.table("decisions", sa.column("operator_id"), sa.column("previous_
 
 
 def upgrade() -> None:
-    # Read before the table is altered: on PostgreSQL that keeps everybody out until the end of the transaction.
-    had = with_contacts(op.get_bind())
-    op.add_column("operators", sa.Column("deleted_at", sa.DateTime(timezone=True)))
-    op.add_column("operators", sa.Column("had_contacts", sa.Boolean(), nullable=False, server_default=sa.false()))
-    if had:
-        mark = sa.update(operators).where(operators.c.id == sa.bindparam("operator_id")).values(had_contacts=sa.true())
-        op.get_bind().execute(mark, [{"operator_id": operator_id} for operator_id in sorted(had)])
+    online.add_column("operators", sa.Column("deleted_at", sa.DateTime(timezone=True)))
+    online.add_column("operators", sa.Column("had_contacts", sa.Boolean(), nullable=False, server_default=sa.false()))
+    # Once the columns are committed: until then nobody else gets at the table, and to read all decisions takes time.
+    with online.apart() as conn:
+        for operator_id in sorted(with_contacts(conn)):
+            mark = sa.update(operators).where(operators.c.id == operator_id, operators.c.had_contacts.is_(sa.false()))
+            conn.execute(mark.values(had_contacts=sa.true()))
 
 
 def with_contacts(conn: sa.Connection) -> set[int]:

@@ -7,10 +7,13 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from migrations import online
+
 revision = "0009"
 down_revision = "0008"
 branch_labels = None
 depends_on = None
+oldest_program = "0007"
 
 NumberedId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 SOURCE = re.compile(r"[a-z0-9_-]{1,64}")
@@ -21,14 +24,13 @@ parked.append_column(sa.column("body", sa.LargeBinary))
 
 
 def upgrade() -> None:
-    if op.get_bind().dialect.name == "sqlite":
-        make(repeatable=False)
-        fill(op.get_bind())
-        return
-    # Each step is a transaction of its own, and may be repeated: workers lock these tables in another order.
-    with op.get_context().autocommit_block():
-        make(repeatable=True)
-        fill(op.get_bind())
+    online.add_column("parked_messages", sa.Column("named_source", sa.String(length=64)))
+    online.add_column("sources", sa.Column("dedupe_window", sa.Integer()))
+    has_keys = sa.Column("has_contact_keys", sa.Boolean(), nullable=False, server_default=sa.false())
+    online.add_column("sources", has_keys)
+    make_tables()
+    with online.apart() as conn:
+        fill(conn)
 
 
 def fill(conn: sa.Connection) -> None:
@@ -58,13 +60,8 @@ def named_in(body: bytes) -> str | None:
     return source if isinstance(source, str) and SOURCE.fullmatch(source) else None
 
 
-def make(*, repeatable: bool) -> None:
-    """The steps. SQLite has no ADD COLUMN IF NOT EXISTS, and takes them all or none."""
-    op.add_column("parked_messages", sa.Column("named_source", sa.String(length=64)), if_not_exists=repeatable or None)
-    op.add_column("sources", sa.Column("dedupe_window", sa.Integer()), if_not_exists=repeatable or None)
-    has_keys = sa.Column("has_contact_keys", sa.Boolean(), nullable=False, server_default=sa.false())
-    op.add_column("sources", has_keys, if_not_exists=repeatable or None)
-    op.create_table(
+def make_tables() -> None:
+    online.create_table(
         "contact_keys",
         sa.Column("source_id", NumberedId, nullable=False),
         sa.Column("message_id", sa.String(length=255), nullable=False),
@@ -75,9 +72,8 @@ def make(*, repeatable: bool) -> None:
         sa.ForeignKeyConstraint(["contact_id"], ["contacts.id"], name="fk_contact_keys_contact_id"),
         sa.PrimaryKeyConstraint("source_id", "message_id", "producer", name="pk_contact_keys"),
         sqlite_with_rowid=False,
-        if_not_exists=repeatable or None,
     )
-    op.create_table(
+    online.create_table(
         "contact_payloads",
         sa.Column("source_id", NumberedId, nullable=False),
         sa.Column("digest", sa.String(length=32), nullable=False),
@@ -86,7 +82,6 @@ def make(*, repeatable: bool) -> None:
         sa.ForeignKeyConstraint(["contact_id"], ["contacts.id"], name="fk_contact_payloads_contact_id"),
         sa.PrimaryKeyConstraint("source_id", "digest", name="pk_contact_payloads"),
         sqlite_with_rowid=False,
-        if_not_exists=repeatable or None,
     )
 
 

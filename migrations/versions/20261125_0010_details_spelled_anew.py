@@ -7,9 +7,10 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0007"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
+oldest_program = "0007"
 
 NAMES = ("phone_rule", "email_rule")
 

@@ -29,6 +29,8 @@ async def test_contacts_go_to_others_and_then_back_to_waiting(admin: httpx2.Asyn
     assert [(c.operator_id, c.status) for c in await all_contacts(engine)] == [
         (ivan, "active"), (ivan, "active"), (None, "waiting"),
     ]  # fmt: skip
+    contacts, [audited, *_] = await all_contacts(engine), await all_items(admin, "/audit")
+    assert audited["after"] == {"load": 0, "moved": {str(c.id): c.operator_id for c in contacts}}
     events = (await all_events(engine))[3:]
     assert [event["type"] for event in events] == ["contact.reassigned", "contact.reassigned", "contact.waiting"]
     assert {event["data"]["previous_operator"]["id"] for event in events} == {olga}
@@ -59,9 +61,11 @@ async def test_many_contacts_of_who_left_before_move_in_several_transactions(
     assert {c.status for c in await all_contacts(engine)} == {"waiting"}
     assert await loads(engine) == {olga: 0}
     last, first, deactivated = await all_items(admin, "/audit")
+    moved = [row["after"].pop("moved") for row in (first, last)]
     assert [(row["action"], row["before"], row["after"]) for row in (first, last)] == [
         ("operator.reassigned", {"load": number}, {"load": 50}), ("operator.reassigned", {"load": 50}, {"load": 0}),
     ]  # fmt: skip
+    assert moved[0] | moved[1] == {str(contact.id): None for contact in await all_contacts(engine)}
     assert (deactivated["action"], deactivated["after"]["is_active"]) == ("operator.changed", False)
 
 

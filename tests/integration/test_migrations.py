@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.ids import new_id
 from distribution.store import schema
 from distribution.store.engine import reading, transaction
+from distribution.store.revisions import VERSION_TABLE, bookkeeping
 from distribution.store.tables import metadata
 
 ROOT = Path(schema.__file__).parents[2]
@@ -59,10 +60,11 @@ def rebuild_from_models(conn: Connection) -> None:
 
 
 async def shape(engine: AsyncEngine) -> Shape:
-    """The schema as the database tells it, without the table of revisions."""
+    """The schema as the database tells it, without the tables of revisions."""
     async with reading(engine) as conn:
         found = await conn.run_sync(shape_of)
-    found.pop("alembic_version", None)
+    for of_revisions in bookkeeping.tables:
+        found.pop(of_revisions, None)
     return found
 
 
@@ -71,7 +73,16 @@ async def test_models_and_revisions_agree(engine: AsyncEngine) -> None:
     async with reading(engine) as conn:
         differences = await conn.run_sync(
             lambda c: compare_metadata(
-                MigrationContext.configure(c, opts={"compare_type": True, "compare_server_default": True}), metadata
+                MigrationContext.configure(
+                    c,
+                    opts={
+                        "compare_type": True,
+                        "compare_server_default": True,
+                        "version_table": VERSION_TABLE,
+                        "include_name": lambda name, kind, _: kind != "table" or name not in bookkeeping.tables,
+                    },
+                ),
+                metadata,
             )
         )
     assert differences == []

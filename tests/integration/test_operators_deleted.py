@@ -91,7 +91,7 @@ async def test_a_deleted_operator_is_nowhere(admin: httpx2.AsyncClient, engine: 
     assert fields_of(by_hand) == ["operator_id"]
     explained = (await admin.get(f"/contacts/{contact.id}")).json()["history"][0]["explanation"]
     assert explained == "Waiting: nobody is eligible. Left out: Olga (at limit 0)."
-    [removed] = await all_items(admin, "/audit")
+    [removed] = await all_items(admin, "/audit", object_kind="operator")
     assert (removed["action"], removed["object_id"], removed["after"]) == ("operator.removed", str(olga), None)
     assert (await admin.post("/operators", json={"name": "Ivan"})).json()["id"] > olga
 

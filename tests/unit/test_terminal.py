@@ -63,6 +63,15 @@ def test_json_stays_the_same_json(value: object) -> None:
     assert not any((each < " " and each != "\n") or "\x7f" <= each <= "\x9f" for each in shown)
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_json_for_a_terminal_that_is_not_utf_8_is_json(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    """What the encoding lacks is JSON's own escape, and nothing else is touched."""
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    shown = escaped_json('{"who": "Ольга 🙂 é"}')
+    assert json.loads(shown.encode(encoding).decode(encoding)) == {"who": "Ольга 🙂 é"}
+    assert (encoding == "ascii") == ("é" not in shown)
+
+
 def test_what_an_encoding_lacks_is_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal that knows ASCII alone makes no traceback."""
     raw = io.BytesIO()

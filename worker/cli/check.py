@@ -11,7 +11,7 @@ from distribution.services.check import Report
 from distribution.store.engine import reading, snapshot
 from distribution.store.pools import servable_sources
 from distribution.terminal import escaped, escaped_json, say
-from worker.cli.tools import Tools, with_database
+from worker.cli.tools import Tools, looked_at, with_database
 
 DIFFERS = 1
 
@@ -27,16 +27,22 @@ def check(
 
     Exit status 0: nothing differs. 1: something differs, or still does after the repair. 2: could not be checked.
     """
-    mended, report = with_database(lambda tools: _check(tools, repair))
+    place, mended, report = with_database(lambda tools: _check(tools, repair))
+    looked_at(place)
     if as_json:
-        shown = {"total": report.total, "mended": mended, "findings": [asdict(each) for each in report.findings]}
+        shown = {
+            "database": place,
+            "total": report.total,
+            "mended": mended,
+            "findings": [asdict(each) for each in report.findings],
+        }
         say(escaped_json(orjson.dumps(shown).decode()))
     else:
         _show(report, mended if repair else None)
     raise typer.Exit(DIFFERS if report.total else 0)
 
 
-async def _check(tools: Tools, repair: bool) -> tuple[int, Report]:
+async def _check(tools: Tools, repair: bool) -> tuple[str, int, Report]:
     mended = 0
     if repair:
         mended = await checks.repair(tools.engine, tools.random, tools.who)
@@ -44,7 +50,7 @@ async def _check(tools: Tools, repair: bool) -> tuple[int, Report]:
             sources = await servable_sources(conn)
         await tools.serve(sources)
     async with snapshot(tools.engine) as conn:
-        return mended, await checks.check(conn)
+        return tools.place, mended, await checks.check(conn)
 
 
 def _show(report: Report, mended: int | None) -> None:

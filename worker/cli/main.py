@@ -2,11 +2,13 @@
 
 import typer
 
-from distribution.terminal import tolerate_any_encoding
+from distribution.startup import give_up
+from distribution.terminal import tolerate_any_encoding, utf8_arguments
 from worker import __main__ as worker
 from worker.cli import parked
 from worker.cli.check import check
 from worker.cli.publish import publish
+from worker.cli.tools import PROGRAM
 from worker.cli.watch import watch
 
 app = typer.Typer(
@@ -30,7 +32,11 @@ def run() -> None:
 def main() -> None:
     """The entry point."""
     tolerate_any_encoding()
-    app()
+    try:
+        arguments = utf8_arguments()
+    except UnicodeDecodeError:
+        give_up(PROGRAM, "an argument is not UTF-8")
+    app(arguments)
 
 
 if __name__ == "__main__":

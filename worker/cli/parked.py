@@ -18,7 +18,7 @@ from distribution.store.parked import STATES, Parked
 from distribution.terminal import escaped, escaped_json, say
 from worker.batches import Batches
 from worker.cli.options import in_words, one_of
-from worker.cli.tools import Tools, with_database
+from worker.cli.tools import Tools, looked_at, with_database
 from worker.dead import DeadChannel, given_up
 from worker.link import open_connection
 from worker.topology import Topology
@@ -38,7 +38,7 @@ def show_list(
     """A line each, the newest first."""
     wanted = Wanted(state, code.value if code else None, source)
 
-    async def read(tools: Tools) -> list[str]:
+    async def read(tools: Tools) -> tuple[str, list[str]]:
         # Page by page, since one is short if the messages are large; of each only its line is kept.
         lines: list[str] = []
         before: UUID | None = None
@@ -49,9 +49,11 @@ def show_list(
                 before = page.last
                 if before is None:
                     break
-        return lines
+        return tools.place, lines
 
-    for line in with_database(read):
+    place, lines = with_database(read)
+    looked_at(place)
+    for line in lines:
         say(escaped(line))
 
 

@@ -79,10 +79,7 @@ def publish(
     where there was no outcome in time: the message is published all the same.
     """
     patience = timeout if wait else None
-    if file is not None:
-        text = sys.stdin.read() if str(file) == "-" else _read(file)
-    else:
-        text = _one(source, external_id, message_id, payload, phone, email)
+    text = _read(file) if file is not None else _one(source, external_id, message_id, payload, phone, email)
     raise typer.Exit(run(_publish_all(broker_settings(), text, patience)))
 
 
@@ -136,7 +133,7 @@ def _why(wrong: MessageRejected) -> str:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return (sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{file} cannot be read: {error}") from None
 

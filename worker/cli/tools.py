@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,14 +14,16 @@ from aiormq.exceptions import AMQPError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from distribution.errors import DistributionError
+from distribution.errors import DistributionError, NotFound
 from distribution.services.edits import Edit, Who
 from distribution.services.serve import serve_waiting
 from distribution.settings import load
 from distribution.startup import give_up, start
+from distribution.store import address
 from distribution.store.commit import commit
 from distribution.store.engine import create_engine, dispose
 from distribution.store.failures import in_words
+from distribution.terminal import escaped
 from worker.lenient import tolerate_any_properties
 from worker.link import open_connection
 from worker.settings import WorkerSettings
@@ -39,6 +42,11 @@ class Tools:
     settings: WorkerSettings
     engine: AsyncEngine
     random: Random
+
+    @property
+    def place(self) -> str:
+        """Where the database is, without secrets."""
+        return address.location(self.settings.database_url.get_secret_value())
 
     @property
     def who(self) -> Who:
@@ -62,9 +70,14 @@ class Tools:
 
 
 def with_database(work: Callable[[Tools], Coroutine[Any, Any, T]]) -> T:
-    """Do work on the database of the settings, once its schema is known to fit."""
-    settings = start(PROGRAM, WorkerSettings)
+    """Do work on the database of the settings, once it is there and its schema is known to fit."""
+    settings = start(PROGRAM, WorkerSettings, makes=False)
     return run(_on_database(settings, work))
+
+
+def looked_at(where: str) -> None:
+    """Say on standard error what was looked at: a wrong folder or address gives good answers to the wrong question."""
+    sys.stderr.write(f"{PROGRAM}: looked at {escaped(where)}\n")
 
 
 def broker_settings() -> WorkerSettings:
@@ -101,7 +114,10 @@ async def channel(settings: WorkerSettings, name: str, *, confirms: bool = False
 async def _on_database(settings: WorkerSettings, work: Callable[[Tools], Awaitable[T]]) -> T:
     # A recount of years of contacts takes what it takes.
     engine = create_engine(settings.database_url.get_secret_value(), patient=True)
+    tools = Tools(settings, engine, SystemRandom())
     try:
-        return await work(Tools(settings, engine, SystemRandom()))
+        return await work(tools)
+    except NotFound as missing:
+        raise DistributionError(f"{missing} Looked at {tools.place}") from None
     finally:
         await dispose(engine)

@@ -16,8 +16,9 @@ from distribution.errors import DistributionError, MessageRejected
 from distribution.events import TYPES
 from distribution.messages import parsed
 from distribution.terminal import escaped, escaped_json, say
+from worker.addresses import place
 from worker.cli.options import in_words, one_of
-from worker.cli.tools import broker_settings, channel, run
+from worker.cli.tools import broker_settings, channel, looked_at, run
 from worker.settings import WorkerSettings
 from worker.topology import Topology
 
@@ -88,6 +89,7 @@ async def _watch(settings: WorkerSettings, wanted: Wanted, count: int | None, as
         events: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
         await broker.basic_qos(prefetch_count=PREFETCH)
         await _consume(broker, topology, wanted.since, events)
+        looked_at(f"broker {place(broker.connection.url)}, {topology.log if wanted.since else topology.assignments}")
         shown = 0
         while count is None or shown < count:
             delivery = await _next(broker, events)

@@ -1,0 +1,19 @@
+"""What revisions declare: `oldest_program`, the oldest revision whose programs run on the schema that they leave."""
+
+from collections.abc import Sequence
+
+from alembic.script import ScriptDirectory
+
+
+def programs_on(script: ScriptDirectory, revision: str | None) -> Sequence[str]:
+    """The revisions whose programs run on a schema of this revision, the oldest first.
+
+    A revision that declares nothing is for its own programs alone. None runs on an older one than is declared by any
+    revision up to this one.
+    """
+    if revision is None:
+        return []
+    chain = list(script.iterate_revisions(revision, "base"))[::-1]
+    names = [each.revision for each in chain]
+    oldest = [getattr(each.module, "oldest_program", each.revision) for each in chain]
+    return names[max(map(names.index, oldest)) :]

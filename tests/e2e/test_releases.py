@@ -1,0 +1,119 @@
+"""Programs of one release on the schema of the next: they start, work and stay ready, or say in one line why not."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+from alembic import command
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from devservices.broker import Broker
+from distribution.services.check import check
+from distribution.store import schema
+from distribution.store.engine import snapshot
+from tests.desk import open_source
+from tests.e2e.conftest import CLEAN, Process, Programs
+from tests.e2e.load import LIMITS, reckon, under_load
+from tests.releases import LATER, REVISION_BEFORE, ROOT, code_before, upgrade_to_later
+
+KNOWN = str(schema.known_revision())
+
+
+@pytest.fixture(scope="session")
+def before(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where the code of the release before is."""
+    return str(code_before(tmp_path_factory.mktemp("release")))
+
+
+async def start_both(programs: Programs, **settings: str) -> list[Process]:
+    """A worker and an API, ready."""
+    both = [await programs.start(name, **settings) for name in ("worker", "admin_api")]
+    for process in both:
+        await process.until_ready()
+    return both
+
+
+async def alembic(programs: Programs, code: str | Path, *arguments: str) -> tuple[int, str]:
+    """`alembic` with the revisions of a release: its exit status and what it said on standard error."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "alembic", *arguments, cwd=code,
+        env=CLEAN | programs.settings | {"PYTHONPATH": str(code)},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await child.communicate()
+    return child.returncode or 0, (out + err).decode()
+
+
+async def all_ready(processes: list[Process]) -> bool:
+    """Whether each says so by itself."""
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        return all([(await http.get(f"{process.address}/readyz")).is_success for process in processes])
+
+
+async def test_the_release_before_runs_on_the_newest_schema(
+    programs: Programs, engine: AsyncEngine, database_url: str, rabbitmq: Broker, before: str
+) -> None:
+    """It goes on while the schema is upgraded, stays ready, starts again there, and works beside the new one."""
+    await asyncio.to_thread(command.downgrade, schema.config(database_url), REVISION_BEFORE)
+    await open_source(engine, "web", LIMITS)
+    old = await start_both(programs, PYTHONPATH=before)
+    async with under_load(programs, rabbitmq.url) as load:
+        assert (await alembic(programs, ROOT, "upgrade", "head"))[0] == 0
+        await load.more(30)
+        assert await all_ready(old)
+        new = await start_both(programs)
+        await load.more(30)
+        for process in old:
+            assert await process.terminate() == 0
+        assert (await alembic(programs, before, "upgrade", "head"))[0] == 0
+        old = await start_both(programs, PYTHONPATH=before)
+        for process in new:
+            assert await process.terminate() == 0
+        await load.more(30)
+        assert await all_ready(old)
+    await reckon(load, engine)
+    await schema.check(engine)
+    async with snapshot(engine) as conn:
+        assert (await check(conn)).findings == []
+
+
+async def test_todays_programs_run_on_a_later_schema_that_says_so(
+    programs: Programs, engine: AsyncEngine, database_url: str, rabbitmq: Broker, tmp_path: Path
+) -> None:
+    """They go on through its upgrade and stay ready; started again they leave it as it is, as does their Alembic."""
+    await open_source(engine, "web", LIMITS)
+    running = await start_both(programs)
+    async with under_load(programs, rabbitmq.url) as load:
+        await asyncio.to_thread(upgrade_to_later, database_url, tmp_path / "later", KNOWN)
+        await load.more(30)
+        assert await all_ready(running)
+        status, said = await alembic(programs, ROOT, "upgrade", "head")
+        assert (status, f"the schema {LATER} is newer than this program, which runs on it" in said) == (0, True)
+        for process in running:
+            assert await process.terminate() == 0
+        running = await start_both(programs)
+        await load.more(30)
+    await reckon(load, engine)
+    status, said = await alembic(programs, ROOT, "downgrade", "-1")
+    assert (status != 0, f"FAILED: The schema {LATER} is a newer release's" in said) == (True, True), said
+
+
+async def test_a_schema_that_is_too_new_says_so(programs: Programs, database_url: str, tmp_path: Path) -> None:
+    """Running programs are not ready any more, others do not start, Alembic stops: one line each, with what to do."""
+    _, api = await start_both(programs)
+    await asyncio.to_thread(upgrade_to_later, database_url, tmp_path / "later", LATER)
+    what_to_do = f"alembic downgrade {KNOWN}"
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        answer = await http.get(f"{api.address}/readyz")
+    assert answer.status_code == 503
+    assert f"has the schema {LATER}" in answer.text
+    assert what_to_do in answer.text
+    for name in ("worker", "admin_api"):
+        started = await programs.start(name)
+        assert await started.ended() == 2
+        (line,) = started.printed
+        assert line.endswith(what_to_do)
+    status, said = await alembic(programs, ROOT, "upgrade", "head")
+    assert (status != 0, said.strip().endswith(what_to_do), "Traceback" in said) == (True, True, False), said
