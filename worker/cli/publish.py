@@ -85,7 +85,7 @@ def publish(
 
 def messages(text: str) -> Iterator[Message | BadLine]:
     """The message of each line, or what is wrong with it; empty lines are none."""
-    for number, line in enumerate(StringIO(text), start=1):
+    for number, line in enumerate(StringIO(text.removeprefix("\ufeff")), start=1):
         if line.strip():
             try:
                 yield parse(number, line)
