@@ -17,6 +17,8 @@ MOST_DIGITS = 4300
 """Of a whole number: readers in Python refuse longer ones."""
 SAFE_DIGITS = 18
 """Up to here orjson writes any whole number."""
+SHALLOW = 200
+"""So many levels orjson writes in any case."""
 ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 SOUND = re.compile(
     r"(?:[^\\]++|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?!u[dD][89a-fA-F]).)*+", re.DOTALL
@@ -39,12 +41,15 @@ WORDS = {
 def parsed(text: str) -> Any:
     """The JSON value, numbers that `written` writes as they were, or MessageRejected."""
     try:
-        return DECODER.decode(paired(text))
+        value = DECODER.decode(paired(text))
     except json.JSONDecodeError as wrong:
         detail = f"The body is not JSON: {_words(wrong)} (line {wrong.lineno}, column {wrong.colno})."
         raise _rejected(detail if text.strip() else "The body is empty; send a JSON object.") from None
     except RecursionError:
         raise _rejected("The body is nested too deep.") from None
+    if text.count("[") + text.count("{") > SHALLOW:
+        written(value)  # raises if it is deeper than it can write, also where nobody looks at it
+    return value
 
 
 def written(value: Any, *, in_order: bool = False) -> bytes:

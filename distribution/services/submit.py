@@ -12,7 +12,7 @@ from distribution.events import Change
 from distribution.messages import AS_WRITTEN, Submission, is_same_body
 from distribution.selection.pool import Pool, Source
 from distribution.services import dedupe
-from distribution.services.known import Key, Known, key_of, known
+from distribution.services.known import Key, Known, key_among, known
 from distribution.services.ledger import Ledger
 from distribution.services.pauses import Pauses
 from distribution.services.serve import SERVE_LIMIT
@@ -72,9 +72,11 @@ async def submit_to(
     sources = {source.code: source for source in pool.sources.values()}
     before = await known(conn, submissions, sources)
     first: dict[Key, Submission] = {}
+    keys: list[Key] = []
     for submission in submissions:
-        if submission.source in sources and key_of(submission) not in before:
-            first.setdefault(key_of(submission), submission)
+        keys.append(key_among(first, before, submission))
+        if submission.source in sources and keys[-1] not in before:
+            first.setdefault(keys[-1], submission)
     repeats = await dedupe.find(conn, first, sources)
     new = {key: submission for key, submission in first.items() if key not in repeats}
     ledger = Ledger(conn, pool, random, claim)
@@ -85,8 +87,7 @@ async def submit_to(
 
     new_ids = {contact.id for contact in made.values()}
 
-    def outcome(submission: Submission) -> Submitted | MessageRejected:
-        key = key_of(submission)
+    def outcome(submission: Submission, key: Key) -> Submitted | MessageRejected:
         if submission.source not in sources:
             return _unknown_source(submission.source)
         if key in before:
@@ -98,7 +99,7 @@ async def submit_to(
         return _repeated(submission, Known(contact, first[key].digest, AS_WRITTEN), told)
 
     unserved = frozenset(pool.sources) if more else frozenset[int]()
-    return Submissions([outcome(submission) for submission in submissions], publications, unserved)
+    return Submissions([*map(outcome, submissions, keys)], publications, unserved)
 
 
 async def _make(
