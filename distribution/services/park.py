@@ -28,9 +28,9 @@ KEYLESS = (
     ParkedCode.MISSING_MESSAGE_ID,
     ParkedCode.UNKNOWN_TYPE,
     ParkedCode.TOO_LARGE,
-    ParkedCode.UNDELIVERED,
 )
-"""What is parked for another reason was understood, so it has a key, or names the contact that it is about."""
+"""What is parked for another reason was understood, so it has a key or names the contact that it is about, or it was
+given up by the broker, perhaps after it was parked."""
 
 
 async def park(conn: AsyncConnection, messages: Sequence[tuple[Incoming, MessageRejected]]) -> None:
