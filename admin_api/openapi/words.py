@@ -70,9 +70,9 @@ PARAMETERS = {
     "created_from": "Made at this time or later, with its zone.",
     "created_to": "Made before this time, with its zone.",
     "external_id": "The lead with this id of the bot's.",
-    "phone": "Leads with this phone, however it is written: with spaces, as `tel:`, with 00 for the +, as WhatsApp or a "
-    "carrier writes the mobile numbers of Brazil, Mexico and Argentina.",
-    "email": "Leads with this e-mail, however it is written: in capitals, with `mailto:`, as `Anna <anna@example.com>`.",
+    "phone": "Leads with this phone, however it is written: with spaces, as `tel:`, with 00 for +, or as WhatsApp "
+    "and carriers write the mobile numbers of Brazil, Mexico and Argentina.",
+    "email": "Leads with this e-mail, however it is written: in capitals, with `mailto:`, or with a name before it.",
     "state": "Messages in this state.",
     "code": "Messages parked under this code.",
     "reassign": "Move the operator's contacts to others or to waiting; takes `is_active: false` in the body.",

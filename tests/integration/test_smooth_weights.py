@@ -27,7 +27,7 @@ async def owed(engine: AsyncEngine) -> dict[int, float]:
 
 
 async def test_who_leaves_a_source_takes_nothing_along(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
-    """Each leaves and comes back while contacts come; what it was owed goes to the others, as far as they can take it."""
+    """Each leaves and comes back while contacts come; what it was owed goes to the others, within a contact."""
     names = {f"o{n}": (weight, 10_000) for n, weight in enumerate((1, 2, 5, 11, 23))}
     ids = list((await open_source(engine, "web", names, strategy="smooth_weighted")).values())
     weights = dict(zip(ids, (weight for weight, _ in names.values()), strict=True))
