@@ -26,6 +26,7 @@ deaths     why the broker gave a message up, in words
 batches    one batch through the business: repeated, split around locks and culprits
 parts      what was committed of a batch, and what is left
 lockwait   whether a lock is kept by somebody or wanted by many in turn
+spelling   phones and e-mails of leads that an older rule spelled, spelled anew
 sweeper    deferred messages that are due, waiting contacts that were missed
 relay      outbox → broker, with confirms: three lanes
 lane       one lane: claims, publishes and settles one kind of rows

@@ -76,8 +76,9 @@ PARAMETERS = {
     "created_from": "Made at this time or later, with its zone (a + is written %2B; as a space it is understood).",
     "created_to": "Made before this time, with its zone (likewise).",
     "external_id": "The lead with this id of the bot's.",
-    "phone": "Leads with this phone, as it was sent or written in another way.",
-    "email": "Leads with this e-mail, as it was sent or with another case in its domain.",
+    "phone": "Leads with this phone, however it is written: with spaces, as `tel:`, with 00 for +, or as WhatsApp "
+    "and carriers write the mobile numbers of Brazil, Mexico and Argentina.",
+    "email": "Leads with this e-mail, however it is written: in capitals, with `mailto:`, or with a name before it.",
     "state": "Messages in this state.",
     "code": "Messages parked under this code.",
     "reassign": "Move the operator's contacts to others or to waiting; takes `is_active: false` in the body.",

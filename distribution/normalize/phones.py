@@ -4,12 +4,11 @@ import re
 from urllib.parse import unquote
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat
+from phonenumbers import NumberParseException, PhoneNumber
 
 from distribution.normalize.visible import visible
 
 READINGS = 3
-E164 = PhoneNumberFormat.E164
 TYPED = re.compile(r"[-+()./0-9 ]+")
 SPACES = re.compile(r"[\s_]+")
 WORDS = re.compile(r"\([^()\d]*[^\W\d_][^()\d]*\)")
@@ -45,9 +44,10 @@ def phone(text: str | None, region: str = "") -> str | None:
     """
     if not text:
         return None
-    if KEPT.fullmatch(text):
-        return text
-    found = _read(text if TYPED.fullmatch(text) else _written(text), region)
+    if text[0] == "+" and text[1:].isdigit():
+        found = text if KEPT.fullmatch(text) else _spelled(text, region)
+    else:
+        found = _read(text if TYPED.fullmatch(text) else _written(text), region)
     return found if found == text or found is None else _settled(found)
 
 
@@ -102,7 +102,9 @@ def _spelled(text: str, region: str) -> str | None:
         return None
     if number.country_code in ONE_OF_TWO and (kept := _rewritten(number, ONE_OF_TWO)) is not None:
         return kept
-    return phonenumbers.format_number(number, E164) if phonenumbers.is_possible_number(number) else None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return f"+{number.country_code}{phonenumbers.national_significant_number(number)}"
 
 
 def _rewritten(number: PhoneNumber, spellings: dict[int, Spelling]) -> str | None:
