@@ -40,7 +40,9 @@ def pgbouncer(server: str, **options: str) -> Iterator[Service]:
     if program is None and can_install() and install(_NAME, _NAME):
         program = _find()
     if program is None:
-        raise ServiceNotFoundError("no PgBouncer: install it (Debian, Ubuntu: apt-get install pgbouncer)")
+        raise ServiceNotFoundError(
+            "no PgBouncer: install it (Debian, Ubuntu: apt-get install pgbouncer; macOS: brew install pgbouncer)"
+        )
     with ExitStack() as stack:
         yield _start(stack, program, make_url(server), options)
 

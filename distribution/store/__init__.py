@@ -2,7 +2,12 @@
 
 tables    every table, as the newest revision has it
 engine    how to connect, and the only place that commits or rolls back
-address   what may be shown of DATABASE_URL
+address   how DATABASE_URL is read, and what may be shown of it
+libpq     the words of libpq in it, as the driver takes them
+certificates  the files of TLS that it names
+postgresql  connections to PostgreSQL: several servers, poolers
+fitness   whether a database can hold what we keep in it
+reasons   why there is no connection, in words
 private   SQLite's files belong to their owner alone
 onetrip   SQLite's driver with fewer changes of thread
 commit    work in one transaction, repeated where it lost a race

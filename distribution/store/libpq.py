@@ -43,6 +43,7 @@ BECAUSE = {
     "gssencmode": "; the driver encrypts with TLS alone",
     "client_encoding": "; everything here is UTF-8",
 }
+VERIFYING = {"sslrootcert", "sslcrl"}
 FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 TLS = ("sslmode", *FILES, "sslpassword", "sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version")
 SETTINGS = ("application_name", "options")
@@ -124,6 +125,8 @@ def _secured(tls: Mapping[str, str]) -> dict[str, Any]:
     of_system = tls.get("sslrootcert") == SYSTEM
     files = {word: tls[word] for word in FILES if word in tls and tls[word] != SYSTEM}
     certificates.check(files, tls.get("sslpassword"))
+    if not of_system and not VERIFYING.isdisjoint(files) and tls.get("sslmode", "prefer") not in MODES[3:]:
+        raise ValueError("has sslrootcert or sslcrl with an sslmode that verifies nobody: it is meant for verify-full")
     if not of_system:
         return {"dsn": f"postgresql://?{urlencode(tls)}"} if tls else {}
     if tls.get("sslmode", MODES[-1]) != MODES[-1]:

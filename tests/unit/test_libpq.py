@@ -170,6 +170,14 @@ def test_the_systems_authorities() -> None:
     assert context.minimum_version == ssl.TLSVersion.TLSv1_3
 
 
+@pytest.mark.parametrize("mode", ["", "&sslmode=disable", "&sslmode=allow", "&sslmode=prefer"])
+def test_an_authority_that_would_not_be_asked(mode: str, tmp_path: Path) -> None:
+    """Whoever names one wants the server verified; libpq would connect to any."""
+    trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
+    address.check(f"postgresql://u@h/n?sslmode=require&sslrootcert={tmp_path}/ca.pem")
+    assert "it is meant for verify-full" in refusal(f"postgresql://u@h/n?sslrootcert={tmp_path}/ca.pem{mode}")
+
+
 def test_a_key_of_another_certificate(tmp_path: Path) -> None:
     """It is said which of the files does not fit."""
     authority = trustme.CA()
