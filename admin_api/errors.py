@@ -84,10 +84,12 @@ def respond(problem: Refused) -> Response:
 def _rejected(error: MessageRejected) -> Refused:
     if error.code == ParkedCode.KEY_REUSE:
         return Refused(409, "key-reuse", error.detail)
+    if error.errors:
+        return invalid([(name[:MAX_NAME], what) for name, what in error.errors])
     if error.code == ParkedCode.INVALID_JSON:
         return malformed(error.detail)
     if error.code == ParkedCode.TOO_LARGE:
         return Refused(413, "too-large", error.detail)
     if error.field in REPRESENTATION:
         return Refused(415, "unsupported-media-type", error.detail)
-    return invalid([(name[:MAX_NAME], what) for name, what in error.errors] or [(error.field or "body", error.detail)])
+    return invalid([(error.field or "body", error.detail)])

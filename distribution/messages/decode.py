@@ -16,7 +16,7 @@ from distribution.messages.envelope import CLOUDEVENTS_TYPE, CloudEvent
 from distribution.messages.incoming import JSON_TYPE, Incoming, traceparent_of
 from distribution.messages.keys import usable_key, usable_producer
 from distribution.messages.text import text_of
-from distribution.messages.values import parsed, written
+from distribution.messages.values import no_object, parsed, written
 from distribution.messages.words import describe
 
 SUBMIT = "contact.submit"
@@ -145,7 +145,7 @@ def _validated(message: Incoming, kind: str, value: Any, within: str = "") -> Su
 def _rejection(wrong: ValidationError, within: str) -> MessageRejected:
     errors = wrong.errors(include_url=False, include_input=False)
     if errors[0]["type"] == "model_type" and not errors[0]["loc"] and not within:
-        return MessageRejected(ParkedCode.INVALID_JSON, "The body is JSON, but not an object.")
+        return no_object()
     named = [(".".join(filter(None, (within, name))) or "body", what) for name, what in describe(errors)]
     detail = "; ".join(f"{name}: {what}" for name, what in named[:MOST_ERRORS])
     return MessageRejected(ParkedCode.INVALID_MESSAGE, f"{detail}.", named[0][0], errors=named)

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.messages.incoming import JSON_TYPE, Incoming
 from distribution.messages.text import text_of
-from distribution.messages.values import parsed
+from distribution.messages.values import no_object, parsed
 
 CLOUDEVENTS_TYPE = "application/cloudevents+json"
 SPEC_VERSION = "1.0"
@@ -58,7 +58,7 @@ def in_headers(attributes: Mapping[str, Any], body: object) -> CloudEvent:
 def in_body(envelope: object, max_bytes: int) -> CloudEvent:
     """A CloudEvent in structured mode, or MessageRejected; `data_base64` is bounded by `max_bytes`."""
     if not isinstance(envelope, dict):
-        raise MessageRejected(ParkedCode.INVALID_JSON, "The body is JSON, but not an object.")
+        raise no_object()
     return _event(envelope, "data", partial(_data, envelope, max_bytes))
 
 

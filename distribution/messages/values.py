@@ -17,11 +17,13 @@ MOST_DIGITS = 4300
 """Of a whole number: readers in Python refuse longer ones."""
 SAFE_DIGITS = 18
 """Up to here orjson writes any whole number."""
-ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-ESCAPE = re.compile(
-    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD](?P<lone>[89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
+SHALLOW = 200
+"""So many levels orjson writes in any case."""
+ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+SOUND = re.compile(
+    r"(?:[^\\]++|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?!u[dD][89a-fA-F]).)*+", re.DOTALL
 )
+"""JSON up to the next half of a surrogate pair; whole pairs and other escapes, of a backslash too, are part of it."""
 WORDS = {
     "Expecting value": "a value is missing or misspelt",
     "Expecting property name enclosed in double quotes": "a name in double quotes is missing",
@@ -39,12 +41,15 @@ WORDS = {
 def parsed(text: str) -> Any:
     """The JSON value, numbers that `written` writes as they were, or MessageRejected."""
     try:
-        return DECODER.decode(paired(text))
+        value = DECODER.decode(paired(text))
     except json.JSONDecodeError as wrong:
         detail = f"The body is not JSON: {_words(wrong)} (line {wrong.lineno}, column {wrong.colno})."
         raise _rejected(detail if text.strip() else "The body is empty; send a JSON object.") from None
     except RecursionError:
         raise _rejected("The body is nested too deep.") from None
+    if text.count("[") + text.count("{") > SHALLOW:
+        written(value)  # raises if it is deeper than it can write, also where nobody looks at it
+    return value
 
 
 def written(value: Any, *, in_order: bool = False) -> bytes:
@@ -55,13 +60,26 @@ def written(value: Any, *, in_order: bool = False) -> bytes:
         raise _rejected("The body is nested too deep.") from None
 
 
+def no_object() -> MessageRejected:
+    """The answer to JSON that is well-formed, but no object."""
+    errors = [("body", "must be a JSON object")]
+    return MessageRejected(ParkedCode.INVALID_JSON, "The body is JSON, but not an object.", errors=errors)
+
+
 def paired(text: str) -> str:
     """JSON text in which each escape of half a surrogate pair is one of U+FFFD."""
-    return ESCAPE.sub(_replaced, text) if ESCAPED_SURROGATE.search(text) else text
-
-
-def _replaced(escape: re.Match[str]) -> str:
-    return "\\ufffd" if escape["lone"] else escape[0]
+    if not ESCAPED_SURROGATE.search(text):
+        return text
+    parts, at = [], 0
+    while True:
+        sound = SOUND.match(text, at)
+        end = sound.end() if sound else at
+        parts.append(text[at:end])
+        half = ESCAPED_SURROGATE.match(text, end)
+        if half is None:
+            return "".join([*parts, text[end:]])
+        parts.append("\\ufffd")
+        at = half.end()
 
 
 def _whole(digits: str) -> Any:

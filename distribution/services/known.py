@@ -1,10 +1,13 @@
-"""Which contact a submission asks for again: the one with its key, or the one that an earlier release made of it."""
+"""Which contact a submission asks for again: the one with its key, or one of the same body under its former key.
 
-from collections.abc import Iterable, Mapping, Sequence
+So a message that was sent before an upgrade and again after it, or plain and then as a CloudEvent, is one contact.
+"""
+
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.messages import ROUNDED, Submission, is_same_body
+from distribution.messages import Submission, is_same_body
 from distribution.selection.pool import Source
 from distribution.store import contacts as contact_rows
 from distribution.store.contacts import Contact, ContactKey
@@ -16,6 +19,16 @@ Key = tuple[str, str, str]
 def key_of(submission: Submission) -> Key:
     """What it is known by."""
     return submission.source, submission.message_id, submission.producer
+
+
+def key_among(first: Mapping[Key, Submission], before: Container[Key], submission: Submission) -> Key:
+    """Its key, or the former one, under which a submission of its transaction has the same body."""
+    own = key_of(submission)
+    if submission.former_ids and own not in before and own not in first:
+        for key in ((submission.source, message_id, "") for message_id in submission.former_ids):
+            if key in first and first[key].digest == submission.digest:
+                return key
+    return own
 
 
 async def known(
@@ -31,12 +44,9 @@ async def known(
 
 def _among(found: Mapping[ContactKey, Contact], submission: Submission, source_id: int) -> Contact | None:
     own, *former = (found.get(key) for key in _keys(submission, source_id))
-    return own or next((contact for contact in former if contact and _was_made_of(contact, submission)), None)
-
-
-def _was_made_of(contact: Contact, submission: Submission) -> bool:
-    """Whether an earlier release made it of this body: since then its former key may be another sender's."""
-    return contact.format == ROUNDED and is_same_body(submission, contact.digest, contact.format)
+    # With another body its former key is another sender's.
+    same = (c for c in former if c and is_same_body(submission, c.digest, c.format))
+    return own or next(same, None)
 
 
 def _keys(submission: Submission, source_id: int) -> Iterable[ContactKey]:

@@ -11,7 +11,7 @@ from distribution.errors import MessageRejected, ParkedCode
 from distribution.events import Change
 from distribution.messages import Submission, is_same_body
 from distribution.selection.pool import Pool, Source
-from distribution.services.known import Key, key_of, known
+from distribution.services.known import Key, key_among, known
 from distribution.services.ledger import Ledger
 from distribution.services.pauses import Pauses
 from distribution.services.serve import SERVE_LIMIT
@@ -69,16 +69,17 @@ async def submit_to(
     sources = {source.code: source for source in pool.sources.values()}
     before = await known(conn, submissions, sources)
     first: dict[Key, Submission] = {}
+    keys: list[Key] = []
     for submission in submissions:
-        if submission.source in sources and key_of(submission) not in before:
-            first.setdefault(key_of(submission), submission)
+        keys.append(key_among(first, before, submission))
+        if submission.source in sources and keys[-1] not in before:
+            first.setdefault(keys[-1], submission)
     ledger = Ledger(conn, pool, random, claim)
     more = await ledger.serve_waiting(SERVE_LIMIT) if first else False
     made = await _make(ledger, first, sources)
     publications = await ledger.flush()
 
-    def outcome(submission: Submission) -> Submitted | MessageRejected:
-        key = key_of(submission)
+    def outcome(submission: Submission, key: Key) -> Submitted | MessageRejected:
         if submission.source not in sources:
             return _unknown_source(submission.source)
         if key in before:
@@ -89,7 +90,7 @@ async def submit_to(
         return _repeated(submission, contact, told)
 
     unserved = frozenset(pool.sources) if more else frozenset[int]()
-    return Submissions([outcome(submission) for submission in submissions], publications, unserved)
+    return Submissions([*map(outcome, submissions, keys)], publications, unserved)
 
 
 async def _make(ledger: Ledger, first: dict[Key, Submission], sources: dict[str, Source]) -> dict[Key, Contact]:

@@ -63,7 +63,7 @@ async def test_contacts_keep_the_order_of_their_messages(engine: AsyncEngine) ->
 async def test_odd_keys_are_each_their_own(engine: AsyncEngine) -> None:
     """Keys and external ids that differ in case, accents or spaces are different on both databases."""
     await made.make_source(engine, {await made.make_operator(engine): 1})
-    batch = [made.message(key, external_id=key) for key in ODD_KEYS]
+    batch = [made.message(key, external_id=f".{key[:200]}.") for key in ODD_KEYS]
     assert (await made.take(engine, batch)).counts == {"active": len(ODD_KEYS)}
     assert (await made.take(engine, batch)).counts == {"repeated": len(ODD_KEYS)}
     rows = await made.all_contacts(engine)

@@ -83,6 +83,18 @@ async def test_what_was_sent_before_the_upgrade_is_recognised_after_it(
     assert await all_parked(engine) == []
 
 
+async def test_a_bot_may_change_to_cloud_events(engine: AsyncEngine) -> None:
+    """What it sent plain and sends again as an event is one contact, in one transaction and later."""
+    await make_source(engine, {})
+    plain = message("1", "x", payload=9.5)
+    await take(engine, [plain, event("/a")])
+    await take(engine, [event("/a"), event("/b"), plain])
+    assert [(c.producer, c.message_id) for c in await all_contacts(engine)] == [("", "1")]
+    assert await all_parked(engine) == []
+    await take(engine, [event("/a", external_id="y")])
+    assert [(c.producer, c.message_id) for c in await all_contacts(engine)] == [("", "1"), ("/a", "1")]
+
+
 async def test_the_former_key_of_another_customer_is_not_taken_for_it(engine: AsyncEngine) -> None:
     """An event whose id was another producer's before the upgrade becomes a contact of its own."""
     await make_source(engine, {})

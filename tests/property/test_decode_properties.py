@@ -2,14 +2,25 @@
 
 import base64
 import dataclasses
+import gzip
 import json
+import re
+from hashlib import blake2b
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from distribution.errors import MessageRejected, ParkedCode
-from distribution.messages import CLOUDEVENTS_TYPE, MAX_KEY_BYTES, Incoming, Submission, decode
+from distribution.messages import (
+    CLOUDEVENTS_TYPE,
+    MAX_KEY_BYTES,
+    ROUNDED,
+    Incoming,
+    Submission,
+    decode,
+    is_same_body,
+)
 from tests.factories import submission_of
 
 MAX_BYTES = 4096
@@ -125,3 +136,64 @@ def test_bodies_are_the_same_only_when_they_mean_the_same(one: object, other: ob
     ]
     meanings = [json.dumps(payload, sort_keys=True) for payload in (one, other)]
     assert (digests[0] == digests[1]) == (meanings[0] == meanings[1])
+
+
+numbers = st.from_regex(r"-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?", fullmatch=True)
+
+
+@given(st.lists(numbers, min_size=1, max_size=5))
+def test_every_number_stays_as_it_was_written(written: list[str]) -> None:
+    """The payload is the text that was sent, whatever a float would make of it."""
+    payload = f"[{','.join(written)}]"
+    raw = b'{"source": "bot", "lead": {"external_id": "x"}, "payload": %s}' % payload.encode()
+    assert submission_of(Incoming(raw, message_id="k"), 2**20).payload == payload
+
+
+@given(numbers, numbers)
+def test_numbers_are_the_same_only_as_they_were_written(one: str, other: str) -> None:
+    """Two amounts that differ in a digit are two bodies."""
+    raw = '{"source": "bot", "lead": {"external_id": "x"}, "payload": [%s]}'
+    digests = [submission_of(Incoming((raw % n).encode(), message_id="k"), 2**20).digest for n in (one, other)]
+    assert (digests[0] == digests[1]) == (one == other)
+
+
+@given(finite, names)
+def test_a_body_that_the_release_before_kept_is_recognised(payload: object, external_id: str) -> None:
+    """By the digest that it made, with its rounded numbers and with the spaces around the lead's id."""
+    content = {"source": "bot", "lead": {"external_id": external_id}, "payload": payload}
+    then = json.dumps(
+        ["bot", external_id, None, None, payload], ensure_ascii=False, separators=(",", ":"), sort_keys=True
+    )
+    digest = blake2b(then.encode(), digest_size=16).digest()
+    assert is_same_body(submitted(content, message_id="k"), digest, ROUNDED)
+
+
+@given(st.text(st.characters(), max_size=20))
+def test_lone_surrogates_alone_are_replaced(text: str) -> None:
+    """Escaped in JSON, every text comes through as it is, but for what UTF-8 has no bytes for."""
+    content = {"source": "bot", "lead": {"external_id": "x"}, "payload": {text: text}}
+    whole = re.sub("[\ud800-\udbff][\udc00-\udfff]", lambda pair: decoded(pair[0]), text)
+    expected = re.sub("[\ud800-\udfff]", "\ufffd", whole)
+    assert json.loads(submitted(content, message_id="k").payload) == {expected: expected}
+
+
+def decoded(pair: str) -> str:
+    """The character that two surrogates are."""
+    return pair.encode("utf-16", "surrogatepass").decode("utf-16")
+
+
+@given(st.binary(max_size=300), st.sampled_from(["gzip", "utf-8", "identity", None]))
+def test_a_body_means_the_same_however_it_is_packed(raw: bytes, encoding: str | None) -> None:
+    """Packed or not, the answer to it is the same."""
+    packed = gzip.compress(raw) if encoding == "gzip" else raw
+    assert outcome(Incoming(packed, message_id="k", content_encoding=encoding)) == outcome(
+        Incoming(raw, message_id="k")
+    )
+
+
+def outcome(message: Incoming) -> object:
+    """What is understood, or the code and the detail of the refusal."""
+    try:
+        return decode(message, MAX_BYTES)
+    except MessageRejected as refusal:
+        return refusal.code, refusal.detail
