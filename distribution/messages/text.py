@@ -6,11 +6,18 @@ import zlib
 from distribution.errors import MessageRejected, ParkedCode
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-AS_IT_IS = frozenset({"", "utf-8", "utf8", "identity"})
-"""Words for "not packed": kombu, Celery and Spring name the charset where the encoding belongs."""
+AS_IT_IS = frozenset({"", "utf-8", "utf8", "identity", "binary", "8bit", "7bit"})
+"""Words for "not packed": kombu, Celery and Spring name the charset where the encoding belongs; `binary` is kombu's."""
 GZIP = "gzip"
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 GZIP_MAGIC = b"\x1f\x8b"
+# What kombu's `compression` makes, whose name it puts into a header of its own ("gzip" is zlib there).
+PACKED = (
+    ("zlib", re.compile(rb"\x78[\x01\x5e\x9c\xda]")),
+    ("bzip2", re.compile(rb"BZh[1-9]")),
+    ("xz", re.compile(rb"\xfd7zXZ")),
+    ("zstd", re.compile(rb"\x28\xb5\x2f\xfd")),
+)
 UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\";]*)", re.IGNORECASE)
 # Eight bytes tell: JSON begins with white space or ASCII, and holds no NUL.
@@ -82,6 +89,9 @@ def _other_form(body: bytes) -> str | None:
     if section := AMQP_SECTION.match(body):
         name = SECTIONS[section[1]]
         return f"The body came as an AMQP 1.0 {name} section; send the JSON as the bytes of a single data section."
+    for packing, beginning in PACKED:
+        if beginning.match(body):
+            return f"The body is packed with {packing}; send it as it is, or as {GZIP} with content_encoding {GZIP}."
     for coding, beginning in OTHER_CODING:
         if beginning.match(body):
             return f"The body is {coding}; send JSON in UTF-8."

@@ -1,7 +1,11 @@
 """Bodies as they come: packed, with a byte order mark, with half an emoji, or in a form that is named and not taken."""
 
+import bz2
 import gzip
 import json
+import lzma
+import zlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,7 +22,9 @@ def rejected(raw: bytes, **properties: Any) -> MessageRejected:
     return refusal.value
 
 
-@pytest.mark.parametrize("encoding", [None, "", "utf-8", "UTF-8", "utf8", "identity", " identity "])
+@pytest.mark.parametrize(
+    "encoding", [None, "", "utf-8", "UTF-8", "utf8", "identity", " identity ", "binary", "8bit", "7bit"]
+)
 def test_words_for_no_packing_are_taken(encoding: str | None) -> None:
     """What kombu, Celery and Spring put into content_encoding beside plain JSON costs nobody a contact."""
     assert submission_of(Incoming(body(), message_id="k", content_encoding=encoding)).source == "telegram-bot"
@@ -61,6 +67,14 @@ def test_what_is_not_gzip_is_told_so(raw: bytes) -> None:
 def test_gzip_without_a_word_is_recognised() -> None:
     """A sender who packs and does not say so reads what to set."""
     assert "set it to gzip" in rejected(gzip.compress(body())).detail
+
+
+@pytest.mark.parametrize(("name", "pack"), [("zlib", zlib.compress), ("bzip2", bz2.compress), ("xz", lzma.compress)])
+def test_what_kombu_packs_is_named(name: str, pack: Callable[[bytes], bytes]) -> None:
+    """Kombu's `compression` leaves content_encoding at utf-8, so the sender reads what the body is."""
+    detail = rejected(pack(body()), content_encoding="utf-8").detail
+    assert f"packed with {name}" in detail
+    assert "content_encoding gzip" in detail
 
 
 def test_a_byte_order_mark_is_skipped() -> None:
