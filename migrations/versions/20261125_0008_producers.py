@@ -21,8 +21,7 @@ Unique = tuple[str, tuple[str, ...]]
 
 
 def upgrade() -> None:
-    producer = sa.Column("producer", sa.String(length=1024), nullable=False, server_default=sa.text("''"))
-    online.add_column("contacts", producer)
+    online.add_column("contacts", sa.Column("producer", sa.String(length=1024), nullable=False, server_default=""))
     online.add_column("contacts", sa.Column("format", sa.SmallInteger(), nullable=False, server_default="0"))
     exchange(BEFORE, NOW)
 

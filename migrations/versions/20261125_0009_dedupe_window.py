@@ -26,8 +26,7 @@ parked.append_column(sa.column("body", sa.LargeBinary))
 def upgrade() -> None:
     online.add_column("parked_messages", sa.Column("named_source", sa.String(length=64)))
     online.add_column("sources", sa.Column("dedupe_window", sa.Integer()))
-    has_keys = sa.Column("has_contact_keys", sa.Boolean(), nullable=False, server_default=sa.false())
-    online.add_column("sources", has_keys)
+    online.add_column("sources", sa.Column("has_contact_keys", sa.Boolean(), nullable=False, server_default=sa.false()))
     make_tables()
     with online.apart() as conn:
         fill(conn)

@@ -6,6 +6,8 @@ Nothing is filled here, so that no table is locked for longer than a moment, how
 import sqlalchemy as sa
 from alembic import op
 
+from migrations import online
+
 revision = "0010"
 down_revision = "0009"
 branch_labels = None
@@ -17,7 +19,7 @@ NAMES = ("phone_rule", "email_rule")
 
 def upgrade() -> None:
     for name in NAMES:
-        op.add_column("leads", sa.Column(name, sa.SmallInteger()))
+        online.add_column("leads", sa.Column(name, sa.SmallInteger()))
 
 
 def downgrade() -> None:
