@@ -49,7 +49,7 @@ def _by_message_ids(dialect: str) -> sa.CompoundSelect[*tuple[Any, ...]]:
     further = sa.and_(k.source_id == wanted.c.source_id, k.message_id == wanted.c.message_id)
     return sa.union_all(
         sa.select(*FIELDS, c.message_id, c.producer).join(wanted, first),
-        sa.select(*FIELDS, k.message_id, k.producer).join(k.table, k.contact_id == c.id).join(wanted, further),
+        sa.select(*FIELDS, k.message_id, k.producer).join(contact_keys, k.contact_id == c.id).join(wanted, further),
     )
 
 

@@ -57,7 +57,11 @@ def test_another_encoding_is_named(encoding: str) -> None:
     assert "gzip" in refusal.detail
 
 
-@pytest.mark.parametrize("raw", [body(), b"", gzip.compress(body())[:-9], gzip.compress(body()) + b"more"])
+@pytest.mark.parametrize(
+    "raw",
+    [body(), b"", gzip.compress(body())[:-9], gzip.compress(body()) + b"more"],
+    ids=["not packed", "empty", "cut", "more behind it"],
+)
 def test_what_is_not_gzip_is_told_so(raw: bytes) -> None:
     """A body that only claims to be packed is not taken for broken JSON."""
     refusal = rejected(raw, content_encoding="gzip")
