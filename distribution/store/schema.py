@@ -68,8 +68,9 @@ def check_on(conn: Connection) -> None:
 
 
 def is_newer(found: Stored) -> bool:
-    """Whether this code does not know the schema's revision."""
-    return found.revision is not None and found.revision not in known_revisions()
+    """Whether this code does not know the schema's revision, which is numbered after its own."""
+    known = known_revisions()
+    return found.revision is not None and found.revision not in known and found.revision > max(known, default="")
 
 
 def no_file(path: Path) -> str:
