@@ -89,9 +89,10 @@ class Upkeep:
 
     async def look_once(self, connection: AbstractConnection, log: EventLog) -> None:
         """Look whether everything is there, say what is not, declare everything, measure the queues."""
-        missing = await self._missing(connection)
         has_log = await log.is_there()
         self._tell_silent(log.name, has_log is None)
+        # As late as can be: what is deleted between this and the declaration is declared anew unseen.
+        missing = await self._missing(connection)
         if has_log is False:
             missing.append(log.name)
         # Before anything was ever declared there is nothing to miss.

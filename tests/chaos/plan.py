@@ -36,8 +36,8 @@ class Plan:
 
 
 SHORT = {
-    "postgresql": Plan("postgresql", 0, 6_000, 200, 3, kills=12, broker_faults=2, database_faults=2, terminations=4),
-    "sqlite": Plan("sqlite", 0, 3_000, 120, 1, kills=6, broker_faults=1, database_faults=1),
+    "postgresql": Plan("postgresql", 0, 4_000, 200, 3, kills=8, broker_faults=1, database_faults=2, terminations=3),
+    "sqlite": Plan("sqlite", 0, 2_000, 120, 1, kills=4, broker_faults=1, database_faults=1),
 }
 LONG = {
     "postgresql": Plan(

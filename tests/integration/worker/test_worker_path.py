@@ -73,17 +73,17 @@ async def test_places_are_never_exceeded(world: World) -> None:
 
 
 async def test_everything_twice_changes_nothing(world: World) -> None:
-    """The same 10,000 messages published twice give the same 10,000 contacts, each told of once."""
+    """The same 3,000 messages published twice give the same 3,000 contacts, each told of once."""
     await open_source(world.engine, "web", {"A": (1, 6000), "B": (2, 6000)})
-    messages = [message(body("web", f"w:{i % 3000}", payload={"n": i}), f"k-{i}") for i in range(10_000)]
+    messages = [message(body("web", f"w:{i % 1000}", payload={"n": i}), f"k-{i}") for i in range(3_000)]
     async with world.worker():
         await asyncio.gather(world.bot.publish(messages), world.bot.publish(messages))
-        events = await world.subscriber.count(10_000)
+        events = await world.subscriber.count(3_000)
         await world.bot.publish([message(body("web", "last"), "last")])
         await world.subscriber.until(lambda seen: any(e["data"]["contact"]["message_id"] == "last" for e in seen))
-    assert len(world.subscriber.events) == 10_001
-    assert len({event["data"]["contact"]["id"] for event in events}) == 10_000
-    assert await count(world.engine, contacts) == 10_001
-    assert await count(world.engine, leads) == 3_001
+    assert len(world.subscriber.events) == 3_001
+    assert len({event["data"]["contact"]["id"] for event in events}) == 3_000
+    assert await count(world.engine, contacts) == 3_001
+    assert await count(world.engine, leads) == 1_001
     assert await count(world.engine, outbox) == 0
     assert all(kept == counted <= limit for kept, counted, limit in (await loads(world.engine)).values())
