@@ -60,6 +60,7 @@ async def test_a_program_makes_no_file_that_it_was_told_of(programs: Programs, n
     assert files_in(programs.folder) == []
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_commands_that_read_say_what_they_looked_at(programs: Programs, database_url: str) -> None:
     """On standard error, the address without secrets; `--json` has it too, and so has what is not found."""
     url = sa.make_url(database_url)

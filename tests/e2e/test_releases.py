@@ -79,6 +79,7 @@ async def test_the_release_before_runs_on_the_newest_schema(
         assert (await check(conn)).findings == []
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_todays_programs_run_on_a_later_schema_that_says_so(
     programs: Programs, engine: AsyncEngine, database_url: str, rabbitmq: Broker, tmp_path: Path
 ) -> None:
@@ -100,6 +101,7 @@ async def test_todays_programs_run_on_a_later_schema_that_says_so(
     assert (status != 0, f"FAILED: The schema {LATER} is a newer release's" in said) == (True, True), said
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_schema_that_is_too_new_says_so(programs: Programs, database_url: str, tmp_path: Path) -> None:
     """Running programs are not ready any more, others do not start, Alembic stops: one line each, with what to do."""
     _, api = await start_both(programs)

@@ -28,7 +28,7 @@ async def keep_running(programs: Programs, deaths: Counter[int]) -> None:
         deaths[worker.child.returncode or 0] += 1
 
 
-@pytest.mark.parametrize(("database_url", "workers"), [("sqlite", 1), ("postgresql", 3)], indirect=["database_url"])
+@pytest.mark.parametrize(("database_url", "workers"), [("postgresql", 3)], indirect=["database_url"])
 async def test_the_killer_is_given_up_and_its_neighbours_are_not(
     programs: Programs, engine: AsyncEngine, workers: int
 ) -> None:

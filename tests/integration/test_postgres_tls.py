@@ -135,7 +135,9 @@ async def test_certificate_of_our_own(secure: Postgres, ours: Papers, theirs: Pa
     assert "CN=contacts" in str(name)
     assert "certificate" in await refusal(secure, ours.words(), "certified")
     stranger = f"&sslcert={theirs.folder}/client.pem&sslkey={theirs.folder}/client.key"
-    assert "refuses our certificate" in await refusal(secure, ours.words() + stranger, "certified")
+    refused = await refusal(secure, ours.words() + stranger, "certified")
+    # With TLS 1.3 the server may close the connection before its reason is read.
+    assert "refuses our certificate" in refused or "closed in the middle" in refused
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
