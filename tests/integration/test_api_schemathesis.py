@@ -12,7 +12,7 @@ from tests.integration.conftest import TOKENS
 from tests.integration.test_api_process import environment, running
 
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
-CASES_PER_OPERATION = 4
+CASES_PER_OPERATION = 3
 FEWEST_CASES = 100
 SECONDS = 120
 WRONG_TOKENS = "ignored_auth"
