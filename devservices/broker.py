@@ -31,7 +31,7 @@ from devservices.settings import DevSettings, read_settings
 _NAME = "broker"
 _AMQP, _PAGES = 5672, 15672
 USER = "guest:guest"
-"""RabbitMQ's own default, and its password; nobody but this machine can log in with it."""
+"""RabbitMQ's own default, and its password; it can be used from this machine only."""
 
 
 @dataclass

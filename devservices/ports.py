@@ -28,7 +28,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens there now."""
+    """Whether the port is free now."""
     with ExitStack() as held:
         return _hold(held, port)
 

@@ -125,7 +125,7 @@ def _write_files(settings: NodeSettings) -> None:
     (folder / "empty").touch()
     (folder / "empty.config").write_text("[].\n")
     cookie = folder / ".erlang.cookie"
-    cookie.unlink(missing_ok=True)  # nobody but root could write to the one of an earlier run
+    cookie.unlink(missing_ok=True)  # only root could write to the one of an earlier run
     cookie.write_text(secrets.token_hex(16))
     cookie.chmod(0o400)
 

@@ -81,7 +81,7 @@ async def test_broker_and_database_stay_together_and_go_together(tmp_path: Path)
     """Both are there in the next run; with --fresh neither is, and nothing was deleted. Addresses fit every client."""
     tools = find_rabbitmq()
     if tools is None:
-        pytest.skip("a container keeps nothing, and there is no other RabbitMQ here")
+        pytest.fail("needs rabbitmq-server as a program (apt-get install rabbitmq-server): a container keeps nothing")
     async with running(tmp_path) as first:
         headers = {"Authorization": f"Bearer {first['admin token']}"}
         async with httpx2.AsyncClient(trust_env=False, headers=headers) as http:
