@@ -20,6 +20,7 @@ from devservices.settings import clean_environment
 _PACKAGED = ("usr/lib/rabbitmq/bin", "usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin")
 MANAGEMENT, STREAM = "rabbitmq_management", "rabbitmq_stream"
 PORTS = 6
+_LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1}"
 _USUAL_PATHS = "/usr/local/sbin:/usr/sbin:/sbin:/opt/homebrew/sbin:/opt/homebrew/bin:/usr/local/bin:/usr/bin:/bin"
 
 
@@ -158,6 +159,13 @@ def _listener_with_tls(settings: NodeSettings) -> str:
     )
 
 
+def _own_code_first(settings: NodeSettings) -> str:
+    # Erlang looks for each module folder by folder, and there are some 100 of them: 50,000 files that are not there.
+    libraries = (settings.tools / "rabbitmq-server").resolve().parent.parent / "plugins"
+    names = ("rabbit", "rabbit_common")
+    return " ".join(f"-pa {folder}" for name in names for folder in libraries.glob(f"{name}-[0-9]*/ebin"))
+
+
 def _environment(settings: NodeSettings) -> dict[str, str]:
     folder, (port, distribution_port, mapper_port, *_) = settings.folder, settings.ports
     environment = clean_environment("RABBITMQ_", "ERL_")
@@ -179,7 +187,7 @@ def _environment(settings: NodeSettings) -> dict[str, str]:
         "RABBITMQ_NODE_IP_ADDRESS": LOOPBACK,
         "RABBITMQ_NODE_PORT": str(port),
         "RABBITMQ_DIST_PORT": str(distribution_port),
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{_LOOPBACK_ONLY} {_own_code_first(settings)}",
         # The script then becomes the Erlang machine instead of staying above it, so that its signals and its end are
         # the node's own. It also leaves out -noinput, without which the machine would end with its empty input.
         "RABBITMQ_ALLOW_INPUT": "1",

@@ -5,7 +5,6 @@ import os
 import secrets
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from devservices.broker import Broker
 from tests.clients import PATIENCE_SECONDS
+from tests.programs.forked import Child, start
 
 CLEAN = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "HOME", "TMPDIR", "TZ")}
 
@@ -29,7 +29,7 @@ def free_port() -> int:
 class Process:
     """A program of ours, and everything that it printed to standard error."""
 
-    child: asyncio.subprocess.Process
+    child: Child | asyncio.subprocess.Process
     address: str
     printed: list[str] = field(default_factory=list)
     _reading: asyncio.Task[None] | None = None
@@ -100,15 +100,7 @@ class Programs:
         """`python -m module` in an empty folder."""
         port = free_port()
         ports = {"WORKER_HEALTH_PORT": str(port), "ADMIN_API_PORT": str(port)}
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            module,
-            cwd=self.folder,
-            env=CLEAN | ports | self.settings | settings,
-            stderr=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-        )
+        child = await start(module, cwd=self.folder, env=CLEAN | ports | self.settings | settings)
         process = Process(child, f"http://127.0.0.1:{port}")
         process.read()
         self.running.append(process)

@@ -25,6 +25,7 @@ from tests.desk import count, open_source
 from tests.e2e.conftest import CLEAN, Programs
 from tests.factories import all_events, take
 from tests.factories import message as sent
+from tests.programs.forked import start
 from tests.waiting import until
 from worker.topology import Topology, declare
 
@@ -40,17 +41,7 @@ class Said:
 
 async def cli(programs: Programs, *arguments: str, stdin: str = "", **settings: str) -> Said:
     """`contacts-worker` with these arguments."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "worker.cli.main",
-        *arguments,
-        cwd=programs.folder,
-        env=CLEAN | programs.settings | settings,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    child = await start("worker.cli.main", arguments, cwd=programs.folder, env=CLEAN | programs.settings | settings)
     async with asyncio.timeout(PATIENCE_SECONDS):
         out, err = await child.communicate(stdin.encode())
     return Said(child.returncode or 0, out.decode(), err.decode())

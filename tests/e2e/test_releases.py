@@ -1,7 +1,6 @@
 """Programs of one release on the schema of the next: they start, work and stay ready, or say in one line why not."""
 
 import asyncio
-import sys
 from pathlib import Path
 
 import httpx2
@@ -16,6 +15,7 @@ from distribution.store.engine import snapshot
 from tests.desk import open_source
 from tests.e2e.conftest import CLEAN, Process, Programs
 from tests.e2e.load import LIMITS, reckon, under_load
+from tests.programs.forked import start
 from tests.releases import LATER, REVISION_BEFORE, ROOT, code_before, upgrade_to_later
 
 KNOWN = str(schema.known_revision())
@@ -37,13 +37,21 @@ async def start_both(programs: Programs, **settings: str) -> list[Process]:
 
 async def alembic(programs: Programs, code: str | Path, *arguments: str) -> tuple[int, str]:
     """`alembic` with the revisions of a release: its exit status and what it said on standard error."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "alembic", *arguments, cwd=code,
-        env=CLEAN | programs.settings | {"PYTHONPATH": str(code)},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    own = {} if code == ROOT else {"PYTHONPATH": str(code)}
+    child = await start("alembic", arguments, cwd=Path(code), env=CLEAN | programs.settings | own)
     out, err = await child.communicate()
     return child.returncode or 0, (out + err).decode()
+
+
+async def not_ready(process: Process) -> str:
+    """Wait until it says that it is not ready, since what was found is kept for a moment; returns what it says."""
+    async with httpx2.AsyncClient(trust_env=False, base_url=process.address) as http:
+
+        async def says_so() -> bool:
+            return (await http.get("/readyz")).status_code == 503
+
+        await process.until(says_so)
+        return (await http.get("/readyz")).text
 
 
 async def all_ready(processes: list[Process]) -> bool:
@@ -107,11 +115,9 @@ async def test_a_schema_that_is_too_new_says_so(programs: Programs, database_url
     _, api = await start_both(programs)
     await asyncio.to_thread(upgrade_to_later, database_url, tmp_path / "later", LATER)
     what_to_do = f"alembic downgrade {KNOWN}"
-    async with httpx2.AsyncClient(trust_env=False) as http:
-        answer = await http.get(f"{api.address}/readyz")
-    assert answer.status_code == 503
-    assert f"has the schema {LATER}" in answer.text
-    assert what_to_do in answer.text
+    answer = await not_ready(api)
+    assert f"has the schema {LATER}" in answer
+    assert what_to_do in answer
     for name in ("worker", "admin_api"):
         started = await programs.start(name)
         assert await started.ended() == 2

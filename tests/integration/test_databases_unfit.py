@@ -1,10 +1,8 @@
 """Databases that cannot hold what we keep in them: every program says why in one line, and keeps its hands off them."""
 
-import asyncio
 import os
 import secrets
 import socket
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -15,13 +13,14 @@ from devservices.ports import free_ports
 from devservices.postgres import Postgres, postgres
 from distribution.store.engine import create_engine, reading
 from tests.integration.servers import ask, become_standby, tell
+from tests.programs.forked import start
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {
-    "worker": ["-m", "worker"],
-    "admin_api": ["-m", "admin_api"],
-    "contacts-worker": ["-m", "worker.cli.main", "check"],
-    "alembic": ["-m", "alembic", "-c", str(ROOT / "alembic.ini"), "upgrade", "head"],
+    "worker": ["worker"],
+    "admin_api": ["admin_api"],
+    "contacts-worker": ["worker.cli.main", "check"],
+    "alembic": ["alembic", "-c", str(ROOT / "alembic.ini"), "upgrade", "head"],
 }
 KEPT = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "HOME", "TMPDIR", "TZ")}
 Make = Callable[[str], Awaitable[str]]
@@ -32,15 +31,9 @@ USER = (f"CREATE ROLE {ROLE} LOGIN PASSWORD '{SECRET}'",)
 
 async def said(folder: Path, program: str, url: str) -> str:
     """What a program says, in one line, of a database with which it does not start."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *PROGRAMS[program],
-        cwd=folder,
-        env=KEPT | {"PYTHONPATH": str(ROOT), "DATABASE_URL": url},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    printed = (await child.communicate())[0].decode()
+    module, *arguments = PROGRAMS[program]
+    child = await start(module, arguments, cwd=folder, env=KEPT | {"DATABASE_URL": url})
+    printed = b"".join(await child.communicate()).decode()
     assert child.returncode == (255 if program == "alembic" else 2), printed
     (line,) = [line for line in printed.splitlines() if not line.startswith("INFO")]
     assert "DATABASE_URL" in line

@@ -1,0 +1,1 @@
+"""Programs of ours as processes of their own."""
