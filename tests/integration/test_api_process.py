@@ -1,5 +1,6 @@
 """`python -m admin_api` as a process: how it starts, refuses to start, and ends."""
 
+import asyncio
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import httpx2
 import pytest
 
 from devservices.postgres import Postgres
+from tests.programs.forked import start
 
 SECONDS = 60
 COMMAND = (sys.executable, "-m", "admin_api")
@@ -44,14 +46,13 @@ def running(folder: Path, files: int = 0, /, **settings: str) -> Iterator[tuple[
             process.kill()
 
 
-def refused(folder: Path, settings: Mapping[str, str]) -> str:
+async def refused(folder: Path, settings: Mapping[str, str]) -> str:
     """What a process says that does not start: one line, and an exit status that is not 0."""
-    done = subprocess.run(  # noqa: S603 - our own module
-        COMMAND, cwd=folder, env=environment(**settings), capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    [line] = done.stderr.splitlines()
+    child = await start("admin_api", cwd=folder, env=environment(**settings))
+    async with asyncio.timeout(SECONDS):
+        out, err = await child.communicate()
+    assert (child.returncode, out) == (2, b""), err
+    [line] = err.decode().splitlines()
     return line
 
 
@@ -113,17 +114,17 @@ def test_what_no_server_takes_is_no_500(tmp_path: Path) -> None:
         ({"DATABASE_URL": "sqlite+aiosqlite:///empty.db"}, "alembic upgrade head"),
     ],
 )
-def test_a_bad_start_is_one_line_without_secrets(tmp_path: Path, settings: dict[str, str], name: str) -> None:
+async def test_a_bad_start_is_one_line_without_secrets(tmp_path: Path, settings: dict[str, str], name: str) -> None:
     """The line names the setting and never repeats a password or a token."""
-    line = refused(tmp_path, settings)
+    line = await refused(tmp_path, settings)
     assert name in line
     assert "verysecret" not in line
 
 
-def test_an_unknown_schema_is_one_line(tmp_path: Path, postgres_server: Postgres) -> None:
+async def test_an_unknown_schema_is_one_line(tmp_path: Path, postgres_server: Postgres) -> None:
     """A database without a schema, one from the future, and a file that is no database."""
     url = postgres_server.create_database()
-    assert "alembic upgrade head" in refused(tmp_path, {"DATABASE_URL": url})
+    assert "alembic upgrade head" in await refused(tmp_path, {"DATABASE_URL": url})
     postgres_server.drop_database(url)
     file = tmp_path / "data" / "contacts.db"
     file.parent.mkdir()
@@ -131,16 +132,16 @@ def test_an_unknown_schema_is_one_line(tmp_path: Path, postgres_server: Postgres
         future.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
         future.execute("INSERT INTO alembic_version VALUES ('9999')")
     future.close()
-    assert "9999" in refused(tmp_path, {})
+    assert "9999" in await refused(tmp_path, {})
     file.write_text("This is no database at all. " * 100)
-    assert "DATABASE_URL" in refused(tmp_path, {})
+    assert "DATABASE_URL" in await refused(tmp_path, {})
 
 
-def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     """It names the address."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert f"127.0.0.1:{port}" in refused(tmp_path, {"ADMIN_API_PORT": str(port)})
+        assert f"127.0.0.1:{port}" in await refused(tmp_path, {"ADMIN_API_PORT": str(port)})
 
 
 def raw_status(url: str, request: bytes) -> bytes:

@@ -4,8 +4,6 @@ import asyncio
 import os
 import re
 import ssl
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from yarl import URL
 from devservices.broker import Broker, broker
 from devservices.rabbitmq_node import Certificates
 from tests.clients import PATIENCE_SECONDS
+from tests.programs.forked import start
 from worker.addresses import parse
 from worker.link import Link, NoBroker, open_connection
 from worker.settings import WorkerSettings
@@ -255,15 +254,15 @@ async def test_certificate_of_another_host(ours: Papers) -> None:
         assert "not trusted" not in await refusal(f"{url}&no_verify_ssl=1")
 
 
-def start_worker(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    """`python -m worker`, which must not get far."""
+async def errors_of_worker(folder: Path, **settings: str) -> str:
+    """What `python -m worker` says, which must not get far."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "HOME", "TMPDIR", "TZ")}
     url = f"amqps://guest:{SECRET}@127.0.0.1:1/"
-    command = [sys.executable, "-m", "worker"]
-    environment = kept | {"AMQP_URL": url, "PYTHONPATH": str(Path(__file__).parents[3])} | settings
-    return subprocess.run(  # noqa: S603  # our own program
-        command, cwd=folder, env=environment, check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS
-    )
+    child = await start("worker", cwd=folder, env=kept | {"AMQP_URL": url} | settings)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        _, errors = await child.communicate()
+    assert child.returncode == 2, errors
+    return errors.decode()
 
 
 def bad_files(ours: Papers, theirs: Papers, folder: Path) -> dict[str, dict[str, str]]:
@@ -287,13 +286,12 @@ def bad_files(ours: Papers, theirs: Papers, folder: Path) -> dict[str, dict[str,
     }
 
 
-def test_bad_files_stop_the_worker(ours: Papers, theirs: Papers, tmp_path: Path) -> None:
+async def test_bad_files_stop_the_worker(ours: Papers, theirs: Papers, tmp_path: Path) -> None:
     """A file that is missing, is something else or does not fit ends the worker with one line and status 2."""
     for words, settings in bad_files(ours, theirs, tmp_path).items():
-        done = start_worker(tmp_path, **settings)
-        assert words in done.stderr
-        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-        assert SECRET not in done.stderr
+        (line,) = (await errors_of_worker(tmp_path, **settings)).splitlines()
+        assert words in line
+        assert SECRET not in line
 
 
 def test_certificate_and_key_in_one_file(ours: Papers, tmp_path: Path) -> None:
