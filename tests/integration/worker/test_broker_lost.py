@@ -167,13 +167,9 @@ async def test_channels_and_publications_in_flight_are_bounded(world: World, rab
     await publish(world)
     flying = Flying()
     async with world.worker(flying.see):
-        before = channels(rabbitmq)
         await all_once(world)
-
-        async def no_more() -> bool:
-            return channels(rabbitmq) <= before  # a look at the log has one for a moment
-
-        await until(no_more)
+        # Of one connection a look at the log has a second channel for a moment.
+        assert number_of("channels", rabbitmq) <= 2 * number_of("connections", rabbitmq)
     assert 1 < flying.most <= EVENTS.in_flight
 
 
@@ -189,9 +185,9 @@ class Flying:
         self.most = max(self.most, self.now)
 
 
-def channels(server: Broker) -> int:
-    """How many there are on the whole broker."""
-    return len(json.loads(server.rabbitmqctl("list_channels", "pid", "--formatter", "json")))
+def number_of(objects: str, server: Broker) -> int:
+    """How many channels or connections there are on the whole broker."""
+    return len(json.loads(server.rabbitmqctl(f"list_{objects}", "pid", "--formatter", "json")))
 
 
 async def test_publisher_says_that_nobody_knows(world: World, rabbitmq: Broker) -> None:

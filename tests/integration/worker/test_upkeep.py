@@ -3,14 +3,14 @@
 import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 
 import aiormq
 import pytest
-from aiormq.abc import AbstractConnection
+from aiormq.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import ChannelNotFoundEntity
 from pydantic import SecretStr
 from yarl import URL
@@ -49,16 +49,25 @@ class Looking:
     status: Status
     connection: AbstractConnection
 
-    async def until_said(self, words: str, delete: Callable[[], Awaitable[object]] | None = None) -> None:
-        """Wait for words in the readiness details.
-
-        `delete` is repeated until then: what is deleted in the middle of a look is declared without having been missed.
-        """
+    async def until_said(self, words: str) -> None:
+        """Wait for words in the readiness details."""
 
         async def is_said() -> bool:
-            if delete is not None:
-                await delete()
             return words in self.status.details.get(PART, "")
+
+        await until(is_said, PATIENCE_SECONDS)
+
+    async def delete_until_said(self, kind: str, name: str, channel: AbstractChannel) -> None:
+        """Delete a queue or an exchange; again if it was declared without having been missed, in the middle of a look."""
+        delete = channel.queue_delete if kind == "queue" else channel.exchange_delete
+        await delete(name)
+
+        async def is_said() -> bool:
+            if f"{kind} {name}" in self.status.details.get(PART, ""):
+                return True
+            if await exists(self.connection, name, kind):
+                await delete(name)
+            return False
 
         await until(is_said, PATIENCE_SECONDS)
 
@@ -87,11 +96,11 @@ async def looking(world: World, url: str) -> AsyncIterator[Looking]:
         await serving
 
 
-async def exists(connection: AbstractConnection, queue: str) -> bool:
-    """Whether there is such a queue."""
+async def exists(connection: AbstractConnection, name: str, kind: str = "queue") -> bool:
+    """Whether there is such a queue or exchange."""
     channel = await connection.channel()
     try:
-        await channel.queue_declare(queue, passive=True)
+        await (channel.queue_declare if kind == "queue" else channel.exchange_declare)(name, passive=True)
     except ChannelNotFoundEntity:
         return False
     await channel.close()
@@ -141,8 +150,8 @@ async def test_each_missing_object_is_said_and_counted(world: World, rabbitmq: B
     dead = world.topology.dead
     async with looking(world, rabbitmq.url) as at_work, aiormq.connect(rabbitmq.url) as other:
         channel = await other.channel()
-        await at_work.until_said(f"queue {dead}", lambda: channel.queue_delete(dead))
-        await at_work.until_said(f"exchange {dead}", lambda: channel.exchange_delete(dead))
+        await at_work.delete_until_said("queue", dead, channel)
+        await at_work.delete_until_said("exchange", dead, channel)
         assert at_work.missed(f"queue {dead}")
         assert at_work.missed(f"exchange {dead}")
         # Bound again as well: what the broker gives up arrives.
