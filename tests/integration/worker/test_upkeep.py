@@ -58,7 +58,7 @@ class Looking:
         await until(is_said, PATIENCE_SECONDS)
 
     async def delete_until_said(self, kind: str, name: str, channel: AbstractChannel) -> None:
-        """Delete a queue or an exchange; again if it was declared without having been missed, in the middle of a look."""
+        """Delete a queue or an exchange, again if it was declared unmissed, in the middle of a look."""
         delete = channel.queue_delete if kind == "queue" else channel.exchange_delete
         await delete(name)
 
