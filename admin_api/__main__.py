@@ -10,9 +10,9 @@ import structlog
 import uvicorn
 
 from admin_api.app import create_app
-from admin_api.context import Context
+from admin_api.http.context import Context
 from admin_api.settings import AdminSettings
-from distribution.startup import give_up, start
+from distribution.startup import exit_with_error, start
 from distribution.store.engine import create_engine
 from serving.config import Config
 from serving.limits import Limits, body_seconds, connections_within
@@ -31,7 +31,7 @@ def main() -> int:
     listener = _listen(settings.admin_api_host, settings.admin_api_port)
     log = structlog.get_logger(PROGRAM)
     if not settings.tokens.known:
-        log.warning("no_tokens", meaning="every request but health is refused", set_one_with=HOW_TO_SET)
+        log.warning("api_tokens_missing", meaning="every request but health is refused", set_one_with=HOW_TO_SET)
     limits = Limits(
         connections=connections_within(settings.admin_api_max_connections),
         body=body_seconds(max(settings.max_message_bytes, settings.admin_api_max_body_bytes)),
@@ -67,7 +67,7 @@ def _listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=2048)
     except OSError as error:
-        give_up(PROGRAM, f"ADMIN_API_HOST, ADMIN_API_PORT: cannot listen on {host}:{port}: {error.strerror}")
+        exit_with_error(PROGRAM, f"ADMIN_API_HOST, ADMIN_API_PORT: cannot listen on {host}:{port}: {error.strerror}")
 
 
 if __name__ == "__main__":

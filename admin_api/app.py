@@ -7,10 +7,10 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from admin_api.context import Context
-from admin_api.endpoint import Endpoint
-from admin_api.metrics import Measured, backlog_measured
-from admin_api.operations import Operation
+from admin_api.http.context import Context
+from admin_api.http.endpoint import Endpoint
+from admin_api.http.metrics import MetricsMiddleware, backlog_measured
+from admin_api.http.operation import Operation
 from admin_api.routes import all_operations
 from distribution.store.engine import dispose
 
@@ -26,7 +26,7 @@ def create_app(context: Context) -> Starlette:
 
     app = Starlette(
         routes=routes(context, all_operations()),
-        middleware=[Middleware(Measured, metrics=context.metrics)],
+        middleware=[Middleware(MetricsMiddleware, metrics=context.metrics)],
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.errors import SchemaError
 from distribution.store import schema
-from distribution.store.failures import in_words
+from distribution.store.db_errors import describe_error
 
 READY_SECONDS = 2.0
 KEPT_SECONDS = 0.25
@@ -44,4 +44,4 @@ async def _problem(engine: AsyncEngine) -> str | None:
         return None
     if isinstance(error, SchemaError):
         return str(error)
-    return f"The database cannot be used: {in_words(error) if isinstance(error, Exception) else 'cancelled'}"
+    return f"The database cannot be used: {describe_error(error) if isinstance(error, Exception) else 'cancelled'}"

@@ -7,10 +7,10 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from admin_api.shapes import Code, OpenState, Time, Uuid
+from distribution.admin.backlog import SourceLine
+from distribution.admin.stats import Stats
+from distribution.audit import AuditEntry
 from distribution.ids import isoformat, time_of
-from distribution.services.audit import Entry
-from distribution.services.backlog import SourceLine
-from distribution.services.stats import Stats
 
 
 class OperatorLine(TypedDict):
@@ -110,7 +110,7 @@ def stats_shape(stats: Stats) -> StatsShape:
     }
 
 
-def audit_shape(entry: Entry) -> AuditShape:
+def audit_shape(entry: AuditEntry) -> AuditShape:
     """A row of the audit as the API shows it."""
     return {
         "id": str(entry.id),

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from admin_api.cursors import NUMBER_CURSOR, UUID_CURSOR
+from admin_api.http.cursor import NUMBER_CURSOR, UUID_CURSOR
+from distribution.audit import Action, AuditRole
 from distribution.errors import ParkedCode
 from distribution.messages import MAX_KEY_BYTES, BlankOrText, SourceCode, SubmissionBody, Text
 from distribution.selection.pool import WEIGHTED_RANDOM
 from distribution.selection.strategies import STRATEGIES
-from distribution.services.audit import Action, AuditRole
 from distribution.store.tables import MAX_ID
 
 MAX_LIMIT = 200

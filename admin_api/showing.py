@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from admin_api.cursors import cursor_of
+from admin_api.http.cursor import cursor_of
 from admin_api.shapes import (
     ContactInFull,
     ContactShape,
@@ -27,19 +27,19 @@ from admin_api.shapes import (
     SourceShape,
     WeightsShape,
 )
+from distribution.admin.contacts import ContactDetails
+from distribution.admin.leads import Duplicate, LeadDetails
+from distribution.admin.sources import shares
 from distribution.ids import isoformat
-from distribution.services import properties
-from distribution.services.contacts import Shown
-from distribution.services.leads import Duplicate, LeadShown
-from distribution.services.parked import shown_source
-from distribution.services.replay import Replayed
-from distribution.services.sources import shares
+from distribution.intake import message_properties
+from distribution.intake.parked_messages import shown_source
+from distribution.intake.retry import Replayed
+from distribution.store.contact_lists import Listed
 from distribution.store.contacts import Contact
 from distribution.store.leads import Lead
-from distribution.store.listed import Listed
 from distribution.store.operators import OperatorRow
-from distribution.store.pages import Page
-from distribution.store.parked import Parked
+from distribution.store.pagination import Page
+from distribution.store.parked_messages import Parked
 from distribution.store.sources import SourceRow
 from distribution.store.weights import WeightRow
 
@@ -119,7 +119,7 @@ def contact_shape(contact: Contact) -> ContactShape:
     }
 
 
-def contact_with_names(shown: Shown) -> ContactWithNames:
+def contact_with_names(shown: ContactDetails) -> ContactWithNames:
     """A contact as the answer to its submission shows it."""
     return {
         **contact_shape(shown.contact),
@@ -133,7 +133,7 @@ def contact_with_names(shown: Shown) -> ContactWithNames:
     }
 
 
-def contact_in_full(shown: Shown, history: Sequence[dict[str, Any]], waiting_for: str | None) -> ContactInFull:
+def contact_in_full(shown: ContactDetails, history: Sequence[dict[str, Any]], waiting_for: str | None) -> ContactInFull:
     """A contact with everything that happened to it."""
     return {
         **contact_with_names(shown),
@@ -142,7 +142,7 @@ def contact_in_full(shown: Shown, history: Sequence[dict[str, Any]], waiting_for
     }
 
 
-def lead_shape(lead: LeadShown) -> LeadShape:
+def lead_shape(lead: LeadDetails) -> LeadShape:
     """A lead as the API shows it."""
     return {
         "id": lead.id,
@@ -155,7 +155,7 @@ def lead_shape(lead: LeadShown) -> LeadShape:
     }
 
 
-def lead_in_full(lead: LeadShown, duplicates: Sequence[Duplicate]) -> LeadInFull:
+def lead_in_full(lead: LeadDetails, duplicates: Sequence[Duplicate]) -> LeadInFull:
     """A lead as the API shows one."""
     others: list[PossibleDuplicate] = [{**_lead_reference(other.lead), "same": other.same} for other in duplicates]
     return {**lead_shape(lead), "possible_duplicates": others}
@@ -170,7 +170,7 @@ def parked_shape(parked: Parked) -> ParkedShape:
         "detail": parked.detail,
         "source": shown_source(parked),
         "message_id": parked.message_id,
-        "properties": properties.shown(parked.properties),
+        "properties": message_properties.shown(parked.properties),
         "attempts": parked.attempts,
         "created_at": isoformat(parked.created_at),
     }

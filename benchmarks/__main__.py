@@ -11,11 +11,11 @@ import typer
 import uvloop
 from rich.console import Console
 
-from benchmarks import growth, hostile, latency, report, serving, throughput
-from benchmarks.arena import Arena
+from benchmarks import freed_slot_latency, growth, latency, latency_under_attack, report, throughput
 from benchmarks.attacks import ATTACKS, Attacks
+from benchmarks.environment import Environment
 from benchmarks.report import Results, middle
-from benchmarks.throughput import CEILING, CONTESTANTS, OURS_POSTGRESQL, OURS_SQLITE
+from benchmarks.throughput import CANDIDATES, CEILING, OURS_POSTGRESQL, OURS_SQLITE
 from benchmarks.workload import Size
 from devservices.broker import broker
 from devservices.postgres import postgres
@@ -52,7 +52,7 @@ def main(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)  # so that what was started here ends with us
     with broker(control=True) as own_broker, postgres(control=True) as server:
-        arena = Arena(own_broker, server, Path(tempfile.mkdtemp(prefix="contacts-bench-")))
+        arena = Environment(own_broker, server, Path(tempfile.mkdtemp(prefix="contacts-bench-")))
         results = uvloop.run(
             _measure(arena, set(only or Part), Size(messages=messages), rounds, backlog, attacks, console)
         )
@@ -62,7 +62,7 @@ def main(
 
 
 async def _measure(
-    arena: Arena,
+    arena: Environment,
     parts: set[Part],
     size: Size,
     rounds: int,
@@ -76,7 +76,7 @@ async def _measure(
         console.print(line, highlight=False)
 
     if Part.THROUGHPUT in parts:
-        results.throughput = await throughput.interleaved(arena, CONTESTANTS, size, rounds, say)
+        results.throughput = await throughput.interleaved(arena, CANDIDATES, size, rounds, say)
     if Part.LATENCY in parts:
         results.latency = await latency.beside_the_ceiling(
             arena, (OURS_SQLITE, OURS_POSTGRESQL), CEILING, LOADS, rounds, SECONDS, say
@@ -88,11 +88,11 @@ async def _measure(
         results.backlog_mib = await growth.memory_under_backlog(arena, backlog, say)
     if Part.SERVING in parts:
         for contestant in (OURS_SQLITE, OURS_POSTGRESQL):
-            results.serving.append(await serving.serve(arena, contestant, OFFICE_CLOSES))
+            results.serving.append(await freed_slot_latency.serve(arena, contestant, OFFICE_CLOSES))
             say(f"served: {results.serving[-1]}")
     if Part.HOSTILE in parts:
         for contestant in (OURS_SQLITE, OURS_POSTGRESQL):
-            results.hostile += await hostile.beside_attacks(arena, contestant, attacks, say)
+            results.hostile += await latency_under_attack.measure_attacks(arena, contestant, attacks, say)
     return results
 
 

@@ -15,7 +15,7 @@ from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks.arena import Ground
+from benchmarks.environment import BenchmarkRun
 from distribution.store.engine import create_engine, transaction
 from distribution.store.tables import operators, source_operators, sources
 
@@ -30,7 +30,7 @@ TICK_SECONDS = 0.1
 class Target:
     """The worker's broker and database, and a channel to it for the attacker."""
 
-    ground: Ground
+    ground: BenchmarkRun
     channel: AbstractChannel
     engine: AsyncEngine
 
@@ -76,7 +76,7 @@ class Attacks:
 
 
 @asynccontextmanager
-async def target(ground: Ground) -> AsyncIterator[Target]:
+async def target(ground: BenchmarkRun) -> AsyncIterator[Target]:
     """The ground with a source and an operator that only the attackers use."""
     engine = create_engine(ground.database_url, patient=True)
     now = datetime.now(UTC)

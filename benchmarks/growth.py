@@ -11,13 +11,13 @@ from pathlib import Path
 import aiormq
 import sqlalchemy as sa
 
-from benchmarks import history, latency
-from benchmarks.arena import Arena, Contestant, Ground
-from benchmarks.history import History
+from benchmarks import latency, past_contacts
+from benchmarks.admin_api_process import LISTS, office
+from benchmarks.environment import BenchmarkRun, Candidate, Environment
 from benchmarks.latency import Clients, Latency
-from benchmarks.office import LISTS, office
+from benchmarks.past_contacts import History
+from benchmarks.polling import PATIENCE_SECONDS, until
 from benchmarks.throughput import OURS_POSTGRESQL, OURS_SQLITE, Run, measure
-from benchmarks.waiting import PATIENCE_SECONDS, until
 from benchmarks.workload import Size, letters
 from distribution.store.engine import create_engine, reading
 
@@ -67,7 +67,7 @@ class Grown:
     bytes_per_contact: float = 0.0
 
 
-async def grow(arena: Arena, rounds: int, rate: float, messages: int, say: Say) -> list[Grown]:
+async def grow(arena: Environment, rounds: int, rate: float, messages: int, say: Say) -> list[Grown]:
     """Every case on both databases, interleaved; each database is made once and copied for each run."""
     templates = {}
     found = {}
@@ -75,7 +75,7 @@ async def grow(arena: Arena, rounds: int, rate: float, messages: int, say: Say) 
         for case in (replace(each, size=replace(each.size, messages=messages)) for each in CASES):
             url = templates[case, contestant] = await arena.database(contestant, case.size)
             empty = await _bytes(url)
-            await history.write(url, case.history, case.size)
+            await past_contacts.write(url, case.history, case.size)
             grown = found[case, contestant] = Grown(case.name, contestant.name)
             if case.history.contacts:
                 grown.bytes_per_contact = (await _bytes(url) - empty) / (case.history.contacts + case.history.waiting)
@@ -91,7 +91,7 @@ async def grow(arena: Arena, rounds: int, rate: float, messages: int, say: Say) 
 
 
 async def _one(
-    arena: Arena, case: Case, contestant: Contestant, template: str, grown: Grown, round_: int, rate: float
+    arena: Environment, case: Case, contestant: Candidate, template: str, grown: Grown, round_: int, rate: float
 ) -> None:
     there = case.history.contacts + case.history.waiting
     async with arena.ground(contestant, case.size, template) as ground:
@@ -104,7 +104,7 @@ async def _one(
             grown.latencies.append(await latency.measure(clients, rate, few, seed=50))
 
 
-async def _reads(ground: Ground) -> dict[str, float]:
+async def _reads(ground: BenchmarkRun) -> dict[str, float]:
     """Median milliseconds of each list of the API."""
     found = {}
     async with office(ground) as http:
@@ -128,7 +128,7 @@ async def _bytes(url: str) -> int:
     return int(number or 0)
 
 
-async def memory_under_backlog(arena: Arena, backlog: int, say: Say) -> dict[str, float]:
+async def memory_under_backlog(arena: Environment, backlog: int, say: Say) -> dict[str, float]:
     """MiB of the worker while it takes the first of a long backlog, by database."""
     found = {}
     for contestant in CONTESTANTS:
@@ -148,7 +148,7 @@ async def memory_under_backlog(arena: Arena, backlog: int, say: Say) -> dict[str
     return found
 
 
-async def _pile_up(arena: Arena, ground: Ground, number: int) -> None:
+async def _pile_up(arena: Environment, ground: BenchmarkRun, number: int) -> None:
     async with aiormq.connect(arena.broker.url) as connection:
         clients = Clients(ground)
         await clients.open(connection)

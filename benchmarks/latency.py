@@ -14,10 +14,10 @@ import aiormq
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
-from benchmarks.arena import Arena, Contestant, Ground
-from benchmarks.waiting import TICK_SECONDS, until
-from benchmarks.workload import Letter, Size, letters
-from worker.channels import ConsumingChannel, PublishingChannel, Word
+from benchmarks.environment import BenchmarkRun, Candidate, Environment
+from benchmarks.polling import TICK_SECONDS, until
+from benchmarks.workload import Message, Size, letters
+from worker.broker.channels import ConsumingChannel, PublishingChannel, Word
 
 LATE_SECONDS = 0.01
 IN_FLIGHT = 500
@@ -45,7 +45,7 @@ class Latency:
 class Clients:
     """A bot and a subscriber at one contestant. Moments are of the loop's clock."""
 
-    ground: Ground
+    ground: BenchmarkRun
     publishing: PublishingChannel[str] = field(init=False)
     confirmed: int = 0
     sent: int = 0
@@ -57,7 +57,7 @@ class Clients:
         consuming = await ConsumingChannel.on(connection)
         await consuming.basic_consume(self.ground.events, self._hear, no_ack=True)
 
-    async def send(self, batch: list[Letter]) -> None:
+    async def send(self, batch: list[Message]) -> None:
         """Publish."""
         publish = Basic.Publish(exchange=self.ground.topology.contacts, routing_key="contact.submit.bench")
         frames = [
@@ -80,7 +80,7 @@ class Clients:
 
 
 @asynccontextmanager
-async def at_work(arena: Arena, contestant: Contestant, size: Size, template: str = "") -> AsyncIterator[Clients]:
+async def at_work(arena: Environment, contestant: Candidate, size: Size, template: str = "") -> AsyncIterator[Clients]:
     """A contestant that runs and is warm, and its clients."""
     async with arena.ground(contestant, size, template) as ground, aiormq.connect(arena.broker.url) as connection:
         clients = Clients(ground)
@@ -128,9 +128,9 @@ async def measure(clients: Clients, rate: float, size: Size, seed: int, load: fl
 
 
 async def beside_the_ceiling(
-    arena: Arena,
-    ours: Sequence[Contestant],
-    ceiling: Contestant,
+    arena: Environment,
+    ours: Sequence[Candidate],
+    ceiling: Candidate,
     loads: Sequence[float],
     rounds: int,
     seconds: float,

@@ -11,10 +11,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.freed_slot_latency import Serving
 from benchmarks.growth import Grown
-from benchmarks.hostile import Beside
 from benchmarks.latency import Latency
-from benchmarks.serving import Serving
+from benchmarks.latency_under_attack import Beside
 from benchmarks.throughput import (
     CEILING,
     CEILING_AIORMQ,

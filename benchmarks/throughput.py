@@ -3,22 +3,22 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.arena import Arena, Contestant, Ground
-from benchmarks.checks import check
-from benchmarks.workload import Letter, Size, letters
+from benchmarks.environment import BenchmarkRun, Candidate, Environment
+from benchmarks.verification import check
+from benchmarks.workload import Message, Size, letters
 
-CEILING = Contestant("ceiling (aio-pika)", "benchmarks.contestants.ceiling")
-CEILING_AIORMQ = Contestant("ceiling (aiormq)", "benchmarks.contestants.ceiling_aiormq")
-OURS_SQLITE = Contestant("ours, SQLite", "worker", "sqlite")
-OURS_POSTGRESQL = Contestant("ours, PostgreSQL", "worker", "postgresql")
-OURS_2 = Contestant("ours, PostgreSQL, 2 workers", "worker", "postgresql", 2)
-OURS_4 = Contestant("ours, PostgreSQL, 4 workers", "worker", "postgresql", 4)
-NAIVE, FASTSTREAM = "benchmarks.contestants.naive_worker", "benchmarks.contestants.faststream_worker"
-NAIVE_SQLITE = Contestant("naive, SQLite", NAIVE, "sqlite", naive=True)
-NAIVE_POSTGRESQL = Contestant("naive, PostgreSQL", NAIVE, "postgresql", naive=True)
-FASTSTREAM_POSTGRESQL = Contestant("FastStream, PostgreSQL", FASTSTREAM, "postgresql", naive=True)
+CEILING = Candidate("ceiling (aio-pika)", "benchmarks.candidates.ceiling")
+CEILING_AIORMQ = Candidate("ceiling (aiormq)", "benchmarks.candidates.ceiling_aiormq")
+OURS_SQLITE = Candidate("ours, SQLite", "worker", "sqlite")
+OURS_POSTGRESQL = Candidate("ours, PostgreSQL", "worker", "postgresql")
+OURS_2 = Candidate("ours, PostgreSQL, 2 workers", "worker", "postgresql", 2)
+OURS_4 = Candidate("ours, PostgreSQL, 4 workers", "worker", "postgresql", 4)
+NAIVE, FASTSTREAM = "benchmarks.candidates.naive_worker", "benchmarks.candidates.faststream_worker"
+NAIVE_SQLITE = Candidate("naive, SQLite", NAIVE, "sqlite", naive=True)
+NAIVE_POSTGRESQL = Candidate("naive, PostgreSQL", NAIVE, "postgresql", naive=True)
+FASTSTREAM_POSTGRESQL = Candidate("FastStream, PostgreSQL", FASTSTREAM, "postgresql", naive=True)
 
-CONTESTANTS = (
+CANDIDATES = (
     CEILING,
     CEILING_AIORMQ,
     OURS_SQLITE,
@@ -44,8 +44,8 @@ class Run:
 
 
 async def interleaved(
-    arena: Arena,
-    contestants: Sequence[Contestant],
+    arena: Environment,
+    contestants: Sequence[Candidate],
     size: Size,
     rounds: int,
     say: Callable[[str], None],
@@ -62,7 +62,7 @@ async def interleaved(
     return runs
 
 
-async def measure(ground: Ground, sent: list[Letter], round_: int = 1, there: int = 0) -> Run:
+async def measure(ground: BenchmarkRun, sent: list[Message], round_: int = 1, there: int = 0) -> Run:
     """Fill, start, wait for the last event, stop, check."""
     await ground.fill(sent)
     before = await ground.told()

@@ -31,7 +31,7 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Message:
     """One submission as a bot sends it."""
 
     message_id: str
@@ -48,7 +48,7 @@ class Letter:
         )
 
 
-def letters(size: Size, seed: int) -> Iterator[Letter]:
+def letters(size: Size, seed: int) -> Iterator[Message]:
     """The same submissions for every contestant."""
     random = Random(seed)  # noqa: S311 - a workload that can be repeated
     for number in range(size.messages):
@@ -58,16 +58,16 @@ def letters(size: Size, seed: int) -> Iterator[Letter]:
             "lead": {"external_id": f"lead-{lead}", "phone": f"+4930{lead:07d}", "email": f"lead-{lead}@example.com"},
             "payload": {"text": f"Enquiry {number}: please call me back about the offer.", "page": "/offers/spring"},
         }
-        yield Letter(f"m-{seed}-{number}", orjson.dumps(body))
+        yield Message(f"m-{seed}-{number}", orjson.dumps(body))
 
 
-async def publish(url: str, exchange: str, all_letters: Iterable[Letter]) -> None:
+async def publish(url: str, exchange: str, all_letters: Iterable[Message]) -> None:
     """Publish, each until the broker has confirmed it."""
     async with aiormq.connect(url) as connection:
         channel = await connection.channel(publisher_confirms=True)
         room = asyncio.Semaphore(IN_FLIGHT)
 
-        async def one(letter: Letter) -> None:
+        async def one(letter: Message) -> None:
             try:
                 await channel.basic_publish(
                     letter.body, exchange=exchange, routing_key="contact.submit.bench", properties=letter.properties

@@ -75,7 +75,7 @@ class Conflict(DistributionError):
     code = "conflict"
 
 
-class StaleEdit(DistributionError):
+class VersionConflict(DistributionError):
     """The object is no longer as the editor saw it."""
 
     code = "stale_edit"
@@ -110,7 +110,7 @@ class DatabaseUnusable(DistributionError):
     code = "database_unusable"
 
 
-class StalePool(DistributionError):
+class PoolOutdated(DistributionError):
     """What was read before locking had changed by the time the locks were held: repeat the transaction."""
 
     code = "stale_pool"

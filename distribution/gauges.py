@@ -12,9 +12,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.services.backlog import Backlog, backlog
+from distribution.admin.backlog import Backlog, backlog
+from distribution.store.db_errors import describe_error
 from distribution.store.engine import reading
-from distribution.store.failures import in_words
 
 EVERY_SECONDS = 15.0
 SHARE_OF_TIME = 0.05
@@ -63,7 +63,7 @@ class BacklogGauges(Collector):
         except Exception as error:
             # Gauges are for looking at: nothing that happens to them may end a process.
             if not self._failing:
-                self._log.warning("gauges_not_read", reason=in_words(error))
+                self._log.warning("gauges_not_read", reason=describe_error(error))
             self._failing = True
         else:
             self._failing = False

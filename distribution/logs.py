@@ -47,7 +47,7 @@ def configure(as_json: bool, level: str) -> None:
     root.setLevel(level.upper())
     for noisy in ("aiormq", "aio_pika", "aiosqlite", "asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
-    # It writes tracebacks of every loss that worker/link.py then tells in one line.
+    # It writes tracebacks of every loss that worker/broker/supervisor.py then tells in one line.
     logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
 
 

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from distribution.errors import SettingsError
 from distribution.normalize import is_region
 from distribution.reply_queues import ReplyQueues
-from distribution.store import address
+from distribution.store import database_address
 
 DEFAULT_DATABASE_URL = "sqlite+aiosqlite:///./data/contacts.db"
 RESERVED = "amq."
@@ -69,7 +69,7 @@ class SharedSettings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _address(cls, value: SecretStr) -> SecretStr:
-        address.check(value.get_secret_value())
+        database_address.check(value.get_secret_value())
         return value
 
     @property

@@ -7,8 +7,8 @@ from distribution import logs
 from distribution.errors import DistributionError
 from distribution.settings import SharedSettings, load
 from distribution.store import schema
-from distribution.store.address import unusable
-from distribution.store.private import warn_of_readers
+from distribution.store.database_address import unusable
+from distribution.store.file_permissions import warn_of_readers
 from distribution.terminal import escaped
 
 S = TypeVar("S", bound=SharedSettings)
@@ -26,11 +26,11 @@ def start(program: str, kind: type[S], *, makes: bool = True) -> S:
         _prepare_schema(settings, owned=makes and settings.owns_schema)
         warn_of_readers(settings.database_url.get_secret_value())
     except DistributionError as wrong:
-        give_up(program, str(wrong))
+        exit_with_error(program, str(wrong))
     return settings
 
 
-def give_up(program: str, why: str) -> NoReturn:
+def exit_with_error(program: str, why: str) -> NoReturn:
     """End the process with one line on standard error."""
     sys.stderr.write(f"{program}: {escaped(' '.join(why.split()))}\n")
     raise SystemExit(WRONG)

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import httpx2
 
-from examples.numbers import loads
-from examples.shapes import Contact, Lead, Operator, Parked, Source, Weight
+from examples.api_types import Contact, Lead, Operator, Parked, Source, Weight
+from examples.exact_json import loads
 
 PAGE = 200
 Filter = str | int

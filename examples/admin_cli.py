@@ -10,7 +10,7 @@ import typer
 
 from distribution.terminal import escaped, escaped_json, say, tolerate_any_encoding, utf8_arguments
 from examples.admin import Admin, ApiError, connect_admin
-from examples.numbers import shown
+from examples.exact_json import shown
 
 
 @dataclass(frozen=True)

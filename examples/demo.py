@@ -18,15 +18,15 @@ from devservices.errors import DevServiceError
 from devservices.folders import private_folder
 from devservices.ports import free_ports
 from distribution.terminal import escaped, tolerate_any_encoding
-from examples.act import Access, Seen, act
 from examples.admin import ApiError
-from examples.children import ChildError
 from examples.cleanup import own_names
-from examples.interruption import interruptible
-from examples.outcome import differences
+from examples.report import show
+from examples.run_scenario import Access, Seen, run_scenario
 from examples.scenario import Scenario, make_scenario
-from examples.stack import Stack, new_token, stack
-from examples.tables import show
+from examples.services import Stack, new_token, stack
+from examples.signals import interruptible
+from examples.subprocesses import ChildError
+from examples.verification import differences
 
 _FAILURES = (
     DevServiceError, ChildError, ApiError, httpx2.HTTPError, aio_pika.exceptions.AMQPError, OSError
@@ -69,7 +69,7 @@ def play(console: Console) -> list[str]:
         console.print(f"services: starting schema, worker and admin API on {database_name(os.environ)}")
         services = opened.enter_context(stack(environment, folder))
         seen = asyncio.run(
-            act(Access(found.url, prefix, services.api_url, token), scenario, console, services.children.check)
+            run_scenario(Access(found.url, prefix, services.api_url, token), scenario, console, services.children.check)
         )
         return report(console, scenario, seen, services)
 

@@ -17,11 +17,11 @@ from devservices.errors import DevServiceError, ServiceStartError
 from devservices.folders import private_folder
 from devservices.guard import Guard
 from distribution.terminal import tolerate_any_encoding
-from examples.children import ROOT, ChildError, Children
-from examples.interruption import interruptible
-from examples.kept import Kept
-from examples.stack import Stack, new_token, stack
-from examples.wishes import admin_token, place, read_environment
+from examples.data_folder import Kept
+from examples.run_environment import admin_token, place, read_environment
+from examples.services import Stack, new_token, stack
+from examples.signals import interruptible
+from examples.subprocesses import ROOT, ChildError, Children
 
 _PAUSE = 0.2
 _GIVEN = ("AMQP_URL", "DATABASE_URL")

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.errors import DistributionError
 from distribution.settings import SharedSettings, load
-from distribution.store import address, failures, fitness, revisions, schema
+from distribution.store import database_address, db_errors, fitness, revisions, schema
 from distribution.store.engine import autocommit, create_engine, reading, transaction, uncommitted
 from distribution.store.tables import metadata
 from migrations.declared import programs_on
@@ -136,7 +136,7 @@ def make_engine(database_url: str) -> AsyncEngine:
     try:
         return create_engine(database_url, patient=True)  # an index over years of contacts takes what it takes
     except Exception as error:
-        raise address.unusable(database_url, error) from None
+        raise database_address.unusable(database_url, error) from None
 
 
 async def connect(engine: AsyncEngine, database_url: str) -> None:
@@ -150,7 +150,7 @@ async def connect(engine: AsyncEngine, database_url: str) -> None:
         await patiently(once)
     except Exception as error:
         # A traceback of the driver would quote the address.
-        raise address.unusable(database_url, error) from None
+        raise database_address.unusable(database_url, error) from None
 
 
 async def patiently(work: Callable[[], Awaitable[T]]) -> T:
@@ -160,10 +160,10 @@ async def patiently(work: Callable[[], Awaitable[T]]) -> T:
         try:
             return await work()
         except Exception as error:
-            if not failures.is_held_up(error):
+            if not db_errors.is_held_up(error):
                 raise
             if not said:
-                log.warning("%s (%s)", LOOK, failures.in_words(error))
+                log.warning("%s (%s)", LOOK, db_errors.describe_error(error))
             said = True
         await asyncio.sleep(PAUSE_SECONDS)
 
@@ -188,9 +188,9 @@ def run_from_shell() -> None:
     except DistributionError as wrong:
         raise CommandError(str(wrong)) from None
     except Exception as error:
-        if not failures.is_outage(error):
+        if not db_errors.is_unavailable(error):
             raise
-        raise CommandError(str(address.unusable(url, error))) from None
+        raise CommandError(str(database_address.unusable(url, error))) from None
 
 
 def load_url() -> str:
@@ -199,7 +199,7 @@ def load_url() -> str:
         url = load(SharedSettings).database_url.get_secret_value()
     except DistributionError as wrong:
         raise CommandError(str(wrong)) from None
-    if not _is_upgrade() and (missing := address.missing_file(url)):
+    if not _is_upgrade() and (missing := database_address.missing_file(url)):
         raise CommandError(schema.no_file(missing))
     return url
 

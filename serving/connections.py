@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from serving.limits import Limits
-from serving.seldom import Seldom
+from serving.rate_limited_log import RateLimitedLog
 
 LOGGER = "serving"
 SPARE_FILES = 5
@@ -63,10 +63,10 @@ class Connections:
         }
         self._all: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
-        self._full = Seldom(LOGGER, "connections_at_limit", limit=limits.connections)
-        self._no_files = Seldom(LOGGER, "open_files_at_limit")
-        self.slow = Seldom(LOGGER, "slow_client_dropped")
-        self.malformed = Seldom(LOGGER, "malformed_request_refused")
+        self._full = RateLimitedLog(LOGGER, "connections_at_limit", limit=limits.connections)
+        self._no_files = RateLimitedLog(LOGGER, "open_files_at_limit")
+        self.slow = RateLimitedLog(LOGGER, "slow_client_dropped")
+        self.malformed = RateLimitedLog(LOGGER, "malformed_request_refused")
 
     def admit(self, connection: Connection) -> bool:
         """Count it in, if need be in the place of others that only wait; whether there is room for it."""
@@ -82,7 +82,7 @@ class Connections:
         """It has ended."""
         self._all.discard(connection)
 
-    def _make_room(self, reason: Seldom) -> bool:
+    def _make_room(self, reason: RateLimitedLog) -> bool:
         """Drop connections that only wait; whether there were any."""
         # Several at once: looking at all of them for each new one would itself be a way to keep the server busy.
         count = max(1, self.limits.connections // 16)

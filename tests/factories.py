@@ -10,10 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from distribution.intake.batch import BatchResult, process_batch
+from distribution.intake.process import DecodedMessage, decode_delivery
+from distribution.intake.sender_rules import ANYBODY, SenderRules
 from distribution.messages import CLOSE, Incoming, Submission, decode
-from distribution.services.intake import Intake, take_in
-from distribution.services.process import Arrival, understood
-from distribution.services.senders import ANYBODY, SenderRules
 from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Claim
 from distribution.store.tables import audit_log, contacts, operators, outbox, parked_messages, source_operators, sources
@@ -51,9 +51,9 @@ def messages(keys: Iterable[str], *, leads: int = 10, **content: Any) -> list[In
     return [message(key, f"lead-{i % leads}", **content) for i, key in enumerate(keys)]
 
 
-def arrival(incoming: Incoming, rules: SenderRules = ANYBODY) -> Arrival:
+def arrival(incoming: Incoming, rules: SenderRules = ANYBODY) -> DecodedMessage:
     """The message with what is understood of it."""
-    return understood(incoming, MAX_BYTES, sender_rules=rules)
+    return decode_delivery(incoming, MAX_BYTES, sender_rules=rules)
 
 
 def submission_of(incoming: Incoming, max_bytes: int = MAX_BYTES) -> Submission:
@@ -69,10 +69,10 @@ async def take(
     random: Random | None = None,
     claim: Claim | None = None,
     rules: SenderRules = ANYBODY,
-) -> Intake:
+) -> BatchResult:
     """One batch, in one transaction."""
     async with transaction(engine) as conn:
-        return await take_in(conn, [arrival(m, rules) for m in batch], random or Random(20261123), claim)
+        return await process_batch(conn, [arrival(m, rules) for m in batch], random or Random(20261123), claim)
 
 
 async def make_operator(engine: AsyncEngine, name: str = "Olga", limit: int = 1000, *, active: bool = True) -> int:

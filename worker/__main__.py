@@ -8,22 +8,24 @@ import structlog
 import uvloop
 
 from distribution.errors import DistributionError
-from distribution.startup import give_up, start
+from distribution.startup import exit_with_error, start
 from worker.app import run_until_signal
-from worker.points import Watch, unwatched
+from worker.failpoints import FailpointHook, no_failpoints
 from worker.settings import WorkerSettings
 
 PROGRAM = "worker"
 OBJECTS_BETWEEN_COLLECTIONS = 10_000
 
 
-def main(watch: Watch = unwatched) -> int:
+def main(watch: FailpointHook = no_failpoints) -> int:
     """Run the worker; answers the exit status. `watch` is told where deliveries and events stand."""
     settings = start(PROGRAM, WorkerSettings)
     try:
         health_socket = socket.create_server((settings.worker_health_host, settings.worker_health_port))
     except OSError as error:
-        give_up(PROGRAM, f"WORKER_HEALTH_PORT: cannot listen on {settings.worker_health_port}: {error.strerror}")
+        exit_with_error(
+            PROGRAM, f"WORKER_HEALTH_PORT: cannot listen on {settings.worker_health_port}: {error.strerror}"
+        )
     # What is there by now stays: looking through it at every full collection stopped everything for 60 ms. And a batch
     # makes tens of thousands of objects without a cycle: looking for one after each 700 of them costs up to a fifth of
     # its time.
@@ -34,7 +36,7 @@ def main(watch: Watch = unwatched) -> int:
     except ExceptionGroup as group:
         expected, _ = group.split(DistributionError)
         if expected is not None:
-            give_up(PROGRAM, str(expected.exceptions[0]))
+            exit_with_error(PROGRAM, str(expected.exceptions[0]))
         structlog.get_logger("worker").exception("worker_died", exc_info=group)
         return 1
     return 0

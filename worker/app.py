@@ -13,20 +13,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.gauges import BacklogGauges
 from distribution.store.engine import create_engine, dispose
-from worker.batches import Batches
-from worker.consumer import Consumer
+from worker.broker.supervisor import ConnectionSupervisor
+from worker.broker.tolerant_decoding import tolerate_any_properties
+from worker.broker.topology import Topology
+from worker.consume.batch_processor import BatchProcessor
+from worker.consume.consumer import Consumer
+from worker.database_outage import DEFAULT_DELAYS, RetryDelays
+from worker.failpoints import FailpointHook, no_failpoints
 from worker.health import create_server
-from worker.lenient import tolerate_any_properties
-from worker.link import Link
-from worker.outage import USUAL, Pauses
-from worker.points import Watch, unwatched
-from worker.relay import Relay
+from worker.lead_normalizer import LeadNormalizer
+from worker.publish.relay import Relay
 from worker.settings import WorkerSettings
-from worker.spelling import Spelling
 from worker.status import Status
 from worker.sweeper import Sweeper
-from worker.topology import Topology
-from worker.upkeep import Upkeep
+from worker.topology_monitor import TopologyMonitor
 
 CONSUMER_STOP_SECONDS = 12
 SHORT_STOP_SECONDS = 2
@@ -45,7 +45,9 @@ class Part:
     seconds: float
 
 
-async def run_until_signal(settings: WorkerSettings, health_socket: socket.socket, watch: Watch = unwatched) -> None:
+async def run_until_signal(
+    settings: WorkerSettings, health_socket: socket.socket, watch: FailpointHook = no_failpoints
+) -> None:
     """Run until SIGTERM or SIGINT."""
     await run(settings, health_socket, stop_on_signals(), watch)
 
@@ -54,8 +56,8 @@ async def run(
     settings: WorkerSettings,
     health_socket: socket.socket,
     stopping: asyncio.Event,
-    watch: Watch = unwatched,
-    pauses: Pauses = USUAL,
+    watch: FailpointHook = no_failpoints,
+    pauses: RetryDelays = DEFAULT_DELAYS,
 ) -> None:
     """Run until `stopping` is set; a part that dies is named, and its error ends the process.
 
@@ -90,25 +92,30 @@ def build(
     engine: AsyncEngine,
     status: Status,
     stopping: asyncio.Event,
-    watch: Watch,
-    pauses: Pauses,
+    watch: FailpointHook,
+    pauses: RetryDelays,
 ) -> tuple[Sequence[Part], Sequence[Part]]:
     """What takes work in, and what publishes; each group is stopped together."""
     random, brokers = SystemRandom(), settings.brokers
     topology = topology_of(settings)
     relay = Relay(engine, topology, status, random, watch)
-    batches = Batches(engine, random, watch)
+    batches = BatchProcessor(engine, random, watch)
     consumer = Consumer(settings, topology, batches, relay, status, watch, pauses)
     sweeper = Sweeper(settings, engine, batches, relay, status, random)
-    upkeep = Upkeep(settings, topology, engine, batches, relay, status, random)
-    spelling = Spelling(engine, settings.default_phone_region, random)
+    upkeep = TopologyMonitor(settings, topology, engine, batches, relay, status, random)
+    spelling = LeadNormalizer(engine, settings.default_phone_region, random)
     gauges = BacklogGauges(engine)
     status.registry.register(gauges)
-    consuming, keeping = Link(brokers, "consumer", status, random), Link(brokers, "upkeep", status, random, vital=False)
-    publishing = Link(brokers, "publisher", status, random)
-    retrying = Link(brokers, "retries", status, random, vital=False)
+    consuming, keeping = (
+        ConnectionSupervisor(brokers, "consumer", status, random),
+        ConnectionSupervisor(brokers, "upkeep", status, random, vital=False),
+    )
+    publishing = ConnectionSupervisor(brokers, "publisher", status, random)
+    retrying = ConnectionSupervisor(brokers, "retries", status, random, vital=False)
     # A reply may end its connection again and again, and the others should not have to wait for long.
-    replying = Link(brokers, "replies", status, random, vital=False, longest_pause=REPLIES_LONGEST_PAUSE_SECONDS)
+    replying = ConnectionSupervisor(
+        brokers, "replies", status, random, vital=False, longest_pause=REPLIES_LONGEST_PAUSE_SECONDS
+    )
     return (
         Part("consumer", consuming.run(consumer.serve), (consumer.stop, consuming.stop), CONSUMER_STOP_SECONDS),
         Part("sweeper", sweeper.run(), (sweeper.stop,), SHORT_STOP_SECONDS),
@@ -142,7 +149,9 @@ async def named(part: Part, end_all: Callable[[], None]) -> None:
     try:
         await part.work
     except Exception as error:
-        structlog.get_logger("worker").error("part_died", part=part.name, reason=str(error) or type(error).__name__)
+        structlog.get_logger("worker").error(
+            "component_failed", part=part.name, reason=str(error) or type(error).__name__
+        )
         end_all()
         raise
 
@@ -164,7 +173,7 @@ async def ended(task: asyncio.Task[None], seconds: float) -> None:
     """Wait for the end of a part that was told to stop; cancel it when that takes too long."""
     await asyncio.wait({task}, timeout=seconds)
     if not task.done():
-        structlog.get_logger("worker").warning("part_cancelled", after_seconds=seconds)
+        structlog.get_logger("worker").warning("component_cancelled", after_seconds=seconds)
         task.cancel()
         await asyncio.wait({task})
 

@@ -9,10 +9,10 @@ from typing import ClassVar
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from yarl import URL
 
-from distribution.services.senders import SenderRules
+from distribution.intake.sender_rules import SenderRules
 from distribution.settings import SharedSettings
-from worker import addresses, tls
 from worker.bot_users import parse_bot_users
+from worker.broker import tls, urls
 
 MAX_AGE = re.compile(r"[1-9][0-9]*[YMDhms]")
 LEAST_SEGMENT, LARGEST_SEGMENT = 1_000_000, 3_000_000_000
@@ -48,12 +48,12 @@ class WorkerSettings(SharedSettings):
     def brokers(self) -> tuple[URL, ...]:
         """Every broker of AMQP_URL, with the files for TLS in the query of each; what a query names itself wins."""
         files = {"cafile": self.amqp_ca_file, "certfile": self.amqp_cert_file, "keyfile": self.amqp_key_file}
-        return tuple(_with_files(url, files) for url in addresses.parse(self.amqp_url.get_secret_value()))
+        return tuple(_with_files(url, files) for url in urls.parse(self.amqp_url.get_secret_value()))
 
     @field_validator("amqp_url")
     @classmethod
     def _amqp(cls, value: SecretStr) -> SecretStr:
-        for url in addresses.parse(value.get_secret_value()):
+        for url in urls.parse(value.get_secret_value()):
             with _as_bad_value():
                 tls.context(url)
         return value

@@ -9,14 +9,15 @@ from random import Random
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from distribution.services.replay import Replayed, retry_due
-from distribution.store import parked
+from distribution.intake.retry import Replayed, retry_due
+from distribution.store import parked_messages
+from distribution.store.db_errors import describe_error, is_unavailable
 from distribution.store.engine import reading
-from distribution.store.failures import in_words, is_outage
 from distribution.store.pools import servable_sources
-from worker.batches import RETRY_LOCK_SECONDS, Batches, DatabaseAway, Locked
-from worker.link import wait_for_event
-from worker.relay import Relay
+from worker.broker.supervisor import wait_for_event
+from worker.consume.batch_processor import RETRY_LOCK_SECONDS, BatchProcessor
+from worker.errors import DatabaseUnavailable, LockedByOthers
+from worker.publish.relay import Relay
 from worker.settings import WorkerSettings
 from worker.status import Status
 
@@ -36,7 +37,7 @@ class Sweeper:
         self,
         settings: WorkerSettings,
         engine: AsyncEngine,
-        batches: Batches,
+        batches: BatchProcessor,
         relay: Relay,
         status: Status,
         random: Random,
@@ -62,8 +63,8 @@ class Sweeper:
                     await self.sweep()
             except Exception as error:
                 # A defect that one source brings out must not end the work for all others.
-                away = isinstance(error, DatabaseAway) or is_outage(error)
-                self._log.warning("sweep_failed", reason=in_words(error), exc_info=None if away else error)
+                away = isinstance(error, DatabaseUnavailable) or is_unavailable(error)
+                self._log.warning("sweep_failed", reason=describe_error(error), exc_info=None if away else error)
             rounds += 1
             await wait_for_event(self._stopping, DUE_EVERY_SECONDS)
 
@@ -74,12 +75,12 @@ class Sweeper:
         while not self._stopping.is_set() and asyncio.get_running_loop().time() < until:
             now = datetime.now(UTC)
             async with reading(self._engine) as conn:
-                due = await parked.sources_due(conn, now, locked)
+                due = await parked_messages.sources_due(conn, now, locked)
             if not due:
                 return
             try:
                 done = await self._batches.commit(partial(self._retry, now, locked))
-            except Locked:
+            except LockedByOthers:
                 locked |= await self._locked_of(due, now, locked)
                 continue
             await self._finish(done)
@@ -92,7 +93,7 @@ class Sweeper:
         if known:
             return known
         for code in list(due)[:ALONE_AT_MOST]:
-            with suppress(Locked):
+            with suppress(LockedByOthers):
                 retry = partial(self._retry, now, locked | (due - {code}))
                 await self._finish(await self._batches.try_commit(retry, RETRY_LOCK_SECONDS))
         return due
@@ -112,8 +113,8 @@ class Sweeper:
             missed = await servable_sources(conn)
         if missed:
             self._status.swept.inc(len(missed))
-            self._log.warning("waiting_contacts_missed", source_ids=missed)
+            self._log.warning("waiting_contacts_recovered", source_ids=missed)
             for source_id in missed:
-                with suppress(Locked):
+                with suppress(LockedByOthers):
                     await self._batches.serve([source_id])
             self._relay.wake()

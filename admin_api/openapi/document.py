@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+from admin_api.http.operation import Operation
+from admin_api.openapi.descriptions import ABOUT, HEADERS, SECURITY, TAGS
 from admin_api.openapi.operation import describe
 from admin_api.openapi.problems import responses
 from admin_api.openapi.schemas import Schemas
-from admin_api.openapi.words import ABOUT, HEADERS, SECURITY, TAGS
-from admin_api.operations import Operation
 
 
 def document(operations: Iterable[Operation]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from admin_api.http.operation import JSON, PREFIX, Operation
+from admin_api.openapi.descriptions import EXAMPLES, PARAMETERS, REQUEST_HEADERS
 from admin_api.openapi.schemas import Schemas
-from admin_api.openapi.words import EXAMPLES, PARAMETERS, REQUEST_HEADERS
-from admin_api.operations import JSON, PREFIX, Operation
 
 TEXT = CONTENT_TYPE_LATEST.partition(";")[0]
 SCHEME = "token"

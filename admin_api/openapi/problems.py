@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from admin_api.errors import MEDIA_TYPE, TYPE_PREFIX
+from admin_api.http.problems import MEDIA_TYPE, TYPE_PREFIX
 
 
 class FieldError(TypedDict):

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+from admin_api.http.operation import Operation
 from admin_api.openapi.problems import InvalidInput, Problem
-from admin_api.operations import Operation
 
 REFERENCE = "#/components/schemas/{model}"
 PAGE = re.compile(r"Page_(.+)_")

@@ -1,6 +1,6 @@
 """Every operation of the API, one file per noun."""
 
-from admin_api.operations import Operation
+from admin_api.http.operation import Operation
 from admin_api.routes import contacts, docs, health, leads, operators, parked, reports, sources
 
 

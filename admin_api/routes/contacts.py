@@ -9,23 +9,23 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import Headers
 
-from admin_api.auth import ADMINS, READERS, SUBMITTERS, authorize_source
-from admin_api.changes import change, change_and_serve, edit_of, serve_further
-from admin_api.context import Context
-from admin_api.cursors import uuid_after
-from admin_api.errors import invalid
-from admin_api.operations import PREFIX, Answer, Call, Operation, uuid_key
+from admin_api.http.auth import ADMINS, READERS, SUBMITTERS, authorize_source
+from admin_api.http.context import Context
+from admin_api.http.cursor import uuid_after
+from admin_api.http.etag import tagged
+from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, uuid_key
+from admin_api.http.problems import invalid
+from admin_api.http.transactions import change, change_and_serve, edit_of, serve_further
 from admin_api.schemas import ContactAssignment, ContactClosing, ContactsQuery, NewContact, Query
 from admin_api.shapes import ContactClosed, ContactInFull, ContactWithNames, ListedContactShape, PageShape
 from admin_api.showing import contact_in_full, contact_with_names, listed_shape, page_shape
-from admin_api.tags import tagged
+from distribution.admin import contacts
+from distribution.admin.contacts import ContactDetails, ContactFilter
+from distribution.admin.history import history
 from distribution.errors import MessageRejected
+from distribution.intake.disclosure import contact_for
+from distribution.intake.submit import submit
 from distribution.messages import Incoming, Submission, read_submission, submission, unquoted
-from distribution.services import contacts
-from distribution.services.contacts import Shown, Wanted
-from distribution.services.disclosure import contact_for
-from distribution.services.history import history
-from distribution.services.submit import submit
 from distribution.store.engine import reading
 
 PATH = f"{PREFIX}/contacts"
@@ -34,7 +34,7 @@ KEY = uuid_key("contact")
 KEY_HEADER = "Idempotency-Key"
 
 
-async def submit_contact(call: Call[None, bytes, Query]) -> Answer:
+async def submit_contact(call: ApiRequest[None, bytes, Query]) -> ApiResponse:
     """Submit a contact: 201 where it is new, 200 where the key was used before with the same body.
 
     200 too if the source's `dedupe_window` makes it the same contact as one with another key. CloudEvents of the type
@@ -46,23 +46,23 @@ async def submit_contact(call: Call[None, bytes, Query]) -> Answer:
     await serve_further(call.context, unserved)
     headers = {"Location": f"{PATH}/{shown.contact.id}", **_tagged(shown)}
     shown = shown if _may_read(call) else contact_for(shown, wanted)
-    return Answer(201 if is_new else 200, contact_with_names(shown), headers)
+    return ApiResponse(201 if is_new else 200, contact_with_names(shown), headers)
 
 
-async def list_contacts(call: Call[None, None, ContactsQuery]) -> Answer:
+async def list_contacts(call: ApiRequest[None, None, ContactsQuery]) -> ApiResponse:
     """Contacts, the newest first; payloads beyond a total of 1 MiB are left out."""
-    wanted = Wanted(**call.query.model_dump(exclude={"limit", "cursor"}))
+    wanted = ContactFilter(**call.query.model_dump(exclude={"limit", "cursor"}))
     async with reading(call.context.engine) as conn:
         page = await contacts.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)
-    return Answer(200, page_shape(page, listed_shape))
+    return ApiResponse(200, page_shape(page, listed_shape))
 
 
-async def show_contact(call: Call[UUID, None, Query]) -> Answer:
+async def show_contact(call: ApiRequest[UUID, None, Query]) -> ApiResponse:
     """One contact, its history and why each decision fell as it did."""
     return await _in_full(call.context, call.key)
 
 
-async def close_contact(call: Call[UUID, ContactClosing, Query]) -> Answer:
+async def close_contact(call: ApiRequest[UUID, ContactClosing, Query]) -> ApiResponse:
     """Close a contact, and give its place to the oldest that waits for it; one that is closed stays as it is.
 
     A bot reads nothing: it gets the contact without its history, its payload, and the lead's phone and e-mail.
@@ -74,10 +74,10 @@ async def close_contact(call: Call[UUID, ContactClosing, Query]) -> Answer:
         return await _in_full(call.context, call.key)
     async with reading(call.context.engine) as conn:
         shown = await contacts.show(conn, call.key)
-    return Answer(200, contact_with_names(contact_for(shown, None)), _tagged(shown))
+    return ApiResponse(200, contact_with_names(contact_for(shown, None)), _tagged(shown))
 
 
-async def assign_contact(call: Call[UUID, ContactAssignment, Query]) -> Answer:
+async def assign_contact(call: ApiRequest[UUID, ContactAssignment, Query]) -> ApiResponse:
     """Give a contact to an operator by hand, and its old place to the oldest that waits for it.
 
     At the operator's limit only with `force`, which is the one way over it.
@@ -89,22 +89,24 @@ async def assign_contact(call: Call[UUID, ContactAssignment, Query]) -> Answer:
     return await _in_full(call.context, call.key)
 
 
-async def _in_full(context: Context, contact_id: UUID) -> Answer:
+async def _in_full(context: Context, contact_id: UUID) -> ApiResponse:
     async with reading(context.engine) as conn:
         shown = await contacts.show(conn, contact_id)
         entries, waiting_for = await history(conn, contact_id), await contacts.waiting_for(conn, shown.contact)
-    return Answer(200, contact_in_full(shown, entries, waiting_for), _tagged(shown))
+    return ApiResponse(200, contact_in_full(shown, entries, waiting_for), _tagged(shown))
 
 
-def _may_read(call: Call[Any, Any, Any]) -> bool:
+def _may_read(call: ApiRequest[Any, Any, Any]) -> bool:
     return call.identity is not None and call.identity.role in READERS
 
 
-def _tagged(shown: Shown) -> Mapping[str, str]:
+def _tagged(shown: ContactDetails) -> Mapping[str, str]:
     return tagged(contacts.version(shown.contact))
 
 
-async def _submit(conn: AsyncConnection, wanted: Submission, random: Random) -> tuple[Shown, bool, Collection[int]]:
+async def _submit(
+    conn: AsyncConnection, wanted: Submission, random: Random
+) -> tuple[ContactDetails, bool, Collection[int]]:
     done = await submit(conn, [wanted], random)
     [outcome] = done.outcomes
     if isinstance(outcome, MessageRejected):
@@ -112,7 +114,7 @@ async def _submit(conn: AsyncConnection, wanted: Submission, random: Random) -> 
     return await contacts.show(conn, outcome.contact.id), outcome.is_new, done.unserved
 
 
-def _submission(call: Call[None, bytes, Query]) -> Submission:
+def _submission(call: ApiRequest[None, bytes, Query]) -> Submission:
     sent = _keys(call.headers)
     message = Incoming(
         call.body,

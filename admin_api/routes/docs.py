@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from admin_api import docs_page
-from admin_api.auth import EVERYBODY
+from admin_api.http.auth import EVERYBODY
+from admin_api.http.operation import ApiRequest, ApiResponse, Operation
 from admin_api.openapi.document import document
-from admin_api.operations import Answer, Call, Operation
 
 DOCUMENT, PAGE = "/openapi.json", "/docs"
 PACKAGE = "flask_swagger_ui"
@@ -28,15 +28,15 @@ CACHED = {"Cache-Control": "max-age=3600"}
 STYLE, SCRIPT, PICTURE = "text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/png"
 
 
-class Described:
+class OpenApiDocument:
     """The operations' document, made when it is first asked for."""
 
     def __init__(self, operations: Sequence[Operation]) -> None:
         self._operations = operations
 
-    async def openapi(self, _: Call) -> Answer:
+    async def openapi(self, _: ApiRequest) -> ApiResponse:
         """OpenAPI 3.1 of everything this API does."""
-        return Answer(200, self._document)
+        return ApiResponse(200, self._document)
 
     @cached_property
     def _document(self) -> bytes:
@@ -51,7 +51,7 @@ def operations(described: Sequence[Operation]) -> list[Operation]:
     """The document of these operations, the page that shows it, and what the page is made of."""
     theirs = _package() / "dist"
     return [
-        Described(described).operation(),
+        OpenApiDocument(described).operation(),
         _file(PAGE, "A page to try the API", OURS / "index.html", "text/html; charset=utf-8", SECURITY),
         _file(f"{PAGE}/start.js", "Starts the page", OURS / "start.js", SCRIPT, CACHED),
         _file(f"{PAGE}/swagger-ui-bundle.js", "The page's script", theirs / "swagger-ui-bundle.js", SCRIPT, CACHED),
@@ -72,12 +72,12 @@ def _file(path: str, summary: str, file: Path, media_type: str, headers: dict[st
     return Operation("GET", path, summary, _serving(file, media_type, headers), EVERYBODY, {200: str})
 
 
-def _serving(file: Path, media_type: str, headers: dict[str, str]) -> Callable[[Call], Awaitable[Answer]]:
+def _serving(file: Path, media_type: str, headers: dict[str, str]) -> Callable[[ApiRequest], Awaitable[ApiResponse]]:
     # Read once: everybody may ask, and a thousand clients that do not read their answer would each hold a copy.
     content = cache(file.read_bytes)
 
-    async def serve(_: Call) -> Answer:
+    async def serve(_: ApiRequest) -> ApiResponse:
         """A file as it is."""
-        return Answer(200, await asyncio.to_thread(content), headers, media_type)
+        return ApiResponse(200, await asyncio.to_thread(content), headers, media_type)
 
     return serve

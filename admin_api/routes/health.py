@@ -3,8 +3,8 @@
 from prometheus_client import CONTENT_TYPE_LATEST
 from typing_extensions import TypedDict
 
-from admin_api.auth import EVERYBODY, READERS, authorize
-from admin_api.operations import Answer, Call, Operation
+from admin_api.http.auth import EVERYBODY, READERS, authorize
+from admin_api.http.operation import ApiRequest, ApiResponse, Operation
 
 
 class HealthShape(TypedDict):
@@ -20,24 +20,24 @@ class ReadinessShape(TypedDict):
     problems: list[str]
 
 
-async def healthz(_: Call) -> Answer:
+async def healthz(_: ApiRequest) -> ApiResponse:
     """The process runs its loop."""
-    return Answer(200, HealthShape(status="ok"))
+    return ApiResponse(200, HealthShape(status="ok"))
 
 
-async def readyz(call: Call) -> Answer:
+async def readyz(call: ApiRequest) -> ApiResponse:
     """The database answers in time and has the schema that this program knows."""
     problem = await call.context.readiness.problem(call.context.engine)
     if problem is not None:
-        return Answer(503, ReadinessShape(status="not ready", problems=[problem]))
-    return Answer(200, ReadinessShape(status="ready", problems=[]))
+        return ApiResponse(503, ReadinessShape(status="not ready", problems=[problem]))
+    return ApiResponse(200, ReadinessShape(status="ready", problems=[]))
 
 
-async def metrics(call: Call) -> Answer:
+async def metrics(call: ApiRequest) -> ApiResponse:
     """Prometheus text; for readers, unless METRICS_PUBLIC opens it to everybody."""
     if not call.context.metrics_public:
         authorize(await call.context.identify(call.headers, call.host), READERS)
-    return Answer(200, call.context.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    return ApiResponse(200, call.context.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 OPERATIONS = (

@@ -1,14 +1,14 @@
 """Leads with their contacts."""
 
-from admin_api.auth import READERS
-from admin_api.cursors import number_after
-from admin_api.operations import PREFIX, Answer, Call, Operation, number_key
+from admin_api.http.auth import READERS
+from admin_api.http.cursor import number_after
+from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
 from admin_api.schemas import LeadsQuery, Query
 from admin_api.shapes import LeadInFull, LeadShape, PageShape
 from admin_api.showing import lead_in_full, lead_shape, page_shape
 from distribution import normalize
-from distribution.services import leads
-from distribution.services.leads import Wanted
+from distribution.admin import leads
+from distribution.admin.leads import LeadFilter
 from distribution.store.engine import reading
 
 PATH = f"{PREFIX}/leads"
@@ -16,26 +16,26 @@ ONE = f"{PATH}/{{id}}"
 KEY = number_key("lead")
 
 
-async def list_leads(call: Call[None, None, LeadsQuery]) -> Answer:
+async def list_leads(call: ApiRequest[None, None, LeadsQuery]) -> ApiResponse:
     """Leads, the newest first; payloads of contacts beyond a total of 1 MiB are left out."""
     wanted = _wanted(call.query, call.context.phone_region)
     async with reading(call.context.engine) as conn:
         page = await leads.page(conn, wanted, number_after(call.query.cursor), call.query.limit)
-    return Answer(200, page_shape(page, lead_shape))
+    return ApiResponse(200, page_shape(page, lead_shape))
 
 
-async def show_lead(call: Call[int, None, Query]) -> Answer:
+async def show_lead(call: ApiRequest[int, None, Query]) -> ApiResponse:
     """One lead, and the others that may be the same customer; payloads beyond a total of 1 MiB are left out."""
     async with reading(call.context.engine) as conn:
         lead = await leads.show(conn, call.key)
         duplicates = await leads.possible_duplicates(conn, lead.id, call.context.phone_region)
-    return Answer(200, lead_in_full(lead, duplicates))
+    return ApiResponse(200, lead_in_full(lead, duplicates))
 
 
-def _wanted(query: LeadsQuery, phone_region: str) -> Wanted:
+def _wanted(query: LeadsQuery, phone_region: str) -> LeadFilter:
     # A + that was not encoded arrives as a blank.
     number = f"+{query.phone[1:]}" if query.phone and query.phone.startswith(" ") else query.phone
-    return Wanted(
+    return LeadFilter(
         external_id=query.external_id,
         phone=query.phone,
         email=query.email,

@@ -2,27 +2,27 @@
 
 from collections.abc import Mapping
 
-from admin_api.auth import ADMINS, READERS
-from admin_api.changes import change, change_and_serve, edit_of, serve_further
-from admin_api.context import Context
-from admin_api.cursors import number_after
-from admin_api.errors import invalid
-from admin_api.operations import PREFIX, Answer, Call, Operation, number_key
+from admin_api.http.auth import ADMINS, READERS
+from admin_api.http.context import Context
+from admin_api.http.cursor import number_after
+from admin_api.http.etag import tagged
+from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
+from admin_api.http.problems import invalid
+from admin_api.http.transactions import change, change_and_serve, edit_of, serve_further
 from admin_api.schemas import NewOperator, OperatorChange, OperatorChangeQuery, PageQuery, Query
 from admin_api.shapes import OperatorShape, PageShape
 from admin_api.showing import operator_shape, page_shape
-from admin_api.tags import tagged
-from distribution.services import operators
-from distribution.services.edits import Edit
+from distribution.admin import operators
 from distribution.store.engine import reading
 from distribution.store.operators import OperatorRow
+from distribution.versions import Edit
 
 PATH = f"{PREFIX}/operators"
 ONE = f"{PATH}/{{id}}"
 KEY = number_key("operator")
 
 
-async def create_operator(call: Call[None, NewOperator, Query]) -> Answer:
+async def create_operator(call: ApiRequest[None, NewOperator, Query]) -> ApiResponse:
     """Make an operator."""
     body, edit = call.body, edit_of(call)
     made = await change(
@@ -31,19 +31,19 @@ async def create_operator(call: Call[None, NewOperator, Query]) -> Answer:
     return _answer(made, 201, {"Location": f"{PATH}/{made.id}"})
 
 
-async def list_operators(call: Call[None, None, PageQuery]) -> Answer:
+async def list_operators(call: ApiRequest[None, None, PageQuery]) -> ApiResponse:
     """Operators in id order."""
     async with reading(call.context.engine) as conn:
         page = await operators.page(conn, number_after(call.query.cursor), call.query.limit)
-    return Answer(200, page_shape(page, operator_shape))
+    return ApiResponse(200, page_shape(page, operator_shape))
 
 
-async def show_operator(call: Call[int, None, Query]) -> Answer:
+async def show_operator(call: ApiRequest[int, None, Query]) -> ApiResponse:
     """One operator with its load."""
     return await _shown(call.context, call.key)
 
 
-async def change_operator(call: Call[int, OperatorChange, OperatorChangeQuery]) -> Answer:
+async def change_operator(call: ApiRequest[int, OperatorChange, OperatorChangeQuery]) -> ApiResponse:
     """Change an operator, and serve whoever waits for a place this frees; the answer shows the load after that.
 
     With `reassign` its contacts go to others or back to waiting, and keep their age.
@@ -58,11 +58,11 @@ async def change_operator(call: Call[int, OperatorChange, OperatorChangeQuery]) 
     return await _shown(call.context, call.key)
 
 
-async def delete_operator(call: Call[int, None, Query]) -> Answer:
+async def delete_operator(call: ApiRequest[int, None, Query]) -> ApiResponse:
     """Remove an operator that never had a contact."""
     edit = edit_of(call)
     await change(call.context, lambda conn: operators.delete(conn, call.key, edit))
-    return Answer(204)
+    return ApiResponse(204)
 
 
 async def _reassign(context: Context, operator_id: int, edit: Edit) -> None:
@@ -75,13 +75,13 @@ async def _reassign(context: Context, operator_id: int, edit: Edit) -> None:
     await serve_further(context, unserved)
 
 
-async def _shown(context: Context, operator_id: int) -> Answer:
+async def _shown(context: Context, operator_id: int) -> ApiResponse:
     async with reading(context.engine) as conn:
         return _answer(await operators.show(conn, operator_id))
 
 
-def _answer(row: OperatorRow, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(status, operator_shape(row), {**(headers or {}), **tagged(operators.version(row))})
+def _answer(row: OperatorRow, status: int = 200, headers: Mapping[str, str] | None = None) -> ApiResponse:
+    return ApiResponse(status, operator_shape(row), {**(headers or {}), **tagged(operators.version(row))})
 
 
 OPERATIONS = (

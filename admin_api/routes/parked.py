@@ -4,72 +4,76 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from admin_api.auth import ADMINS, READERS
-from admin_api.changes import change, edit_of, serve_further
-from admin_api.context import Context
-from admin_api.cursors import uuid_after
-from admin_api.operations import PREFIX, Answer, Call, Operation, uuid_key
+from admin_api.http.auth import ADMINS, READERS
+from admin_api.http.context import Context
+from admin_api.http.cursor import uuid_after
+from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, uuid_key
+from admin_api.http.transactions import change, edit_of, serve_further
 from admin_api.schemas import CodeReplay, Nothing, ParkedQuery, Query
 from admin_api.shapes import PageShape, ParkedShape, ReplayedShape, ReplayShape
 from admin_api.showing import page_shape, parked_shape, replay_shape
-from distribution.services import parked
-from distribution.services.edits import Edit
-from distribution.services.parked import Wanted
-from distribution.services.replay import Replayed
+from distribution.intake import parked_messages
+from distribution.intake.parked_messages import ParkedFilter
+from distribution.intake.retry import Replayed
 from distribution.store.engine import reading
+from distribution.versions import Edit
 
 PATH = f"{PREFIX}/parked"
 ONE = f"{PATH}/{{id}}"
 KEY = uuid_key("parked message")
 
 
-async def list_parked(call: Call[None, None, ParkedQuery]) -> Answer:
+async def list_parked(call: ApiRequest[None, None, ParkedQuery]) -> ApiResponse:
     """Parked messages, the newest first; a page holds fewer than `limit` if they are large."""
-    wanted = Wanted(**call.query.model_dump(exclude={"limit", "cursor"}))
+    wanted = ParkedFilter(**call.query.model_dump(exclude={"limit", "cursor"}))
     async with reading(call.context.engine) as conn:
-        page = await parked.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)
-    return Answer(200, page_shape(page, parked_shape))
+        page = await parked_messages.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)
+    return ApiResponse(200, page_shape(page, parked_shape))
 
 
-async def show_parked(call: Call[UUID, None, Query]) -> Answer:
+async def show_parked(call: ApiRequest[UUID, None, Query]) -> ApiResponse:
     """One parked message."""
     async with reading(call.context.engine) as conn:
-        return Answer(200, parked_shape(await parked.show(conn, call.key)))
+        return ApiResponse(200, parked_shape(await parked_messages.show(conn, call.key)))
 
 
-async def replay_parked(call: Call[UUID, Nothing, Query]) -> Answer:
+async def replay_parked(call: ApiRequest[UUID, Nothing, Query]) -> ApiResponse:
     """Try a parked message again; it keeps its key, so it cannot make a second contact."""
     context, edit = call.context, edit_of(call)
     settings, queues = (context.max_body_bytes, context.phone_region), context.reply_queues
-    done = await change(context, lambda conn: parked.replay(conn, context.random, call.key, *settings, edit, queues))
+    done = await change(
+        context, lambda conn: parked_messages.replay(conn, context.random, call.key, *settings, edit, queues)
+    )
     await serve_further(context, done.unserved)
     async with reading(context.engine) as conn:
-        row = await parked.show(conn, call.key)
-    return Answer(200, {**parked_shape(row), **replay_shape(done)})
+        row = await parked_messages.show(conn, call.key)
+    return ApiResponse(200, {**parked_shape(row), **replay_shape(done)})
 
 
-async def replay_code(call: Call[None, CodeReplay, Query]) -> Answer:
+async def replay_code(call: ApiRequest[None, CodeReplay, Query]) -> ApiResponse:
     """Try all parked messages of a code again, the oldest first, in as many transactions as it takes."""
     edit, replayed, parked_again = edit_of(call), 0, 0
     done: Replayed | None = None
     while done is None or done.last is not None:
         done = await _replay_some(call.context, call.body.code.value, done.last if done else None, edit)
         replayed, parked_again = replayed + done.replayed, parked_again + done.parked_again
-    return Answer(200, ReplayShape(replayed=replayed, parked_again=parked_again))
+    return ApiResponse(200, ReplayShape(replayed=replayed, parked_again=parked_again))
 
 
-async def drop_parked(call: Call[UUID, None, Query]) -> Answer:
+async def drop_parked(call: ApiRequest[UUID, None, Query]) -> ApiResponse:
     """Give a parked message up; it stays to be read, as `dropped`."""
     edit = edit_of(call)
-    await change(call.context, lambda conn: parked.give_up(conn, call.key, edit))
-    return Answer(204)
+    await change(call.context, lambda conn: parked_messages.give_up(conn, call.key, edit))
+    return ApiResponse(204)
 
 
 async def _replay_some(context: Context, code: str, after: UUID | None, edit: Edit) -> Replayed:
     settings = context.max_body_bytes, context.phone_region
 
     async def work(conn: AsyncConnection) -> Replayed:
-        return await parked.replay_some(conn, context.random, code, after, *settings, edit, context.reply_queues)
+        return await parked_messages.replay_some(
+            conn, context.random, code, after, *settings, edit, context.reply_queues
+        )
 
     done = await change(context, work)
     await serve_further(context, done.unserved)

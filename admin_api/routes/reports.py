@@ -1,36 +1,36 @@
 """How things stand, and who changed what."""
 
-from admin_api.auth import READERS
-from admin_api.cursors import uuid_after
-from admin_api.operations import PREFIX, Answer, Call, Operation
+from admin_api.http.auth import READERS
+from admin_api.http.cursor import uuid_after
+from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation
 from admin_api.reports import AuditShape, StatsShape, audit_shape, stats_shape
 from admin_api.schemas import AuditQuery, Query
 from admin_api.shapes import PageShape
 from admin_api.showing import page_shape
-from distribution.services import audit
-from distribution.services.audit import Wanted
-from distribution.services.stats import stats
+from distribution import audit
+from distribution.admin.stats import stats
+from distribution.audit import AuditFilter
 from distribution.store.engine import reading
 
 STATS = f"{PREFIX}/stats"
 AUDIT = f"{PREFIX}/audit"
 
 
-async def show_stats(call: Call[None, None, Query]) -> Answer:
+async def show_stats(call: ApiRequest[None, None, Query]) -> ApiResponse:
     """Every operator's load, every source's waiting contacts, and the totals of both; closed contacts are not counted.
 
     A contact's wait counts from when it was made, also where it has been with an operator in between.
     """
     async with reading(call.context.engine) as conn:
-        return Answer(200, stats_shape(await stats(conn)))
+        return ApiResponse(200, stats_shape(await stats(conn)))
 
 
-async def list_audit(call: Call[None, None, AuditQuery]) -> Answer:
+async def list_audit(call: ApiRequest[None, None, AuditQuery]) -> ApiResponse:
     """Who changed what, the newest first; a page holds fewer than `limit` if the changes are large."""
-    wanted = Wanted(**call.query.model_dump(exclude={"limit", "cursor"}))
+    wanted = AuditFilter(**call.query.model_dump(exclude={"limit", "cursor"}))
     async with reading(call.context.engine) as conn:
         page = await audit.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)
-    return Answer(200, page_shape(page, audit_shape))
+    return ApiResponse(200, page_shape(page, audit_shape))
 
 
 OPERATIONS = (

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 
-from admin_api.auth import ADMINS, READERS
-from admin_api.changes import change, change_and_serve, edit_of
-from admin_api.context import Context
-from admin_api.cursors import number_after
-from admin_api.operations import PREFIX, Answer, Call, Operation, number_key
+from admin_api.http.auth import ADMINS, READERS
+from admin_api.http.context import Context
+from admin_api.http.cursor import number_after
+from admin_api.http.etag import tagged
+from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
+from admin_api.http.transactions import change, change_and_serve, edit_of
 from admin_api.schemas import NewSource, NewWeights, PageQuery, Query, SourceChange
 from admin_api.shapes import PageShape, SourceShape, WeightsShape
 from admin_api.showing import page_shape, source_shape, weights_shape
-from admin_api.tags import tagged
-from distribution.services import sources
+from distribution.admin import sources
 from distribution.store.engine import reading
 from distribution.store.sources import SourceRow
 
@@ -21,45 +21,45 @@ WEIGHTS = f"{ONE}/operators"
 KEY = number_key("source")
 
 
-async def create_source(call: Call[None, NewSource, Query]) -> Answer:
+async def create_source(call: ApiRequest[None, NewSource, Query]) -> ApiResponse:
     """Make a source."""
     values, edit = call.body.model_dump() | {"name": call.body.name or call.body.code}, edit_of(call)
     made = await change(call.context, lambda conn: sources.create(conn, values, edit))
     return _answer(made, 201, {"Location": f"{PATH}/{made.id}"})
 
 
-async def list_sources(call: Call[None, None, PageQuery]) -> Answer:
+async def list_sources(call: ApiRequest[None, None, PageQuery]) -> ApiResponse:
     """Sources in id order."""
     async with reading(call.context.engine) as conn:
         page = await sources.page(conn, number_after(call.query.cursor), call.query.limit)
-    return Answer(200, page_shape(page, source_shape))
+    return ApiResponse(200, page_shape(page, source_shape))
 
 
-async def show_source(call: Call[int, None, Query]) -> Answer:
+async def show_source(call: ApiRequest[int, None, Query]) -> ApiResponse:
     """One source."""
     async with reading(call.context.engine) as conn:
         return _answer(await sources.show(conn, call.key))
 
 
-async def change_source(call: Call[int, SourceChange, Query]) -> Answer:
+async def change_source(call: ApiRequest[int, SourceChange, Query]) -> ApiResponse:
     """Change a source; it holds for the next contact on."""
     values, edit = call.body.model_dump(exclude_unset=True), edit_of(call)
     return _answer(await change(call.context, lambda conn: sources.change(conn, call.key, values, edit)))
 
 
-async def delete_source(call: Call[int, None, Query]) -> Answer:
+async def delete_source(call: ApiRequest[int, None, Query]) -> ApiResponse:
     """Remove a source that no contact came through."""
     edit = edit_of(call)
     await change(call.context, lambda conn: sources.delete(conn, call.key, edit))
-    return Answer(204)
+    return ApiResponse(204)
 
 
-async def show_weights(call: Call[int, None, Query]) -> Answer:
+async def show_weights(call: ApiRequest[int, None, Query]) -> ApiResponse:
     """The weights of a source, in the order of operator ids."""
     return await _weights(call.context, call.key)
 
 
-async def replace_weights(call: Call[int, NewWeights, Query]) -> Answer:
+async def replace_weights(call: ApiRequest[int, NewWeights, Query]) -> ApiResponse:
     """Replace the weights of a source, and serve whoever waits for a place this gives; answers as the GET does."""
     weights = [(row.operator_id, row.weight) for row in call.body.operators]
     random, edit = call.context.random, edit_of(call)
@@ -67,14 +67,14 @@ async def replace_weights(call: Call[int, NewWeights, Query]) -> Answer:
     return await _weights(call.context, call.key)
 
 
-async def _weights(context: Context, source_id: int) -> Answer:
+async def _weights(context: Context, source_id: int) -> ApiResponse:
     async with reading(context.engine) as conn:
         rows = await sources.weights(conn, source_id)
-    return Answer(200, weights_shape(rows), tagged(sources.weights_version(source_id, rows)))
+    return ApiResponse(200, weights_shape(rows), tagged(sources.weights_version(source_id, rows)))
 
 
-def _answer(row: SourceRow, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(status, source_shape(row), {**(headers or {}), **tagged(sources.version(row))})
+def _answer(row: SourceRow, status: int = 200, headers: Mapping[str, str] | None = None) -> ApiResponse:
+    return ApiResponse(status, source_shape(row), {**(headers or {}), **tagged(sources.version(row))})
 
 
 OPERATIONS = (

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from distribution.selection.pool import LEAST_LOADED, SMOOTH_WEIGHTED, STICKY, LeftOut, Operator, Pool
-from distribution.selection.record import PickStep
+from distribution.selection.decision_log import PickStep
+from distribution.selection.pool import LEAST_LOADED, SMOOTH_WEIGHTED, STICKY, Exclusion, Operator, Pool
 from distribution.selection.strategies import DRAW_DIGITS, OLDER_FIRST
 
 SHOWN = 200
@@ -51,8 +51,12 @@ def unblocked_by(pool: Pool, source_id: int, older: int) -> str:
     before = _older(older)
     if not source.weights:
         return f"{before}Give the source an operator."
-    ways = {LeftOut.AT_LIMIT: "a place free at", LeftOut.INACTIVE: "activating", LeftOut.ZERO_WEIGHT: "a weight for"}
-    named: dict[LeftOut, list[str]] = {}
+    ways = {
+        Exclusion.AT_LIMIT: "a place free at",
+        Exclusion.INACTIVE: "activating",
+        Exclusion.ZERO_WEIGHT: "a weight for",
+    }
+    named: dict[Exclusion, list[str]] = {}
     for operator, reason in pool.all_left_out(source_id):
         named.setdefault(reason, []).append(operator.name)
     if not named or pool.eligible(source_id):
@@ -109,11 +113,11 @@ def _left_out(pool: Pool, source_id: int) -> str:
     everybody = pool.all_left_out(source_id)
     for operator, reason in everybody[:NAMED]:
         match reason:
-            case LeftOut.INACTIVE:
+            case Exclusion.INACTIVE:
                 words.append(f"{operator.name} (inactive)")
-            case LeftOut.ZERO_WEIGHT:
+            case Exclusion.ZERO_WEIGHT:
                 words.append(f"{operator.name} (weight 0)")
-            case LeftOut.AT_LIMIT:
+            case Exclusion.AT_LIMIT:
                 words.append(f"{operator.name} (at limit {operator.max_active_contacts})")
     return f"Left out: {', '.join(words + _others(len(everybody)))}." if words else ""
 

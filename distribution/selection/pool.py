@@ -11,7 +11,7 @@ LEAST_LOADED = "least_loaded"
 STICKY = "sticky"
 
 
-class LeftOut(StrEnum):
+class Exclusion(StrEnum):
     """Why an operator was not eligible: the first that holds."""
 
     INACTIVE = "inactive"
@@ -105,14 +105,14 @@ class Pool:
                 self.deficits.setdefault(key, 0.0)
         return found
 
-    def left_out(self, operator_id: int, weight: int) -> LeftOut | None:
+    def left_out(self, operator_id: int, weight: int) -> Exclusion | None:
         """The one reason why an operator is not eligible, or None where it is."""
         operator = self.operators[operator_id]
         if not operator.is_active:
-            return LeftOut.INACTIVE
+            return Exclusion.INACTIVE
         if weight == 0:
-            return LeftOut.ZERO_WEIGHT
-        return LeftOut.AT_LIMIT if operator.free == 0 else None
+            return Exclusion.ZERO_WEIGHT
+        return Exclusion.AT_LIMIT if operator.free == 0 else None
 
     def change_load(self, operator_id: int, by: int) -> None:
         """Take (+1) or give back (-1) a place; who is eligible is worked out anew only where it changed."""
@@ -125,7 +125,7 @@ class Pool:
                 self._cumulative.pop(source_id, None)
                 self._shares.pop(source_id, None)
 
-    def all_left_out(self, source_id: int) -> list[tuple[Operator, LeftOut]]:
+    def all_left_out(self, source_id: int) -> list[tuple[Operator, Exclusion]]:
         """Everybody with a weight on the source who is not eligible, with the reason, in id order."""
         found = [(self.operators[o], self.left_out(o, weight)) for o, weight in self.sources[source_id].weights]
         return [(operator, reason) for operator, reason in found if reason is not None]

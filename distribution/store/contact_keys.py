@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.store.bulk import IDS, POSTGRESQL, ValuesTable, columns_of, insert_columns
 from distribution.store.contacts import FIELDS, Contact, ContactKey
-from distribution.store.rows import IDS, POSTGRESQL, Values, columns_of, insert_columns
 from distribution.store.tables import NumberedId, contact_keys, contact_payloads, contacts, sources
 
-FURTHER = Values("further", source_id=NumberedId, message_id=sa.Text(), producer=sa.Text())
-PAYLOADS = Values("payloads", source_id=NumberedId, digest=sa.Text(), after=sa.Uuid(), before=sa.Uuid())
+FURTHER = ValuesTable("further", source_id=NumberedId, message_id=sa.Text(), producer=sa.Text())
+PAYLOADS = ValuesTable("payloads", source_id=NumberedId, digest=sa.Text(), after=sa.Uuid(), before=sa.Uuid())
 
 
 @dataclass(frozen=True, slots=True)

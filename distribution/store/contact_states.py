@@ -8,9 +8,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.store.bulk import UUIDS, ValuesTable, octets
 from distribution.store.contacts import ACTIVE
-from distribution.store.pages import fitting
-from distribution.store.rows import UUIDS, Values, octets
+from distribution.store.pagination import fitting
 from distribution.store.tables import NumberedId, contact_keys, contacts
 
 MOVED_BYTES = 8 * 1024 * 1024
@@ -28,7 +28,7 @@ class ContactState(NamedTuple):
 
 
 FIELDS = tuple(contacts.c[name] for name in ContactState._fields)
-MESSAGE_IDS = Values("message_ids", source_id=NumberedId, message_id=sa.Text())
+MESSAGE_IDS = ValuesTable("message_ids", source_id=NumberedId, message_id=sa.Text())
 
 
 async def by_message_ids(

@@ -10,8 +10,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.store.bulk import IDS, UUIDS, ValuesTable, columns_of, insert_columns
 from distribution.store.leads import Lead
-from distribution.store.rows import IDS, UUIDS, Values, columns_of, insert_columns
 from distribution.store.tables import NumberedId, contacts, decisions, leads, operators
 
 WAITING, ACTIVE, CLOSED = "waiting", "active", "closed"
@@ -58,7 +58,7 @@ class OperatorName:
     name: str
 
 
-class Waiting(NamedTuple):
+class ContactWithLead(NamedTuple):
     """A contact, its lead, and who had it before it came back to wait."""
 
     contact: Contact
@@ -69,7 +69,7 @@ class Waiting(NamedTuple):
 CHANGING = ("operator_id", "status", "sequence", "assigned_at", "closed_at")
 FIELDS = tuple(contacts.c[name] for name in Contact.__slots__)
 LEAD_FIELDS = (leads.c.external_id, leads.c.phone, leads.c.email)
-KEYS = Values("keys", source_id=NumberedId, message_id=sa.Text(), producer=sa.Text())
+KEYS = ValuesTable("keys", source_id=NumberedId, message_id=sa.Text(), producer=sa.Text())
 IS_WAITING = contacts.c.status == sa.literal_column("'waiting'")
 """Written out, since a parameter would keep PostgreSQL from seeing that the partial index fits."""
 
@@ -109,7 +109,7 @@ async def count_older_waiting(conn: AsyncConnection, contact: Contact, up_to: in
     return (await conn.execute(counted)).scalar_one()
 
 
-async def with_leads(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Waiting]:
+async def with_leads(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, ContactWithLead]:
     """Contacts by id, each with its lead and, where it waits again, who had it before."""
     dialect = conn.dialect.name
     query = _with_leads().where(contacts.c.id.in_(sa.select(UUIDS.table(dialect).c.id)))
@@ -127,11 +127,11 @@ def _with_leads() -> sa.Select[*tuple[Any, ...]]:
     )
 
 
-def _waiting(row: Sequence[Any]) -> Waiting:
+def _waiting(row: Sequence[Any]) -> ContactWithLead:
     contact = Contact(*row[: len(FIELDS)])
     external_id, phone, email, previous_id, previous_name = row[len(FIELDS) :]
     previous = None if previous_id is None else OperatorName(previous_id, previous_name)
-    return Waiting(contact, Lead(contact.lead_id, external_id, phone, email), previous)
+    return ContactWithLead(contact, Lead(contact.lead_id, external_id, phone, email), previous)
 
 
 async def last_operators(conn: AsyncConnection, lead_ids: Iterable[int]) -> dict[int, int]:

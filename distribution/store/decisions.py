@@ -12,8 +12,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.selection.record import OPERATORS, Record, by_source, gaps, numbers, source_at
-from distribution.store.rows import POSTGRESQL, Columns, Values, columns_of, insert_columns
+from distribution.selection.decision_log import OPERATORS, Record, by_source, gaps, numbers, source_at
+from distribution.store.bulk import POSTGRESQL, Columns, ValuesTable, columns_of, insert_columns
 from distribution.store.tables import decision_batches, decisions, rosters
 
 
@@ -36,7 +36,7 @@ Place = tuple[UUID, int]
 """A batch, and the position of a step in its record."""
 
 DIGEST_BYTES = 16
-DIGESTS = Values("digests", digest=sa.LargeBinary())
+DIGESTS = ValuesTable("digests", digest=sa.LargeBinary())
 SOURCES, ROSTERS = "sources", "rosters"
 """In a record whose roster is kept in parts: ids of its sources, as gaps, and the digests of their rosters, base64."""
 FIELDS = tuple(decisions.c[name] for name in Decision.__slots__)

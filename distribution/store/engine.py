@@ -13,8 +13,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from distribution.store import address, onetrip, postgresql
-from distribution.store.private import make_private
+from distribution.store import database_address, postgresql, sqlite_driver
+from distribution.store.file_permissions import make_private
 
 BUSY_TIMEOUT_SECONDS = 10
 DISPOSE_SECONDS = 3
@@ -23,7 +23,7 @@ WRITES, TURNS = "writes", "turns"
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
+class WriteLock:
     """Whose turn it is to write, and how long to wait for one's own."""
 
     seconds: float
@@ -36,7 +36,7 @@ def create_engine(database_url: str, *, patient: bool = False) -> AsyncEngine:
     How long a statement may take can stand in the address: `?timeout=` for SQLite's locks, `?command_timeout=` for
     PostgreSQL. `patient`: a statement to PostgreSQL may take as long as it takes.
     """
-    url = address.parse(database_url)
+    url = database_address.parse(database_url)
     return _sqlite(url) if url.get_backend_name() == "sqlite" else postgresql.create_engine(url, patient)
 
 
@@ -59,7 +59,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 @asynccontextmanager
 async def _turn(engine: AsyncEngine) -> AsyncIterator[None]:
     """On SQLite one writer of this process after the other: its own waiting polls, ever more seldom, and is unfair."""
-    turns: Turns | None = engine.sync_engine.get_execution_options().get(TURNS)
+    turns: WriteLock | None = engine.sync_engine.get_execution_options().get(TURNS)
     if turns is None:
         yield
         return
@@ -129,8 +129,8 @@ def _sqlite(url: sa.URL) -> AsyncEngine:
     engine = create_async_engine(
         url.difference_update_query(busy),
         hide_parameters=True,
-        connect_args=busy | {"async_creator_fn": onetrip.Connection},
-        execution_options={TURNS: Turns(busy["timeout"])},
+        connect_args=busy | {"async_creator_fn": sqlite_driver.Connection},
+        execution_options={TURNS: WriteLock(busy["timeout"])},
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from distribution.normalize import RULE
-from distribution.store.rows import IDS, POSTGRESQL, TEXTS, Values, row_of
+from distribution.store.bulk import IDS, POSTGRESQL, TEXTS, ValuesTable, row_of
 from distribution.store.tables import leads
 
 
@@ -49,7 +49,7 @@ class Details:
 
 SPELLED = ("phone", "email")
 THIS_RULE = sa.literal(RULE, sa.SmallInteger)
-NEW = Values("new", external_id=sa.Text(), **{name: sa.Text() for name in Details.__slots__})
+NEW = ValuesTable("new", external_id=sa.Text(), **{name: sa.Text() for name in Details.__slots__})
 
 
 async def find_or_make(conn: AsyncConnection, wanted: Mapping[str, Details], now: datetime) -> dict[str, Lead]:

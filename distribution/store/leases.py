@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from distribution.store import clock
+from distribution.store.bulk import UUIDS
 from distribution.store.outbox import OF_KIND, Claim, Kind, Publication, existing, unlocked
-from distribution.store.rows import UUIDS
 from distribution.store.tables import outbox
 
 EVERYTHING = UUID(int=0)

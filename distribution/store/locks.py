@@ -6,7 +6,7 @@ from functools import cache
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.rows import IDS, POSTGRESQL, TEXTS
+from distribution.store.bulk import IDS, POSTGRESQL, TEXTS
 from distribution.store.tables import metadata, operators, source_operators, sources
 
 LIMIT_WAIT = sa.select(

@@ -11,8 +11,8 @@ from operator import attrgetter
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.pages import Page, cut
-from distribution.store.rows import IDS, first_from
+from distribution.store.bulk import IDS, first_from
+from distribution.store.pagination import Page, page_of
 from distribution.store.tables import contacts, operators, source_operators
 
 
@@ -49,7 +49,7 @@ async def get(conn: AsyncConnection, operator_id: int) -> OperatorRow | None:
 async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[OperatorRow, int]:
     """Operators in id order."""
     query = sa.select(*FIELDS).where(EXISTING, operators.c.id > (after or 0)).order_by(operators.c.id).limit(limit + 1)
-    return cut([OperatorRow(*row) for row in await conn.execute(query)], limit, attrgetter("id"))
+    return page_of([OperatorRow(*row) for row in await conn.execute(query)], limit, attrgetter("id"))
 
 
 async def existing(conn: AsyncConnection, ids: Collection[int]) -> set[int]:

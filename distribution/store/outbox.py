@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.events import Change, body_of
-from distribution.store.rows import UUIDS, Columns, columns_of, insert_columns
+from distribution.store.bulk import UUIDS, Columns, columns_of, insert_columns
 from distribution.store.tables import outbox
 
 

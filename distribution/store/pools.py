@@ -7,16 +7,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.errors import StalePool
+from distribution.errors import PoolOutdated
 from distribution.selection.pool import SMOOTH_WEIGHTED, Operator, Pool, Source
+from distribution.store.bulk import IDS, TEXTS, ValuesTable
 from distribution.store.contacts import IS_WAITING
-from distribution.store.rows import IDS, TEXTS, Values
 from distribution.store.tables import MAX_ID, NumberedId, contacts, operators, source_operators, sources
 
-HOLDERS = Values("holders", id=NumberedId)
-CHANGES = Values("changes", operator_id=NumberedId, by=sa.Integer(), forced=sa.Integer())
+HOLDERS = ValuesTable("holders", id=NumberedId)
+CHANGES = ValuesTable("changes", operator_id=NumberedId, by=sa.Integer(), forced=sa.Integer())
 IS_ACTIVE = sa.and_(operators.c.is_active, operators.c.deleted_at.is_(None)).label("is_active")
-DEFICITS = Values("deficits", source_id=NumberedId, operator_id=NumberedId, deficit=sa.Double())
+DEFICITS = ValuesTable("deficits", source_id=NumberedId, operator_id=NumberedId, deficit=sa.Double())
 
 
 async def lock_pool(
@@ -85,7 +85,7 @@ async def change_loads(conn: AsyncConnection, changes: dict[int, int], forced: C
     of_each = [operator_id for operator_id, _ in rows], [by for _, by in rows], [int(o in forced) for o, _ in rows]
     done = await conn.execute(_change_loads(dialect), CHANGES.bound(dialect, *of_each))
     if done.rowcount != len(rows):
-        raise StalePool("an operator's load was not what the lock said")
+        raise PoolOutdated("an operator's load was not what the lock said")
 
 
 @cache
@@ -200,7 +200,7 @@ async def _check_not_stale(conn: AsyncConnection, locked: set[int], operator_ids
     dialect = conn.dialect.name
     now = await conn.scalars(_sources_of(dialect), HOLDERS.bound(dialect, sorted(operator_ids)))
     if not set(now.all()) <= locked:
-        raise StalePool("an operator got another source meanwhile")
+        raise PoolOutdated("an operator got another source meanwhile")
 
 
 @cache

@@ -15,7 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from distribution.store import libpq, reasons
+from distribution.store import connection_errors, libpq
 from distribution.store.libpq import Host
 
 SERVER_SETTINGS = {"timezone": "UTC"}
@@ -135,5 +135,7 @@ def _why(failed: list[tuple[Host, Exception]]) -> Exception:
     if len(failed) == 1:
         return failed[0][1]
     return Unreachable(
-        "; ".join(f"{host.name}: {reasons.of_connecting(error) or type(error).__name__}" for host, error in failed)
+        "; ".join(
+            f"{host.name}: {connection_errors.of_connecting(error) or type(error).__name__}" for host, error in failed
+        )
     )

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import migrations
 from distribution.errors import SchemaError
-from distribution.store import address, fitness, revisions
+from distribution.store import database_address, fitness, revisions
 from distribution.store.engine import create_engine, reading
 from distribution.store.revisions import Stored
 
@@ -89,7 +89,7 @@ def _refusal(found: Stored, known: str | None) -> str:
 
 
 async def _check_once(database_url: str) -> None:
-    if missing := address.missing_file(database_url):
+    if missing := database_address.missing_file(database_url):
         raise SchemaError(no_file(missing))
     engine = create_engine(database_url)
     try:

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.pages import Page, cut
-from distribution.store.rows import TEXTS, UUIDS, first_from
+from distribution.store.bulk import TEXTS, UUIDS, first_from
+from distribution.store.pagination import Page, page_of
 from distribution.store.tables import contacts, sources
 
 
@@ -48,7 +48,7 @@ async def get(conn: AsyncConnection, source_id: int) -> SourceRow | None:
 async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[SourceRow, int]:
     """Sources in id order."""
     query = sa.select(*FIELDS).where(sources.c.id > (after or 0)).order_by(sources.c.id).limit(limit + 1)
-    return cut([SourceRow(*row) for row in await conn.execute(query)], limit, attrgetter("id"))
+    return page_of([SourceRow(*row) for row in await conn.execute(query)], limit, attrgetter("id"))
 
 
 async def update(conn: AsyncConnection, source_id: int, values: Mapping[str, object]) -> None:

@@ -8,11 +8,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.store.bulk import POSTGRESQL, UUIDS, ValuesTable, octets
 from distribution.store.contacts import IS_WAITING
-from distribution.store.rows import POSTGRESQL, UUIDS, Values, octets
 from distribution.store.tables import NumberedId, contacts, decisions
 
-LINES = Values("lines", source_id=NumberedId, after=sa.Uuid())
+LINES = ValuesTable("lines", source_id=NumberedId, after=sa.Uuid())
 LOWEST_ID = UUID(int=0)
 
 

@@ -14,9 +14,9 @@ import typer
 from devservices.broker import broker
 from devservices.postgres import postgres
 from tests.chaos.campaign import Campaign, Verdict
-from tests.chaos.copied import copied
+from tests.chaos.mutants import see_all
 from tests.chaos.plan import LONG, SHORT, Plan, backends, seeded
-from tests.chaos.planted import see_all
+from tests.chaos.source_copy import copy_source
 
 
 def main(
@@ -49,7 +49,7 @@ def fight(plan: Plan) -> Verdict:
         server = stack.enter_context(postgres(control=True)) if plan.backend == "postgresql" else None
         folder = Path(tempfile.mkdtemp(prefix="contacts-chaos-"))
         typer.echo(f"{plan.backend}: logs of the workers are in {folder}")
-        return asyncio.run(Campaign(plan, own_broker, server, folder, typer.echo, copied(folder / "code")).run())
+        return asyncio.run(Campaign(plan, own_broker, server, folder, typer.echo, copy_source(folder / "code")).run())
 
 
 def show(verdict: Verdict) -> None:

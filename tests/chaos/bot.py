@@ -10,9 +10,9 @@ import orjson
 from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 
-from tests.chaos.abuse import EXPIRATION_MILLISECONDS, EXPIRES, Abuse
-from tests.chaos.connection import channel_at, keep_trying
+from tests.chaos.hostile_parties import EXPIRATION_MILLISECONDS, EXPIRES, HostileParties
 from tests.chaos.plan import Plan
+from tests.chaos.reconnecting_channel import channel_at, keep_trying
 
 IN_FLIGHT = 200
 CONFIRM_SECONDS = 30
@@ -23,7 +23,7 @@ ROUTING_KEY = "contact.submit.chaos"
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class SentMessage:
     """One message to send. `key` is (source, message_id); broken ones and closings have none of their own."""
 
     body: bytes
@@ -42,8 +42,8 @@ class Bot:
     url: str
     prefix: str
     plan: Plan
-    abuse: Abuse
-    mail: deque[Letter] = field(default_factory=deque)
+    abuse: HostileParties
+    mail: deque[SentMessage] = field(default_factory=deque)
     sent: set[tuple[str, str]] = field(default_factory=set)
     confirmed: set[tuple[str, str]] = field(default_factory=set)
     expiring: set[tuple[str, str]] = field(default_factory=set)
@@ -65,8 +65,8 @@ class Bot:
     async def write(self) -> None:
         """Put submissions into the mail at the plan's rate; a tenth goes in twice, the second time a while later."""
         random, begun = Random(self.plan.seed), time.monotonic()
-        later: deque[tuple[int, Letter]] = deque()
-        closed: deque[tuple[int, Letter]] = deque()
+        later: deque[tuple[int, SentMessage]] = deque()
+        closed: deque[tuple[int, SentMessage]] = deque()
         for number in range(self.plan.submissions):
             letter = self._submission(random, number)
             if random.random() < CLOSED_AHEAD and letter.key:
@@ -79,7 +79,7 @@ class Bot:
                 later.append((number + random.randrange(200), letter))
             if random.random() < BROKEN:
                 self.broken += 1
-                self.mail.append(Letter(b'{"broken', _properties(f"broken-{number}")))
+                self.mail.append(SentMessage(b'{"broken', _properties(f"broken-{number}")))
             if random.random() < EXPIRES:
                 self.mail.append(self._expiring(number))
             while later and later[0][0] <= number:
@@ -93,7 +93,7 @@ class Bot:
     def close(self, key: tuple[str, str]) -> None:
         """Ask for the end of a contact."""
         body = orjson.dumps({"source": key[0], "message_id": key[1]})
-        self.mail.append(Letter(body, _properties(f"close-{key[1]}", "contact.close")))
+        self.mail.append(SentMessage(body, _properties(f"close-{key[1]}", "contact.close")))
 
     async def send(self) -> None:
         """Send the mail, for ever."""
@@ -101,7 +101,7 @@ class Bot:
 
     async def _send(self) -> bool:
         async with channel_at(self.url, confirms=True) as channel:
-            open_letters: dict[asyncio.Task[None], Letter] = {}
+            open_letters: dict[asyncio.Task[None], SentMessage] = {}
             try:
                 while True:
                     await self._fill(channel, open_letters)
@@ -120,7 +120,7 @@ class Bot:
                 self.mail.extendleft(open_letters.values())
                 self._open = 0
 
-    async def _fill(self, channel: AbstractChannel, open_letters: dict[asyncio.Task[None], Letter]) -> None:
+    async def _fill(self, channel: AbstractChannel, open_letters: dict[asyncio.Task[None], SentMessage]) -> None:
         while self.mail and len(open_letters) < IN_FLIGHT:
             letter = self.mail.popleft()
             if letter.key:
@@ -128,7 +128,7 @@ class Bot:
             open_letters[asyncio.create_task(self._publish(channel, letter))] = letter
         self._open = len(open_letters)
 
-    async def _publish(self, channel: AbstractChannel, letter: Letter) -> None:
+    async def _publish(self, channel: AbstractChannel, letter: SentMessage) -> None:
         await channel.basic_publish(
             letter.body,
             exchange=f"{self.prefix}contacts",
@@ -138,7 +138,7 @@ class Bot:
             timeout=CONFIRM_SECONDS,
         )
 
-    def _note(self, letter: Letter) -> None:
+    def _note(self, letter: SentMessage) -> None:
         if letter.key and letter.expires:
             self.expiring.add(letter.key)
         elif letter.key and letter.key not in self.confirmed:
@@ -147,20 +147,20 @@ class Bot:
             if self.closings and self._random.random() < CLOSED_UNHEARD:
                 self.close(letter.key)
 
-    def _submission(self, random: Random, number: int) -> Letter:
+    def _submission(self, random: Random, number: int) -> SentMessage:
         source, message_id = random.choice(self.plan.sources), f"m-{number}"
         lead = {"external_id": f"lead-{random.randrange(LEADS)}"}
         body = orjson.dumps({"source": source, "lead": lead, "payload": {"number": number}})
         properties = _properties(message_id)
         properties.reply_to = self.abuse.reply_to(random)
-        return Letter(body, properties, (source, message_id))
+        return SentMessage(body, properties, (source, message_id))
 
-    def _expiring(self, number: int) -> Letter:
+    def _expiring(self, number: int) -> SentMessage:
         key = self.plan.sources[0], f"expires-{number}"
         properties = _properties(key[1])
         properties.expiration = EXPIRATION_MILLISECONDS
         body = orjson.dumps({"source": key[0], "lead": {"external_id": key[1]}})
-        return Letter(body, properties, key, expires=True)
+        return SentMessage(body, properties, key, expires=True)
 
 
 def _properties(message_id: str, kind: str = "contact.submit") -> Basic.Properties:

@@ -17,20 +17,20 @@ from devservices.broker import Broker
 from devservices.postgres import Postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine, transaction
-from tests.chaos import excesses
-from tests.chaos.abuse import Abuse
+from tests.chaos import limit_trigger
+from tests.chaos.admin_client import AdminClient, admin_client
 from tests.chaos.bot import Bot
-from tests.chaos.connection import LOST, channel_at
 from tests.chaos.facts import gather, settled
 from tests.chaos.faults import Faults
+from tests.chaos.hostile_parties import HostileParties
 from tests.chaos.judge import judge
-from tests.chaos.office import Office, office
 from tests.chaos.plan import Plan
+from tests.chaos.reconnecting_channel import LOST, channel_at
 from tests.chaos.subscriber import Heard, Subscriber
 from tests.chaos.workers import Workers
-from tests.desk import open_source
-from tests.waiting import until
-from worker.topology import Topology, declare
+from tests.database_setup import open_source
+from tests.polling import until
+from worker.broker.topology import Topology, declare
 
 OPERATORS = 5
 CLOSED, CLOSED_BY_HAND = 0.5, 0.1
@@ -65,11 +65,11 @@ class Campaign:
     def __post_init__(self) -> None:
         self.random = Random(self.plan.seed)
         self.prefix = f"chaos{secrets.token_hex(3)}."
-        self.abuse = Abuse(self.broker.url, self.prefix)
+        self.abuse = HostileParties(self.broker.url, self.prefix)
         self.bot = Bot(self.broker.url, self.prefix, self.plan, self.abuse)
         self.subscriber = Subscriber(self.broker.url, self.prefix, self._hear)
         self.begun = time.monotonic()
-        self.office: Office | None = None
+        self.office: AdminClient | None = None
 
     async def run(self) -> Verdict:
         """The whole run."""
@@ -152,7 +152,7 @@ class Campaign:
             by_name = {f"{source}-{n}": (n + 1, self.plan.limit) for n in range(OPERATORS)}
             operators = await open_source(engine, source, by_name)
         async with transaction(engine) as conn:
-            await excesses.watch(conn)
+            await limit_trigger.watch(conn)
             if self.spoil:
                 await conn.execute(sa.text(self.spoil))
         async with channel_at(self.broker.url, confirms=False) as channel:
@@ -178,12 +178,12 @@ class Campaign:
         }
 
     @asynccontextmanager
-    async def _beside(self, settings: dict[str, str]) -> AsyncIterator[Office | None]:
+    async def _beside(self, settings: dict[str, str]) -> AsyncIterator[AdminClient | None]:
         """On SQLite the admin API writes into the same file."""
         if self.postgres:
             yield None
         else:
-            async with office(
+            async with admin_client(
                 settings, self.code, self.folder, self.plan.sources, Random(self.plan.seed + 3)
             ) as at_work:
                 yield at_work

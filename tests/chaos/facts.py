@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from distribution.store.engine import reading
 from distribution.store.pools import servable_sources
 from distribution.store.tables import contacts, decisions, operators, outbox, parked_messages, sources
-from tests.chaos import excesses
+from tests.chaos import limit_trigger
 from tests.chaos.bot import Bot
-from tests.chaos.connection import channel_at
 from tests.chaos.judge import ContactRow, DecisionRow, Facts, OperatorRow
+from tests.chaos.reconnecting_channel import channel_at
 from tests.chaos.subscriber import Subscriber
 
 OPEN = ("deferred", "rejected")
@@ -28,7 +28,7 @@ async def gather(engine: AsyncEngine, bot: Bot, subscriber: Subscriber) -> Facts
             decisions=await _decisions(conn),
             heard=list(subscriber.heard.values()),
             operators=await _operators(conn),
-            excesses=await excesses.noted(conn),
+            excesses=await limit_trigger.noted(conn),
             parked=await parked(conn),
             outbox=await conn.scalar(sa.select(sa.func.count()).select_from(outbox)) or 0,
             servable=len(await servable_sources(conn)),

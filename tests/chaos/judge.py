@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from tests.chaos.excesses import Excess
+from tests.chaos.limit_trigger import Excess
 from tests.chaos.subscriber import Heard
 
 Key = tuple[str, str]

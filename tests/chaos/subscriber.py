@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import orjson
 from aiormq.abc import DeliveredMessage
 
-from tests.chaos.connection import channel_at, keep_trying
+from tests.chaos.reconnecting_channel import channel_at, keep_trying
 
 ACKNOWLEDGE_SECONDS = 0.2
 

@@ -10,9 +10,9 @@ import pytest
 from devservices.broker import Broker, broker
 from devservices.postgres import Postgres, postgres
 from tests.chaos.campaign import Campaign
-from tests.chaos.copied import copied
+from tests.chaos.mutants import MUTANTS, Mutant, find, seen
 from tests.chaos.plan import SHORT, Backend, seeded
-from tests.chaos.planted import FAULTS, Planted, find, seen
+from tests.chaos.source_copy import copy_source
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +36,12 @@ async def test_every_promise_is_kept(backend: Backend, own_broker: Broker, reque
     plan = seeded(SHORT[backend], secrets.randbelow(1_000_000))
     folder = Path(tempfile.mkdtemp(prefix="contacts-chaos-"))
     print(f"seed {plan.seed}, logs in {folder}")  # noqa: T201 - a run that fails has to be repeated
-    verdict = await Campaign(plan, own_broker, server, folder, lambda _: None, copied(folder / "code")).run()
+    verdict = await Campaign(plan, own_broker, server, folder, lambda _: None, copy_source(folder / "code")).run()
     assert verdict.findings == []
 
 
-@pytest.mark.parametrize("fault", FAULTS[:1], ids=lambda fault: fault.name)
-async def test_the_judge_sees_a_planted_fault(fault: Planted, own_broker: Broker, own_postgres: Postgres) -> None:
+@pytest.mark.parametrize("fault", MUTANTS[:1], ids=lambda fault: fault.name)
+async def test_the_judge_sees_a_planted_fault(fault: Mutant, own_broker: Broker, own_postgres: Postgres) -> None:
     """A run that stays green on its planted fault would be blind; `python -m tests.chaos --planted` has all of them."""
     findings = await find(fault, 20261124, own_broker, own_postgres)
     assert seen(fault, findings), findings

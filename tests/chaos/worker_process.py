@@ -10,25 +10,25 @@ import uvloop
 
 from distribution.startup import start
 from worker.app import run_until_signal
-from worker.points import Point, Watch, unwatched
+from worker.failpoints import Failpoint, FailpointHook, no_failpoints
 from worker.settings import WorkerSettings
 
 EXIT_STATUS = 137
 
 
-def armed(at: str) -> Watch:
+def armed(at: str) -> FailpointHook:
     """Ends the process where `at` says; nothing where it is empty."""
     if not at:
-        return unwatched
+        return no_failpoints
     name, _, when = at.partition(":")
-    return by_content(Point(name), when[1:]) if when.startswith("=") else by_count(Point(name), int(when))
+    return by_content(Failpoint(name), when[1:]) if when.startswith("=") else by_count(Failpoint(name), int(when))
 
 
-def by_count(fatal: Point, passes: int) -> Watch:
+def by_count(fatal: Failpoint, passes: int) -> FailpointHook:
     """Ends the process at the last of so many passes."""
     left = passes
 
-    def watch(point: Point, _about: str) -> None:
+    def watch(point: Failpoint, _about: str) -> None:
         nonlocal left
         if point is fatal:
             left -= 1
@@ -38,10 +38,10 @@ def by_count(fatal: Point, passes: int) -> Watch:
     return watch
 
 
-def by_content(fatal: Point, culprit: str) -> Watch:
+def by_content(fatal: Failpoint, culprit: str) -> FailpointHook:
     """Ends the process whenever the point is about the culprit."""
 
-    def watch(point: Point, about: str) -> None:
+    def watch(point: Failpoint, about: str) -> None:
         if point is fatal and about == culprit:
             os._exit(EXIT_STATUS)
 

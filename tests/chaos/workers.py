@@ -12,13 +12,19 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos.worker_process import EXIT_STATUS
-from worker.points import Point
+from worker.failpoints import Failpoint
 
 KEPT = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "HOME", "TMPDIR", "TZ")}
 ARMED = 0.7
 """How many deaths are at an armed point; the others are by SIGKILL at any moment."""
-BATCH_POINTS = (Point.BEFORE_COMMIT, Point.AFTER_COMMIT, Point.BEFORE_ACK, Point.AFTER_ACK, Point.BEFORE_DELETE)
-EVENT_POINTS = (Point.TAKEN, Point.BEFORE_PUBLISH, Point.AFTER_CONFIRM)
+BATCH_POINTS = (
+    Failpoint.BEFORE_COMMIT,
+    Failpoint.AFTER_COMMIT,
+    Failpoint.BEFORE_ACK,
+    Failpoint.AFTER_ACK,
+    Failpoint.BEFORE_DELETE,
+)
+EVENT_POINTS = (Failpoint.TAKEN, Failpoint.BEFORE_PUBLISH, Failpoint.AFTER_CONFIRM)
 LONGEST_LIFE_SECONDS = 8
 STOP_SECONDS = 40
 GAVE_UP = 2

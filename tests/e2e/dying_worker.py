@@ -3,16 +3,16 @@
 import sys
 
 from worker.__main__ import main
-from worker.points import Point
+from worker.failpoints import Failpoint
 
 
 class Defect(Exception):
     """Nothing that the worker could expect."""
 
 
-def fail(point: Point, _about: str) -> None:
+def fail(point: Failpoint, _about: str) -> None:
     """Fail where something was just committed."""
-    if point is Point.AFTER_COMMIT:
+    if point is Failpoint.AFTER_COMMIT:
         raise Defect
 
 

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.store.engine import reading
 from distribution.store.tables import contacts, outbox, parked_messages
 from tests.clients import PATIENCE_SECONDS, Bot, Event, Subscriber, body, bot_at, message, subscribe
-from tests.desk import count, loads
+from tests.database_setup import count, loads
 from tests.e2e.conftest import Process, Programs
-from tests.waiting import until
+from tests.polling import until
 
 TOGETHER = 10
 PAUSE_SECONDS = 0.05

@@ -19,10 +19,10 @@ from distribution.store import schema
 from distribution.store.engine import create_engine, dispose, reading
 from distribution.store.tables import contacts, decisions, outbox, parked_messages
 from tests.clients import PATIENCE_SECONDS, Bot, Event, bot_at, message
-from tests.desk import count, loads, open_source
+from tests.database_setup import count, loads, open_source
 from tests.e2e.conftest import Programs
 from tests.e2e.load import LIMITS, Load, under_load
-from tests.waiting import until
+from tests.polling import until
 
 LONG_BEFORE = 50
 """Fewer contacts than are made before the backup."""

@@ -18,16 +18,16 @@ from distribution.errors import ParkedCode
 from distribution.events import TYPES
 from distribution.messages import Incoming
 from distribution.store.engine import transaction
-from distribution.store.parked import STATES
+from distribution.store.parked_messages import STATES
 from distribution.store.tables import contacts, operators, parked_messages
 from tests.clients import PATIENCE_SECONDS
-from tests.desk import count, open_source
+from tests.database_setup import count, open_source
 from tests.e2e.conftest import CLEAN, Programs
 from tests.factories import all_events, take
 from tests.factories import message as sent
+from tests.polling import until
 from tests.programs.forked import start
-from tests.waiting import until
-from worker.topology import Topology, declare
+from worker.broker.topology import Topology, declare
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from devservices.postgres import Postgres, postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine, dispose, reading, transaction
 from tests.clients import PATIENCE_SECONDS, bot_at
-from tests.desk import open_source
+from tests.database_setup import open_source
 from tests.e2e.conftest import Programs
 from tests.e2e.load import (
     LIMITS,
@@ -26,7 +26,7 @@ from tests.e2e.load import (
     under_load,
     watched,
 )
-from tests.waiting import until
+from tests.polling import until
 
 STATEMENT_SECONDS = 1
 STOP_SECONDS = 30

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
 from distribution.store.engine import transaction
-from tests.desk import open_source
+from tests.database_setup import open_source
 from tests.e2e.conftest import Process, Programs
 from tests.e2e.load import LIMITS, long_or, reckon, under_load, watched
 

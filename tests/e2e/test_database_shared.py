@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from devservices.broker import Broker
 from distribution.store.engine import reading, transaction
 from tests.clients import PATIENCE_SECONDS
-from tests.desk import open_source
+from tests.database_setup import open_source
 from tests.e2e.conftest import Process, Programs
 from tests.e2e.load import LIMITS, long_or, reckon, under_load
 
@@ -71,8 +71,8 @@ async def test_several_workers_and_the_api(programs: Programs, engine: AsyncEngi
         await asyncio.gather(*map(administer, ids.values()))
         await load.more(100)
     assert set(statuses) == {200}
-    assert not logged(workers, "database_away")
-    assert len(logged(workers, "transaction_repeated")) < len(load.confirmed) / 20
+    assert not logged(workers, "database_unavailable")
+    assert len(logged(workers, "transaction_retried")) < len(load.confirmed) / 20
     await reckon(load, engine)
 
 
@@ -85,8 +85,8 @@ async def test_lost_races_are_repeated(programs: Programs, engine: AsyncEngine, 
     workers = await start_workers(programs)
     async with under_load(programs, rabbitmq.url) as load:
         await load.more(300)
-    assert logged(workers, "transaction_repeated")
-    assert not logged(workers, "database_away")
+    assert logged(workers, "transaction_retried")
+    assert not logged(workers, "database_unavailable")
     await reckon(load, engine)
 
 
@@ -104,7 +104,7 @@ async def test_frozen_worker_gives_its_locks_back(programs: Programs, engine: As
                 await end_idle(engine)  # at once what the server does after 30 s
             await load.more(50)
         await load.more(50)
-    assert not logged([first], "part_died")
+    assert not logged([first], "component_failed")
     await reckon(load, engine)
 
 

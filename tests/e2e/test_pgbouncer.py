@@ -18,11 +18,11 @@ from devservices.service import Service
 from distribution.store import postgresql
 from distribution.store.engine import create_engine, reading, transaction
 from tests.clients import bot_at
-from tests.desk import open_source, statuses
+from tests.database_setup import open_source, statuses
 from tests.e2e.conftest import Programs
 from tests.e2e.load import LIMITS, TOGETHER, has_some, publish_some, reckon, under_load
 from tests.e2e.test_cli import cli
-from tests.waiting import until
+from tests.polling import until
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -116,7 +116,7 @@ async def test_workers_and_the_api_through_it(
         listed = (await http.get("/contacts", params={"limit": 100})).json()["items"]
     assert set(seen) == {200}
     assert len({contact["id"] for contact in listed}) == 100
-    assert not [line for worker in workers for line in worker.printed if "database_away" in line]
+    assert not [line for worker in workers for line in worker.printed if "database_unavailable" in line]
     await reckon(load, engine)
     assert (await cli(programs, "check")).status == 0
 
@@ -146,7 +146,7 @@ async def test_the_sweep_through_it(programs: Programs, engine: AsyncEngine, thr
         await until(lambda: has_some(engine))
     async with transaction(engine) as conn:
         await conn.execute(sa.text("UPDATE operators SET max_active_contacts = 100"))
-    await worker.until_printed("waiting_contacts_missed")
+    await worker.until_printed("waiting_contacts_recovered")
 
     async def all_served() -> bool:
         return await statuses(engine) == {"active": TOGETHER}

@@ -9,10 +9,10 @@ from alembic import command
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
-from distribution.services.check import check
+from distribution.admin.consistency import check
 from distribution.store import schema
 from distribution.store.engine import snapshot
-from tests.desk import open_source
+from tests.database_setup import open_source
 from tests.e2e.conftest import CLEAN, Process, Programs
 from tests.e2e.load import LIMITS, reckon, under_load
 from tests.programs.forked import start

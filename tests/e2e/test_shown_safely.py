@@ -10,7 +10,7 @@ from pamqp.commands import Basic
 
 from tests.e2e.conftest import Programs, free_port
 from tests.e2e.test_cli import cli
-from worker.topology import Topology, declare
+from worker.broker.topology import Topology, declare
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -85,6 +85,6 @@ async def test_no_secret_of_the_database_is_printed(programs: Programs, module: 
 async def test_no_secret_of_the_broker_is_logged(programs: Programs) -> None:
     """A password with an @ in it, and a query."""
     worker = await programs.start("worker", AMQP_URL=f"amqp://u:p@{SECRET}@127.0.0.1:{free_port()}/?name={SECRET}")
-    await worker.until_printed("broker_away")
+    await worker.until_printed("broker_connection_lost")
     assert await worker.terminate() == 0
     assert not any(SECRET in line for line in worker.printed)

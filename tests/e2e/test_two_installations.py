@@ -10,7 +10,7 @@ from devservices.broker import Broker
 from distribution.store.engine import create_engine
 from distribution.store.tables import contacts
 from tests.clients import body, bot_at, message, subscribe
-from tests.desk import count, open_source
+from tests.database_setup import count, open_source
 from tests.e2e.conftest import Programs
 
 NUMBER = 50

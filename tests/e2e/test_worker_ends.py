@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from devservices.broker import Broker
 from distribution.store.tables import contacts, outbox
 from tests.clients import Bot, Subscriber, body, bot_at, message, subscribe
-from tests.desk import count, loads, open_source
+from tests.database_setup import count, loads, open_source
 from tests.e2e.conftest import Programs
 from tests.e2e.load import publish_some
 from tests.e2e.locks import locked
@@ -79,7 +79,7 @@ async def test_a_part_dies(programs: Programs, engine: AsyncEngine, rabbitmq: Br
         publishing = asyncio.create_task(publish_all(bot))
         assert await broken.ended() == 1
         said = [json.loads(line) for line in broken.printed]
-        assert [line["part"] for line in said if line["event"] == "part_died"] == ["consumer"]
+        assert [line["part"] for line in said if line["event"] == "component_failed"] == ["consumer"]
         await programs.start("worker")
         await publishing
         await outcome(engine, subscriber)

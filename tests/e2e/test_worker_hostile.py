@@ -5,10 +5,10 @@ import secrets
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.desk import open_source
+from tests.database_setup import open_source
 from tests.e2e.conftest import Programs
 from tests.hostile.attack import Attack
-from worker.topology import Topology
+from worker.broker.topology import Topology
 
 NUMBER = 3_000
 

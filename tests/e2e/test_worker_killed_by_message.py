@@ -12,10 +12,10 @@ from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
 from tests.chaos.worker_process import EXIT_STATUS
 from tests.clients import PATIENCE_SECONDS, body, bot_at, message
-from tests.desk import count, open_source
+from tests.database_setup import count, open_source
 from tests.e2e.conftest import Programs
-from tests.waiting import until
-from worker.topology import DELIVERY_LIMIT, Topology, declare
+from tests.polling import until
+from worker.broker.topology import DELIVERY_LIMIT, Topology, declare
 
 GOOD = 600
 

@@ -13,11 +13,11 @@ from devservices.broker import Broker
 from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
 from tests.clients import PATIENCE_SECONDS, bot_at, message
-from tests.desk import open_source
+from tests.database_setup import open_source
 from tests.e2e.conftest import Process, Programs
 from tests.e2e.load import watched
-from tests.waiting import until
-from worker.topology import Topology, declare
+from tests.polling import until
+from worker.broker.topology import Topology, declare
 
 Kind = Callable[[str, int], Iterator[bytes]]
 MOST_MIB = 250

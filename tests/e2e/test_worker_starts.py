@@ -62,7 +62,7 @@ async def test_default_file_makes_its_own_schema(programs: Programs) -> None:
 async def test_no_broker(programs: Programs) -> None:
     """Without a broker the worker keeps trying, says so, is not ready, and still stops at once when asked."""
     worker = await programs.start("worker", AMQP_URL=f"amqp://guest:hush@127.0.0.1:{free_port()}/")
-    await worker.until_printed("broker_away")
+    await worker.until_printed("broker_connection_lost")
     assert worker.child.returncode is None
     assert await worker.terminate() == 0
     assert not any("hush" in line for line in worker.printed)

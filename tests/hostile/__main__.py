@@ -15,10 +15,10 @@ from devservices.broker import broker
 from devservices.postgres import postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine
-from tests.desk import open_source
+from tests.database_setup import open_source
 from tests.e2e.conftest import Programs
 from tests.hostile.attack import Attack
-from worker.topology import Topology
+from worker.broker.topology import Topology
 
 
 def main(

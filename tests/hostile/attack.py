@@ -18,7 +18,7 @@ from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
 from tests.hostile.generator import Generator
 from tests.hostile.sender import send
-from worker.topology import Topology
+from worker.broker.topology import Topology
 
 GROWTH = 1.25
 """The median of the last quarter over that of the second one; the first is still warming up."""

@@ -27,7 +27,7 @@ PREFIXES = ("cloudEvents:", "cloudEvents_", "ce-")
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class FuzzedMessage:
     """One message."""
 
     body: bytes
@@ -42,12 +42,12 @@ class Generator:
     random: Random
     keys: list[str] = field(default_factory=list)
 
-    def letters(self, number: int) -> Iterator[Letter]:
+    def letters(self, number: int) -> Iterator[FuzzedMessage]:
         """So many messages."""
         for _ in range(number):
             yield self.letter()
 
-    def letter(self) -> Letter:
+    def letter(self) -> FuzzedMessage:
         """One message."""
         r = self.random
         body = self.body()
@@ -57,7 +57,7 @@ class Generator:
         if encoding is not None and r.random() < 0.7:
             body = self.packed(body)
         key = r.choice(["contact.submit.s", "", "#", "*", "é" * 20, "x" * 255, "contact.close", ".."])
-        return Letter(body, self.properties(encoding), key)
+        return FuzzedMessage(body, self.properties(encoding), key)
 
     def body(self) -> bytes:
         """Any body."""

@@ -7,18 +7,18 @@ from pamqp.body import ContentBody
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from tests.hostile.generator import GARBLE, Letter
+from tests.hostile.generator import GARBLE, FuzzedMessage
 
 FRAME_BYTES = 100_000
 
 
-async def send(channel: AbstractChannel, exchange: str, letter: Letter) -> None:
+async def send(channel: AbstractChannel, exchange: str, letter: FuzzedMessage) -> None:
     """Send one message; nobody confirms it."""
     assert isinstance(channel, Channel)
     await channel.write_queue.put(ChannelFrame(payload=framed(channel.number, exchange, letter), should_close=False))
 
 
-def framed(number: int, exchange: str, letter: Letter) -> bytes:
+def framed(number: int, exchange: str, letter: FuzzedMessage) -> bytes:
     """The frames of a message, with what GARBLE stands for."""
     method = pamqp.frame.marshal(Basic.Publish(exchange=exchange, routing_key=letter.routing_key), number)
     header = pamqp.frame.marshal(ContentHeader(properties=letter.properties, body_size=len(letter.body)), number)

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
 from admin_api.app import create_app
-from admin_api.auth import parse_tokens
-from admin_api.context import Context
-from admin_api.guessing import Guesses
+from admin_api.http.auth import parse_tokens
+from admin_api.http.context import Context
+from admin_api.http.token_guessing import Guesses
 from admin_api.routes import all_operations
 
 ORIGIN = "http://api.test"

@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from admin_api.app import create_app
-from admin_api.auth import parse_tokens
-from admin_api.context import Context
+from admin_api.http.auth import parse_tokens
+from admin_api.http.context import Context
 from distribution.store.engine import create_engine, transaction
 from tests.factories import all_contacts, make_source, message, take
 from tests.integration.conftest import MAX_BYTES, ORIGIN, TOKENS, ClientOf, client
-from tests.waiting import until
+from tests.polling import until
 
 NOBODY_LISTENS = "postgresql+asyncpg://u:p@127.0.0.1:1/x"
 

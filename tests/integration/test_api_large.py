@@ -7,12 +7,12 @@ import httpx2
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from distribution.audit import Action, record
 from distribution.messages import Incoming
-from distribution.services.audit import Action, note
-from distribution.services.edits import Who
 from distribution.store.contact_states import MOVED_BYTES
 from distribution.store.engine import transaction
-from distribution.store.pages import LIST_BYTES
+from distribution.store.pagination import LIST_BYTES
+from distribution.versions import Actor
 from tests.factories import make_operator, make_source, message, take
 from tests.integration.conftest import ORIGIN, all_items
 
@@ -125,7 +125,7 @@ async def test_a_page_of_the_audit_is_short_where_changes_are_large(
     for number in range(6):
         state = {"operators": [number, "x" * (LIST_BYTES // 4)]}
         async with transaction(engine) as conn:
-            await note(conn, Who("admin"), Action.SOURCE_WEIGHTS_CHANGED, number, state, {"operators": []})
+            await record(conn, Actor("admin"), Action.SOURCE_WEIGHTS_CHANGED, number, state, {"operators": []})
     assert len((await admin.get("/audit")).json()["items"]) == 3
     assert [row["object_id"] for row in await all_items(admin, "/audit")] == ["5", "4", "3", "2", "1", "0"]
 

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
 from admin_api.app import create_app
-from admin_api.auth import Role, parse_tokens
-from admin_api.context import MAX_ADMIN_BYTES, Context
-from admin_api.operations import Operation
+from admin_api.http.auth import Role, parse_tokens
+from admin_api.http.context import MAX_ADMIN_BYTES, Context
+from admin_api.http.operation import Operation
 from admin_api.routes import all_operations
 from distribution.store.engine import transaction
 from distribution.store.tables import MAX_ID, operators

@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.errors import MessageRejected, ParkedCode
+from distribution.intake.parking import park
+from distribution.intake.retry import CHUNK
 from distribution.messages import CUT_BYTES, WHOLE_BYTES, Incoming
-from distribution.services.park import park
-from distribution.services.replay import CHUNK
 from distribution.store.engine import transaction
-from distribution.store.pages import LIST_BYTES
+from distribution.store.pagination import LIST_BYTES
 from tests.factories import (
     all_contacts,
     all_events,

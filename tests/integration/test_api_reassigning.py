@@ -6,10 +6,10 @@ from typing import Any
 import httpx2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.services import operators
-from distribution.services.edits import Edit, Who
-from distribution.services.moves import MOVE_LIMIT
+from distribution.admin import operators
+from distribution.allocation.reassignment import MOVE_LIMIT
 from distribution.store.engine import transaction
+from distribution.versions import Actor, Edit
 from tests.factories import all_contacts, all_events, loads, make_operator, make_source, message, messages, take
 from tests.integration.conftest import all_items, fields_of
 
@@ -90,5 +90,5 @@ async def test_who_was_activated_meanwhile_keeps_the_rest(engine: AsyncEngine, r
     await make_source(engine, {olga: 1})
     await take(engine, [message("m")])
     async with transaction(engine) as conn:
-        assert (await operators.reassign(conn, random, olga, Edit(Who("admin")))).contacts == 0
+        assert (await operators.reassign(conn, random, olga, Edit(Actor("admin")))).contacts == 0
     assert await loads(engine) == {olga: 1}

@@ -9,17 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
 from admin_api.app import create_app
-from admin_api.auth import parse_tokens
-from admin_api.context import Context
-from distribution.services.audit import Action, note
-from distribution.services.edits import Who
-from distribution.services.loads import BY_ITSELF
+from admin_api.http.auth import parse_tokens
+from admin_api.http.context import Context
+from distribution.allocation.load_correction import BY_ITSELF
+from distribution.audit import Action, record
 from distribution.store import depths
 from distribution.store.engine import transaction
 from distribution.store.tables import metadata
+from distribution.versions import Actor
 from tests.factories import all_contacts, all_parked, as_sent, make_operator, make_source, message, messages, take
 from tests.integration.conftest import all_items, client
-from worker.cli.tools import SHELL
+from worker.cli.session import SHELL
 
 SECRETS = {"olga": "s3cret-of-olga-p", "": "s3cret-of-nobody"}
 
@@ -141,7 +141,7 @@ async def test_the_audit_is_filtered_and_holds_no_secret(named: Starlette, engin
         await nobody.post("/sources", json={"code": "bot"})
         async with transaction(engine) as conn:
             for role in (SHELL, BY_ITSELF.role):
-                await note(conn, Who(role), Action.OPERATOR_REPAIRED, 7, {"load": 1}, {"load": 0})
+                await record(conn, Actor(role), Action.OPERATOR_REPAIRED, 7, {"load": 1}, {"load": 0})
         both: dict[str, Any] = {"object_kind": "operator", "object_id": "1"}
         for params, found in (
             ({}, 7),

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from devservices.ports import free_ports
 from devservices.postgres import Postgres, postgres
 from distribution.store.engine import create_engine, reading
-from tests.integration.servers import ask, become_standby, tell
+from tests.integration.postgres_servers import ask, become_standby, tell
 from tests.programs.forked import start
 
 ROOT = Path(__file__).resolve().parents[2]

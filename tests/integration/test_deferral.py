@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.errors import MessageRejected, ParkedCode
+from distribution.intake.parking import park
+from distribution.intake.retry import CHUNK, CHUNK_BYTES, Replayed, replay_code, retry_due
 from distribution.messages import CLOSE, Incoming
-from distribution.services.park import park
-from distribution.services.replay import CHUNK, CHUNK_BYTES, Replayed, replay_code, retry_due
-from distribution.store import parked
+from distribution.store import parked_messages
 from distribution.store.engine import reading, transaction
 from tests import factories as made
 
@@ -121,7 +121,7 @@ async def test_retries_are_as_large_as_batches(engine: AsyncEngine, random: Rand
     done = [await retry(engine, random, due) for _ in range(JUNK // CHUNK + 1)]
     assert [each.replayed + each.parked_again for each in done] == [CHUNK] * (JUNK // CHUNK) + [0]
     async with reading(engine) as conn:
-        assert not await parked.sources_due(conn, due)
+        assert not await parked_messages.sources_due(conn, due)
 
 
 async def test_retries_are_bounded_by_bytes(engine: AsyncEngine, random: Random) -> None:

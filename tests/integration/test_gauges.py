@@ -11,19 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from admin_api.app import create_app
-from admin_api.context import Context
+from admin_api.http.context import Context
+from distribution.admin import sources
 from distribution.gauges import BacklogGauges
+from distribution.intake.retry import drop
 from distribution.messages import Incoming
-from distribution.services import sources
-from distribution.services.edits import Edit, Who
-from distribution.services.replay import drop
 from distribution.store.engine import create_engine, transaction
 from distribution.store.tables import outbox
+from distribution.versions import Actor, Edit
 from tests.factories import all_parked, make_operator, make_source, message, messages, take
 from tests.integration.conftest import ORIGIN, TOKENS, client
-from tests.waiting import until
+from tests.polling import until
 
-EDIT = Edit(Who("admin"))
+EDIT = Edit(Actor("admin"))
 CLOSE = Incoming(b'{"source": "web", "message_id": "never"}', message_id="c", type="contact.close")
 NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/none"
 

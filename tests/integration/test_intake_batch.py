@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.ids import time_of
+from distribution.intake.batch import process_batch
 from distribution.messages import CLOUDEVENTS_TYPE, Incoming
-from distribution.services.intake import take_in
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import contacts, decisions, metadata, operators, sources
 from tests import factories as made
@@ -136,7 +136,7 @@ async def test_a_batch_that_is_rolled_back_leaves_nothing(engine: AsyncEngine, r
     batch = [made.arrival(m) for m in (*made.messages("abc"), Incoming(b"broken"), made.message("d", source="none"))]
     with contextlib.suppress(ZeroDivisionError):
         async with transaction(engine) as conn:
-            taken = await take_in(conn, batch, random)
+            taken = await process_batch(conn, batch, random)
             assert len(taken.publications) == 3
             raise ZeroDivisionError
     async with reading(engine) as conn:

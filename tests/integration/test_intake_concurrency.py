@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from distribution.allocation.assign_waiting import assign_waiting
 from distribution.messages import Incoming
-from distribution.services.serve import serve_waiting
 from distribution.store.engine import create_engine, reading, transaction
 from distribution.store.tables import decisions, leads
 from tests import factories as made
@@ -92,7 +92,7 @@ async def test_places_that_open_while_workers_run_are_all_used(engine: AsyncEngi
         for limit in range(1, 41):
             await made.change_operator(own, olga, max_active_contacts=limit)
             async with transaction(own) as conn:
-                await serve_waiting(conn, random, source_ids=[source_id])
+                await assign_waiting(conn, random, source_ids=[source_id])
         return Counter()
 
     keys = [[f"{w}-{i}" for i in range(30)] for w in range(2)]

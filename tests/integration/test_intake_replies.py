@@ -7,8 +7,8 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from distribution.intake.batch import BatchResult
 from distribution.messages import Incoming
-from distribution.services.intake import Intake
 from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Claim, Publication
 from distribution.store.tables import outbox
@@ -22,7 +22,7 @@ async def open_source(engine: AsyncEngine, limit: int = 1000) -> None:
     await made.make_source(engine, {await made.make_operator(engine, limit=limit): 1})
 
 
-def event_and_reply(taken: Intake) -> tuple[Publication, Publication]:
+def event_and_reply(taken: BatchResult) -> tuple[Publication, Publication]:
     """The event of a batch of one message, and the answer to who asked."""
     event, reply = taken.publications
     assert (event.reply, reply.reply) == (False, True)

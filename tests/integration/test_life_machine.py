@@ -19,25 +19,25 @@ from hypothesis.stateful import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.admin import operators as operator_service
+from distribution.admin import sources as source_service
+from distribution.allocation.close import close, lock_for
+from distribution.allocation.reassignment import assign, move_all
 from distribution.errors import Conflict
+from distribution.intake.submit import submit
 from distribution.messages import Closing, Submission
-from distribution.selection.record import picked_again
+from distribution.selection.decision_log import picked_again
 from distribution.selection.strategies import NOBODY, OLDER_FIRST, STRATEGIES
-from distribution.services import operators as operator_service
-from distribution.services import sources as source_service
-from distribution.services.close import close, lock_for
-from distribution.services.edits import Edit, Who
-from distribution.services.moves import assign, move_all
-from distribution.services.submit import submit
 from distribution.store import decisions as decision_rows
-from distribution.store.commit import commit
 from distribution.store.engine import create_engine
 from distribution.store.pools import servable_sources
 from distribution.store.tables import contacts, metadata, operators
+from distribution.store.transactions import run_in_transaction
+from distribution.versions import Actor, Edit
 
 T = TypeVar("T")
 OPERATORS, SOURCES = 4, 3
-EDIT = Edit(Who("admin"))
+EDIT = Edit(Actor("admin"))
 operator_index = st.integers(0, OPERATORS - 1)
 source_index = st.integers(0, SOURCES - 1)
 limits = st.integers(0, 4)
@@ -62,7 +62,7 @@ class Life(RuleBasedStateMachine):
 
     def run(self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> T:
         """Work in one transaction."""
-        return self.runner.run(commit(self.engine, self.random, work))
+        return self.runner.run(run_in_transaction(self.engine, self.random, work))
 
     def teardown(self) -> None:
         """Close everything."""

@@ -10,27 +10,27 @@ import sqlalchemy as sa
 from alembic import command
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks.history import History, write
+from benchmarks.past_contacts import History, write
 from benchmarks.workload import Size
+from distribution.admin import operators as operator_service
+from distribution.admin import sources as source_service
+from distribution.admin.consistency import repair
+from distribution.allocation.assign_waiting import assign_waiting
+from distribution.allocation.close import close, concerned, find
 from distribution.ids import new_id
 from distribution.messages import Closing
-from distribution.services import operators as operator_service
-from distribution.services import sources as source_service
-from distribution.services.check import repair
-from distribution.services.close import close, concerned, find
-from distribution.services.edits import Edit, Who
-from distribution.services.serve import serve_waiting
 from distribution.store import decisions as decision_rows
 from distribution.store import schema
 from distribution.store.decisions import Decision
 from distribution.store.engine import reading, transaction
 from distribution.store.pools import lock_pool, servable_sources
 from distribution.store.tables import contacts, operators, source_operators
+from distribution.versions import Actor, Edit
 from tests import factories as made
-from tests.effort import rows_read
 from tests.integration.conftest import all_items, fields_of
+from tests.statement_counts import rows_read
 
-EDIT = Edit(Who("admin"))
+EDIT = Edit(Actor("admin"))
 HISTORY = 5_000
 SIZE = Size(operators=5, sources=3)
 
@@ -179,7 +179,7 @@ async def test_known_operators_are_marked_by_the_revision(
         await made.take(engine, [made.message("m2")])
         await made.change_operator(engine, ivan, max_active_contacts=1)
         async with transaction(engine) as conn:
-            await serve_waiting(conn, random, source_ids=[source_id])
+            await assign_waiting(conn, random, source_ids=[source_id])
     await asyncio.to_thread(command.downgrade, schema.config(database_url), "0004")
     await asyncio.to_thread(schema.upgrade, database_url)
     async with reading(engine) as conn:

@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.ids import new_id
+from distribution.intake.parking import park
+from distribution.intake.retry import replay_code
+from distribution.intake.sender_rules import SenderRules
 from distribution.messages import CLOSE, CLOUDEVENTS_TYPE, WHOLE_BYTES, Incoming
-from distribution.services.park import park
-from distribution.services.replay import replay_code
-from distribution.services.senders import SenderRules
 from distribution.store.engine import transaction
 from distribution.store.tables import parked_messages
 from tests import factories as made

@@ -6,12 +6,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from distribution.errors import StalePool
+from distribution.errors import PoolOutdated
 from distribution.store.engine import create_engine, transaction
 from distribution.store.pools import change_loads, lock_pool
 from distribution.store.tables import MAX_ID, operators, source_operators
 from tests import factories as made
-from tests.waiting import until_blocked
+from tests.polling import until_blocked
 
 
 async def kept_loads(engine: AsyncEngine) -> list[int]:
@@ -54,7 +54,7 @@ async def test_a_load_never_goes_over_the_limit(engine: AsyncEngine) -> None:
     async with transaction(engine) as conn:
         await change_loads(conn, {one: 2, two: 1})
     for changes in ({two: 1, one: 1}, {two: 2}, {two: 1, 10**6: 1}):
-        with pytest.raises(StalePool):
+        with pytest.raises(PoolOutdated):
             async with transaction(engine) as conn:
                 await change_loads(conn, changes)
     assert await kept_loads(engine) == [2, 1]
@@ -123,7 +123,7 @@ async def test_an_operator_that_gets_another_source_meanwhile_is_noticed(engine:
         locking = asyncio.create_task(lock())
         await until_blocked(engine, locking)
         await conn.execute(sa.insert(source_operators).values(source_id=two, operator_id=shared, weight=1))
-    with pytest.raises(StalePool):
+    with pytest.raises(PoolOutdated):
         await locking
 
 

@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.store import schema
 from distribution.store.engine import reading, transaction
 from distribution.store.revisions import bookkeeping
+from tests.polling import until
 from tests.releases import LATER, ROOT, upgrade_to_later
-from tests.waiting import until
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from serving.config import Config
 from serving.limits import Limits
-from tests.integration.wire import EMPTY, GET, HALF, PATIENCE_SECONDS, Wire, connected
+from tests.integration.raw_http import EMPTY, GET, HALF, PATIENCE_SECONDS, Wire, connected
 from worker.health import HealthServer
 
 SHORT = 0.3

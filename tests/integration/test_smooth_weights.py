@@ -6,10 +6,10 @@ import httpx2
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.selection.leaving import MOST
+from distribution.selection.deficits import MOST
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import source_operators
-from tests.desk import open_source
+from tests.database_setup import open_source
 from tests.factories import message, take
 
 NEAR = 1e-6

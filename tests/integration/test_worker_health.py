@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from tests.integration.wire import GET, HALF, PATIENCE_SECONDS, connected
+from tests.integration.raw_http import GET, HALF, PATIENCE_SECONDS, connected
 from worker.health import MOST_CONNECTIONS, HealthServer, create_server
 from worker.status import Status
 

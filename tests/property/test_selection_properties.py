@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distribution.selection import explain
-from distribution.selection.pool import WEIGHTED_RANDOM, Operator, Pool, Source
-from distribution.selection.record import (
+from distribution.selection.decision_log import (
     OPERATORS,
     FreedStep,
     GivenStep,
@@ -24,6 +23,7 @@ from distribution.selection.record import (
     pool_before,
     source_at,
 )
+from distribution.selection.pool import WEIGHTED_RANDOM, Operator, Pool, Source
 from distribution.selection.strategies import STRATEGIES, draw_from, pick
 
 limits = st.integers(0, 4)

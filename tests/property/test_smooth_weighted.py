@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distribution.selection.leaving import MOST, shared_out
+from distribution.selection.decision_log import PickStep, Record, apply, begin, picked_again
+from distribution.selection.deficits import MOST, shared_out
 from distribution.selection.pool import SMOOTH_WEIGHTED, Operator, Pool, Source
-from distribution.selection.record import PickStep, Record, apply, begin, picked_again
 from distribution.selection.strategies import draw_from, pick
 
 ROOM = 1_000_000

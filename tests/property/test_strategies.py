@@ -5,8 +5,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distribution.selection.decision_log import PickStep, apply
 from distribution.selection.pool import LEAST_LOADED, SMOOTH_WEIGHTED, STICKY, Operator, Pool, Source
-from distribution.selection.record import PickStep, apply
 from distribution.selection.strategies import draw_from, pick
 
 ROOM = 1_000_000

@@ -3,8 +3,8 @@
 import pytest
 from starlette.datastructures import Headers
 
-from admin_api.auth import Identity, Role, authenticate, authorize, parse_tokens
-from admin_api.errors import Refused
+from admin_api.http.auth import Identity, Role, authenticate, authorize, parse_tokens
+from admin_api.http.problems import RequestRejected
 
 GOOD = "verysecret-567890"
 
@@ -83,7 +83,7 @@ def test_tokens_are_not_kept_as_they_are() -> None:
 def test_a_role_that_is_not_allowed_is_403_and_says_whose_it_is() -> None:
     """The detail names the role and the roles that may."""
     identity = authenticate(Headers({"Authorization": "Bearer token-of-a-robot"}), parse_tokens("bot:token-of-a-robot"))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRejected) as refused:
         authorize(identity, frozenset({Role.ADMIN, Role.VIEWER}))
     assert refused.value.status == 403
     assert refused.value.detail == "The token's role is bot; this takes admin or viewer."

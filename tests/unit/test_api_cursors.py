@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin_api.cursors import cursor_of, number_after, uuid_after
-from admin_api.errors import Refused
+from admin_api.http.cursor import cursor_of, number_after, uuid_after
+from admin_api.http.problems import RequestRejected
 from distribution.store.tables import MAX_ID
 
 
@@ -34,7 +34,7 @@ def test_any_other_text_is_refused(text: str) -> None:
     """It is a cursor that would be made again just so, or it is 422; never another error."""
     for parse in (number_after, uuid_after):
         found = outcome(parse, text)
-        if isinstance(found, Refused):
+        if isinstance(found, RequestRejected):
             assert [name for name, _ in found.errors] == ["cursor"]
         else:
             assert cursor_of(found) == text
@@ -42,15 +42,15 @@ def test_any_other_text_is_refused(text: str) -> None:
 
 def test_the_cursor_of_another_kind_is_refused() -> None:
     """A list by numbers takes no UUID, and the other way round."""
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRejected):
         number_after(cursor_of(UUID(int=1)))
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRejected):
         uuid_after(cursor_of(1))
 
 
-def outcome(parse: Callable[[str], int | UUID | None], text: str) -> int | UUID | Refused | None:
+def outcome(parse: Callable[[str], int | UUID | None], text: str) -> int | UUID | RequestRejected | None:
     """What a text stands for, or why it stands for nothing."""
     try:
         return parse(text)
-    except Refused as refused:
+    except RequestRejected as refused:
         return refused

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from admin_api.auth import ADMINS, EVERYBODY, READERS
-from admin_api.cursors import NUMBER_CURSOR, UUID_CURSOR, cursor_of
+from admin_api.http.auth import ADMINS, EVERYBODY, READERS
+from admin_api.http.cursor import NUMBER_CURSOR, UUID_CURSOR, cursor_of
+from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation
 from admin_api.openapi.document import document
-from admin_api.operations import PREFIX, Answer, Call, Operation
 from admin_api.routes import all_operations
 from distribution.ids import new_id
 from distribution.store.tables import MAX_ID
@@ -114,9 +114,9 @@ def test_cursors_fit_their_pattern() -> None:
 def test_it_follows_the_declarations() -> None:
     """An operation that is declared anew is in the document with all it can answer, and no word has to be added."""
 
-    async def look(_: Call) -> Answer:
+    async def look(_: ApiRequest) -> ApiResponse:
         """Look at it."""
-        return Answer(200)
+        return ApiResponse(200)
 
     news = Operation("GET", f"{PREFIX}/news", "Look", look, READERS & ADMINS, {200: str}, (404,), tagged=True)
     found = document([news])["paths"][f"{PREFIX}/news"]["get"]

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter
 
-from admin_api.operations import PREFIX, Operation
+from admin_api.http.operation import PREFIX, Operation
 from admin_api.routes import all_operations
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from distribution.store.address import unusable
+from distribution.store.database_address import unusable
 
 SAID = "a server at h: no such file, and no ssl"
 

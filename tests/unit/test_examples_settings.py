@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from examples import demo, stack, wishes
+from examples import demo, run_environment, services
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from examples import demo, stack, wishes
 )
 def test_of_a_broker_that_is_given_only_the_place_is_shown(url: str, shown: str) -> None:
     """Neither user nor password nor what is asked for in the query."""
-    assert wishes.place(url) == shown
+    assert run_environment.place(url) == shown
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_of_a_broker_that_is_given_only_the_place_is_shown(url: str, shown: str)
 )
 def test_the_first_admin_token_is_found(tokens: str, found: str | None) -> None:
     """Entries may have spaces around them, and a name between role and token."""
-    assert wishes.admin_token({"ADMIN_API_TOKENS": tokens}) == found
+    assert run_environment.admin_token({"ADMIN_API_TOKENS": tokens}) == found
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_the_first_admin_token_is_found(tokens: str, found: str | None) -> None:
 )
 def test_the_api_is_asked_where_it_was_told_to_be(environment: dict[str, str], url: str) -> None:
     """An address that means every interface is asked at the loopback."""
-    assert stack.api_url(environment) == url
+    assert services.api_url(environment) == url
 
 
 def test_the_demo_has_a_database_of_its_own_unless_it_is_given_one() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import trustme
 
-from distribution.store import address, libpq
+from distribution.store import database_address, libpq
 from distribution.store.libpq import Host
 
 SECRET = "hush4c1d9e"  # noqa: S105  # what is looked for
@@ -15,14 +15,14 @@ SECRET = "hush4c1d9e"  # noqa: S105  # what is looked for
 
 def read(text: str) -> libpq.Connecting:
     """As an engine reads it."""
-    address.check(text)
-    return libpq.read(address.parse(text))
+    database_address.check(text)
+    return libpq.read(database_address.parse(text))
 
 
 def refusal(text: str) -> str:
     """What is said of an address that is refused."""
     with pytest.raises(ValueError, match=r"^\S") as refused:
-        address.check(text)
+        database_address.check(text)
     said = str(refused.value)
     assert SECRET not in said
     assert "\n" not in said
@@ -32,7 +32,7 @@ def refusal(text: str) -> str:
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
 def test_every_name_of_the_scheme(scheme: str) -> None:
     """Hosted databases hand out postgres:// and postgresql://."""
-    url = address.parse(f"{scheme}://u:p@h:5433/n")
+    url = database_address.parse(f"{scheme}://u:p@h:5433/n")
     assert (url.drivername, url.host, url.port, url.database) == ("postgresql+asyncpg", "h", 5433, "n")
 
 
@@ -51,7 +51,7 @@ def test_one_host_or_several(user: str, written: str, hosts: list[Host]) -> None
     """Each with its own port, behind a user with a password and without one."""
     text = f"postgresql://{user}{written}/n"
     assert list(read(text).hosts) == hosts
-    assert address.parse(text).database == "n"
+    assert database_address.parse(text).database == "n"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_user_password_and_name_in_the_query() -> None:
     found = read("postgresql://h?user=u&password=p%40ss&dbname=n").arguments
     assert [found[name] for name in ("user", "password", "database")] == ["u", "p@ss", "n"]
     url = "postgresql://h/?password=p%40ss"
-    assert str(address.unusable(url, OSError("p@ss is wrong"))).endswith("cannot be used: *** is wrong")
+    assert str(database_address.unusable(url, OSError("p@ss is wrong"))).endswith("cannot be used: *** is wrong")
 
 
 @pytest.mark.parametrize(
@@ -147,13 +147,15 @@ def test_hosts_that_are_none(hosts: str) -> None:
 
 def test_several_hosts_are_shown() -> None:
     """Whoever reads that none can be used sees which were meant."""
-    shown = address.shown(address.parse(f"postgresql://u:{SECRET}@h1:5432,h2/n?sslmode=require"))
+    shown = database_address.shown(database_address.parse(f"postgresql://u:{SECRET}@h1:5432,h2/n?sslmode=require"))
     assert shown == "postgresql+asyncpg://h1:5432,h2/n"
 
 
 def test_a_reason_keeps_its_words() -> None:
     """What is one of a few known values is no secret, and a sentence without it would say nothing."""
-    said = str(address.unusable("postgresql://h/n?sslmode=require&application_name=hushed", OSError("require hushed")))
+    said = str(
+        database_address.unusable("postgresql://h/n?sslmode=require&application_name=hushed", OSError("require hushed"))
+    )
     assert said.endswith("cannot be used: require ***")
 
 
@@ -174,7 +176,7 @@ def test_the_systems_authorities() -> None:
 def test_an_authority_that_would_not_be_asked(mode: str, tmp_path: Path) -> None:
     """Whoever names one wants the server verified; libpq would connect to any."""
     trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
-    address.check(f"postgresql://u@h/n?sslmode=require&sslrootcert={tmp_path}/ca.pem")
+    database_address.check(f"postgresql://u@h/n?sslmode=require&sslrootcert={tmp_path}/ca.pem")
     assert "it is meant for verify-full" in refusal(f"postgresql://u@h/n?sslrootcert={tmp_path}/ca.pem{mode}")
 
 

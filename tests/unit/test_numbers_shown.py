@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from examples.admin import Admin
-from examples.numbers import shown
+from examples.exact_json import shown
 from worker.cli.publish import BadLine, parse
 from worker.cli.watch import json_line
 

@@ -3,7 +3,7 @@
 import pytest
 
 from distribution.reply_queues import ReplyQueues
-from worker.topology import Topology
+from worker.broker.topology import Topology
 
 OTHERS = [
     "answers",

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from distribution.selection.pool import STICKY, WEIGHTED_RANDOM, LeftOut, Operator, Pool, Source
+from distribution.selection.pool import STICKY, WEIGHTED_RANDOM, Exclusion, Operator, Pool, Source
 from distribution.selection.strategies import NOBODY, Pick, draw_from, pick
 
 
@@ -19,19 +19,19 @@ def pool_of(*people: tuple[int, bool, int, int], sticky: bool = False) -> Pool:
     ("weight", "active", "load", "limit", "reason"),
     [
         (1, True, 0, 1, None),
-        (1, True, 1, 1, LeftOut.AT_LIMIT),
-        (1, True, 2, 1, LeftOut.AT_LIMIT),
-        (1, True, 0, 0, LeftOut.AT_LIMIT),
-        (0, True, 0, 1, LeftOut.ZERO_WEIGHT),
-        (0, True, 1, 1, LeftOut.ZERO_WEIGHT),
-        (1, False, 0, 1, LeftOut.INACTIVE),
-        (1, False, 1, 1, LeftOut.INACTIVE),
-        (0, False, 0, 1, LeftOut.INACTIVE),
-        (0, False, 1, 1, LeftOut.INACTIVE),
+        (1, True, 1, 1, Exclusion.AT_LIMIT),
+        (1, True, 2, 1, Exclusion.AT_LIMIT),
+        (1, True, 0, 0, Exclusion.AT_LIMIT),
+        (0, True, 0, 1, Exclusion.ZERO_WEIGHT),
+        (0, True, 1, 1, Exclusion.ZERO_WEIGHT),
+        (1, False, 0, 1, Exclusion.INACTIVE),
+        (1, False, 1, 1, Exclusion.INACTIVE),
+        (0, False, 0, 1, Exclusion.INACTIVE),
+        (0, False, 1, 1, Exclusion.INACTIVE),
     ],
 )
 def test_the_one_reason_is_the_first_that_holds(
-    weight: int, active: bool, load: int, limit: int, reason: LeftOut | None
+    weight: int, active: bool, load: int, limit: int, reason: Exclusion | None
 ) -> None:
     """An admin reads one reason why an operator was left out: inactive, then weight 0, then at the limit."""
     pool = pool_of((weight, active, load, limit))

@@ -2,9 +2,9 @@
 
 import pytest
 
+from distribution.selection.decision_log import PickStep
 from distribution.selection.explain import COUNTED, decision_data, sentence, unblocked_by
 from distribution.selection.pool import STICKY, WEIGHTED_RANDOM, Operator, Pool, Source
-from distribution.selection.record import PickStep
 from distribution.selection.strategies import NOBODY, OLDER_FIRST, Pick
 
 

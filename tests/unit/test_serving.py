@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from serving.limits import BODY_SECONDS, FEWEST_CONNECTIONS, RESERVED_FILES, body_seconds, connections_within
-from serving.seldom import MOST_KNOWN, MOST_SHOWN, Seldom
+from serving.rate_limited_log import MOST_KNOWN, MOST_SHOWN, RateLimitedLog
 
 MINUTE = 0.05
 
@@ -38,7 +38,7 @@ def test_a_larger_body_gets_more_time() -> None:
 
 async def test_a_line_is_written_at_once_and_then_seldom() -> None:
     """The second line says how many there were, and whose most were; when nothing happens there is none."""
-    seldom = Seldom("test", "it_happened", MINUTE, limit=7)
+    seldom = RateLimitedLog("test", "it_happened", MINUTE, limit=7)
     with capture_logs() as logged:
         seldom.say("a")
         for number in range(2 * MOST_KNOWN):

@@ -4,9 +4,9 @@ from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from worker.channels import Delivery
-from worker.inbox import ALONE, BATCH_BYTES, INBOX_BYTES, SAFE, SUSPECT, first_batch
-from worker.prefetch import Prefetch
+from worker.broker.channels import Delivery
+from worker.consume.delivery_buffer import ALONE, BATCH_BYTES, INBOX_BYTES, SAFE, SUSPECT, first_batch
+from worker.consume.prefetch import Prefetch
 
 TOGETHER = {SAFE: 500, SUSPECT: 25, ALONE: 1}
 KIB = 1024

@@ -7,13 +7,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from distribution.store.engine import create_engine
-from worker.batches import Batches
-from worker.points import unwatched
-from worker.relay import Relay
+from worker.broker.topology import Topology
+from worker.consume.batch_processor import BatchProcessor
+from worker.failpoints import no_failpoints
+from worker.publish.relay import Relay
 from worker.settings import WorkerSettings
 from worker.status import Status
 from worker.sweeper import Sweeper
-from worker.topology import Topology
 
 
 class Failing(Sweeper):
@@ -39,8 +39,8 @@ class Failing(Sweeper):
 async def test_the_next_round_comes(error: Exception, is_defect: bool) -> None:
     """An outage, also one that no library wrapped, is logged in a line; a defect with its traceback."""
     engine, random, status = create_engine("sqlite+aiosqlite://"), Random(1), Status()
-    relay = Relay(engine, Topology("", "7D"), status, random, unwatched)
-    sweeper = Failing(WorkerSettings(), engine, Batches(engine, random), relay, status, random)
+    relay = Relay(engine, Topology("", "7D"), status, random, no_failpoints)
+    sweeper = Failing(WorkerSettings(), engine, BatchProcessor(engine, random), relay, status, random)
     sweeper.error = error
     with capture_logs() as logged:
         await sweeper.run()

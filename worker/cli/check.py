@@ -6,12 +6,12 @@ from typing import Annotated
 import orjson
 import typer
 
-from distribution.services import check as checks
-from distribution.services.check import Report
+from distribution.admin import consistency as checks
+from distribution.admin.consistency import Report
 from distribution.store.engine import reading, snapshot
 from distribution.store.pools import servable_sources
 from distribution.terminal import escaped, escaped_json, say
-from worker.cli.tools import Tools, looked_at, with_database
+from worker.cli.session import CliSession, looked_at, with_database
 
 DIFFERS = 1
 
@@ -42,7 +42,7 @@ def check(
     raise typer.Exit(DIFFERS if report.total else 0)
 
 
-async def _check(tools: Tools, repair: bool) -> tuple[str, int, Report]:
+async def _check(tools: CliSession, repair: bool) -> tuple[str, int, Report]:
     mended = 0
     if repair:
         mended = await checks.repair(tools.engine, tools.random, tools.who)

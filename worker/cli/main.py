@@ -2,13 +2,13 @@
 
 import typer
 
-from distribution.startup import give_up
+from distribution.startup import exit_with_error
 from distribution.terminal import tolerate_any_encoding, utf8_arguments
 from worker import __main__ as worker
 from worker.cli import parked
 from worker.cli.check import check
 from worker.cli.publish import publish
-from worker.cli.tools import PROGRAM
+from worker.cli.session import PROGRAM
 from worker.cli.watch import watch
 
 app = typer.Typer(
@@ -35,7 +35,7 @@ def main() -> None:
     try:
         arguments = utf8_arguments()
     except UnicodeDecodeError:
-        give_up(PROGRAM, "an argument is not UTF-8")
+        exit_with_error(PROGRAM, "an argument is not UTF-8")
     app(arguments)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import typer
 
 
-def in_words(known: Sequence[str]) -> str:
+def list_words(known: Sequence[str]) -> str:
     """All of them, for the help."""
     return f"{', '.join(known[:-1])} or {known[-1]}"
 
@@ -15,7 +15,7 @@ def one_of(known: Sequence[str]) -> Callable[[str | None], str | None]:
 
     def check(value: str | None) -> str | None:
         if value is not None and value not in known:
-            raise typer.BadParameter(f"{value!r} is not known, expected {in_words(known)}")
+            raise typer.BadParameter(f"{value!r} is not known, expected {list_words(known)}")
         return value
 
     return check

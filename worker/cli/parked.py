@@ -8,20 +8,19 @@ import typer
 
 from distribution.errors import DistributionError, ParkedCode
 from distribution.ids import isoformat
+from distribution.intake import message_properties, parked_messages
+from distribution.intake.parked_messages import ParkedFilter
+from distribution.intake.retry import Replayed
 from distribution.messages import WHOLE_BYTES
-from distribution.services import parked as parked_messages
-from distribution.services import properties
-from distribution.services.parked import Wanted
-from distribution.services.replay import Replayed
 from distribution.store.engine import reading
-from distribution.store.parked import STATES, Parked
+from distribution.store.parked_messages import STATES, Parked
 from distribution.terminal import escaped, escaped_json, say
-from worker.batches import Batches
-from worker.cli.options import in_words, one_of
-from worker.cli.tools import Tools, looked_at, with_database
-from worker.dead import DeadChannel, given_up
-from worker.link import open_connection
-from worker.topology import Topology
+from worker.broker.supervisor import open_connection
+from worker.broker.topology import Topology
+from worker.cli.options import list_words, one_of
+from worker.cli.session import CliSession, looked_at, with_database
+from worker.consume.batch_processor import BatchProcessor
+from worker.consume.dead_letters import DeadLetterChannel, given_up
 
 PARKED_AGAIN = 1
 
@@ -30,15 +29,15 @@ app = typer.Typer(no_args_is_help=True, help="Messages that could not be process
 
 @app.command("list")
 def show_list(
-    state: Annotated[str | None, typer.Option(help=in_words(STATES), callback=one_of(STATES))] = None,
+    state: Annotated[str | None, typer.Option(help=list_words(STATES), callback=one_of(STATES))] = None,
     code: Annotated[ParkedCode | None, typer.Option(help="why they are parked")] = None,
     source: Annotated[str | None, typer.Option(help="code of their source")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
 ) -> None:
     """A line each, the newest first."""
-    wanted = Wanted(state, code.value if code else None, source)
+    wanted = ParkedFilter(state, code.value if code else None, source)
 
-    async def read(tools: Tools) -> tuple[str, list[str]]:
+    async def read(tools: CliSession) -> tuple[str, list[str]]:
         # Page by page, since one is short if the messages are large; of each only its line is kept.
         lines: list[str] = []
         before: UUID | None = None
@@ -66,7 +65,7 @@ def _line(row: Parked) -> str:
 def show(parked_id: UUID) -> None:
     """One of them, with its body and properties, as JSON."""
 
-    async def read(tools: Tools) -> Parked:
+    async def read(tools: CliSession) -> Parked:
         async with reading(tools.engine) as conn:
             return await parked_messages.show(conn, parked_id)
 
@@ -80,7 +79,7 @@ def show(parked_id: UUID) -> None:
         "message_id": row.message_id,
         "body": row.body.decode(errors="backslashreplace"),
         **({} if row.body_size is None else {"body_size": row.body_size}),
-        "properties": properties.shown(row.properties),
+        "properties": message_properties.shown(row.properties),
         "attempts": row.attempts,
         "created_at": isoformat(row.created_at),
     }
@@ -107,7 +106,7 @@ def replay(
 def drop(parked_id: UUID) -> None:
     """Give one up; it stays on record as dropped, and in the audit."""
 
-    async def give_up(tools: Tools) -> None:
+    async def give_up(tools: CliSession) -> None:
         await tools.change(lambda conn: parked_messages.give_up(conn, parked_id, tools.edit))
 
     with_database(give_up)
@@ -123,7 +122,7 @@ def collect() -> None:
     say(f"{with_database(_collect)} messages collected")
 
 
-async def _replay(tools: Tools, parked_id: UUID | None, code: ParkedCode | None) -> tuple[int, int]:
+async def _replay(tools: CliSession, parked_id: UUID | None, code: ParkedCode | None) -> tuple[int, int]:
     limits = tools.settings.max_message_bytes, tools.settings.default_phone_region
     if parked_id is not None:
         to = tools.settings.reply_queues
@@ -140,7 +139,7 @@ async def _replay(tools: Tools, parked_id: UUID | None, code: ParkedCode | None)
             return through, again
 
 
-async def _replay_some(tools: Tools, code: ParkedCode, after: UUID | None) -> Replayed:
+async def _replay_some(tools: CliSession, code: ParkedCode, after: UUID | None) -> Replayed:
     limits = tools.settings.max_message_bytes, tools.settings.default_phone_region
     some = await tools.change(
         lambda conn: parked_messages.replay_some(
@@ -151,13 +150,13 @@ async def _replay_some(tools: Tools, code: ParkedCode, after: UUID | None) -> Re
     return some
 
 
-async def _collect(tools: Tools) -> int:
+async def _collect(tools: CliSession) -> int:
     settings, collected = tools.settings, 0
     topology = Topology(settings.broker_prefix, settings.event_log_max_age)
-    batches = Batches(tools.engine, tools.random)
+    batches = BatchProcessor(tools.engine, tools.random)
     connection = await open_connection(settings.brokers, "collect")
     try:
-        channel = await DeadChannel.on(connection, max(WHOLE_BYTES, settings.max_message_bytes))
+        channel = await DeadLetterChannel.on(connection, max(WHOLE_BYTES, settings.max_message_bytes))
         while taken := await channel.take(topology.dead):
             dead = [given_up(delivery, topology, settings.sender_rules) for delivery in taken]
             await batches.take_at_once(dead, None)

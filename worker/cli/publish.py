@@ -17,10 +17,10 @@ from distribution.errors import DistributionError, MessageRejected
 from distribution.ids import new_id
 from distribution.messages import parsed, written
 from distribution.terminal import escaped, say
-from worker.cli.outcomes import REPLY_TO, Outcomes, in_words, is_parked
-from worker.cli.tools import broker_settings, channel, run
+from worker.broker.topology import Topology
+from worker.cli.replies import REPLY_TO, Replies, describe_reply, is_parked
+from worker.cli.session import broker_settings, channel, run
 from worker.settings import WorkerSettings
-from worker.topology import Topology
 
 IN_FLIGHT = 200
 NOT_ALL, NO_OUTCOME = 1, 3
@@ -51,7 +51,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PublishOptions:
     """What all messages have in common: where they go, who sends them, where outcomes are to go."""
 
     exchange: str
@@ -146,12 +146,12 @@ async def _publish_all(settings: WorkerSettings, text: str, patience: float | No
     async with channel(settings, "publish", confirms=True) as broker:
         # Asked for by name first: a missing exchange would end the channel in the midst of the window.
         await _there(broker, exchange)
-        outcomes = Outcomes(broker)
+        outcomes = Replies(broker)
         if patience is not None:
             await outcomes.listen()
         # Only if the worker asks for it: where users have other names for the broker, it would refuse this one.
         user = broker.connection.url.user if settings.bot_users else None
-        asked = Asked(exchange, user, REPLY_TO if patience is not None else None)
+        asked = PublishOptions(exchange, user, REPLY_TO if patience is not None else None)
         with typer.progressbar(length=len(lines), label="publishing", file=sys.stderr) as bar:
             bar.update(len(failures))
             refused = await _publish_good(broker, asked, good, bar.update)
@@ -165,7 +165,7 @@ async def _publish_all(settings: WorkerSettings, text: str, patience: float | No
 
 
 async def _publish_good(
-    broker: AbstractChannel, asked: Asked, good: list[Message], done: Callable[[int], None]
+    broker: AbstractChannel, asked: PublishOptions, good: list[Message], done: Callable[[int], None]
 ) -> dict[int, BadLine]:
     """Publish with many in flight; returns what the broker did not take, by its line."""
     room, refused = asyncio.Semaphore(IN_FLIGHT), dict[int, BadLine]()
@@ -196,7 +196,7 @@ def _tell_outcomes(confirmed: Sequence[Message], heard: Mapping[str, Mapping[str
     for message in confirmed:
         outcome = heard.get(str(message.line))
         if outcome is not None:
-            say(escaped(f"{message.message_id}: {in_words(outcome)}"))
+            say(escaped(f"{message.message_id}: {describe_reply(outcome)}"))
         else:
             silent += 1
             say(escaped(f"{message.message_id}: no outcome yet"), err=True)
@@ -214,7 +214,7 @@ async def _there(broker: AbstractChannel, exchange: str) -> None:
         raise DistributionError(f"the broker has no exchange {exchange}: start the worker once, it makes it") from None
 
 
-async def _publish(broker: AbstractChannel, asked: Asked, message: Message) -> None:
+async def _publish(broker: AbstractChannel, asked: PublishOptions, message: Message) -> None:
     await broker.basic_publish(
         message.body,
         exchange=asked.exchange,

@@ -16,11 +16,11 @@ from distribution.errors import DistributionError, MessageRejected
 from distribution.events import TYPES
 from distribution.messages import parsed
 from distribution.terminal import escaped, escaped_json, say
-from worker.addresses import place
-from worker.cli.options import in_words, one_of
-from worker.cli.tools import broker_settings, channel, looked_at, run
+from worker.broker.topology import Topology
+from worker.broker.urls import host_port
+from worker.cli.options import list_words, one_of
+from worker.cli.session import broker_settings, channel, looked_at, run
 from worker.settings import WorkerSettings
-from worker.topology import Topology
 
 AGO = re.compile(r"([1-9][0-9]*)([smhd])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -29,7 +29,7 @@ SHOWN_BYTES = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EventFilter:
     """Which events to show."""
 
     since: datetime | None = None
@@ -47,13 +47,13 @@ class Wanted:
 
 def watch(
     since: Annotated[str | None, typer.Option(help="from the log: 90s, 30m, 2h, 7d ago, or an ISO 8601 time")] = None,
-    event_type: Annotated[str | None, typer.Option("--type", help=in_words(TYPES), callback=one_of(TYPES))] = None,
+    event_type: Annotated[str | None, typer.Option("--type", help=list_words(TYPES), callback=one_of(TYPES))] = None,
     source: Annotated[str | None, typer.Option(help="code of a source")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="end after so many")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="each event whole, a line of JSON")] = False,
 ) -> None:
     """Show events as they leave, until Ctrl-C; with --since first those of the log."""
-    wanted = Wanted(moment(since, datetime.now(UTC)) if since else None, event_type, source)
+    wanted = EventFilter(moment(since, datetime.now(UTC)) if since else None, event_type, source)
     with suppress(KeyboardInterrupt):
         run(_watch(broker_settings(), wanted, count, as_json))
 
@@ -83,13 +83,15 @@ def json_line(body: bytes) -> str:
     return escaped_json(body.decode()).replace("\n", " ")
 
 
-async def _watch(settings: WorkerSettings, wanted: Wanted, count: int | None, as_json: bool) -> None:
+async def _watch(settings: WorkerSettings, wanted: EventFilter, count: int | None, as_json: bool) -> None:
     topology = Topology(settings.broker_prefix, settings.event_log_max_age)
     async with channel(settings, "watch") as broker:
         events: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
         await broker.basic_qos(prefetch_count=PREFETCH)
         await _consume(broker, topology, wanted.since, events)
-        looked_at(f"broker {place(broker.connection.url)}, {topology.log if wanted.since else topology.assignments}")
+        looked_at(
+            f"broker {host_port(broker.connection.url)}, {topology.log if wanted.since else topology.assignments}"
+        )
         shown = 0
         while count is None or shown < count:
             delivery = await _next(broker, events)
@@ -100,7 +102,7 @@ async def _watch(settings: WorkerSettings, wanted: Wanted, count: int | None, as
                 shown += 1
 
 
-def _shown(body: bytes, wanted: Wanted, as_json: bool) -> str | None:
+def _shown(body: bytes, wanted: EventFilter, as_json: bool) -> str | None:
     """What to print of an event; None where it is not wanted, or no event at all."""
     try:
         event = parsed(body.decode())

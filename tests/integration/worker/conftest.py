@@ -16,14 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from devservices.broker import Broker
 from tests.clients import PATIENCE_SECONDS, Bot, Subscriber, bot_at, listen, subscribe
 from worker.app import run
-from worker.outage import USUAL, Pauses
-from worker.points import Watch, unwatched
+from worker.broker.topology import Topology, declare
+from worker.database_outage import DEFAULT_DELAYS, RetryDelays
+from worker.failpoints import FailpointHook, no_failpoints
 from worker.settings import WorkerSettings
-from worker.topology import Topology, declare
 
 
 @dataclass
-class World:
+class WorkerHarness:
     """One test's own corner: a database, names on the broker, a bot, a subscriber, and a way to run workers."""
 
     engine: AsyncEngine
@@ -35,7 +35,9 @@ class World:
     replies: Subscriber
 
     @asynccontextmanager
-    async def worker(self, watch: Watch = unwatched, pauses: Pauses = USUAL) -> AsyncIterator[str]:
+    async def worker(
+        self, watch: FailpointHook = no_failpoints, pauses: RetryDelays = DEFAULT_DELAYS
+    ) -> AsyncIterator[str]:
         """A running worker that is ready; gives the address of its health pages; stopped in order at the end."""
         listening = socket.create_server(("127.0.0.1", 0))
         stopping = asyncio.Event()
@@ -85,7 +87,7 @@ async def prefix(rabbitmq: Broker) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def world(engine: AsyncEngine, database_url: str, rabbitmq: Broker, prefix: str) -> AsyncIterator[World]:
+async def world(engine: AsyncEngine, database_url: str, rabbitmq: Broker, prefix: str) -> AsyncIterator[WorkerHarness]:
     """Everything one test needs, no worker running yet."""
     settings = WorkerSettings(
         database_url=SecretStr(database_url),
@@ -95,7 +97,7 @@ async def world(engine: AsyncEngine, database_url: str, rabbitmq: Broker, prefix
     )
     async with bot_at(rabbitmq.url, prefix) as bot:
         replies_to, replies = await listen(bot.channel)
-        yield World(
+        yield WorkerHarness(
             engine,
             settings,
             Topology(prefix, "1h"),

@@ -5,13 +5,13 @@ import json
 
 from distribution.store.tables import contacts, parked_messages
 from tests.clients import body, message
-from tests.desk import count, open_source
-from tests.integration.worker.conftest import World
+from tests.database_setup import count, open_source
+from tests.integration.worker.conftest import WorkerHarness
 
 ATTRIBUTES = {"specversion": "1.0", "id": "1", "type": "contact.submit"}
 
 
-async def test_every_form_that_is_taken_becomes_a_contact(world: World) -> None:
+async def test_every_form_that_is_taken_becomes_a_contact(world: WorkerHarness) -> None:
     """Packed, marked, with half an emoji, as binary CloudEvents; with a random property beside the body's key."""
     await open_source(world.engine, "web", {"Olga": (1, 100)})
     plain = [json.dumps(body("web", f"w:{number}")).encode() for number in range(4)]

@@ -14,16 +14,16 @@ from distribution.store.engine import transaction
 from distribution.store.outbox import Publication
 from distribution.store.tables import outbox
 from tests.clients import PATIENCE_SECONDS, Event, body, message
-from tests.desk import count, loads, open_source, statuses
-from tests.integration.worker.conftest import World
-from tests.integration.worker.pages import Pages
-from tests.integration.worker.test_link_cancelled import consumers
-from tests.waiting import until
+from tests.database_setup import count, loads, open_source, statuses
+from tests.integration.worker.conftest import WorkerHarness
+from tests.integration.worker.health_pages import HealthPages
+from tests.integration.worker.test_supervisor_cancelled import consumers
+from tests.polling import until
 from worker.app import CONSUMER_STOP_SECONDS, RELAY_STOP_SECONDS, SHORT_STOP_SECONDS
-from worker.flights import EVENTS
-from worker.link import LOST
-from worker.points import Point
-from worker.publisher import Landed, Publisher
+from worker.broker.supervisor import LOST
+from worker.failpoints import Failpoint
+from worker.publish.in_flight import EVENTS
+from worker.publish.publisher import Landed, Publisher
 
 # What is shown here has nothing to do with which database there is.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -41,34 +41,34 @@ def rabbitmq() -> Iterator[Broker]:
 class Once:
     """Does something the first time that a point is passed, while the worker stands still there."""
 
-    def __init__(self, point: Point, act: Callable[[], object]) -> None:
+    def __init__(self, point: Failpoint, act: Callable[[], object]) -> None:
         self._point, self._act = point, act
         self.done = False
 
-    def see(self, point: Point, _about: str) -> None:
+    def see(self, point: Failpoint, _about: str) -> None:
         """Where the work stands."""
         if point is self._point and not self.done:
             self.done = True
             self._act()
 
 
-async def publish(world: World) -> None:
+async def publish(world: WorkerHarness) -> None:
     """Places for all but a few, then the messages."""
     await open_places(world)
     await send(world)
 
 
-async def open_places(world: World) -> None:
+async def open_places(world: WorkerHarness) -> None:
     """For all but a few."""
     await open_source(world.engine, "s", {"Olga": (1, 200), "Ivan": (1, 90)})
 
 
-async def send(world: World) -> None:
+async def send(world: WorkerHarness) -> None:
     """All messages, into the queue."""
     await world.bot.publish([message(body("s", f"lead-{n}"), f"m-{n}") for n in range(NUMBER)])
 
 
-async def all_once(world: World) -> None:
+async def all_once(world: WorkerHarness) -> None:
     """Every message is one contact, told of once by id, no load is wrong, nothing is left."""
 
     def told(events: list[Event]) -> bool:
@@ -85,26 +85,28 @@ async def all_once(world: World) -> None:
     await until(forgotten)
 
 
-@pytest.mark.parametrize("point", [Point.TAKEN, Point.BEFORE_COMMIT, Point.AFTER_COMMIT, Point.AFTER_ACK])
-async def test_connection_closed_in_mid_batch(world: World, rabbitmq: Broker, point: Point) -> None:
+@pytest.mark.parametrize(
+    "point", [Failpoint.TAKEN, Failpoint.BEFORE_COMMIT, Failpoint.AFTER_COMMIT, Failpoint.AFTER_ACK]
+)
+async def test_connection_closed_in_mid_batch(world: WorkerHarness, rabbitmq: Broker, point: Failpoint) -> None:
     """Tags that died with their channel settle nothing; the work in hand is not torn, and is not done again."""
     await publish(world)
     closes = Once(point, lambda: close_connections(rabbitmq, "consumer"))
     async with world.worker(closes.see) as address:
         await all_once(world)
-        assert await Pages(address).problems() == {}
+        assert await HealthPages(address).problems() == {}
     assert closes.done
 
 
-@pytest.mark.parametrize("point", [Point.BEFORE_PUBLISH, Point.AFTER_CONFIRM, Point.BEFORE_DELETE])
-async def test_connection_closed_while_publishing(world: World, rabbitmq: Broker, point: Point) -> None:
+@pytest.mark.parametrize("point", [Failpoint.BEFORE_PUBLISH, Failpoint.AFTER_CONFIRM, Failpoint.BEFORE_DELETE])
+async def test_connection_closed_while_publishing(world: WorkerHarness, rabbitmq: Broker, point: Failpoint) -> None:
     """What was in flight is published again under the same id, on a channel that is new."""
     await publish(world)
     closes = Once(point, lambda: close_connections(rabbitmq, "publisher"))
     async with world.worker(closes.see) as address:
         await all_once(world)
         # Where the connection ends after the last confirmation, all is done before there is a new one.
-        await Pages(address).until(lambda problems: not problems)
+        await HealthPages(address).until(lambda problems: not problems)
     assert closes.done
 
 
@@ -115,13 +117,13 @@ def close_connections(server: Broker, name: str) -> None:
             server.rabbitmqctl("close_connection", row.split()[0], "maintenance")
 
 
-async def test_broker_frozen_with_publications_in_flight(world: World, rabbitmq: Broker) -> None:
+async def test_broker_frozen_with_publications_in_flight(world: WorkerHarness, rabbitmq: Broker) -> None:
     """Nobody knows what became of them: they go out again with the same ids once the broker answers."""
     world.settings.amqp_url = SecretStr(f"{rabbitmq.url}?heartbeat=1")
     await publish(world)
-    freezes = Once(Point.BEFORE_PUBLISH, rabbitmq.freeze)
+    freezes = Once(Failpoint.BEFORE_PUBLISH, rabbitmq.freeze)
     async with world.worker(freezes.see) as address:
-        pages = Pages(address)
+        pages = HealthPages(address)
         try:
             await pages.until(lambda problems: "publisher" in problems)
         finally:
@@ -131,7 +133,7 @@ async def test_broker_frozen_with_publications_in_flight(world: World, rabbitmq:
     assert freezes.done
 
 
-async def test_stop_while_the_broker_is_frozen(world: World, rabbitmq: Broker) -> None:
+async def test_stop_while_the_broker_is_frozen(world: WorkerHarness, rabbitmq: Broker) -> None:
     """A broker that answers nothing does not hold up the end of the worker for longer than the parts may take."""
     async with world.worker():
         await asyncio.to_thread(rabbitmq.freeze)
@@ -141,7 +143,7 @@ async def test_stop_while_the_broker_is_frozen(world: World, rabbitmq: Broker) -
     assert took < CONSUMER_STOP_SECONDS + SHORT_STOP_SECONDS + RELAY_STOP_SECONDS + 5
 
 
-async def test_consumer_timeout(world: World, rabbitmq: Broker) -> None:
+async def test_consumer_timeout(world: WorkerHarness, rabbitmq: Broker) -> None:
     """A batch that takes longer than the broker allows costs the channel, and is done once all the same."""
     rabbitmq.rabbitmqctl("eval", "application:set_env(rabbit, consumer_timeout, 300).")
     rabbitmq.rabbitmqctl("eval", "application:set_env(rabbit, channel_tick_interval, 300).")
@@ -156,13 +158,13 @@ async def test_consumer_timeout(world: World, rabbitmq: Broker) -> None:
 
                 await until(dropped)
             await all_once(world)
-            await Pages(address).until(lambda problems: not problems)
+            await HealthPages(address).until(lambda problems: not problems)
     finally:
         rabbitmq.rabbitmqctl("eval", "application:set_env(rabbit, consumer_timeout, 1800000).")
         rabbitmq.rabbitmqctl("eval", "application:set_env(rabbit, channel_tick_interval, 60000).")
 
 
-async def test_channels_and_publications_in_flight_are_bounded(world: World, rabbitmq: Broker) -> None:
+async def test_channels_and_publications_in_flight_are_bounded(world: WorkerHarness, rabbitmq: Broker) -> None:
     """Hundreds of events go out on the channels that are there, many at once and never more than the window."""
     await publish(world)
     flying = Flying()
@@ -179,9 +181,9 @@ class Flying:
     def __init__(self) -> None:
         self.now = self.most = 0
 
-    def see(self, point: Point, _about: str) -> None:
+    def see(self, point: Failpoint, _about: str) -> None:
         """Where the work stands."""
-        self.now += (point is Point.BEFORE_PUBLISH) - (point is Point.AFTER_CONFIRM)
+        self.now += (point is Failpoint.BEFORE_PUBLISH) - (point is Failpoint.AFTER_CONFIRM)
         self.most = max(self.most, self.now)
 
 
@@ -190,7 +192,7 @@ def number_of(objects: str, server: Broker) -> int:
     return len(json.loads(server.rabbitmqctl(f"list_{objects}", "pid", "--formatter", "json")))
 
 
-async def test_publisher_says_that_nobody_knows(world: World, rabbitmq: Broker) -> None:
+async def test_publisher_says_that_nobody_knows(world: WorkerHarness, rabbitmq: Broker) -> None:
     """Of what is in flight nothing is heard when the broker dies; the publisher says so, and takes nothing more."""
     connection, ended = await aiormq.connect(rabbitmq.url), asyncio.Event()
     landed: list[Landed] = []

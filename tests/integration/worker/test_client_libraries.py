@@ -15,8 +15,8 @@ from faststream.rabbit import ExchangeType, RabbitBroker, RabbitExchange
 
 from distribution.store.tables import contacts
 from tests.clients import body
-from tests.desk import count, open_source, statuses
-from tests.integration.worker.conftest import World
+from tests.database_setup import count, open_source, statuses
+from tests.integration.worker.conftest import WorkerHarness
 
 KEY = "contact.submit.test"
 PRODUCER = "/bots/telegram"
@@ -24,7 +24,7 @@ SILENCE_SECONDS = 2.0
 """After so long without a delivery, the log is taken to be read to its end."""
 
 
-def publish_with_kombu(world: World, contents: list[dict[str, Any] | bytes], **properties: Any) -> None:
+def publish_with_kombu(world: WorkerHarness, contents: list[dict[str, Any] | bytes], **properties: Any) -> None:
     """Publish each as kombu does it: a dict by its serializer, bytes as they are."""
     with kombu.Connection(
         world.settings.amqp_url.get_secret_value(), transport_options={"confirm_publish": True}
@@ -35,7 +35,7 @@ def publish_with_kombu(world: World, contents: list[dict[str, Any] | bytes], **p
             producer.publish(content, mandatory=True, **properties)
 
 
-def replay_with_kombu(world: World) -> list[dict[str, Any]]:
+def replay_with_kombu(world: WorkerHarness) -> list[dict[str, Any]]:
     """Every event of the log, from the first on."""
     events: list[dict[str, Any]] = []
 
@@ -53,7 +53,7 @@ def replay_with_kombu(world: World) -> list[dict[str, Any]]:
                 return events
 
 
-async def test_kombu_and_celery_publish_as_they_are(world: World) -> None:
+async def test_kombu_and_celery_publish_as_they_are(world: WorkerHarness) -> None:
     """A dict, and JSON that is bytes already, each sent twice: one contact each, and the log has them for kombu."""
     await open_source(world.engine, "web", {"Olga": (1, 10)})
     made, raw = body("web", "w:1", message_id="k-1"), json.dumps(body("web", "w:2", message_id="k-2")).encode()
@@ -66,7 +66,7 @@ async def test_kombu_and_celery_publish_as_they_are(world: World) -> None:
     assert await count(world.engine, contacts) == 2
 
 
-async def test_faststream_makes_no_second_contact(world: World) -> None:
+async def test_faststream_makes_no_second_contact(world: WorkerHarness) -> None:
     """FastStream makes up a message_id for each send; the one in the body counts."""
     await open_source(world.engine, "web", {"Olga": (1, 10)})
     exchange = RabbitExchange(world.topology.contacts, type=ExchangeType.TOPIC, durable=True)
@@ -78,7 +78,9 @@ async def test_faststream_makes_no_second_contact(world: World) -> None:
 
 
 @pytest.mark.parametrize("mode", [rabbitmq.to_structured_event, rabbitmq.to_binary_event])
-async def test_cloudevents_of_the_sdk(world: World, mode: Callable[[BaseCloudEvent], rabbitmq.RabbitMQMessage]) -> None:
+async def test_cloudevents_of_the_sdk(
+    world: WorkerHarness, mode: Callable[[BaseCloudEvent], rabbitmq.RabbitMQMessage]
+) -> None:
     """Either mode of the SDK: sent twice it is one contact, it closes by its key, and the SDK reads our events."""
     await open_source(world.engine, "web", {"Olga": (1, 10)})
 

@@ -11,18 +11,19 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from distribution.intake.process import DecodedMessage, decode_delivery
 from distribution.messages import Incoming
-from distribution.services.process import Arrival, understood
 from distribution.store.engine import reading, transaction
 from distribution.store.pools import lock_pool
 from distribution.store.tables import contacts
 from tests.clients import PATIENCE_SECONDS, body
-from tests.desk import count
-from tests.integration.worker.conftest import World
-from tests.integration.worker.pages import Pages
-from tests.integration.worker.test_locked import held, open_both, send, until_made
-from tests.waiting import until
-from worker.batches import Batches, Locked
+from tests.database_setup import count
+from tests.integration.worker.conftest import WorkerHarness
+from tests.integration.worker.health_pages import HealthPages
+from tests.integration.worker.test_locked_sources import held, open_both, send, until_made
+from tests.polling import until
+from worker.consume.batch_processor import BatchProcessor
+from worker.errors import LockedByOthers
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -47,18 +48,18 @@ async def make_slow(engine: AsyncEngine) -> None:
         )
 
 
-def arrivals(source: str, *keys: str) -> list[Arrival]:
+def arrivals(source: str, *keys: str) -> list[DecodedMessage]:
     """Submissions with these keys."""
-    return [understood(Incoming(dumps(body(source, key)).encode(), message_id=key), 10_000) for key in keys]
+    return [decode_delivery(Incoming(dumps(body(source, key)).encode(), message_id=key), 10_000) for key in keys]
 
 
-async def test_ten_workers_on_one_source(world: World) -> None:
+async def test_ten_workers_on_one_source(world: WorkerHarness) -> None:
     """Each gets its turn with all of its messages, however long the queue is."""
     await open_both(world)
     await make_slow(world.engine)
 
     async def take(worker: int) -> int:
-        batches = Batches(world.engine, Random(worker))
+        batches = BatchProcessor(world.engine, Random(worker))
         taken = [await batches.take(arrivals("web", f"{worker}-{turn}"), None) for turn in range(2)]
         return sum(len(intakes) for intakes in taken)
 
@@ -67,27 +68,27 @@ async def test_ten_workers_on_one_source(world: World) -> None:
     assert await count(world.engine, contacts) == 2 * WORKERS
 
 
-async def test_what_is_not_a_batch_gets_its_turn(world: World) -> None:
+async def test_what_is_not_a_batch_gets_its_turn(world: WorkerHarness) -> None:
     """Deferred messages and who waits for a place are served while ten workers want the same source."""
     await open_both(world)
     await make_slow(world.engine)
     async with others_at_work(world):
         for _ in range(2):
-            pool = await Batches(world.engine, Random(0)).commit(lambda conn: lock_pool(conn, codes={"web"}))
+            pool = await BatchProcessor(world.engine, Random(0)).commit(lambda conn: lock_pool(conn, codes={"web"}))
     assert [source.code for source in pool.sources.values()] == ["web"]
 
 
 @asynccontextmanager
-async def others_at_work(world: World, *, set_aside: bool = False) -> AsyncIterator[None]:
+async def others_at_work(world: WorkerHarness, *, set_aside: bool = False) -> AsyncIterator[None]:
     """Other workers that always have a batch of web; one that is set aside is an error unless that is expected."""
     stopping = asyncio.Event()
 
     async def work(worker: int) -> None:
-        batches = Batches(world.engine, Random(worker))
+        batches = BatchProcessor(world.engine, Random(worker))
         for turn in count_up():
             if stopping.is_set():
                 return
-            with suppress(*[Locked] if set_aside else []):
+            with suppress(*[LockedByOthers] if set_aside else []):
                 await batches.take(arrivals("web", f"other-{worker}-{turn}"), None)
 
     async with asyncio.TaskGroup() as group:
@@ -99,7 +100,7 @@ async def others_at_work(world: World, *, set_aside: bool = False) -> AsyncItera
             stopping.set()
 
 
-async def until_done(world: World, number: int) -> None:
+async def until_done(world: WorkerHarness, number: int) -> None:
     """Wait for so many contacts of web that are not the other workers'."""
     query = sa.select(sa.func.count()).select_from(contacts).where(contacts.c.message_id.like("web-%"))
 
@@ -110,13 +111,13 @@ async def until_done(world: World, number: int) -> None:
     await until(are_done, PATIENCE_SECONDS)
 
 
-async def test_a_busy_source_is_not_locked(world: World) -> None:
+async def test_a_busy_source_is_not_locked(world: WorkerHarness) -> None:
     """A worker among ten does its messages of the busy source, sets none aside, and is ready all the while."""
     world.settings.worker_batch_size = 5
     await open_both(world)
     await make_slow(world.engine)
     async with world.worker() as address, others_at_work(world):
-        pages = Pages(address)
+        pages = HealthPages(address)
         await send(world, "web", 0, 10)
         seen = [await pages.ready_and_details()]
         done = asyncio.ensure_future(until_done(world, 10))
@@ -127,7 +128,7 @@ async def test_a_busy_source_is_not_locked(world: World) -> None:
     assert [each for each in seen if each != ({}, {})] == []
 
 
-async def test_a_busy_source_beside_a_locked_one(world: World) -> None:
+async def test_a_busy_source_beside_a_locked_one(world: WorkerHarness) -> None:
     """While somebody keeps another source locked, the busy one gets its turn all the same.
 
     The worker's first batch has messages of both and waits for the locked one: that may last too long for the others.
@@ -136,7 +137,7 @@ async def test_a_busy_source_beside_a_locked_one(world: World) -> None:
     await open_both(world)
     await make_slow(world.engine)
     async with world.worker() as address, others_at_work(world, set_aside=True):
-        pages = Pages(address)
+        pages = HealthPages(address)
         async with held(world.engine, "operators", "name = 'Ivan'"):
             await send(world, "shop", 0, 5)
             await send(world, "web", 0, 5)

@@ -10,20 +10,20 @@ from pydantic import SecretStr
 
 from devservices.broker import Broker
 from tests.clients import PATIENCE_SECONDS, body, message
-from tests.desk import open_source, statuses
-from tests.integration.worker.conftest import World
-from tests.integration.worker.pages import Pages
+from tests.database_setup import open_source, statuses
+from tests.integration.worker.conftest import WorkerHarness
+from tests.integration.worker.health_pages import HealthPages
 from tests.integration.worker.slow_log import slow_log
-from tests.waiting import until
+from tests.polling import until
 from worker.app import run
-from worker.topology import Topology, TopologyMismatch, declare
+from worker.broker.topology import Topology, TopologyMismatch, declare
 
 # What is shown here has nothing to do with which database there is.
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @on_one_database
-async def test_a_log_that_recovers_slowly_holds_up_nothing(world: World, rabbitmq: Broker) -> None:
+async def test_a_log_that_recovers_slowly_holds_up_nothing(world: WorkerHarness, rabbitmq: Broker) -> None:
     """While the broker says nothing of its stream, contacts are taken and events published; a detail says so."""
     await open_source(world.engine, "web", {"Olga": (1, 10)})
     async with slow_log(rabbitmq.url, world.topology.log) as (proxy, url):
@@ -32,7 +32,7 @@ async def test_a_log_that_recovers_slowly_holds_up_nothing(world: World, rabbitm
             await world.bot.publish([message(body("web", "w:1"), "k")])
             await world.subscriber.count(1)
             assert await statuses(world.engine) == {"active": 1}
-            pages = Pages(address)
+            pages = HealthPages(address)
 
             async def is_said() -> bool:
                 return f"queue {world.topology.log} does not answer yet" in (await pages.details()).get("event log", "")
@@ -49,7 +49,7 @@ async def test_a_log_that_recovers_slowly_holds_up_nothing(world: World, rabbitm
 
 
 @on_one_database
-async def test_a_log_of_other_arguments_is_said_however_late(world: World, rabbitmq: Broker) -> None:
+async def test_a_log_of_other_arguments_is_said_however_late(world: WorkerHarness, rabbitmq: Broker) -> None:
     """A broker that compares arguments only after a while still stops the worker, with the argument's name."""
     await open_source(world.engine, "web", {"Olga": (1, 10)})
     async with slow_log(rabbitmq.url, world.topology.log) as (proxy, url):

@@ -21,10 +21,10 @@ from yarl import URL
 from deploy import definitions
 from devservices.broker import Broker, broker
 from tests.clients import PATIENCE_SECONDS, body, message
-from tests.desk import open_source
-from tests.integration.worker.conftest import World
+from tests.database_setup import open_source
+from tests.integration.worker.conftest import WorkerHarness
+from worker.broker.topology import Topology, declare
 from worker.settings import WorkerSettings
-from worker.topology import Topology, declare
 
 REPLY_TO = "amq.rabbitmq.reply-to"
 OWN_QUEUE = "sub.contacts-subscriber.events"
@@ -77,7 +77,7 @@ def load(node: Broker, installation: Installation) -> None:
 
 
 @pytest.fixture
-async def world(users: Installation, engine: AsyncEngine, database_url: str) -> World:
+async def world(users: Installation, engine: AsyncEngine, database_url: str) -> WorkerHarness:
     """An office of one operator, and a worker that is not started yet."""
     await open_source(engine, "web", {"Olga": (1, 100)})
     settings = WorkerSettings(
@@ -87,7 +87,7 @@ async def world(users: Installation, engine: AsyncEngine, database_url: str) -> 
         event_log_max_age="1h",
     )
     nobody = None
-    return World(engine, settings, users.topology, nobody, nobody, "", nobody)  # type: ignore[arg-type]  # only its worker is used
+    return WorkerHarness(engine, settings, users.topology, nobody, nobody, "", nobody)  # type: ignore[arg-type]  # only its worker is used
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ async def declared(users: Installation) -> Topology:
 
 # Which database there is has nothing to do with rights on the broker.
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_each_can_do_its_work(users: Installation, world: World) -> None:
+async def test_each_can_do_its_work(users: Installation, world: WorkerHarness) -> None:
     """The worker makes its own names, a bot submits and is answered, a subscriber hears, live and from the log."""
     async with (
         world.worker(),

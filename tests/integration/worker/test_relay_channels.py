@@ -12,17 +12,17 @@ from aiormq.abc import AbstractConnection
 from devservices.broker import Broker
 from distribution.ids import new_id
 from distribution.store.outbox import Publication
-from tests.integration.worker.conftest import World
-from tests.waiting import until
-from worker.flights import REPLIES
-from worker.incidents import Incidents
-from worker.lane import Lane
-from worker.outcomes import Outcomes
-from worker.points import Point, unwatched
-from worker.rows import Rows
+from tests.integration.worker.conftest import WorkerHarness
+from tests.polling import until
+from worker.failpoints import Failpoint, no_failpoints
+from worker.incident_log import IncidentLog
+from worker.publish.in_flight import REPLIES
+from worker.publish.lane import Lane
+from worker.publish.leased_rows import LeasedRows
+from worker.publish.outcome_reporter import OutcomeReporter
+from worker.publish.publisher_pool import PublishTarget
+from worker.publish.retry_policy import EventRetryPolicy
 from worker.status import Status
-from worker.tries import EventTries
-from worker.window import Target
 
 # What is shown here has nothing to do with which database there is.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -43,20 +43,20 @@ def open_channels(connection: AbstractConnection) -> int:
     return sum(channel is not None and not channel.is_closed for channel in connection.channels.values())
 
 
-async def test_a_lane_whose_channel_ended_closes_the_others(world: World, rabbitmq: Broker) -> None:
+async def test_a_lane_whose_channel_ended_closes_the_others(world: WorkerHarness, rabbitmq: Broker) -> None:
     """The channel that was kept for what was in flight on it does not stay with the connection."""
     status, exchange, (first, second) = Status(), f"{world.topology.prefix}gone", (publication(), publication())
-    rows = Rows(world.engine, status, Random(1), unwatched)
+    rows = LeasedRows(world.engine, status, Random(1), no_failpoints)
 
-    def see(point: Point, about: str) -> None:
-        if point is Point.BEFORE_PUBLISH and about == first.message_id:
+    def see(point: Failpoint, about: str) -> None:
+        if point is Failpoint.BEFORE_PUBLISH and about == first.message_id:
             lane.wake(look=False)  # so that it looks before the broker can have confirmed
 
     def unconfirmed() -> float:
         return status.registry.get_sample_value("contacts_published_total", {"result": "reply_unconfirmed"}) or 0.0
 
-    outcomes, target = Outcomes(status, Incidents("test")), Target(exchange, mandatory=False)
-    lane = Lane(IMPATIENT, EventTries(), target, rows, outcomes, see, lambda: False, all_suspect=True)
+    outcomes, target = OutcomeReporter(status, IncidentLog("test")), PublishTarget(exchange, mandatory=False)
+    lane = Lane(IMPATIENT, EventRetryPolicy(), target, rows, outcomes, see, lambda: False, all_suspect=True)
     async with aiormq.connect(rabbitmq.url) as connection:
         declaring = await connection.channel()
         await declaring.exchange_declare(exchange)

@@ -18,10 +18,10 @@ from distribution.store.engine import transaction
 from distribution.store.outbox import Publication
 from distribution.store.tables import contacts, outbox
 from tests.clients import Event, body, message
-from tests.desk import count, open_source
-from tests.integration.worker.conftest import World
-from tests.integration.worker.pages import Pages
-from tests.waiting import until
+from tests.database_setup import count, open_source
+from tests.integration.worker.conftest import WorkerHarness
+from tests.integration.worker.health_pages import HealthPages
+from tests.polling import until
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """What is shown there has nothing to do with which database there is."""
@@ -48,7 +48,7 @@ async def drained(engine: AsyncEngine) -> None:
     await until(empty)
 
 
-def honest(world: World, number: int = HONEST, source: str = "s") -> list[aio_pika.Message]:
+def honest(world: WorkerHarness, number: int = HONEST, source: str = "s") -> list[aio_pika.Message]:
     """Submissions of senders who listen for their replies."""
     return [
         message(body(source, f"{source}-{n}"), f"{source}-m-{n}", reply_to=world.replies_to, correlation_id=f"{n}")
@@ -56,7 +56,7 @@ def honest(world: World, number: int = HONEST, source: str = "s") -> list[aio_pi
     ]
 
 
-async def all_told(world: World, number: int = HONEST) -> None:
+async def all_told(world: WorkerHarness, number: int = HONEST) -> None:
     """All events come soon, and the replies of those who listen."""
     async with asyncio.timeout(SOON_SECONDS):
         await world.subscriber.count(number)
@@ -76,14 +76,14 @@ async def full_queue(channel: aio_pika.abc.AbstractChannel, length: int) -> Abst
 
 
 @on_sqlite
-async def test_replies_that_end_the_connection(world: World) -> None:
+async def test_replies_that_end_the_connection(world: WorkerHarness) -> None:
     """Whoever named such a queue gets nothing; all events and everybody else's replies come soon."""
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
     messages = honest(world)
     async with transaction(world.engine) as conn:
         await outbox_store.insert(conn, [hostile_reply(GARBAGE.format(n)) for n in range(3)], None)
     async with world.worker() as address:
-        pages = Pages(address)
+        pages = HealthPages(address)
         await world.bot.publish(messages)
         await all_told(world)
         await drained(world.engine)
@@ -94,7 +94,7 @@ async def test_replies_that_end_the_connection(world: World) -> None:
 
 
 @on_sqlite
-async def test_a_bot_whose_reply_queue_ends_the_connection(world: World) -> None:
+async def test_a_bot_whose_reply_queue_ends_the_connection(world: WorkerHarness) -> None:
     """As above, with the reply of a contact that was just submitted."""
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
     messages = honest(world)
@@ -106,13 +106,13 @@ async def test_a_bot_whose_reply_queue_ends_the_connection(world: World) -> None
 
 
 @on_sqlite
-async def test_a_reply_queue_that_is_full(world: World) -> None:
+async def test_a_reply_queue_that_is_full(world: WorkerHarness) -> None:
     """Its replies get a few tries and are dropped; nobody's connection is lost."""
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
     full = await full_queue(world.bot.channel, 1)
     unread = [message(body("s", f"unread-{n}"), f"u-{n}", reply_to=full.name) for n in range(20)]
     async with world.worker() as address:
-        pages = Pages(address)
+        pages = HealthPages(address)
         await world.bot.publish([*unread, *honest(world)])
         await all_told(world, HONEST + 20)
         await drained(world.engine)
@@ -122,7 +122,7 @@ async def test_a_reply_queue_that_is_full(world: World) -> None:
 
 
 @on_sqlite
-async def test_a_worker_that_may_not_reply(world: World, rabbitmq: Broker) -> None:
+async def test_a_worker_that_may_not_reply(world: WorkerHarness, rabbitmq: Broker) -> None:
     """No right to write to the default exchange: replies are dropped, all events come."""
     rabbitmq.rabbitmqctl("add_user", "narrow", "narrow-password")
     rabbitmq.rabbitmqctl("set_permissions", "narrow", ".*", r"^(?!amq\.default$).*", ".*")
@@ -130,7 +130,7 @@ async def test_a_worker_that_may_not_reply(world: World, rabbitmq: Broker) -> No
     world.settings.amqp_url = SecretStr(str(url))
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
     async with world.worker() as address:
-        pages = Pages(address)
+        pages = HealthPages(address)
         await world.bot.publish(honest(world))
         async with asyncio.timeout(SOON_SECONDS):
             await world.subscriber.count(HONEST)
@@ -142,7 +142,7 @@ async def test_a_worker_that_may_not_reply(world: World, rabbitmq: Broker) -> No
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_a_subscriber_whose_queue_is_full(world: World) -> None:
+async def test_a_subscriber_whose_queue_is_full(world: WorkerHarness) -> None:
     """Events that it should get are tried again by themselves, rarely; all others come soon, once, and in order.
 
     Once there is room everything is published, each contact's events in their order.
@@ -152,7 +152,7 @@ async def test_a_subscriber_whose_queue_is_full(world: World) -> None:
     full = await full_queue(world.bot.channel, 5)
     await full.bind(f"{world.topology.prefix}assignments", "contact.*.web.#")
     async with world.worker() as address:
-        pages = Pages(address)
+        pages = HealthPages(address)
         await world.bot.publish([*plain("web"), *plain("shop")])
         async with asyncio.timeout(SOON_SECONDS):
             await world.subscriber.until(lambda events: told(events)["shop"] == told(events)["web"] == HONEST)
@@ -178,7 +178,7 @@ async def test_a_subscriber_whose_queue_is_full(world: World) -> None:
     in_order(world.subscriber.events)
 
 
-async def test_a_subscriber_whose_queue_never_confirms(world: World, rabbitmq: Broker) -> None:
+async def test_a_subscriber_whose_queue_never_confirms(world: WorkerHarness, rabbitmq: Broker) -> None:
     """More events than may be in flight wait for it, and all others come soon; nothing is lost once it is back."""
     number = 250
     for source in ("web", "shop"):
@@ -192,7 +192,7 @@ async def test_a_subscriber_whose_queue_never_confirms(world: World, rabbitmq: B
             await world.bot.publish(mixed)
             async with asyncio.timeout(SOON_SECONDS):
                 await world.subscriber.until(lambda events: told(events)["shop"] == number)
-            assert await Pages(address).problems() == {}
+            assert await HealthPages(address).problems() == {}
             assert await count(world.engine, contacts) == 2 * number
         finally:
             await asyncio.to_thread(to_process, rabbitmq, stuck.name, "resume")

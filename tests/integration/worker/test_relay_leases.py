@@ -20,12 +20,12 @@ from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Publication
 from distribution.store.tables import outbox
 from tests import factories as made
-from tests.desk import count, open_source
-from tests.integration.worker.conftest import World
-from tests.waiting import until
-from worker.link import ConnectionLost, until_lost
-from worker.points import Point, unwatched
-from worker.relay import Relay
+from tests.database_setup import count, open_source
+from tests.integration.worker.conftest import WorkerHarness
+from tests.polling import until
+from worker.broker.supervisor import ConnectionLost, until_lost
+from worker.failpoints import Failpoint, no_failpoints
+from worker.publish.relay import Relay
 from worker.status import Status
 
 NUMBER = 20
@@ -35,16 +35,16 @@ SHORT_SECONDS, LONG_SECONDS = 1.5, 60.0
 class Published:
     """How many events a relay has sent, or how many passed another point."""
 
-    def __init__(self, point: Point = Point.BEFORE_PUBLISH) -> None:
+    def __init__(self, point: Failpoint = Failpoint.BEFORE_PUBLISH) -> None:
         self.number, self._point = 0, point
 
-    def see(self, point: Point, _about: str) -> None:
+    def see(self, point: Failpoint, _about: str) -> None:
         """Where the work stands."""
         self.number += point is self._point
 
 
 @asynccontextmanager
-async def losing(world: World, url: str, confirmed: Published) -> AsyncIterator[Relay]:
+async def losing(world: WorkerHarness, url: str, confirmed: Published) -> AsyncIterator[Relay]:
     """A relay whose connection is lost while events that are confirmed wait for a batch."""
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
     relay = Relay(world.engine, world.topology, Status(), Random(1), confirmed.see)
@@ -59,8 +59,8 @@ async def losing(world: World, url: str, confirmed: Published) -> AsyncIterator[
             return confirmed.number == NUMBER
 
         await until(connected)
-        with relay.joined():
-            relay.hand_over(await made.take(world.engine, messages, claim=relay.claim()))
+        with relay.lend_confirmed_ids():
+            relay.enqueue(await made.take(world.engine, messages, claim=relay.claim()))
             await until(all_confirmed)
             await connection.close()
             with pytest.raises(ConnectionLost):
@@ -71,7 +71,7 @@ async def losing(world: World, url: str, confirmed: Published) -> AsyncIterator[
 
 @asynccontextmanager
 async def serving(
-    world: World, url: str, published: Published, lease_seconds: float, status: Status | None = None
+    world: WorkerHarness, url: str, published: Published, lease_seconds: float, status: Status | None = None
 ) -> AsyncIterator[Relay]:
     """A relay at work."""
     relay = Relay(world.engine, world.topology, status or Status(), Random(1), published.see, lease_seconds)
@@ -89,13 +89,13 @@ async def serving(
             await work
 
 
-async def lease_ends(world: World) -> float:
+async def lease_ends(world: WorkerHarness) -> float:
     """When the first lease ends, by the database's clock."""
     async with reading(world.engine) as conn:
         return float(await conn.scalar(sa.select(sa.func.min(outbox.c.claimed_until))) or 0.0)
 
 
-async def test_a_batch_longer_than_a_lease_doubles_nothing(world: World, rabbitmq: Broker) -> None:
+async def test_a_batch_longer_than_a_lease_doubles_nothing(world: WorkerHarness, rabbitmq: Broker) -> None:
     """What was confirmed before the batch is over waits for it, and no other worker publishes it meanwhile."""
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
     mine, others = Published(), Published()
@@ -104,8 +104,8 @@ async def test_a_batch_longer_than_a_lease_doubles_nothing(world: World, rabbitm
         serving(world, rabbitmq.url, mine, SHORT_SECONDS) as relay,
         serving(world, rabbitmq.url, others, SHORT_SECONDS),
     ):
-        with relay.joined():
-            relay.hand_over(await made.take(world.engine, messages, claim=relay.claim()))
+        with relay.lend_confirmed_ids():
+            relay.enqueue(await made.take(world.engine, messages, claim=relay.claim()))
             await world.subscriber.count(NUMBER)
             first = await lease_ends(world)
 
@@ -124,15 +124,15 @@ async def test_a_batch_longer_than_a_lease_doubles_nothing(world: World, rabbitm
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_a_confirmed_row_that_is_locked_is_not_published_again(world: World, rabbitmq: Broker) -> None:
+async def test_a_confirmed_row_that_is_locked_is_not_published_again(world: WorkerHarness, rabbitmq: Broker) -> None:
     """All others are deleted meanwhile; it is, once it can be, although its lease has ended. A person is told."""
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
     mine, status = Published(), Status()
     messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
     async with serving(world, rabbitmq.url, mine, SHORT_SECONDS, status) as relay:
-        with relay.joined():
+        with relay.lend_confirmed_ids():
             taken = await made.take(world.engine, messages, claim=relay.claim())
-            relay.hand_over(taken)
+            relay.enqueue(taken)
             await world.subscriber.count(NUMBER)
             somebody = await world.engine.connect()
             await somebody.execute(sa.delete(outbox).where(outbox.c.id == taken.publications[0].id))
@@ -162,9 +162,9 @@ async def test_a_confirmed_row_that_is_locked_is_not_published_again(world: Worl
     assert status.details == {}
 
 
-async def test_what_was_confirmed_is_deleted_without_a_broker(world: World, rabbitmq: Broker) -> None:
+async def test_what_was_confirmed_is_deleted_without_a_broker(world: WorkerHarness, rabbitmq: Broker) -> None:
     """Else another worker would publish it again once its lease ends."""
-    async with losing(world, rabbitmq.url, Published(Point.AFTER_CONFIRM)) as relay:
+    async with losing(world, rabbitmq.url, Published(Failpoint.AFTER_CONFIRM)) as relay:
         tidying = asyncio.create_task(relay.tidy())
 
         async def forgotten() -> bool:
@@ -175,9 +175,9 @@ async def test_what_was_confirmed_is_deleted_without_a_broker(world: World, rabb
         await tidying
 
 
-async def test_what_was_confirmed_is_deleted_before_the_end(world: World, rabbitmq: Broker) -> None:
+async def test_what_was_confirmed_is_deleted_before_the_end(world: WorkerHarness, rabbitmq: Broker) -> None:
     """A worker that is stopped while the broker is away leaves nothing to be published twice."""
-    async with losing(world, rabbitmq.url, Published(Point.AFTER_CONFIRM)) as relay:
+    async with losing(world, rabbitmq.url, Published(Failpoint.AFTER_CONFIRM)) as relay:
         relay.stop()
         await relay.tidy()
         assert await count(world.engine, outbox) == 0
@@ -193,7 +193,7 @@ class Said(Status):
         super().problem(part, text)
 
 
-async def test_tidying_that_fails_stops_nobody(world: World) -> None:
+async def test_tidying_that_fails_stops_nobody(world: WorkerHarness) -> None:
     """The lanes need not wait for replies that cannot be deleted."""
     rows = [publication(minutes_ago=11, reply=True), publication(11, reply=False)]
     async with transaction(world.engine) as conn:
@@ -201,7 +201,7 @@ async def test_tidying_that_fails_stops_nobody(world: World) -> None:
         await leases.set_aside(conn, {LONG_SECONDS: [rows[1].id]})
     await refuse_deletes(world.engine)
     status = Said()
-    relay = Relay(world.engine, world.topology, status, Random(1), unwatched)
+    relay = Relay(world.engine, world.topology, status, Random(1), no_failpoints)
     tidying = asyncio.create_task(relay.tidy())
 
     async def is_counted() -> bool:
@@ -226,7 +226,7 @@ async def refuse_deletes(engine: AsyncEngine) -> None:
             await conn.execute(sa.text(trigger + "BEGIN SELECT RAISE(ABORT, 'refused'); END"))
 
 
-async def test_what_a_long_batch_wrote_is_published_by_its_writer(world: World, rabbitmq: Broker) -> None:
+async def test_what_a_long_batch_wrote_is_published_by_its_writer(world: WorkerHarness, rabbitmq: Broker) -> None:
     """Although a lease is gone since the claim was made: it began when it was written, and is renewed first."""
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
     published = Published()
@@ -235,13 +235,13 @@ async def test_what_a_long_batch_wrote_is_published_by_its_writer(world: World, 
         claim = relay.claim()
         assert claim is not None
         long_ago = replace(claim, since=claim.since - 10 * LONG_SECONDS)
-        relay.hand_over(await made.take(world.engine, messages, claim=long_ago))
+        relay.enqueue(await made.take(world.engine, messages, claim=long_ago))
         async with asyncio.timeout(LONG_SECONDS / 2):
             await world.subscriber.count(NUMBER)
     assert published.number == len(world.subscriber.messages) == NUMBER
 
 
-async def test_replies_that_nobody_waits_for_any_more_are_deleted(world: World) -> None:
+async def test_replies_that_nobody_waits_for_any_more_are_deleted(world: WorkerHarness) -> None:
     """Whether or not there is a broker, so that they do not pile up; younger ones and events stay."""
     rows = [
         publication(minutes_ago=11, reply=True),
@@ -250,7 +250,7 @@ async def test_replies_that_nobody_waits_for_any_more_are_deleted(world: World) 
     ]
     async with transaction(world.engine) as conn:
         await outbox_store.insert(conn, rows, None)
-    relay = Relay(world.engine, world.topology, Status(), Random(1), unwatched)
+    relay = Relay(world.engine, world.topology, Status(), Random(1), no_failpoints)
     tidying = asyncio.create_task(relay.tidy())
 
     async def one_is_gone() -> bool:

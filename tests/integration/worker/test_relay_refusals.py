@@ -13,11 +13,11 @@ from devservices.broker import Broker, broker
 from distribution.store.engine import reading
 from distribution.store.tables import contacts, outbox
 from tests.clients import Subscriber, body, bot_at, message, subscribe
-from tests.desk import count, open_source
-from tests.integration.worker.conftest import World
-from tests.integration.worker.pages import Pages
-from tests.waiting import until
-from worker.topology import declare
+from tests.database_setup import count, open_source
+from tests.integration.worker.conftest import WorkerHarness
+from tests.integration.worker.health_pages import HealthPages
+from tests.polling import until
+from worker.broker.topology import declare
 
 LARGEST = 4_000
 
@@ -40,12 +40,12 @@ def small_messages(own_broker: Broker) -> Iterator[None]:
 
 
 @pytest.fixture
-async def unheard(own_broker: Broker, world: World) -> AsyncIterator[World]:
+async def unheard(own_broker: Broker, world: WorkerHarness) -> AsyncIterator[WorkerHarness]:
     """The usual corner, on the broker of this module, without a subscriber."""
     settings = world.settings.model_copy(update={"amqp_url": SecretStr(own_broker.url)})
     async with aiormq.connect(own_broker.url) as connection, bot_at(own_broker.url, settings.broker_prefix) as bot:
         await declare(await connection.channel(), world.topology)
-        yield World(world.engine, settings, world.topology, bot, Subscriber(), "", Subscriber())
+        yield WorkerHarness(world.engine, settings, world.topology, bot, Subscriber(), "", Subscriber())
 
 
 async def set_aside(engine: AsyncEngine) -> list[str | None]:
@@ -56,7 +56,7 @@ async def set_aside(engine: AsyncEngine) -> list[str | None]:
 
 
 @pytest.mark.usefixtures("small_messages")
-async def test_a_row_that_the_broker_refuses_stops_no_other(unheard: World) -> None:
+async def test_a_row_that_the_broker_refuses_stops_no_other(unheard: WorkerHarness) -> None:
     """One event too large for the broker: all others come, it stays in the outbox, set aside, and is counted."""
     await open_source(unheard.engine, "s", {"Olga": (1, 1000)})
     subscriber = await subscribe(unheard.bot.channel, unheard.topology.prefix)
@@ -71,11 +71,11 @@ async def test_a_row_that_the_broker_refuses_stops_no_other(unheard: World) -> N
             return await set_aside(unheard.engine) == ["large"] and await count(unheard.engine, outbox) == 1
 
         await until(only_the_large_one_is_left)
-        assert await Pages(address).published("unpublishable") == 1
+        assert await HealthPages(address).published("unpublishable") == 1
     assert {event["data"]["contact"]["message_id"] for event in events} == {f"m-{n}" for n in range(400)}
 
 
-async def test_a_queue_that_refuses_for_a_while(unheard: World) -> None:
+async def test_a_queue_that_refuses_for_a_while(unheard: WorkerHarness) -> None:
     """A subscriber's queue is full and refuses: nothing is taken for published, and all comes once there is room."""
     await open_source(unheard.engine, "s", {"Olga": (1, 1000)})
     channel = unheard.bot.channel
@@ -85,10 +85,10 @@ async def test_a_queue_that_refuses_for_a_while(unheard: World) -> None:
         await unheard.bot.publish([message(body("s", f"lead-{n}"), f"m-{n}") for n in range(40)])
 
         async def aside() -> bool:
-            return await Pages(address).published("refused") >= 35
+            return await HealthPages(address).published("refused") >= 35
 
         await until(aside)
-        assert await Pages(address).problems() == {}
+        assert await HealthPages(address).problems() == {}
         assert await count(unheard.engine, outbox) >= 35
         subscriber = await subscribe(channel, unheard.topology.prefix)
         await full.unbind(f"{unheard.topology.prefix}assignments", "#")
@@ -101,7 +101,7 @@ async def test_a_queue_that_refuses_for_a_while(unheard: World) -> None:
     assert len(subscriber.events) == len({event["id"] for event in subscriber.events}) >= 35
 
 
-async def test_a_log_that_was_deleted_comes_back(unheard: World) -> None:
+async def test_a_log_that_was_deleted_comes_back(unheard: WorkerHarness) -> None:
     """Somebody deletes the event log and nobody else listens: it is declared anew and gets the event."""
     await open_source(unheard.engine, "s", {"Olga": (1, 1000)})
     channel = unheard.bot.channel

@@ -27,8 +27,8 @@ from devservices.broker import Broker, broker
 from devservices.rabbitmq_node import Certificates
 from tests.clients import PATIENCE_SECONDS
 from tests.programs.forked import start
-from worker.addresses import parse
-from worker.link import Link, NoBroker, open_connection
+from worker.broker.supervisor import ConnectionSupervisor, NoBroker, open_connection
+from worker.broker.urls import parse
 from worker.settings import WorkerSettings
 from worker.status import Status
 
@@ -39,7 +39,7 @@ SECRET = "s3cr3t-w0rd"  # noqa: S105  # not one
 
 
 @dataclass(frozen=True)
-class Papers:
+class CertificateFiles:
     """Files of one authority: its own, and what it gave to a client."""
 
     authority: trustme.CA
@@ -66,10 +66,10 @@ class Papers:
         return f"cafile={self.ca}{own}"
 
 
-def papers(folder: Path) -> Papers:
+def papers(folder: Path) -> CertificateFiles:
     """A new authority and a certificate of it for a client."""
     folder.mkdir()
-    made = Papers(trustme.CA(), folder)
+    made = CertificateFiles(trustme.CA(), folder)
     client = made.authority.issue_cert("client.invalid", common_name=CLIENT)
     made.authority.cert_pem.write_to_path(made.ca)
     client.cert_chain_pems[0].write_to_path(made.certificate)
@@ -78,19 +78,19 @@ def papers(folder: Path) -> Papers:
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+def ours(tmp_path_factory: pytest.TempPathFactory) -> CertificateFiles:
     """The authority of the broker."""
     return papers(tmp_path_factory.mktemp("tls") / "ours")
 
 
 @pytest.fixture(scope="module")
-def theirs(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> CertificateFiles:
     """Another authority, which the broker does not know."""
     return papers(tmp_path_factory.mktemp("tls") / "theirs")
 
 
 @pytest.fixture(scope="module")
-def secure(ours: Papers) -> Iterator[Broker]:
+def secure(ours: CertificateFiles) -> Iterator[Broker]:
     """A broker that asks its clients for a certificate."""
     own = ours.authority.issue_cert("127.0.0.1")
     own.cert_chain_pems[0].write_to_path(ours.folder / "server.pem")
@@ -106,7 +106,7 @@ async def refusal(url: str) -> str:
     return str(refused.value)
 
 
-async def test_settings_name_the_files(secure: Broker, ours: Papers) -> None:
+async def test_settings_name_the_files(secure: Broker, ours: CertificateFiles) -> None:
     """With AMQP_CA_FILE, AMQP_CERT_FILE and AMQP_KEY_FILE the worker's link connects and is content."""
     settings = WorkerSettings(
         amqp_url=SecretStr(secure.tls_url),
@@ -122,17 +122,17 @@ async def test_settings_name_the_files(secure: Broker, ours: Papers) -> None:
         served.set()
 
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await Link(settings.brokers, "consumer", status, Random(1)).run(serve)
+        await ConnectionSupervisor(settings.brokers, "consumer", status, Random(1)).run(serve)
     assert served.is_set()
 
 
-async def test_address_names_the_files(secure: Broker, ours: Papers) -> None:
+async def test_address_names_the_files(secure: Broker, ours: CertificateFiles) -> None:
     """The names the client library reads from an address keep working."""
     connection = await open_connection(parse(f"{secure.tls_url}?{ours.query()}"), "test")
     await connection.close()
 
 
-async def test_certificate_instead_of_a_password(secure: Broker, ours: Papers) -> None:
+async def test_certificate_instead_of_a_password(secure: Broker, ours: CertificateFiles) -> None:
     """With auth=external the broker knows us by our certificate, without user and password in the address."""
     secure.rabbitmqctl("add_user", CLIENT, SECRET)
     secure.rabbitmqctl("clear_password", CLIENT)
@@ -142,7 +142,7 @@ async def test_certificate_instead_of_a_password(secure: Broker, ours: Papers) -
     await connection.close()
 
 
-async def test_untrusted_broker(secure: Broker, ours: Papers, theirs: Papers) -> None:
+async def test_untrusted_broker(secure: Broker, ours: CertificateFiles, theirs: CertificateFiles) -> None:
     """A broker of another authority gets no password: the worker is not ready, says why, and tries again."""
     url = f"{URL(secure.tls_url).with_password(SECRET)}?cafile={theirs.ca}"
     url += f"&certfile={ours.certificate}&keyfile={ours.key}"
@@ -151,7 +151,7 @@ async def test_untrusted_broker(secure: Broker, ours: Papers, theirs: Papers) ->
     async def serve(_: AbstractConnection) -> None:
         raise AssertionError
 
-    link = Link(url, "consumer", status, Random(1))
+    link = ConnectionSupervisor(url, "consumer", status, Random(1))
     running = asyncio.create_task(link.run(serve))
     async with asyncio.timeout(PATIENCE_SECONDS):
         while "certificate is not trusted" not in status.problems.get("consumer", ""):  # noqa: ASYNC110  # a plain dict
@@ -162,7 +162,7 @@ async def test_untrusted_broker(secure: Broker, ours: Papers, theirs: Papers) ->
     await running
 
 
-async def test_frozen_broker(secure: Broker, ours: Papers) -> None:
+async def test_frozen_broker(secure: Broker, ours: CertificateFiles) -> None:
     """A broker that answers nothing is noticed by the heartbeat, and the end of TLS is not waited for."""
     status, served = Status(), asyncio.Event()
 
@@ -170,7 +170,7 @@ async def test_frozen_broker(secure: Broker, ours: Papers) -> None:
         served.set()
         await asyncio.Event().wait()
 
-    link = Link(f"{secure.tls_url}?heartbeat=1&{ours.query()}", "consumer", status, Random(1))
+    link = ConnectionSupervisor(f"{secure.tls_url}?heartbeat=1&{ours.query()}", "consumer", status, Random(1))
     running = asyncio.create_task(link.run(serve))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await served.wait()
@@ -185,7 +185,7 @@ async def test_frozen_broker(secure: Broker, ours: Papers) -> None:
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_leaving_a_frozen_broker(secure: Broker, ours: Papers) -> None:
+async def test_leaving_a_frozen_broker(secure: Broker, ours: CertificateFiles) -> None:
     """Whoever gives up on a broker before the heartbeat does is not held up by closing the connection."""
     gave_up = 0.0
 
@@ -195,7 +195,7 @@ async def test_leaving_a_frozen_broker(secure: Broker, ours: Papers) -> None:
         gave_up = asyncio.get_running_loop().time()
         raise TimeoutError
 
-    link = Link(f"{secure.tls_url}?{ours.query()}", "consumer", Status(), Random(1))
+    link = ConnectionSupervisor(f"{secure.tls_url}?{ours.query()}", "consumer", Status(), Random(1))
     running = asyncio.create_task(link.run(serve))
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -210,7 +210,7 @@ async def test_leaving_a_frozen_broker(secure: Broker, ours: Papers) -> None:
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_broker_asks_for_a_certificate(secure: Broker, ours: Papers, theirs: Papers) -> None:
+async def test_broker_asks_for_a_certificate(secure: Broker, ours: CertificateFiles, theirs: CertificateFiles) -> None:
     """Without a certificate, or with one of another authority, the line says that it is ours that is refused."""
     bare = f"{secure.tls_url}?{ours.query(with_certificate=False)}"
     assert re.search(OUR_CERTIFICATE, await refusal(bare))
@@ -218,7 +218,7 @@ async def test_broker_asks_for_a_certificate(secure: Broker, ours: Papers, their
     assert re.search(OUR_CERTIFICATE, await refusal(foreign))
 
 
-async def test_wrong_port(secure: Broker, ours: Papers) -> None:
+async def test_wrong_port(secure: Broker, ours: CertificateFiles) -> None:
     """TLS on the plain port, and no TLS on the other, each end in a line and not in a hang."""
     plain = URL(secure.url).port
     assert "does not speak TLS" in await refusal(f"amqps://guest:guest@127.0.0.1:{plain}/?{ours.query()}")
@@ -238,7 +238,7 @@ async def shows(certificate: trustme.LeafCert) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-async def test_expired_certificate(ours: Papers) -> None:
+async def test_expired_certificate(ours: CertificateFiles) -> None:
     """An expired certificate of the broker is called that."""
     over = ours.authority.issue_cert("127.0.0.1", not_after=datetime.now(UTC) - timedelta(days=1))
     async with shows(over) as port:
@@ -246,7 +246,7 @@ async def test_expired_certificate(ours: Papers) -> None:
     assert "not trusted: certificate has expired" in said
 
 
-async def test_certificate_of_another_host(ours: Papers) -> None:
+async def test_certificate_of_another_host(ours: CertificateFiles) -> None:
     """The name in the certificate must be the one that was connected to, unless that was switched off."""
     async with shows(ours.authority.issue_cert("elsewhere.invalid")) as port:
         url = f"amqps://127.0.0.1:{port}/?{ours.query()}"
@@ -265,7 +265,7 @@ async def errors_of_worker(folder: Path, **settings: str) -> str:
     return errors.decode()
 
 
-def bad_files(ours: Papers, theirs: Papers, folder: Path) -> dict[str, dict[str, str]]:
+def bad_files(ours: CertificateFiles, theirs: CertificateFiles, folder: Path) -> dict[str, dict[str, str]]:
     """Settings that trying again would not make right, by the words that are said of them."""
     junk, locked = folder / "junk.pem", folder / "locked.key"
     junk.write_text("-----BEGIN CERTIFICATE-----\n")
@@ -286,7 +286,7 @@ def bad_files(ours: Papers, theirs: Papers, folder: Path) -> dict[str, dict[str,
     }
 
 
-async def test_bad_files_stop_the_worker(ours: Papers, theirs: Papers, tmp_path: Path) -> None:
+async def test_bad_files_stop_the_worker(ours: CertificateFiles, theirs: CertificateFiles, tmp_path: Path) -> None:
     """A file that is missing, is something else or does not fit ends the worker with one line and status 2."""
     for words, settings in bad_files(ours, theirs, tmp_path).items():
         (line,) = (await errors_of_worker(tmp_path, **settings)).splitlines()
@@ -294,7 +294,7 @@ async def test_bad_files_stop_the_worker(ours: Papers, theirs: Papers, tmp_path:
         assert SECRET not in line
 
 
-def test_certificate_and_key_in_one_file(ours: Papers, tmp_path: Path) -> None:
+def test_certificate_and_key_in_one_file(ours: CertificateFiles, tmp_path: Path) -> None:
     """The key may be in the file of the certificate; the address's own certificate wins over the settings'."""
     together = tmp_path / "both.pem"
     together.write_bytes(ours.certificate.read_bytes() + ours.key.read_bytes())

@@ -7,16 +7,16 @@ import aio_pika
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from distribution.intake.batch import process_batch
+from distribution.intake.parking import PAUSES
+from distribution.intake.process import decode_delivery
+from distribution.intake.retry import retry_due
 from distribution.messages import CLOSE, Incoming
-from distribution.services.intake import take_in
-from distribution.services.park import PAUSES
-from distribution.services.process import understood
-from distribution.services.replay import retry_due
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import parked_messages
 from tests.clients import Event, body, message
-from tests.desk import loads, open_source, statuses
-from tests.integration.worker.conftest import World
+from tests.database_setup import loads, open_source, statuses
+from tests.integration.worker.conftest import WorkerHarness
 
 
 def closing(content: object, **properties: str) -> aio_pika.Message:
@@ -29,7 +29,7 @@ def of(events: Iterable[Event], key: str) -> list[str]:
     return [event["type"] for event in events if event["data"]["contact"]["message_id"] == key]
 
 
-async def test_a_close_gives_the_place_to_the_oldest(world: World) -> None:
+async def test_a_close_gives_the_place_to_the_oldest(world: WorkerHarness) -> None:
     """Closing by id and by key frees two places; the two oldest waiting contacts get them, the third still waits."""
     operators = await open_source(world.engine, "web", {"Olga": (1, 2)})
     async with world.worker():
@@ -56,7 +56,7 @@ async def test_a_close_gives_the_place_to_the_oldest(world: World) -> None:
     assert await loads(world.engine) == {operators["Olga"]: (2, 2, 2)}
 
 
-async def test_closing_twice_is_once(world: World) -> None:
+async def test_closing_twice_is_once(world: WorkerHarness) -> None:
     """The same close three times is one event; a sender who asks gets that event again."""
     await open_source(world.engine, "web", {"Olga": (1, 5)})
     by_key = closing({"source": "web", "message_id": "k"}, reply_to=world.replies_to)
@@ -72,7 +72,7 @@ async def test_closing_twice_is_once(world: World) -> None:
     assert len(world.replies.events) == 1
 
 
-async def test_a_close_that_overtakes_its_submission(world: World) -> None:
+async def test_a_close_that_overtakes_its_submission(world: WorkerHarness) -> None:
     """A close that comes before its submission is deferred, tried again by itself, and then closes the contact."""
     await open_source(world.engine, "web", {"Olga": (1, 5)})
     async with world.worker():
@@ -86,7 +86,7 @@ async def test_a_close_of_nothing_is_rejected_in_the_end(engine: AsyncEngine, ra
     """A close whose contact never turns up is tried after 5 s, 30 s, 2 min and 10 min, then needs a person."""
     nothing = Incoming(b'{"source": "web", "message_id": "never"}', type=CLOSE, properties={"message_type": CLOSE})
     async with transaction(engine) as conn:
-        await take_in(conn, [understood(nothing, 10_000)], random)
+        await process_batch(conn, [decode_delivery(nothing, 10_000)], random)
     p = parked_messages.c
     seen = []
     async with reading(engine) as conn:

@@ -2,13 +2,13 @@
 
 import httpx2
 
-from tests.desk import open_source
+from tests.database_setup import open_source
 from tests.factories import message, take
-from tests.integration.worker.conftest import World
-from tests.waiting import until
+from tests.integration.worker.conftest import WorkerHarness
+from tests.polling import until
 
 
-async def test_the_worker_shows_the_backlog(world: World) -> None:
+async def test_the_worker_shows_the_backlog(world: WorkerHarness) -> None:
     """It reads it at its start, beside its other work."""
     await open_source(world.engine, "web", {})
     await take(world.engine, [message("m", source="web"), message("p", source="fax")])

@@ -11,16 +11,16 @@ from pamqp.commands import Basic
 from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
 from tests.clients import PATIENCE_SECONDS, body, message
-from tests.desk import count, open_source, refuse_lead
-from tests.integration.worker.conftest import World
-from tests.integration.worker.test_settling import Crash, Passes
-from tests.waiting import until
-from worker.points import Point
+from tests.database_setup import count, open_source, refuse_lead
+from tests.integration.worker.conftest import WorkerHarness
+from tests.integration.worker.test_settler import Crash, Passes
+from tests.polling import until
+from worker.failpoints import Failpoint
 
 GOOD = body("web", "w:1")
 
 
-async def parked(world: World) -> dict[str, sa.Row[str, str, bytes, str, int, str]]:
+async def parked(world: WorkerHarness) -> dict[str, sa.Row[str, str, bytes, str, int, str]]:
     """What is parked, by code."""
     c = parked_messages.c
     async with reading(world.engine) as conn:
@@ -28,7 +28,7 @@ async def parked(world: World) -> dict[str, sa.Row[str, str, bytes, str, int, st
     return {row.code: row for row in rows}
 
 
-async def test_every_code_in_one_batch_with_good_ones(world: World) -> None:
+async def test_every_code_in_one_batch_with_good_ones(world: WorkerHarness) -> None:
     """One message of each broken kind among good ones: all broken are parked whole, all good go through."""
     await open_source(world.engine, "web", {"Olga": (1, 100)})
     big = body("web", "w:9", payload="x" * world.settings.max_message_bytes)
@@ -67,7 +67,7 @@ async def test_every_code_in_one_batch_with_good_ones(world: World) -> None:
     ],
     ids=["short strings", "timestamp", "header name"],
 )
-async def test_properties_that_no_client_would_send(world: World, odd: Basic.Properties) -> None:
+async def test_properties_that_no_client_would_send(world: WorkerHarness, odd: Basic.Properties) -> None:
     """A message whose properties are not UTF-8, or no moment, is parked or taken; its neighbours are not harmed."""
     await open_source(world.engine, "web", {"Olga": (1, 100)})
     await world.bot.publish([message(body("web", f"w:{i}"), f"k-{i}") for i in range(3)])
@@ -80,7 +80,7 @@ async def test_properties_that_no_client_would_send(world: World, odd: Basic.Pro
     assert await count(world.engine, contacts) + await count(world.engine, parked_messages) == 8
 
 
-async def test_a_message_that_fails_alone_is_parked_alone(world: World) -> None:
+async def test_a_message_that_fails_alone_is_parked_alone(world: WorkerHarness) -> None:
     """A submission that the database itself refuses is parked as processing_failed; its batch goes through."""
     await open_source(world.engine, "web", {"Olga": (1, 100)})
     await refuse_lead(world.engine, "poison")
@@ -93,7 +93,7 @@ async def test_a_message_that_fails_alone_is_parked_alone(world: World) -> None:
     assert b"poison" in kept["processing_failed"].body
 
 
-async def test_senders_who_ask_get_the_outcome(world: World) -> None:
+async def test_senders_who_ask_get_the_outcome(world: WorkerHarness) -> None:
     """With reply_to: the event of a new contact, the same event for a repeat, contact.parked with code and detail."""
     await open_source(world.engine, "web", {"Olga": (1, 100)})
     asked = {"reply_to": world.replies_to, "correlation_id": "c-1"}
@@ -111,7 +111,7 @@ async def test_senders_who_ask_get_the_outcome(world: World) -> None:
     assert told["detail"]
 
 
-async def test_a_reply_queue_that_is_gone_is_no_error(world: World) -> None:
+async def test_a_reply_queue_that_is_gone_is_no_error(world: WorkerHarness) -> None:
     """A reply nobody waits for any more is forgotten, and work goes on."""
     await open_source(world.engine, "web", {"Olga": (1, 100)})
     async with world.worker():
@@ -120,7 +120,7 @@ async def test_a_reply_queue_that_is_gone_is_no_error(world: World) -> None:
     assert len(world.subscriber.events) == 2
 
 
-async def test_nothing_that_a_bot_set_is_lost_beside_an_equal_body(world: World) -> None:
+async def test_nothing_that_a_bot_set_is_lost_beside_an_equal_body(world: WorkerHarness) -> None:
     """Bots without ids that say the same, and one that tries again with another reply queue: each has its row."""
     sent_at = datetime(2026, 11, 23, 10, tzinfo=UTC)
     equal: dict[str, Any] = {"content_type": "application/json", "message_type": "contact.submit", "timestamp": sent_at}
@@ -142,10 +142,10 @@ async def test_nothing_that_a_bot_set_is_lost_beside_an_equal_body(world: World)
     assert kept[-1]["headers"] == {"tenant": 1}
 
 
-async def test_what_is_delivered_again_is_counted(world: World) -> None:
+async def test_what_is_delivered_again_is_counted(world: WorkerHarness) -> None:
     """A message without a key whose worker ended before it was acknowledged: one row, tried twice."""
     await world.bot.publish_bare(b"{broken", Basic.Properties(content_type="application/json"))
-    crash = Passes(Point.BEFORE_ACK, 1, crash=True)
+    crash = Passes(Failpoint.BEFORE_ACK, 1, crash=True)
     with pytest.RaisesGroup(Crash):
         async with world.worker(crash.see):
             await crash.reached.wait()

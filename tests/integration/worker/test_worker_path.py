@@ -5,13 +5,13 @@ from uuid import UUID
 
 from distribution.store.tables import contacts, leads, outbox
 from tests.clients import body, message
-from tests.desk import count, loads, open_source, statuses
-from tests.integration.worker.conftest import World
+from tests.database_setup import count, loads, open_source, statuses
+from tests.integration.worker.conftest import WorkerHarness
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-async def test_event_is_as_the_contract_shows(world: World) -> None:
+async def test_event_is_as_the_contract_shows(world: WorkerHarness) -> None:
     """A submission becomes one contact.assigned event with the contract's properties and data."""
     operators = await open_source(world.engine, "telegram-bot", {"Olga": (30, 10)})
     lead = {"external_id": "tg:1001", "phone": "+79991234567", "email": "anna@example.com"}
@@ -44,7 +44,7 @@ async def test_event_is_as_the_contract_shows(world: World) -> None:
     assert carrier.timestamp is not None
 
 
-async def test_cloudevent_and_plain_message_are_the_same_submission(world: World) -> None:
+async def test_cloudevent_and_plain_message_are_the_same_submission(world: WorkerHarness) -> None:
     """A CloudEvents envelope with a key that was used in plain JSON is the same contact."""
     await open_source(world.engine, "web", {"Olga": (1, 10)})
     plain = body("web", "w:1")
@@ -57,7 +57,7 @@ async def test_cloudevent_and_plain_message_are_the_same_submission(world: World
     assert await count(world.engine, contacts) == 2
 
 
-async def test_places_are_never_exceeded(world: World) -> None:
+async def test_places_are_never_exceeded(world: WorkerHarness) -> None:
     """Of 300 contacts for 100 places, 100 are active and 200 wait; no load is over its limit."""
     await open_source(world.engine, "web", {"A": (1, 20), "B": (2, 30), "C": (7, 50)})
     async with world.worker():
@@ -72,7 +72,7 @@ async def test_places_are_never_exceeded(world: World) -> None:
     assert all(event["data"]["operator"] is None for event in waiting)
 
 
-async def test_everything_twice_changes_nothing(world: World) -> None:
+async def test_everything_twice_changes_nothing(world: WorkerHarness) -> None:
     """The same 3,000 messages published twice give the same 3,000 contacts, each told of once."""
     await open_source(world.engine, "web", {"A": (1, 6000), "B": (2, 6000)})
     messages = [message(body("web", f"w:{i % 1000}", payload={"n": i}), f"k-{i}") for i in range(3_000)]

@@ -18,10 +18,10 @@ from distribution.store.engine import transaction
 from distribution.store.tables import outbox, parked_messages
 from tests import factories as made
 from tests.clients import body, message
-from tests.desk import count, open_source
-from tests.integration.worker.conftest import World
-from tests.integration.worker.pages import Pages
-from tests.waiting import until
+from tests.database_setup import count, open_source
+from tests.integration.worker.conftest import WorkerHarness
+from tests.integration.worker.health_pages import HealthPages
+from tests.polling import until
 
 PHONE, PAYLOAD = "+79991234567", "the other bot's words"
 
@@ -37,13 +37,13 @@ def close(content: dict[str, Any], **properties: Any) -> aio_pika.Message:
     return message(content, None, type=CLOSE, **properties)
 
 
-async def end(world: World, **properties: Any) -> None:
+async def end(world: WorkerHarness, **properties: Any) -> None:
     """Wait until everything that was published before is done: the queue is in order."""
     await world.bot.publish([message(body("web", "end"), "end", **properties)])
     await world.subscriber.until(lambda seen: any(e["data"]["contact"]["message_id"] == "end" for e in seen))
 
 
-async def test_only_listed_users_use_only_their_sources(world: World, user: str) -> None:
+async def test_only_listed_users_use_only_their_sources(world: WorkerHarness, user: str) -> None:
     """BOT_USERS set: others' sources, others' contacts and messages without a user are parked as not_allowed."""
     world.settings = world.settings.model_copy(update={"bot_users": f"{user}=web+fax,other=telegram"})
     await open_source(world.engine, "web", {"Olga": (1, 100)})
@@ -70,7 +70,7 @@ async def test_only_listed_users_use_only_their_sources(world: World, user: str)
     assert [c.status for c in await made.all_contacts(world.engine)] == ["active", "active", "active"]
 
 
-async def test_what_is_deferred_is_checked_under_the_setting_of_today(world: World, user: str) -> None:
+async def test_what_is_deferred_is_checked_under_the_setting_of_today(world: WorkerHarness, user: str) -> None:
     """A closing that waits for its contact, of a user who has lost the source since, is not_allowed when it is due."""
     world.settings = world.settings.model_copy(update={"bot_users": f"{user}=web"})
     early = made.closing(user, source="telegram", message_id="t-1")
@@ -86,7 +86,7 @@ async def test_what_is_deferred_is_checked_under_the_setting_of_today(world: Wor
         await until(is_parked_for_good)
 
 
-async def test_the_broker_vouches_for_the_user(world: World) -> None:
+async def test_the_broker_vouches_for_the_user(world: WorkerHarness) -> None:
     """A bot that says it is another user is refused by the broker itself; nothing arrives."""
     forged = Basic.Properties(message_id="k", user_id="somebody-else")
     async with aiormq.connect(world.settings.brokers[0]) as connection:
@@ -95,7 +95,7 @@ async def test_the_broker_vouches_for_the_user(world: World) -> None:
             await channel.basic_publish(b"{}", exchange=world.topology.contacts, properties=forged)
 
 
-async def test_without_the_setting_nobody_is_asked(world: World) -> None:
+async def test_without_the_setting_nobody_is_asked(world: WorkerHarness) -> None:
     """The default: any user, or none, submits to any source and closes any contact."""
     await open_source(world.engine, "web", {"Olga": (1, 100)})
     async with world.worker():
@@ -104,7 +104,7 @@ async def test_without_the_setting_nobody_is_asked(world: World) -> None:
     assert await made.all_parked(world.engine) == []
 
 
-async def test_closings_are_audited_with_the_brokers_user(world: World, user: str) -> None:
+async def test_closings_are_audited_with_the_brokers_user(world: WorkerHarness, user: str) -> None:
     """With `user_id` its name, without one nobody's; a closing of what is closed is not."""
     await open_source(world.engine, "web", {"Olga": (1, 100)})
     first, second = {"source": "web", "message_id": "k-1"}, {"source": "web", "message_id": "k-2"}
@@ -120,7 +120,7 @@ async def test_closings_are_audited_with_the_brokers_user(world: World, user: st
     assert [json.loads(row.after)["reason"] for row in rows] == ["solved", None]
 
 
-async def test_a_bot_cannot_make_the_worker_write_to_our_queues(world: World) -> None:
+async def test_a_bot_cannot_make_the_worker_write_to_our_queues(world: WorkerHarness) -> None:
     """A reply_to that names one of ours writes nothing there; its message is done, and who asks rightly is answered."""
     await open_source(world.engine, "web", {"Olga": (1, 100)})
     ours = [world.topology.inbound, world.topology.dead, world.topology.log, f"{world.topology.prefix}contacts"]
@@ -135,7 +135,7 @@ async def test_a_bot_cannot_make_the_worker_write_to_our_queues(world: World) ->
         await until(everything_left)
         await end(world, reply_to=world.replies_to)
         await world.replies.count(1)
-        counted = await Pages(address).metric("contacts_replies_refused_total")
+        counted = await HealthPages(address).metric("contacts_replies_refused_total")
         dead = await world.bot.channel.declare_queue(world.topology.dead, passive=True)
     assert [row.body for row in await made.all_parked(world.engine)] == []
     assert dead.declaration_result.message_count == 0
@@ -143,7 +143,7 @@ async def test_a_bot_cannot_make_the_worker_write_to_our_queues(world: World) ->
     assert counted == len(ours)
 
 
-async def test_replies_go_to_queues_of_the_prefix_and_back_to_who_asks(world: World) -> None:
+async def test_replies_go_to_queues_of_the_prefix_and_back_to_who_asks(world: WorkerHarness) -> None:
     """REPLY_QUEUE_PREFIX set: queues whose names begin so and direct reply-to; no other hears anything."""
     prefix = f"{world.topology.prefix}answers."
     world.settings = world.settings.model_copy(update={"reply_queue_prefix": prefix})
@@ -168,11 +168,11 @@ async def test_replies_go_to_queues_of_the_prefix_and_back_to_who_asks(world: Wo
             return len(arrived) == len(queues) - 1
 
         await until(both)
-        counted = await Pages(address).metric("contacts_replies_refused_total")
+        counted = await HealthPages(address).metric("contacts_replies_refused_total")
     assert (sorted(map(str, arrived)), world.replies.messages, counted) == (["k-1", "k-2"], [], 1)
 
 
-async def test_a_reply_holds_what_its_bot_sent(world: World) -> None:
+async def test_a_reply_holds_what_its_bot_sent(world: WorkerHarness) -> None:
     """A bot that guesses a lead learns neither phone nor payload, from the broker as from the API."""
     await open_source(world.engine, "web", {"Olga": (1, 100)})
     theirs = body("web", "w:1", lead={"phone": PHONE}, payload=PAYLOAD)

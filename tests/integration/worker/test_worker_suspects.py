@@ -6,9 +6,9 @@ import aiormq
 from aiormq.abc import DeliveredMessage
 
 from tests.clients import body, message
-from tests.desk import open_source, statuses
-from tests.integration.worker.conftest import World
-from worker.points import Point
+from tests.database_setup import open_source, statuses
+from tests.integration.worker.conftest import WorkerHarness
+from worker.failpoints import Failpoint
 
 NUMBER, BATCH = 200, 100
 
@@ -20,16 +20,16 @@ class Batches:
         self.sizes: list[int] = []
         self._taken = 0
 
-    def see(self, point: Point, _about: str) -> None:
+    def see(self, point: Failpoint, _about: str) -> None:
         """Where the work stands."""
-        if point is Point.TAKEN:
+        if point is Failpoint.TAKEN:
             self._taken += 1
-        elif point is Point.AFTER_COMMIT:
+        elif point is Failpoint.AFTER_COMMIT:
             self.sizes.append(self._taken)
             self._taken = 0
 
 
-async def give_back(world: World, number: int) -> None:
+async def give_back(world: WorkerHarness, number: int) -> None:
     """Be delivered this many messages and give all of them back, as a worker that died does."""
     held: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
 
@@ -41,7 +41,7 @@ async def give_back(world: World, number: int) -> None:
             await held.get()
 
 
-async def through(world: World, number: int) -> Batches:
+async def through(world: WorkerHarness, number: int) -> Batches:
     """Run a worker until there are this many contacts."""
     seen = Batches()
     world.settings.worker_batch_size = BATCH
@@ -50,7 +50,7 @@ async def through(world: World, number: int) -> Batches:
     return seen
 
 
-async def test_what_came_back_once_goes_in_small_groups(world: World) -> None:
+async def test_what_came_back_once_goes_in_small_groups(world: WorkerHarness) -> None:
     """All of a dead worker's messages are done, a twentieth of a batch at a time."""
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
     await world.bot.publish([message(body("s", f"lead-{n}"), f"m-{n}") for n in range(NUMBER)])
@@ -61,7 +61,7 @@ async def test_what_came_back_once_goes_in_small_groups(world: World) -> None:
     assert await statuses(world.engine) == {"active": NUMBER}
 
 
-async def test_what_came_back_again_goes_alone_and_new_ones_do_not(world: World) -> None:
+async def test_what_came_back_again_goes_alone_and_new_ones_do_not(world: WorkerHarness) -> None:
     """Twice suspected is alone; what nobody was ever given goes in whole batches."""
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
     await world.bot.publish([message(body("s", f"lead-{n}"), f"m-{n}") for n in range(10)])

@@ -1,0 +1,94 @@
+"""What happens to a request: who asks, for what, is it well-formed; then the handler; every error is a problem."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from admin_api.http.auth import Identity, authorize
+from admin_api.http.context import Context
+from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation
+from admin_api.http.parsing import parse_body, parse_key, parse_query, read_body
+from admin_api.http.problems import RequestRejected, problem_of, respond
+
+HEADERS = {"Cache-Control": "no-store"}
+
+
+class Endpoint:
+    """The operations of one path, by method; an unknown path is one without operations."""
+
+    def __init__(self, context: Context, operations: Iterable[Operation] = ()) -> None:
+        self._context = context
+        self._by_method = {operation.method: operation for operation in operations}
+        if "GET" in self._by_method:
+            self._by_method["HEAD"] = self._by_method["GET"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        try:
+            response = _response(await self._answer(request))
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            response = respond(problem_of(error))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> ApiResponse:
+        operation = self._by_method.get(request.method)
+        identity = await self._identity(request, operation)
+        if operation is None:
+            raise self._no_operation()
+        if operation.roles and identity is not None:
+            authorize(identity, operation.roles)
+        return await operation.handler(await self._call(request, operation, identity))
+
+    async def _identity(self, request: Request, operation: Operation | None) -> Identity | None:
+        """Who asks. Below the prefix nobody learns what there is without a token."""
+        is_open = not operation.roles if operation else not request.scope["path"].startswith(PREFIX)
+        return None if is_open else await self._context.identify(request.headers, _host(request))
+
+    def _no_operation(self) -> RequestRejected:
+        if not self._by_method:
+            return RequestRejected(404, "not-found", "There is nothing at this path.")
+        allowed = ", ".join(sorted(self._by_method))
+        return RequestRejected(405, "method-not-allowed", f"This path takes {allowed}.", headers={"Allow": allowed})
+
+    async def _call(
+        self, request: Request, operation: Operation, identity: Identity | None
+    ) -> ApiRequest[Any, Any, Any]:
+        path_params: Mapping[str, str] = request.path_params
+        return ApiRequest(
+            context=self._context,
+            identity=identity,
+            key=parse_key(operation.key, path_params["id"]) if operation.key else None,
+            query=parse_query(operation.query, request.query_params) if operation.query else None,
+            body=await self._body(request, operation),
+            headers=request.headers,
+            host=_host(request),
+        )
+
+    async def _body(self, request: Request, operation: Operation) -> Any:
+        if operation.body is None:
+            return None
+        limit = operation.max_bytes(self._context)
+        body = await read_body(request, limit)
+        if operation.reads_body:
+            return body
+        if operation.body_optional and not body:
+            body = b"{}"
+        return parse_body(operation.body, body, request.headers, limit)
+
+
+def _host(request: Request) -> str | None:
+    return request.client.host if request.client else None
+
+
+def _response(answer: ApiResponse) -> Response:
+    if answer.content is None:
+        return Response(None, answer.status, HEADERS | dict(answer.headers))
+    content = answer.content if isinstance(answer.content, bytes) else orjson.dumps(answer.content)
+    return Response(content, answer.status, HEADERS | dict(answer.headers), answer.media_type)

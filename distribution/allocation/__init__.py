@@ -1,0 +1,10 @@
+"""Contacts get operators: what every use case decides with, inside the caller's transaction.
+
+unit_of_work      one transaction's decisions: made in memory over the locked pool, written at once
+waiting_queue     waiting contacts, the oldest first
+assign_waiting    waiting contacts get the places that became free
+close             contacts are closed, and their places filled
+reassignment      contacts that people move
+load_correction   loads that are wrong are counted again
+yielding          other tasks have their turn while many operators are looked at
+"""

@@ -1,0 +1,42 @@
+"""Loads that are wrong are counted again, under the locks of a transaction that decides."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.audit import Action, AuditRole, record
+from distribution.selection.pool import Pool
+from distribution.store.consistency import active_of
+from distribution.store.contacts import ACTIVE, Contact
+from distribution.store.pools import change_loads
+from distribution.versions import Actor
+
+BY_ITSELF = Actor(AuditRole.SYSTEM)
+
+
+async def correct_before_freeing(conn: AsyncConnection, pool: Pool, leaving: Iterable[Contact]) -> None:
+    """Correct the loads that are lower than what is about to be freed; to be called before the pool decides anything.
+
+    Somebody edited the database: a close must go through all the same, and nobody get more than the limit by it.
+    """
+    freed = Counter(c.operator_id for c in leaving if c.status == ACTIVE and c.operator_id is not None)
+    wrong = [o for o, number in freed.items() if o in pool.operators and pool.operators[o].load < number]
+    if wrong:
+        await correct_loads(conn, pool, wrong, BY_ITSELF)
+
+
+async def correct_loads(conn: AsyncConnection, pool: Pool, operator_ids: Collection[int], who: Actor) -> int:
+    """Make the loads of operators whose lock the pool is what they have; answers how many were wrong. Audited, each."""
+    counted = await active_of(conn, operator_ids)
+    by = {id_: counted[id_] - pool.operators[id_].load for id_ in operator_ids}
+    wrong = {id_: change for id_, change in by.items() if change}
+    # What is active is active: a limit that it exceeds is somebody's decision, not the counter's.
+    await change_loads(conn, wrong, forced=wrong)
+    for id_, change in wrong.items():
+        load = pool.operators[id_].load
+        structlog.get_logger("loads").warning("load_corrected", operator_id=id_, load=load, active=counted[id_])
+        await record(conn, who, Action.OPERATOR_REPAIRED, id_, {"load": load}, {"load": counted[id_]})
+        pool.change_load(id_, change)
+    return len(wrong)

@@ -1,0 +1,126 @@
+"""Messages that could not be processed, as admins read, replay and drop them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.audit import Action, record
+from distribution.errors import NotFound
+from distribution.intake.retry import Replayed, drop, open_row, replay_code, replay_one
+from distribution.intake.sender_rules import SenderRules
+from distribution.reply_queues import ALL_BUT_OWN, ReplyQueues
+from distribution.store.bulk import UUIDS, octets
+from distribution.store.pagination import Page, cut_by_size
+from distribution.store.parked_messages import FIELDS, Parked
+from distribution.store.tables import parked_messages
+from distribution.versions import Edit
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedFilter:
+    """Which parked messages to list; None is any."""
+
+    state: str | None = None
+    code: str | None = None
+    source: str | None = None
+
+
+async def page(conn: AsyncConnection, wanted: ParkedFilter, before: UUID | None, limit: int) -> Page[Parked, UUID]:
+    """Parked messages, the newest first; a page is shorter than `limit` if they are large."""
+    p, dialect = parked_messages.c, conn.dialect.name
+    size = octets(p.body, dialect) + octets(p.properties, dialect)
+    query = sa.select(p.id, size).order_by(p.id.desc()).limit(limit + 1)
+    for name in ParkedFilter.__slots__:
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(p[name] == value if name != "source" else _is_of(value))
+    if before is not None:
+        query = query.where(p.id < before)
+    found = cut_by_size([(row[0], row[1]) for row in await conn.execute(query)], limit)
+    return Page(await _by_ids(conn, found.items), found.last)
+
+
+def _is_of(source: str) -> sa.ColumnElement[bool]:
+    p = parked_messages.c
+    return sa.or_(p.source == source, p.named_source == source)
+
+
+def shown_source(row: Parked) -> str | None:
+    """The source that a message belongs to or names."""
+    return row.named_source or row.source
+
+
+async def show(conn: AsyncConnection, parked_id: UUID) -> Parked:
+    """One parked message, or NotFound."""
+    found = await _by_ids(conn, [parked_id])
+    if not found:
+        raise NotFound("parked message", parked_id)
+    return found[0]
+
+
+async def replay(
+    conn: AsyncConnection,
+    random: Random,
+    parked_id: UUID,
+    max_bytes: int,
+    phone_region: str,
+    edit: Edit,
+    reply_queues: ReplyQueues = ALL_BUT_OWN,
+) -> Replayed:
+    """Try one parked message again; one that is done with is a Conflict.
+
+    Who sent it does not matter: whoever asks for the replay decides that.
+    """
+    before = _state(await open_row(conn, parked_id))
+    done = await replay_one(conn, random, parked_id, max_bytes, phone_region, SenderRules(reply_queues=reply_queues))
+    after = _state(await show(conn, parked_id))
+    await record(conn, edit.who, Action.PARKED_REPLAYED, parked_id, before, after)
+    return done
+
+
+async def replay_some(
+    conn: AsyncConnection,
+    random: Random,
+    code: str,
+    after: UUID | None,
+    max_bytes: int,
+    phone_region: str,
+    edit: Edit,
+    reply_queues: ReplyQueues = ALL_BUT_OWN,
+) -> Replayed:
+    """Try some parked messages of a code; call again with `last` in a new transaction until that is None.
+
+    The audit has one row for each such transaction, under the code.
+    """
+    done = await replay_code(conn, random, code, after, max_bytes, phone_region, SenderRules(reply_queues=reply_queues))
+    if done.last is not None:
+        counts = {"replayed": done.replayed, "parked_again": done.parked_again}
+        await record(conn, edit.who, Action.PARKED_REPLAYED, code, None, counts)
+    return done
+
+
+async def give_up(conn: AsyncConnection, parked_id: UUID, edit: Edit) -> None:
+    """Drop a parked message; one that is done with is a Conflict."""
+    before = _state(await open_row(conn, parked_id))
+    await record(conn, edit.who, Action.PARKED_DROPPED, parked_id, before, _state(await drop(conn, parked_id)))
+
+
+def _state(row: Parked) -> dict[str, Any]:
+    """What the audit keeps: never the message itself, which may hold anything."""
+    return {"state": row.state, "code": row.code, "attempts": row.attempts}
+
+
+async def _by_ids(conn: AsyncConnection, ids: Sequence[UUID]) -> list[Parked]:
+    if not ids:
+        return []
+    dialect = conn.dialect.name
+    wanted = UUIDS.table(dialect)
+    rows = await conn.execute(
+        sa.select(*FIELDS).join(wanted, parked_messages.c.id == wanted.c.id), UUIDS.bound(dialect, ids)
+    )
+    return sorted((Parked(*row) for row in rows), key=attrgetter("id"), reverse=True)

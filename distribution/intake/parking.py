@@ -1,0 +1,146 @@
+"""Messages that could not be processed are kept whole, with the reason, and tried again where that can help."""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.errors import MessageRejected, Named, ParkedCode
+from distribution.ids import new_id, time_of
+from distribution.intake.message_properties import TYPE, as_json, plain, text
+from distribution.intake.undecoded import source_and_lead_in
+from distribution.messages import MAX_KEY_BYTES, Incoming, cut, storable
+from distribution.store import parked_messages, sources
+from distribution.store.parked_messages import DEFERRED, REJECTED, Parked
+
+PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
+"""How long to wait before each retry of a deferred message, counted from the try before it."""
+SENT = ("message_id", "type", "content_type", "reply_to", "correlation_id", "user_id")
+BROKERS_HEADERS = re.compile(r"x-death|x-(first|last)-death-(reason|queue|exchange)|x-(delivery|acquired)-count")
+"""The broker adds these to what it delivers again or gives up, and puts another exchange."""
+
+KEYLESS = (
+    ParkedCode.INVALID_JSON,
+    ParkedCode.INVALID_MESSAGE,
+    ParkedCode.MISSING_MESSAGE_ID,
+    ParkedCode.UNKNOWN_TYPE,
+    ParkedCode.TOO_LARGE,
+)
+"""What is parked for another reason was understood, so it has a key or names the contact that it is about, or it was
+given up by the broker, perhaps after it was parked."""
+
+
+async def park(conn: AsyncConnection, messages: Sequence[tuple[Incoming, MessageRejected]]) -> None:
+    """Keep messages; the same message coming again while it is parked counts one attempt more.
+
+    The same is what does not differ in anything that its sender set: of any other nothing would be left. Without a key
+    it also has to be delivered again, else it is another one that is equal.
+    """
+    named = await _named(conn, messages)
+    rows = [_row(*message, source) for message, source in zip(messages, named, strict=True)]
+    others: dict[bytes, Parked] = {}
+    for row, (message, why) in zip(rows, messages, strict=True):
+        if message.message_id is None and not message.redelivered and why.code in KEYLESS:
+            if (equal := others.get(row.fingerprint)) is not None:
+                equal.fingerprint = _aside(row)
+            others[row.fingerprint] = row
+    await parked_messages.set_aside(conn, {fingerprint: _aside(row) for fingerprint, row in others.items()})
+    await parked_messages.park(conn, rows)
+
+
+async def _named(conn: AsyncConnection, messages: Sequence[tuple[Incoming, MessageRejected]]) -> list[str | None]:
+    """The source of each as far as it can be known: to list it by, not to decide by."""
+    named = [Named(why.source) if why.source else why.named or source_and_lead_in(message) for message, why in messages]
+    known = {
+        each.contact_id
+        for each, (_, why) in zip(named, messages, strict=True)
+        if each.contact_id is not None and why.code != ParkedCode.UNKNOWN_CONTACT
+    }
+    codes = await sources.codes_of_contacts(conn, known) if known else {}
+    return [(each.contact_id and codes.get(each.contact_id)) or each.source for each in named]
+
+
+def next_attempt(why: MessageRejected, retries: int, now: datetime) -> datetime | None:
+    """When to retry by itself a message that was just tried, after so many retries; None if a person is needed."""
+    if why.code != ParkedCode.UNKNOWN_CONTACT or retries >= len(PAUSES):
+        return None
+    return now + PAUSES[retries]
+
+
+def restored(row: Parked) -> Incoming:
+    """The message as it came."""
+    properties = json.loads(row.properties)
+    return Incoming(
+        body=row.body,
+        message_id=text(properties.get("message_id")),
+        type=text(properties.get(TYPE)),
+        content_type=text(properties.get("content_type")),
+        content_encoding=text(properties.get("content_encoding")),
+        reply_to=text(properties.get("reply_to")),
+        correlation_id=text(properties.get("correlation_id")),
+        headers=properties.get("headers") or {},
+        properties=properties,
+        user_id=text(properties.get("user_id")),
+        body_size=row.body_size,
+        body_digest=row.body_digest,
+    )
+
+
+def words(why: MessageRejected) -> str:
+    """The detail as both databases can keep it."""
+    return why.detail.replace("\0", "\\0")
+
+
+def _detail(message: Incoming, why: MessageRejected) -> str:
+    """The reason, and what is kept of the body if that is not all of it."""
+    if message.body_size is None:
+        return words(why)
+    digest = f" (SHA-256 {message.body_digest.hex()})" if message.body_digest else ""
+    return (
+        f"{words(why)} Only the first {len(message.body)} of its {message.body_size} bytes{digest} are kept, so it"
+        " cannot be replayed: publish it again, smaller."
+    )
+
+
+def _row(message: Incoming, why: MessageRejected, named_source: str | None) -> Parked:
+    if why.code == ParkedCode.TOO_LARGE:
+        message = cut(message)
+    parked_id = new_id()
+    now = time_of(parked_id)
+    again = next_attempt(why, 0, now)
+    key = storable(message.message_id)
+    return Parked(
+        id=parked_id,
+        state=REJECTED if again is None else DEFERRED,
+        code=str(why.code),
+        detail=_detail(message, why),
+        source=why.source,
+        message_id=key if key and len(key) <= MAX_KEY_BYTES else None,
+        body=message.body,
+        properties=as_json(message.properties),
+        fingerprint=_fingerprint(message),
+        attempts=1,
+        created_at=now,
+        next_attempt_at=again,
+        retries=0,
+        body_size=message.body_size,
+        body_digest=message.body_digest,
+        named_source=named_source,
+    )
+
+
+def _fingerprint(message: Incoming) -> bytes:
+    """Tells a message from any that differs in what its sender set; what the broker added does not count."""
+    headers = {name: value for name, value in message.headers.items() if not BROKERS_HEADERS.fullmatch(name)}
+    others = {name: value for name, value in message.properties.items() if name not in ("headers", "exchange")}
+    fields = [getattr(message, name) for name in SENT]
+    identity = json.dumps([fields, headers, others], sort_keys=True, default=plain).encode()
+    return blake2b(identity + (message.body_digest or message.body), digest_size=16).digest()
+
+
+def _aside(row: Parked) -> bytes:
+    """A fingerprint for an earlier message that is equal to this one, so that this one can have theirs."""
+    return blake2b(row.fingerprint + row.id.bytes, digest_size=16).digest()

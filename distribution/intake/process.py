@@ -1,0 +1,137 @@
+"""What a batch of messages asks for, done in one transaction: submissions first, then closings, then who waited."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from time import perf_counter
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.allocation.close import Closed, close, lock_for
+from distribution.audit import NAME_LENGTH, Action, AuditEntry, contact_state, entry, record_all
+from distribution.errors import MessageRejected, ParkedCode
+from distribution.intake.sender_rules import ANYBODY, SenderRules
+from distribution.intake.submit import Submitted, submit_to
+from distribution.intake.undecoded import source_and_lead_in
+from distribution.messages import Closing, Command, Incoming, Submission, decode, storable
+from distribution.store.outbox import Claim, Publication
+from distribution.versions import Actor
+
+Outcome = Submitted | Closed | MessageRejected
+BOT = "bot"
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedMessage:
+    """A message and what was understood of it."""
+
+    message: Incoming
+    command: Command | MessageRejected
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """Every arrival with its outcome; `unserved`: sources to serve in further transactions.
+
+    `lock_seconds`: how long it took to lock the sources and operators.
+    """
+
+    settled: list[tuple[DecodedMessage, Outcome]]
+    publications: list[Publication]
+    unserved: frozenset[int]
+    lock_seconds: float = 0.0
+
+
+def decode_delivery(
+    message: Incoming, max_bytes: int, phone_region: str = "", sender_rules: SenderRules = ANYBODY
+) -> DecodedMessage:
+    """The message with its command, or with the reason why there is none."""
+    command = sender_rules.permitted(_decoded(message, max_bytes, phone_region), message.user_id)
+    if isinstance(command, MessageRejected) and command.source is None:
+        # Here, where no locks are held yet.
+        command.named = source_and_lead_in(message)
+    return DecodedMessage(sender_rules.addressed(message), command)
+
+
+def _decoded(message: Incoming, max_bytes: int, phone_region: str) -> Command | MessageRejected:
+    try:
+        return decode(message, max_bytes, phone_region)
+    except MessageRejected as rejected:
+        # From here on it is a result: as an exception it would keep every frame it came through, with the whole batch.
+        rejected.__context__ = rejected.__cause__ = None
+        return rejected.with_traceback(None)
+
+
+def failed_alone(arrival: DecodedMessage) -> MessageRejected:
+    """Why a message is parked that fails on its own, where its neighbours do not."""
+    detail = "It failed on its own, for a reason that is in the worker's log. Replay it once that is mended."
+    source = None if isinstance(arrival.command, Closing) else arrival.command.source
+    return MessageRejected(ParkedCode.PROCESSING_FAILED, detail, source=source)
+
+
+async def process(
+    conn: AsyncConnection, arrivals: Sequence[DecodedMessage], random: Random, claim: Claim | None = None
+) -> Processed:
+    """Do what the commands ask for. All locks are taken at once, so that no two batches wait for each other.
+
+    Closings come after submissions, so that a contact may be made and closed in one batch, in whatever order.
+    """
+    submissions = [a.command for a in arrivals if isinstance(a.command, Submission)]
+    closings = [a.command for a in arrivals if isinstance(a.command, Closing)]
+    codes = {s.source for s in submissions} | {c.source for c in closings if c.source and c.contact_id is None}
+    begun = perf_counter()
+    pool = await lock_for(conn, closings, codes)
+    lock_seconds = perf_counter() - begun
+    submitted = await submit_to(conn, pool, submissions, random, claim)
+    closed = await close(conn, pool, closings, random)
+    settled = list(_settled(arrivals, submitted.outcomes, closed.outcomes))
+    await record_all(conn, [_noted(a, o) for a, o in settled if isinstance(o, Closed) and o.is_new])
+    return Processed(
+        settled,
+        [*submitted.publications, *closed.publications],
+        frozenset(pool.sources) if closed.more else submitted.unserved,
+        lock_seconds,
+    )
+
+
+def _noted(arrival: DecodedMessage, closed: Closed) -> AuditEntry:
+    """Who closed it, as far as the broker knows."""
+    name = storable(arrival.message.user_id)
+    reason = arrival.command.reason if isinstance(arrival.command, Closing) else None
+    after = {**contact_state(closed.contact), "reason": reason}
+    who = Actor(BOT, name and name[:NAME_LENGTH])
+    return entry(who, Action.CONTACT_CLOSED, closed.contact.id, closed.before, after)
+
+
+def contacts_named(arrivals: Iterable[DecodedMessage]) -> set[UUID]:
+    """The contacts that are named by their id, so that their source has to be looked up, whatever the sender says."""
+    closings = [a.command for a in arrivals if isinstance(a.command, Closing)]
+    return {closing.contact_id for closing in closings if closing.contact_id is not None}
+
+
+def source_of(arrival: DecodedMessage, by_contact: Mapping[UUID, str]) -> str | None:
+    """The source that an arrival belongs to; None: it needs no locks, or names a contact that nobody knows."""
+    match arrival.command:
+        case MessageRejected():
+            return None
+        case Closing(contact_id=contact_id) if contact_id is not None:
+            return by_contact.get(contact_id)
+        case command:
+            return command.source
+
+
+def _settled(
+    arrivals: Sequence[DecodedMessage],
+    submitted: Iterable[Submitted | MessageRejected],
+    closed: Iterable[Closed | MessageRejected],
+) -> Iterator[tuple[DecodedMessage, Outcome]]:
+    of_submissions, of_closings = iter(submitted), iter(closed)
+    for arrival in arrivals:
+        match arrival.command:
+            case Submission():
+                yield arrival, next(of_submissions)
+            case Closing():
+                yield arrival, next(of_closings)
+            case MessageRejected() as rejected:
+                yield arrival, rejected

@@ -1,0 +1,131 @@
+"""Counts what counters claim to know, from the rows themselves: whole tables without locks, under locks by index."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from functools import cache
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.store.bulk import IDS, UUIDS
+from distribution.store.tables import contacts, decisions, operators, outbox
+
+TOTAL = sa.func.count().over()
+"""How many rows there are in all, where only the first few are asked for."""
+
+
+async def wrong_loads(conn: AsyncConnection) -> Sequence[sa.Row[int, str, int, int]]:
+    """Operators (id, name, load, active contacts as counted) whose load is not what they have."""
+    c, o = contacts.c, operators.c
+    counted = (
+        sa.select(c.operator_id, sa.func.count().label("number"))
+        .where(c.status == "active")
+        .group_by(c.operator_id)
+        .subquery()
+    )
+    number = sa.func.coalesce(counted.c.number, 0)
+    rows = await conn.execute(
+        sa.select(o.id, o.name, o.load, number)
+        .outerjoin(counted, counted.c.operator_id == o.id)
+        .where(o.load != number)
+        .order_by(o.id)
+    )
+    return rows.all()
+
+
+async def active_of(conn: AsyncConnection, operator_ids: Collection[int]) -> Counter[int]:
+    """Number of active contacts by operator; reads what these operators ever had, by index."""
+    dialect = conn.dialect.name
+    rows = await conn.execute(_active_of(dialect), IDS.bound(dialect, sorted(operator_ids)))
+    return Counter({row[0]: row[1] for row in rows})
+
+
+@cache
+def _active_of(dialect: str) -> sa.Select[int, int]:
+    c, wanted = contacts.c, IDS.table(dialect)
+    return (
+        sa.select(wanted.c.id, sa.func.count())
+        .join_from(wanted, contacts, wanted.c.id == c.operator_id)
+        .where(c.status == "active")
+        .group_by(wanted.c.id)
+    )
+
+
+async def wrong_sequences(conn: AsyncConnection, limit: int) -> Sequence[sa.Row[UUID, int, int, int, int]]:
+    """Contacts (id, sequence, number of decisions, last one, how many such) whose decisions are not 1 to sequence."""
+    c = contacts.c
+    kept = _histories().subquery()
+    number, last = sa.func.coalesce(kept.c.number, 0), sa.func.coalesce(kept.c.last, 0)
+    rows = await conn.execute(
+        sa.select(c.id, c.sequence, number, last, TOTAL)
+        .outerjoin(kept, kept.c.contact_id == c.id)
+        .where(sa.or_(c.sequence != last, number != last))
+        .order_by(c.id)
+        .limit(limit)
+    )
+    return rows.all()
+
+
+async def mendable_sequences(conn: AsyncConnection, limit: int) -> list[UUID]:
+    """Contacts whose sequence is wrong and whose history is whole."""
+    c, kept = contacts.c, _histories().subquery()
+    wrong = sa.and_(c.sequence != kept.c.last, kept.c.number == kept.c.last)
+    ids = sa.select(c.id).join(kept, kept.c.contact_id == c.id).where(wrong).order_by(c.id).limit(limit)
+    return list((await conn.scalars(ids)).all())
+
+
+async def mend_sequences(conn: AsyncConnection, ids: Collection[UUID]) -> Sequence[sa.Row[UUID, int, int]]:
+    """Set wrong sequences to the end of whole histories; returns contacts (id, sequence before and now)."""
+    dialect = conn.dialect.name
+    c, wanted = contacts.c, UUIDS.table(dialect)
+    kept = _histories().join(wanted, wanted.c.id == decisions.c.contact_id).subquery()
+    found = await conn.execute(
+        sa.select(c.id, c.sequence, kept.c.last)
+        .join(kept, kept.c.contact_id == c.id)
+        .where(c.sequence != kept.c.last, kept.c.number == kept.c.last),
+        UUIDS.bound(dialect, sorted(ids)),
+    )
+    rows = found.all()
+    for contact_id, _, last in rows:
+        await conn.execute(sa.update(contacts).where(c.id == contact_id).values(sequence=last))
+    return rows
+
+
+async def sources_of(conn: AsyncConnection, ids: Collection[UUID]) -> set[int]:
+    """Ids of the sources of these contacts, which never change."""
+    dialect = conn.dialect.name
+    wanted = UUIDS.table(dialect)
+    rows = await conn.scalars(
+        sa.select(contacts.c.source_id).join(wanted, wanted.c.id == contacts.c.id), UUIDS.bound(dialect, sorted(ids))
+    )
+    return set(rows)
+
+
+def _histories() -> sa.Select[UUID, int, int]:
+    d = decisions.c
+    number, last = sa.func.count().label("number"), sa.func.max(d.sequence).label("last")
+    return sa.select(d.contact_id, number, last).group_by(d.contact_id)
+
+
+async def baseless_events(conn: AsyncConnection, limit: int) -> Sequence[sa.Row[UUID, UUID, int]]:
+    """Outbox rows (id, contact id, how many such) that tell of a change that is in no contact's history."""
+    d = decisions.c
+    change = sa.exists().where(
+        d.contact_id == outbox.c.contact_id, d.sequence == outbox.c.sequence, d.event_id == outbox.c.id
+    )
+    rows = await conn.execute(
+        sa.select(outbox.c.id, outbox.c.contact_id, TOTAL)
+        .where(outbox.c.reply == sa.false(), ~change)
+        .order_by(outbox.c.id)
+        .limit(limit)
+    )
+    return rows.all()
+
+
+async def unpublished_since(conn: AsyncConnection, before: UUID, limit: int) -> Sequence[sa.Row[UUID, str, int]]:
+    """Outbox rows (id, type, how many such) that were written before a moment and are still there."""
+    rows = await conn.execute(
+        sa.select(outbox.c.id, outbox.c.type, TOTAL).where(outbox.c.id < before).order_by(outbox.c.id).limit(limit)
+    )
+    return rows.all()

@@ -1,0 +1,39 @@
+"""One page of a list: rows after a key, never a count and never an offset; bounded in bytes if rows can be large."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, takewhile
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+LIST_BYTES = 1024 * 1024
+"""So much of what others wrote (payloads, bodies, states) a list holds; each row may be as large as a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T, K]):
+    """Items in order; `last` is the key to go on after, None where this is the end."""
+
+    items: list[T]
+    last: K | None
+
+
+def page_of(rows: Sequence[T], limit: int, key: Callable[[T], K]) -> Page[T, K]:
+    """The page out of `limit` + 1 rows: the one too many says that there is more."""
+    items = list(rows[:limit])
+    return Page(items, key(items[-1]) if len(rows) > limit else None)
+
+
+def fitting(sizes: Iterable[int], total: int = LIST_BYTES) -> int:
+    """How many of the first sizes are within the total, taken together."""
+    return sum(1 for _ in takewhile(lambda so_far: so_far <= total, accumulate(sizes)))
+
+
+def cut_by_size(rows: Sequence[tuple[K, int]], limit: int) -> Page[K, K]:
+    """The page out of `limit` + 1 rows, each a key and its bytes: as many as LIST_BYTES holds, one at least."""
+    fits = max(1, fitting(size for _, size in rows[:limit]))
+    found = page_of(rows, fits, lambda row: row[0])
+    return Page([key for key, _ in found.items], found.last)

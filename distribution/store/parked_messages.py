@@ -1,0 +1,169 @@
+"""Parked messages, body and properties byte for byte."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution.store.bulk import row_of
+from distribution.store.tables import OPEN, parked_messages, sources
+
+DEFERRED, REJECTED, REPLAYED, DROPPED = "deferred", "rejected", "replayed", "dropped"
+STATES = DEFERRED, REJECTED, REPLAYED, DROPPED
+SOURCES_DUE = 1_000
+RANKED = 20_000
+
+
+@dataclass(slots=True)
+class Parked:
+    """A row of `parked_messages`; `properties` is JSON text.
+
+    `retries`: how often the deferred message was retried; `body_size` is set if `body` is only the beginning.
+    `source` decides whose turn it is; `named_source` is the sender's word and decides nothing.
+    """
+
+    id: UUID
+    state: str
+    code: str
+    detail: str
+    source: str | None
+    message_id: str | None
+    body: bytes
+    properties: str
+    fingerprint: bytes
+    attempts: int
+    created_at: datetime
+    next_attempt_at: datetime | None = None
+    retries: int = 0
+    body_size: int | None = None
+    body_digest: bytes | None = None
+    named_source: str | None = None
+
+
+FIELDS = tuple(parked_messages.c[name] for name in Parked.__slots__)
+
+
+async def park(conn: AsyncConnection, messages: Sequence[Parked]) -> None:
+    """Keep messages; one that is parked already and came again counts one attempt more and is deferred anew.
+
+    One that waits for its retry does so whatever became of its copy: the retry will tell.
+    """
+    if not messages:
+        return
+    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(parked_messages)
+    p, new = parked_messages.c, statement.excluded
+    keeps_waiting = sa.and_(p.state == DEFERRED, new.state == REJECTED)
+    names = ("state", "code", "detail", "source", "next_attempt_at", "retries", "named_source")
+    statement = statement.on_conflict_do_update(
+        index_elements=["fingerprint"],
+        index_where=OPEN,
+        set_={"attempts": p.attempts + 1}
+        | {name: sa.case((keeps_waiting, p[name]), else_=new[name]) for name in names},
+    )
+    await conn.execute(statement, [row_of(message) for message in sorted(messages, key=lambda m: m.fingerprint)])
+
+
+async def set_aside(conn: AsyncConnection, fingerprints: Mapping[bytes, bytes]) -> None:
+    """Give open rows other fingerprints, by those they have, so that equal messages can have rows of their own."""
+    if not fingerprints:
+        return
+    p = parked_messages.c
+    statement = sa.update(parked_messages).where(p.fingerprint == sa.bindparam("equal"), OPEN)
+    rows = [{"equal": equal, "aside": fingerprints[equal]} for equal in sorted(fingerprints)]
+    await conn.execute(statement.values(fingerprint=sa.bindparam("aside")), rows)
+
+
+async def due(
+    conn: AsyncConnection, now: datetime, limit: int, most_bytes: int, left_out: Collection[str | None] = ()
+) -> list[Parked]:
+    """Deferred messages whose time has come, locked: one of each source in turn, as many bodies as fit, at least one.
+
+    Sources that do not exist take one turn together: anybody can invent them. What another worker is at is left to it.
+    `left_out`: sources whose messages stay; None is those without one.
+    """
+    p = parked_messages.c
+    is_due = _is_due(now, left_out)
+    turn = sa.func.row_number().over(partition_by=sources.c.id, order_by=(p.next_attempt_at, p.id))
+    # Of very many only those that have been due the longest take turns: ranking all of them takes too long.
+    longest = sa.select(p.id).where(is_due).order_by(p.next_attempt_at).limit(RANKED)
+    lines = (
+        sa.select(p.id, sa.func.length(p.body).label("size"), turn.label("turn"), p.next_attempt_at)
+        .outerjoin(sources, sources.c.code == p.source)
+        .where(p.id.in_(longest))
+        .subquery()
+    )
+    place = sa.func.row_number().over(order_by=(lines.c.turn, lines.c.next_attempt_at, lines.c.id)).label("place")
+    chosen = sa.select(lines.c.id, lines.c.size, place).order_by(place).limit(limit)
+    return await _locked(conn, chosen, is_due, most_bytes)
+
+
+async def sources_due(conn: AsyncConnection, now: datetime, left_out: Collection[str | None] = ()) -> set[str | None]:
+    """The sources of such messages, a few of them if they are very many; a read."""
+    some = sa.select(parked_messages.c.source).where(_is_due(now, left_out)).distinct().limit(SOURCES_DUE)
+    return set(await conn.scalars(some))
+
+
+def _is_due(now: datetime, left_out: Collection[str | None]) -> sa.ColumnElement[bool]:
+    p = parked_messages.c
+    conditions = [p.state == sa.literal_column("'deferred'"), p.next_attempt_at <= now]
+    if None in left_out:
+        conditions.append(p.source.is_not(None))
+    if codes := [code for code in left_out if code is not None]:
+        conditions.append(sa.or_(p.source.is_(None), p.source.not_in(codes)))
+    return sa.and_(*conditions)
+
+
+async def open_ones(conn: AsyncConnection, code: str, after: UUID | None, limit: int, most_bytes: int) -> list[Parked]:
+    """Parked messages of a code that are not done with, oldest first, locked; as many bodies as fit, at least one."""
+    p = parked_messages.c
+    wanted = sa.and_(p.state.in_((DEFERRED, REJECTED)), p.code == code)
+    if after is not None:
+        wanted = sa.and_(wanted, p.id > after)
+    place = sa.func.row_number().over(order_by=p.id).label("place")
+    chosen = sa.select(p.id, sa.func.length(p.body).label("size"), place).where(wanted).order_by(p.id).limit(limit)
+    return await _locked(conn, chosen, wanted, most_bytes)
+
+
+async def lock(conn: AsyncConnection, parked_id: UUID) -> Parked | None:
+    """One parked message, locked."""
+    found = await conn.execute(sa.select(*FIELDS).where(parked_messages.c.id == parked_id).with_for_update())
+    row = found.one_or_none()
+    return None if row is None else Parked(*row)
+
+
+async def update(conn: AsyncConnection, rows: Sequence[Parked]) -> None:
+    """Write what another attempt changed."""
+    if not rows:
+        return
+    names = ("state", "code", "detail", "source", "attempts", "next_attempt_at", "retries")
+    statement = (
+        sa.update(parked_messages)
+        .where(parked_messages.c.id == sa.bindparam("parked_id"))
+        .values({name: sa.bindparam(f"new_{name}") for name in names})
+    )
+    await conn.execute(
+        statement, [{"parked_id": row.id} | {f"new_{name}": getattr(row, name) for name in names} for row in rows]
+    )
+
+
+async def _locked(
+    conn: AsyncConnection, chosen: sa.Select[Any], still: sa.ColumnElement[bool], most_bytes: int
+) -> list[Parked]:
+    """Rows of `chosen` (id, size, place), in order, until their bodies fill `most_bytes`; those that `still` fit."""
+    each = chosen.subquery()
+    before = sa.func.sum(each.c.size).over(order_by=each.c.place) - each.c.size
+    fitting = sa.select(each.c.id, each.c.place, before.label("before")).subquery()
+    query = (
+        sa.select(*FIELDS)
+        .join(fitting, fitting.c.id == parked_messages.c.id)
+        .where(fitting.c.before < most_bytes, still)
+        .order_by(fitting.c.place)
+        .with_for_update(skip_locked=True, of=parked_messages)
+    )
+    return [Parked(*row) for row in await conn.execute(query)]

@@ -1,0 +1,73 @@
+"""The services as children: the schema, then the worker and the admin API, ready to be used."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from examples.subprocesses import Child, ChildError, Children, children, wait_until
+
+DEFAULT_PORTS = {"ADMIN_API_PORT": "8000", "WORKER_HEALTH_PORT": "8001"}
+_SCHEMA_SECONDS = 60.0
+_READY_SECONDS = 60.0
+_ANY_HOST = ("", "0.0.0.0", "::")  # noqa: S104 - recognised here, not listened on
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where the services answer, and the processes behind them."""
+
+    api_url: str
+    worker_url: str
+    children: Children
+
+
+@contextmanager
+def stack(environment: Mapping[str, str], logs: Path | None = None) -> Iterator[Stack]:
+    """Start the services with these settings, wait until both are ready, and stop them after the block."""
+    with children(environment, logs) as started:
+        started.finish(started.start("schema", "alembic", "upgrade", "head"), _SCHEMA_SECONDS)
+        worker, api = started.start("worker", "worker"), started.start("admin_api", "admin_api")
+        found = Stack(api_url(environment), _worker_url(environment), started)
+        _wait_ready(worker, found.worker_url)
+        _wait_ready(api, found.api_url)
+        yield found
+
+
+def new_token() -> str:
+    """A token nobody can guess."""
+    return secrets.token_urlsafe(24)
+
+
+def api_url(environment: Mapping[str, str]) -> str:
+    """Where the admin API will be; an address that means every interface is asked at the loopback."""
+    host = environment.get("ADMIN_API_HOST", "")
+    host = "127.0.0.1" if host in _ANY_HOST else host
+    return f"http://{f'[{host}]' if ':' in host else host}:{_port(environment, 'ADMIN_API_PORT')}"
+
+
+def _worker_url(environment: Mapping[str, str]) -> str:
+    return f"http://127.0.0.1:{_port(environment, 'WORKER_HEALTH_PORT')}"
+
+
+def _port(environment: Mapping[str, str], name: str) -> str:
+    return environment.get(name) or DEFAULT_PORTS[name]
+
+
+def _wait_ready(child: Child, url: str) -> None:
+    def ready() -> bool:
+        child.check()
+        return _answers(f"{url}/readyz")
+
+    if not wait_until(ready, _READY_SECONDS):
+        raise ChildError(f"{child.name} was not ready at {url}/readyz within {_READY_SECONDS:.0f} s{child.tail()}")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx2.get(url, timeout=2, trust_env=False).is_success
+    except httpx2.TransportError:
+        return False

@@ -1,0 +1,111 @@
+"""An admin beside the workers: submits and closes over HTTP and changes limits and weights, all the time."""
+
+import asyncio
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import httpx2
+
+from tests.chaos.workers import KEPT
+from tests.e2e.conftest import free_port
+
+TOKEN = "chaos-admin-chaos"  # noqa: S105 - of an API that lives as long as the run
+PAUSE_SECONDS = 0.03
+
+
+@dataclass
+class AdminClient:
+    """What was asked over HTTP. `taken`: keys that were answered with 200 or 201."""
+
+    http: httpx2.AsyncClient
+    sources: list[str]
+    random: Random
+    taken: set[tuple[str, str]] = field(default_factory=set)
+    asked: set[tuple[str, str]] = field(default_factory=set)
+    heard: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    _number: int = 0
+
+    async def work(self) -> None:
+        """Write, for ever; an answer of 503 is repeated, any other 5xx is a finding."""
+        while True:
+            for act in (self.submit, self.close, self.change_limit):
+                try:
+                    self._check(await act())
+                except httpx2.HTTPError as error:
+                    self.refused.append(f"the API did not answer: {error!r}")
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def submit(self) -> httpx2.Response:
+        """A contact over HTTP, some of them asked for twice."""
+        self._number += 1
+        key = (self.random.choice(self.sources), f"http-{self._number - (self._number % 10 == 0)}")
+        self.asked.add(key)
+        lead = {"external_id": f"lead-{self.random.randrange(5_000)}"}
+        answer = await self.http.post("/contacts", json={"source": key[0], "message_id": key[1], "lead": lead})
+        if answer.is_success:
+            self.taken.add(key)
+        return answer
+
+    async def close(self) -> httpx2.Response:
+        """Close one that was heard of."""
+        if not self.heard:
+            return httpx2.Response(200)
+        contact_id = self.heard.pop(self.random.randrange(len(self.heard)))
+        return await self.http.post(f"/contacts/{contact_id}/close", json={})
+
+    async def change_limit(self) -> httpx2.Response:
+        """Raise or keep somebody's limit; lowering it below the load would be no break of it."""
+        limit = {"max_active_contacts": self.random.randint(300, 320)}
+        operator_id = self.random.randint(1, 20)
+        before = (await self.http.get(f"/operators/{operator_id}")).json().get("max_active_contacts", 0)
+        if limit["max_active_contacts"] <= before:
+            return httpx2.Response(200)
+        return await self.http.patch(f"/operators/{operator_id}", json=limit)
+
+    def _check(self, answer: httpx2.Response) -> None:
+        if answer.status_code >= 500 and answer.status_code != 503:
+            self.refused.append(f"{answer.status_code}: {answer.text}")
+
+
+@asynccontextmanager
+async def admin_client(
+    settings: dict[str, str], code: Path, logs: Path, sources: list[str], random: Random
+) -> AsyncIterator[AdminClient]:
+    """A real admin API on the same database, and an admin at it."""
+    port = free_port()
+    own = {"ADMIN_API_PORT": str(port), "ADMIN_API_TOKENS": f"admin:{TOKEN}"}
+    with (logs / "admin_api.log").open("ab") as log:
+        process: Process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "admin_api",
+            cwd=code,
+            env=KEPT | settings | own | {"PYTHONPATH": str(code)},
+            stdout=log,
+            stderr=log,
+        )
+    address, headers = f"http://127.0.0.1:{port}/api/v1", {"Authorization": f"Bearer {TOKEN}"}
+    try:
+        async with httpx2.AsyncClient(base_url=address, headers=headers, timeout=60, trust_env=False) as http:
+            await _until_up(http, port)
+            yield AdminClient(http, sources, random)
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _until_up(http: httpx2.AsyncClient, port: int) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                if (await http.get(f"http://127.0.0.1:{port}/readyz")).is_success:
+                    return
+            except httpx2.HTTPError:
+                pass
+            await asyncio.sleep(0.1)

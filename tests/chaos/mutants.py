@@ -1,0 +1,196 @@
+"""Faults in copies of the code: each is one that a careless change could make, and the judge must see it."""
+
+import asyncio
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import typer
+
+from devservices.broker import Broker, broker
+from devservices.postgres import Postgres, postgres
+from tests.chaos.campaign import Campaign
+from tests.chaos.plan import PLANTED, seeded
+from tests.chaos.source_copy import copy_source
+
+QUIET_SECONDS = 25
+
+
+class MutantNotApplied(Exception):
+    """The code no longer has what the fault replaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A text of a file that is there exactly once, and what stands there instead."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A fault, and the beginnings of what the judge may say of it.
+
+    `broker_faults`, `database_faults`, `full_subscriber`: if only those bring it out. `seconds_away`: how long the
+    database is then.
+    """
+
+    name: str
+    seen_as: tuple[str, ...]
+    edits: tuple[Edit, ...]
+    sql: str = ""
+    broker_faults: int = 0
+    database_faults: int = 0
+    seconds_away: float = PLANTED.seconds_away
+    rate: int = PLANTED.rate
+    full_subscriber: bool = False
+
+
+SETTLING, INBOX = "worker/consume/settler.py", "worker/consume/delivery_buffer.py"
+POOLS, CHANNELS = "distribution/store/pools.py", "worker/broker/channels.py"
+BATCH = "        with self._status.batch_seconds.time(), self._relay.lend_confirmed_ids() as done:\n"
+LAND = "        self._tell(self._hand.land(window.take_news(), now, self._may_declare))\n"
+RECONNECT = """        news = window.take_news()
+        if any(landed.name == "REFUSED" for _, landed, _ in news):
+            raise ConnectionError("the broker could not take an event")
+        self._tell(self._hand.land(news, now, self._may_declare))
+"""
+EARLY = """        if inbox is not None:
+            await inbox.acknowledge(deliveries.values())
+"""
+ACKNOWLEDGE = "            await inbox.acknowledge([deliveries[id(arrival)] for arrival in arrivals])\n"
+
+MUTANTS = (
+    Mutant(
+        "acknowledge before commit",
+        ("lost",),
+        (
+            Edit(SETTLING, ACKNOWLEDGE, "            pass\n"),
+            Edit(SETTLING, BATCH, EARLY + BATCH),
+        ),
+    ),
+    Mutant(
+        "acknowledge everything held with the first batch",
+        ("lost",),
+        (Edit(INBOX, "acknowledge(tags, multiple=tags == oldest)", "acknowledge([0], multiple=True)"),),
+    ),
+    Mutant(
+        "no unique key",
+        ("doubled",),
+        (
+            Edit(
+                "distribution/intake/idempotency.py",
+                "found = await contact_rows.by_keys(conn, sorted(keys)) if keys else {}",
+                "found: dict[ContactKey, Contact] = {}",
+            ),
+        ),
+        sql="ALTER TABLE contacts DROP CONSTRAINT uq_contacts_source_id_message_id_producer",
+    ),
+    Mutant(
+        "no confirms",
+        ("change without its event",),
+        (
+            Edit(CHANNELS, "publisher_confirms=True", "publisher_confirms=False"),
+            Edit(CHANNELS, "self._in_flight[self._next_tag] = message_id, about", "self._heard(about, Word.CONFIRMED)"),
+        ),
+        broker_faults=3,
+    ),
+    Mutant(
+        "events published without an outbox row",
+        ("change without its event",),
+        (
+            Edit(
+                "distribution/allocation/unit_of_work.py",
+                "        await outbox.insert(self.conn, self.publications, self.claim)\n",
+                "        if self.claim is None:\n            await outbox.insert(self.conn, self.publications, None)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a contact's later events leave without waiting for the earlier",
+        ("out of order",),
+        (Edit("distribution/store/leases.py", "free, ~blocked)", "free)"),),
+    ),
+    Mutant(
+        "a nack that reconnects",
+        ("late",),
+        (Edit("worker/publish/lane.py", LAND, RECONNECT),),
+        full_subscriber=True,
+    ),
+    Mutant(
+        "operators neither locked nor guarded",
+        ("over the limit", "load"),
+        (
+            Edit(POOLS, ".order_by(o.id)\n        .with_for_update(key_share=True)", ".order_by(o.id)"),
+            Edit(POOLS, ".order_by(s.id)\n        .with_for_update(key_share=True)", ".order_by(s.id)"),
+            Edit(POOLS, "sa.or_(change.c.by < 0, change.c.forced == 1, fits)", "sa.true()"),
+        ),
+        # Only while the places fill up do two workers ever want the last of them.
+        rate=2_500,
+    ),
+    Mutant(
+        "nobody serves who waits",
+        ("waiting beside a free place",),
+        (Edit("distribution/allocation/unit_of_work.py", "while served < limit and", "while served < 0 and"),),
+    ),
+    Mutant(
+        "a deferral by the clock",
+        ("parked without a reason of its sender: {'unknown_contact'",),
+        (
+            # Shorter in all, so that an outage of seconds outlasts them as one of a quarter of an hour does the real.
+            Edit("distribution/intake/parking.py", "in (5, 30, 120, 600))", "in (1, 1, 3, 60))"),
+            Edit(
+                "distribution/intake/retry.py",
+                "row.retries = row.retries + 1 if row.code == outcome.code else 0",
+                "row.retries = sum((now - row.created_at).total_seconds() > by for by in (1, 2, 5, 65))",
+            ),
+        ),
+        database_faults=1,
+        seconds_away=75.0,
+    ),
+)
+
+
+def see_all(seed: int) -> int:
+    """Plant each, run, and show what the judge said; answers how many it did not see."""
+    blind = 0
+    with broker(control=True) as own_broker, postgres(control=True) as server:
+        for fault in MUTANTS:
+            findings = asyncio.run(find(fault, seed, own_broker, server))
+            blind += not seen(fault, findings)
+            typer.echo(f"{'seen' if seen(fault, findings) else 'NOT SEEN'} | {fault.name} | {'; '.join(findings)}")
+    return blind
+
+
+def seen(fault: Mutant, findings: list[str]) -> bool:
+    """Whether the judge said what it should."""
+    return any(finding.startswith(fault.seen_as) for finding in findings)
+
+
+async def find(fault: Mutant, seed: int, own_broker: Broker, server: Postgres) -> list[str]:
+    """What the judge finds in a run of code with the fault."""
+    folder = Path(tempfile.mkdtemp(prefix="contacts-planted-"))
+    plan = replace(
+        seeded(PLANTED, seed),
+        broker_faults=fault.broker_faults,
+        database_faults=fault.database_faults,
+        seconds_away=fault.seconds_away,
+        rate=fault.rate,
+        full_subscriber=fault.full_subscriber,
+    )
+    code = plant(fault, folder / "code")
+    campaign = Campaign(plan, own_broker, server, folder, lambda _: None, code, fault.sql, QUIET_SECONDS)
+    return (await campaign.run()).findings
+
+
+def plant(fault: Mutant, code: Path) -> Path:
+    """A copy of the code with the fault in it; raises NotPlanted where a text is not there exactly once."""
+    copy_source(code)
+    for edit in fault.edits:
+        text = (code / edit.file).read_text()
+        if text.count(edit.old) != 1:
+            raise MutantNotApplied(f"{fault.name}: {edit.file} has the text to replace {text.count(edit.old)} times")
+        (code / edit.file).write_text(text.replace(edit.old, edit.new))
+    return code

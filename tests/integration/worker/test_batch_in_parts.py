@@ -1,0 +1,70 @@
+"""What was given back in an outage is taken in parts."""
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+from uuid import UUID
+
+import pytest
+
+from devservices.broker import Broker
+from distribution.intake.batch import BatchResult
+from distribution.intake.process import DecodedMessage
+from distribution.store.outbox import Claim
+from distribution.store.tables import contacts
+from tests.database_setup import count, open_source
+from tests.integration.worker.conftest import WorkerHarness
+from tests.integration.worker.test_database_outage import NUMBER, send
+from tests.integration.worker.test_delivery_buffer import arrive, delivered
+from worker.consume.batch_processor import BatchProcessor
+from worker.consume.batch_progress import Told
+from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT, ReturnedToBroker
+from worker.consume.settler import Settler
+from worker.database_outage import RetryDelays
+from worker.errors import DatabaseUnavailable
+from worker.failpoints import no_failpoints
+from worker.publish.relay import Relay
+from worker.status import Status
+
+PART_TAKEN, TAKEN_AGAIN = 2, 5
+AT_ONCE = RetryDelays(first=0.01, longest=0.02, hold=0)
+
+
+class Failing(BatchProcessor):
+    """A database that is away, takes a part at one try, is away again, and comes back."""
+
+    tries = 0
+
+    async def take(
+        self,
+        arrivals: Sequence[DecodedMessage],
+        claim: Claim | None,
+        done: list[UUID] | None = None,
+        told: Told | None = None,
+    ) -> list[BatchResult]:
+        """Commit it, or the first alone, or nothing."""
+        self.tries += 1
+        if self.tries == PART_TAKEN:
+            await super().take(arrivals[:1], claim, done, told)
+        if self.tries < TAKEN_AGAIN:
+            raise DatabaseUnavailable("away")
+        return await super().take(arrivals, claim, done, told)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_nothing_is_consumed_until_the_rest_is_taken(world: WorkerHarness, rabbitmq: Broker) -> None:
+    """A database that takes a part and is away again is waited for as before."""
+    await open_source(world.engine, "s", {"Olga": (1, NUMBER)})
+    await send(world)
+    status, random = Status(), Random(1)
+    batches, relay = Failing(world.engine, random), Relay(world.engine, world.topology, status, random, no_failpoints)
+    together = {SAFE: NUMBER, SUSPECT: 1, ALONE: 1}
+    settler = Settler(world.settings, together, batches, relay, status, AT_ONCE, no_failpoints, asyncio.Event())
+    async with delivered(rabbitmq, world.topology.inbound) as (_, inbox):
+        deliveries = await arrive(inbox, NUMBER)
+        with pytest.raises(ReturnedToBroker):
+            await settler.settle(inbox, deliveries)
+    await settler.until_taken()
+    assert batches.tries == TAKEN_AGAIN
+    assert "database" not in status.problems
+    assert await count(world.engine, contacts) > 1

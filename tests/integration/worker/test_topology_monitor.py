@@ -1,0 +1,274 @@
+"""Broker objects are looked after: what is deleted comes back and is said; what is forbidden or missing is said."""
+
+import asyncio
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+
+import aiormq
+import pytest
+from aiormq.abc import AbstractChannel, AbstractConnection
+from aiormq.exceptions import ChannelNotFoundEntity
+from pydantic import SecretStr
+from yarl import URL
+
+from devservices.broker import Broker, broker
+from distribution.store import depths
+from distribution.store.engine import reading
+from tests.clients import PATIENCE_SECONDS, body, message
+from tests.database_setup import open_source
+from tests.integration.worker.conftest import WorkerHarness
+from tests.integration.worker.health_pages import HealthPages
+from tests.polling import until
+from worker.app import run
+from worker.consume.batch_processor import BatchProcessor
+from worker.failpoints import no_failpoints
+from worker.publish.relay import Relay
+from worker.status import Status
+from worker.topology_monitor import PART, TopologyMonitor
+
+# What is shown here has nothing to do with which database there is.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def rabbitmq() -> Iterator[Broker]:
+    """One whose users are ours to make."""
+    with broker(control=True) as found:
+        yield found
+
+
+@dataclass
+class Looking:
+    """An upkeep that looks all the time."""
+
+    upkeep: TopologyMonitor
+    status: Status
+    connection: AbstractConnection
+
+    async def until_said(self, words: str) -> None:
+        """Wait for words in the readiness details."""
+
+        async def is_said() -> bool:
+            return words in self.status.details.get(PART, "")
+
+        await until(is_said, PATIENCE_SECONDS)
+
+    async def delete_until_said(self, kind: str, name: str, channel: AbstractChannel) -> None:
+        """Delete a queue or an exchange, again if it was declared unmissed, in the middle of a look."""
+        delete = channel.queue_delete if kind == "queue" else channel.exchange_delete
+        await delete(name)
+
+        async def is_said() -> bool:
+            if f"{kind} {name}" in self.status.details.get(PART, ""):
+                return True
+            if await exists(self.connection, name, kind):
+                await delete(name)
+            return False
+
+        await until(is_said, PATIENCE_SECONDS)
+
+    def missed(self, name: str) -> float:
+        """How often an object was found missing."""
+        return self.status.registry.get_sample_value("contacts_missing_broker_objects_total", {"object": name}) or 0
+
+
+@asynccontextmanager
+async def looking(world: WorkerHarness, url: str) -> AsyncIterator[Looking]:
+    """An upkeep at work on a connection of its own, after its first look."""
+    status, random = Status(), Random(3)
+    relay = Relay(world.engine, world.topology, status, random, no_failpoints)
+    batches = BatchProcessor(world.engine, random)
+    upkeep = TopologyMonitor(
+        world.settings, world.topology, world.engine, batches, relay, status, random, look_seconds=0.1
+    )
+    async with aiormq.connect(url) as connection:
+        serving = asyncio.create_task(upkeep.serve(connection))
+        gauge = "contacts_queue_messages", {"queue": "inbound"}
+
+        async def has_looked() -> bool:
+            return status.registry.get_sample_value(*gauge) is not None
+
+        await until(has_looked, PATIENCE_SECONDS)
+        yield Looking(upkeep, status, connection)
+        upkeep.stop()
+        await serving
+
+
+async def exists(connection: AbstractConnection, name: str, kind: str = "queue") -> bool:
+    """Whether there is such a queue or exchange."""
+    channel = await connection.channel()
+    try:
+        await (channel.queue_declare if kind == "queue" else channel.exchange_declare)(name, passive=True)
+    except ChannelNotFoundEntity:
+        return False
+    await channel.close()
+    return True
+
+
+async def test_deleted_queues_come_back_within_a_minute(world: WorkerHarness, rabbitmq: Broker) -> None:
+    """A running worker notices a deleted log and a deleted contacts.dead, declares both anew and says so."""
+    await open_source(world.engine, "web", {"Olga": (1, 10)})
+    gone = (world.topology.log, world.topology.dead)
+    async with world.worker() as address, aiormq.connect(rabbitmq.url) as connection:
+        channel = await connection.channel()
+
+        async def has_looked() -> bool:
+            async with reading(world.engine) as conn:
+                return await depths.since(conn, depths.DEAD, depths.EVER) is not None
+
+        await until(has_looked, PATIENCE_SECONDS)
+
+        async def are_told() -> bool:
+            said = (await HealthPages(address).details()).get("topology", "")
+            if "declared anew" in said and all(f"queue {queue}" in said for queue in gone):
+                return True
+            for queue in gone:  # again: deleted in the middle of a look they are declared without having been missed
+                if await exists(connection, queue):
+                    await channel.queue_delete(queue)
+            return False
+
+        async def are_back() -> bool:
+            return all([await exists(connection, queue) for queue in gone])
+
+        await until(are_told, 60)
+        await until(are_back, 60)
+        assert await HealthPages(address).problems() == {}
+        # The log hears again what is said to the exchange.
+        await world.bot.publish([message(body("web", "w:1"), "k")])
+        await world.subscriber.count(1)
+
+        async def is_logged() -> bool:
+            return bool((await channel.queue_declare(world.topology.log, passive=True)).message_count)
+
+        await until(is_logged, PATIENCE_SECONDS)
+
+
+async def test_each_missing_object_is_said_and_counted(world: WorkerHarness, rabbitmq: Broker) -> None:
+    """Queues and exchanges alike."""
+    dead = world.topology.dead
+    async with looking(world, rabbitmq.url) as at_work, aiormq.connect(rabbitmq.url) as other:
+        channel = await other.channel()
+        await at_work.delete_until_said("queue", dead, channel)
+        await at_work.delete_until_said("exchange", dead, channel)
+        assert at_work.missed(f"queue {dead}")
+        assert at_work.missed(f"exchange {dead}")
+        # Bound again as well: what the broker gives up arrives.
+        await channel.basic_publish(b"{", exchange=world.topology.dead, mandatory=True)
+
+
+async def test_an_object_with_other_arguments_is_said_and_ends_nothing(world: WorkerHarness, rabbitmq: Broker) -> None:
+    """Somebody made the queue anew in another way: the difference is named for as long as it lasts."""
+    async with looking(world, rabbitmq.url) as at_work, aiormq.connect(rabbitmq.url) as other:
+        channel = await other.channel()
+
+        async def made_otherwise() -> bool:
+            try:
+                await channel.queue_delete(world.topology.dead)
+                await channel.queue_declare(world.topology.dead, durable=True, arguments={"x-max-length": 7})
+            except aiormq.exceptions.ChannelPreconditionFailed:  # the upkeep was quicker
+                return False
+            return True
+
+        while not await made_otherwise():
+            channel = await other.channel()
+        await at_work.until_said("x-max-length")
+
+        async def is_made_anew() -> bool:
+            # Deleted in the middle of a look it is declared without having been missed.
+            await channel.queue_delete(world.topology.dead)
+            return "declared anew" in at_work.status.details.get(PART, "")
+
+        await until(is_made_anew, PATIENCE_SECONDS)
+
+
+async def test_depths_are_measured(world: WorkerHarness, rabbitmq: Broker) -> None:
+    """Messages that wait are a gauge, and in the database for who knows no broker."""
+    await world.bot.publish([message(body("web", f"w:{n}"), f"k-{n}") for n in range(3)])
+
+    async def kept() -> int | None:
+        async with reading(world.engine) as conn:
+            return await depths.since(conn, depths.INBOUND, depths.EVER)
+
+    async with looking(world, rabbitmq.url) as at_work:
+
+        async def measured() -> bool:
+            return await kept() == 3
+
+        await until(measured, PATIENCE_SECONDS)
+        sample = at_work.status.registry.get_sample_value("contacts_queue_messages", {"queue": "inbound"})
+        assert sample == 3
+        assert at_work.status.registry.get_sample_value("contacts_queue_consumers", {"queue": "inbound"}) == 0
+
+
+class Rights:
+    """A broker user whose rights are set by a test."""
+
+    def __init__(self, server: Broker, prefix: str) -> None:
+        self._server, self._prefix = server, prefix.replace(".", "\\.")
+        self.name = f"worker-{secrets.token_hex(3)}"
+        self.url = str(URL(server.url).with_user(self.name).with_password("secret"))
+
+    async def make(self) -> None:
+        """May read and write what the worker needs, as docs/operations.md says, and configure nothing."""
+        await self._ctl("add_user", self.name, "secret")
+        writes = f"^({self._prefix}assignments|amq\\.default)$"
+        reads = f"^{self._prefix}contacts\\.(inbound\\.v1|dead)$"
+        await self._ctl("set_permissions", self.name, "^$", writes, reads)
+
+    async def _ctl(self, *arguments: str) -> None:
+        await asyncio.to_thread(self._server.rabbitmqctl, *arguments)
+
+
+@pytest.fixture
+async def restricted(world: WorkerHarness, rabbitmq: Broker) -> WorkerHarness:
+    """A world whose worker connects as a user without the right to configure."""
+    rights = Rights(rabbitmq, world.topology.prefix)
+    await rights.make()
+    world.settings = world.settings.model_copy(update={"amqp_url": SecretStr(rights.url)})
+    return world
+
+
+@asynccontextmanager
+async def started(world: WorkerHarness) -> AsyncIterator[HealthPages]:
+    """A worker that need not become ready."""
+    stopping, listening = asyncio.Event(), socket.create_server(("127.0.0.1", 0))
+    work = asyncio.create_task(run(world.settings, listening, stopping))
+    try:
+        yield HealthPages(f"http://127.0.0.1:{listening.getsockname()[1]}")
+    finally:
+        stopping.set()
+        await work
+
+
+def says(part: str, *words: str) -> Callable[[dict[str, str]], bool]:
+    """Whether the problem of a part has these words."""
+    return lambda problems: all(word in problems.get(part, "") for word in words)
+
+
+async def test_a_user_who_may_not_declare_is_told_of_the_setting(restricted: WorkerHarness) -> None:
+    """One clear sentence instead of a broker that is away."""
+    async with started(restricted) as pages:
+        await pages.until(says("consumer", "BROKER_DECLARE", f"exchange {restricted.topology.contacts}", "refused"))
+        assert "not connected" not in (await pages.problems())["consumer"]
+
+
+async def test_a_worker_that_only_looks(restricted: WorkerHarness, rabbitmq: Broker) -> None:
+    """With BROKER_DECLARE=false it works without the right to configure; what is missing is named, and waited for."""
+    await open_source(restricted.engine, "web", {"Olga": (1, 10)})
+    restricted.settings = restricted.settings.model_copy(update={"broker_declare": False})
+    async with restricted.worker() as address:
+        await restricted.bot.publish([message(body("web", "w:1"), "k")])
+        await restricted.subscriber.count(1)
+        assert await HealthPages(address).details() == {}
+    [log] = [queue for queue in restricted.topology.queues() if queue.name == restricted.topology.log]
+    async with aiormq.connect(rabbitmq.url) as connection:
+        channel = await connection.channel()
+        await channel.queue_delete(log.name)
+        async with started(restricted) as pages:
+            await pages.until(says("publisher", f"The broker has no queue {log.name}"))
+            await log.declare(channel)
+            await pages.until(lambda problems: problems == {})

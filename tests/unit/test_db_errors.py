@@ -1,0 +1,204 @@
+"""Who is at fault when a transaction fails decides whether a message is parked, repeated or given back."""
+
+import sqlite3
+from pathlib import Path
+
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
+import pytest
+from sqlalchemy import exc
+
+from distribution.errors import PoolOutdated
+from distribution.store.db_errors import Failure, classify, describe_error
+
+
+class PostgresError(Exception):
+    """What the PostgreSQL driver raises: it has the server's code."""
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__(f"the server said {sqlstate}")
+        self.sqlstate = sqlstate
+
+
+def from_driver(
+    kind: type[exc.DBAPIError],
+    orig: Exception,
+    *,
+    statement: str | None = "SELECT secret",
+    cause: Exception | None = None,
+    lost: bool = False,
+) -> exc.DBAPIError:
+    """An error as SQLAlchemy wraps it."""
+    orig.__cause__ = cause
+    return kind(statement, {"secret": 1}, orig, connection_invalidated=lost)
+
+
+def from_sqlite(code: int) -> exc.DBAPIError:
+    """An error with SQLite's own code, as SQLAlchemy wraps it."""
+    orig = sqlite3.OperationalError("SQLite says so")
+    orig.sqlite_errorcode = code
+    return from_driver(exc.OperationalError, orig)
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "failure"),
+    [
+        ("22001", Failure.CONTENT),  # value too long
+        ("22021", Failure.CONTENT),  # character not in repertoire
+        ("22P05", Failure.CONTENT),  # untranslatable character
+        ("23505", Failure.CONTENT),  # unique violation
+        ("23514", Failure.CONTENT),  # check violation
+        ("44000", Failure.CONTENT),  # a view's check
+        ("54000", Failure.CONTENT),  # index row too large
+        ("54001", Failure.CONTENT),  # statement too complex
+        ("P0001", Failure.CONTENT),  # a trigger refuses the row
+        ("0A000", Failure.RACE),  # the cached plan is of an older schema
+        ("40001", Failure.RACE),  # serialization failure
+        ("40P01", Failure.RACE),  # deadlock
+        ("08003", Failure.WORLD),  # connection does not exist
+        ("08006", Failure.WORLD),  # connection failure
+        ("25006", Failure.WORLD),  # read-only after a failover
+        ("25P03", Failure.WORLD),  # idle in transaction for too long
+        ("28P01", Failure.WORLD),  # password changed
+        ("3D000", Failure.WORLD),  # no such database
+        ("42501", Failure.WORLD),  # no privilege
+        ("42703", Failure.WORLD),  # no such column
+        ("42P01", Failure.WORLD),  # no such table
+        ("53100", Failure.WORLD),  # disk full
+        ("53200", Failure.WORLD),  # out of memory
+        ("53300", Failure.WORLD),  # too many connections
+        ("53400", Failure.WORLD),  # a configured limit
+        ("55P03", Failure.LOCKED),  # lock not available, or not in time
+        ("57014", Failure.WORLD),  # statement cancelled
+        ("57P01", Failure.WORLD),  # the server stops
+        ("57P02", Failure.WORLD),  # the server crashed
+        ("57P03", Failure.WORLD),  # the server starts
+        ("58030", Failure.WORLD),  # input or output error
+        ("XX001", Failure.WORLD),  # data corrupted
+    ],
+)
+def test_postgresql_says_who_is_at_fault(sqlstate: str, failure: Failure) -> None:
+    """The server's code decides: bad values park a message, a lost race repeats it, all else is the world."""
+    assert classify(from_driver(exc.DBAPIError, PostgresError(sqlstate))) is failure
+
+
+@pytest.mark.parametrize(
+    ("code", "failure"),
+    [
+        (sqlite3.SQLITE_CONSTRAINT_UNIQUE, Failure.CONTENT),
+        (sqlite3.SQLITE_CONSTRAINT_TRIGGER, Failure.CONTENT),
+        (sqlite3.SQLITE_TOOBIG, Failure.CONTENT),
+        (sqlite3.SQLITE_MISMATCH, Failure.CONTENT),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, Failure.RACE),
+        (sqlite3.SQLITE_SCHEMA, Failure.RACE),
+        (sqlite3.SQLITE_BUSY, Failure.WORLD),
+        (sqlite3.SQLITE_LOCKED, Failure.WORLD),
+        (sqlite3.SQLITE_FULL, Failure.WORLD),
+        (sqlite3.SQLITE_IOERR_WRITE, Failure.WORLD),
+        (sqlite3.SQLITE_IOERR_FSYNC, Failure.WORLD),
+        (sqlite3.SQLITE_READONLY, Failure.WORLD),
+        (sqlite3.SQLITE_READONLY_DBMOVED, Failure.WORLD),
+        (sqlite3.SQLITE_CORRUPT, Failure.WORLD),
+        (sqlite3.SQLITE_NOTADB, Failure.WORLD),
+        (sqlite3.SQLITE_CANTOPEN, Failure.WORLD),
+        (sqlite3.SQLITE_NOMEM, Failure.WORLD),
+        (sqlite3.SQLITE_PERM, Failure.WORLD),
+        (sqlite3.SQLITE_ERROR, Failure.WORLD),  # no such table, above all
+    ],
+)
+def test_sqlite_says_who_is_at_fault(code: int, failure: Failure) -> None:
+    """SQLite's code decides."""
+    assert classify(from_sqlite(code)) is failure
+
+
+@pytest.mark.parametrize(
+    ("kind", "orig", "failure"),
+    [
+        (exc.IntegrityError, sqlite3.IntegrityError("UNIQUE constraint failed"), Failure.CONTENT),
+        (exc.DataError, sqlite3.DataError("string or blob too big"), Failure.CONTENT),
+        (exc.ProgrammingError, sqlite3.ProgrammingError("Error binding parameter 1"), Failure.CONTENT),
+        (exc.ProgrammingError, sqlite3.ProgrammingError("Cannot operate on a closed database."), Failure.WORLD),
+        (exc.OperationalError, sqlite3.OperationalError("Connection closed"), Failure.WORLD),
+    ],
+)
+def test_without_a_code_the_kind_decides(kind: type[exc.DBAPIError], orig: Exception, failure: Failure) -> None:
+    """What Python's own layer of SQLite raises has no code."""
+    assert classify(from_driver(kind, orig)) is failure
+
+
+def test_codes_are_those_that_sqlite_gives(tmp_path: Path) -> None:
+    """The installed SQLite brings its code with each error, which the table above relies on."""
+    database = sqlite3.connect(tmp_path / "some.db")
+    database.execute("CREATE TABLE t (a INTEGER PRIMARY KEY CHECK (a < 9))")
+    for statement, code in (("INSERT INTO t VALUES (9)", sqlite3.SQLITE_CONSTRAINT_CHECK), ("SELECT", 1)):
+        with pytest.raises(sqlite3.Error) as caught:
+            database.execute(statement)
+        assert caught.value.sqlite_errorcode == code
+    database.close()
+
+
+def test_a_value_that_the_driver_cannot_send_is_the_contents_fault() -> None:
+    """A number too large for the driver parks the message that holds it."""
+    wrapped = from_driver(exc.DBAPIError, Exception("invalid input"), cause=OverflowError("int too large"))
+    assert classify(wrapped) is Failure.CONTENT
+    assert classify(OverflowError("Python int too large to convert to SQLite INTEGER")) is Failure.CONTENT
+    assert classify(exc.StatementError("x", "SELECT 1", {}, ValueError("no time zone"))) is Failure.CONTENT
+
+
+def test_what_is_wrong_with_connecting_is_never_the_contents_fault() -> None:
+    """A bad address or a missing certificate is a ValueError of the driver's as well, and parks nothing."""
+    wrapped = from_driver(exc.InterfaceError, Exception("no such file"), cause=ValueError(), statement=None)
+    assert classify(wrapped) is Failure.WORLD
+    assert classify(from_driver(exc.DBAPIError, PostgresError("57P03"), statement=None)) is Failure.WORLD
+
+
+def test_what_fails_at_the_commit_has_its_own_code() -> None:
+    """A constraint that is checked at the commit is the content's fault, though no statement is at hand then."""
+    assert classify(from_driver(exc.IntegrityError, PostgresError("23503"), statement=None)) is Failure.CONTENT
+
+
+def test_a_lost_connection_is_the_world_whatever_else_it_says() -> None:
+    """A connection that died in the middle of bad values is not held against the message."""
+    assert classify(from_driver(exc.DBAPIError, PostgresError("22001"), lost=True)) is Failure.WORLD
+
+
+def test_a_plan_of_an_older_schema_is_repeated() -> None:
+    """SQLAlchemy drops the server's code of this one; it still is the driver's error behind its own."""
+    cause = asyncpg.InvalidCachedStatementError("cached statement plan is invalid")
+    assert classify(from_driver(exc.NotSupportedError, Exception("invalid"), cause=cause)) is Failure.RACE
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (PoolOutdated("changed"), Failure.RACE),
+        (ConnectionRefusedError(), Failure.WORLD),
+        (OSError(28, "No space left on device"), Failure.WORLD),
+        (TimeoutError(), Failure.WORLD),
+        (MemoryError(), Failure.WORLD),
+        (asyncpg.InterfaceError("connection is closed"), Failure.WORLD),
+        (asyncpg.InternalClientError("cannot switch to state 12"), Failure.WORLD),
+        (asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"), Failure.WORLD),
+        (asyncpg.AdminShutdownError("terminating connection"), Failure.WORLD),
+        (asyncpg.TooManyConnectionsError("too many clients already"), Failure.WORLD),
+        (sqlite3.OperationalError("unable to open database file"), Failure.WORLD),
+        (exc.TimeoutError("no connection free"), Failure.WORLD),
+        (exc.PendingRollbackError("gone"), Failure.WORLD),
+        (exc.ResourceClosedError("this connection is closed"), Failure.WORLD),
+        (exc.StatementError("x", "SELECT 1", {}, ConnectionResetError()), Failure.WORLD),
+        (exc.NoResultFound("none"), Failure.CONTENT),
+        (ValueError("x"), Failure.CONTENT),
+        (RecursionError(), Failure.CONTENT),
+        (KeyError("x"), Failure.CONTENT),
+    ],
+)
+def test_errors_that_nothing_wrapped(error: Exception, failure: Failure) -> None:
+    """A stale pool is a race, a missing database the world, a defect of ours the content of one message."""
+    assert classify(error) is failure
+
+
+def test_words_hold_neither_the_statement_nor_its_values() -> None:
+    """What goes to a log is the driver's first line: no SQL, no values, never empty."""
+    error = from_driver(exc.OperationalError, sqlite3.OperationalError("database is locked\nmore"))
+    assert describe_error(error) == "database is locked"
+    assert describe_error(TimeoutError()) == "no answer in time"
+    assert describe_error(KeyError()) == "KeyError"

@@ -1,0 +1,26 @@
+"""What the database does not do for the relay ends neither it nor the worker."""
+
+from datetime import timedelta
+from random import Random
+from typing import NoReturn
+
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from worker.failpoints import no_failpoints
+from worker.publish.leased_rows import LeasedRows
+from worker.status import Status
+
+
+async def closed() -> NoReturn:
+    """A connection that is lost while it is made: the driver's own error, which SQLAlchemy does not know."""
+    raise asyncpg.InterfaceError("connection is closed")
+
+
+async def test_a_connection_that_is_lost_while_it_is_made_is_an_outage() -> None:
+    """Neither claiming nor tidying raises; the reason is told."""
+    engine, status = create_async_engine("sqlite+aiosqlite://", async_creator=closed), Status()
+    rows = LeasedRows(engine, status, Random(1), no_failpoints)
+    assert await rows.delete_stale_replies(timedelta(minutes=10)) == 0
+    assert await rows.count_retries(10) is None
+    await engine.dispose()

@@ -1,0 +1,12 @@
+"""The connection to RabbitMQ.
+
+urls                AMQP_URL: the brokers, and in which order they are tried
+tls                 certificates and keys
+supervisor          keeps one connection: reconnects, goes on to the next broker
+flow_control        a broker that is alive and takes no publications
+errors              why a connection failed, in words
+topology            every exchange, queue and binding
+event_log           the stream of events, which a restarted broker recovers last
+channels            channels below the client library's conveniences: no task per message
+tolerant_decoding   odd message properties must not cost the connection
+"""

@@ -1,0 +1,123 @@
+"""Settings, database and broker for one command; what is wrong is said in one line."""
+
+import asyncio
+import getpass
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from random import Random, SystemRandom
+from typing import Any, TypeVar
+
+from aiormq.abc import AbstractChannel
+from aiormq.exceptions import AMQPError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from distribution.allocation.assign_waiting import assign_waiting
+from distribution.errors import DistributionError, NotFound
+from distribution.settings import load
+from distribution.startup import exit_with_error, start
+from distribution.store import database_address
+from distribution.store.db_errors import describe_error
+from distribution.store.engine import create_engine, dispose
+from distribution.store.transactions import run_in_transaction
+from distribution.terminal import escaped
+from distribution.versions import Actor, Edit
+from worker.broker.supervisor import open_connection
+from worker.broker.tolerant_decoding import tolerate_any_properties
+from worker.settings import WorkerSettings
+
+PROGRAM = "contacts-worker"
+SHELL = "shell"
+"""The role in the audit of somebody at the command line."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class CliSession:
+    """A database to work on."""
+
+    settings: WorkerSettings
+    engine: AsyncEngine
+    random: Random
+
+    @property
+    def place(self) -> str:
+        """Where the database is, without secrets."""
+        return database_address.location(self.settings.database_url.get_secret_value())
+
+    @property
+    def who(self) -> Actor:
+        """Who is at the command line."""
+        return Actor(SHELL, getpass.getuser()[:64])
+
+    @property
+    def edit(self) -> Edit:
+        """A change by whoever is at the command line, whatever was seen before."""
+        return Edit(self.who)
+
+    async def change(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do work in one transaction, repeated where another one was in its way."""
+        return await run_in_transaction(self.engine, self.random, work)
+
+    async def serve(self, source_ids: Collection[int]) -> None:
+        """Serve the waiting contacts of these sources, in as many transactions as it takes."""
+        more = bool(source_ids)
+        while more:
+            more = await self.change(lambda conn: assign_waiting(conn, self.random, source_ids=source_ids))
+
+
+def with_database(work: Callable[[CliSession], Coroutine[Any, Any, T]]) -> T:
+    """Do work on the database of the settings, once it is there and its schema is known to fit."""
+    settings = start(PROGRAM, WorkerSettings, makes=False)
+    return run(_on_database(settings, work))
+
+
+def looked_at(where: str) -> None:
+    """Say on standard error what was looked at: a wrong folder or address gives good answers to the wrong question."""
+    sys.stderr.write(f"{PROGRAM}: looked at {escaped(where)}\n")
+
+
+def broker_settings() -> WorkerSettings:
+    """The settings of a command that needs no database."""
+    try:
+        return load(WorkerSettings)
+    except DistributionError as wrong:
+        exit_with_error(PROGRAM, str(wrong))
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command to its end; what the world is at fault for ends it in one line."""
+    tolerate_any_properties()
+    try:
+        return asyncio.run(work)
+    except DistributionError as wrong:
+        exit_with_error(PROGRAM, str(wrong))
+    except SQLAlchemyError as error:
+        exit_with_error(PROGRAM, f"the database (DATABASE_URL): {describe_error(error)}")
+    except (AMQPError, ConnectionError, TimeoutError) as error:
+        exit_with_error(PROGRAM, f"the broker (AMQP_URL): {str(error) or type(error).__name__}")
+
+
+@asynccontextmanager
+async def channel(settings: WorkerSettings, name: str, *, confirms: bool = False) -> AsyncIterator[AbstractChannel]:
+    """A channel on a connection of its own."""
+    connection = await open_connection(settings.brokers, name)
+    try:
+        yield await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+    finally:
+        await connection.close()
+
+
+async def _on_database(settings: WorkerSettings, work: Callable[[CliSession], Awaitable[T]]) -> T:
+    # A recount of years of contacts takes what it takes.
+    engine = create_engine(settings.database_url.get_secret_value(), patient=True)
+    tools = CliSession(settings, engine, SystemRandom())
+    try:
+        return await work(tools)
+    except NotFound as missing:
+        raise DistributionError(f"{missing} Looked at {tools.place}") from None
+    finally:
+        await dispose(engine)

@@ -1,0 +1,37 @@
+"""What is understood of a delivery, within what its sender may do."""
+
+import time
+
+import structlog
+
+from distribution.intake.process import DecodedMessage, decode_delivery
+from distribution.messages import Incoming
+from worker.settings import WorkerSettings
+from worker.status import Status
+
+SAID_EVERY_SECONDS = 60.0
+SHOWN = 100
+
+
+class SenderAuthorization:
+    """Understands messages; counts those whose `reply_to` may not be used, and logs one of them a minute."""
+
+    def __init__(self, settings: WorkerSettings, status: Status) -> None:
+        self._max_bytes, self._phone_region = settings.max_message_bytes, settings.default_phone_region
+        self._rules, self._refused = settings.sender_rules, status.replies_refused
+        self._say_at = 0.0
+        self._log = structlog.get_logger("worker.consume.authorization")
+
+    def understood(self, message: Incoming) -> DecodedMessage:
+        """The message with its command, or with the reason why there is none."""
+        arrival = decode_delivery(message, self._max_bytes, self._phone_region, self._rules)
+        if message.reply_to and not arrival.message.reply_to:
+            self._refuse(message, message.reply_to)
+        return arrival
+
+    def _refuse(self, message: Incoming, queue: str) -> None:
+        self._refused.inc()
+        if time.monotonic() >= self._say_at:
+            self._say_at = time.monotonic() + SAID_EVERY_SECONDS
+            shown = {"queue": ascii(queue[:SHOWN]), "user": message.user_id and ascii(message.user_id[:SHOWN])}
+            self._log.warning("reply_refused", meaning="reply_to names a queue that no reply may go to", **shown)

@@ -1,0 +1,43 @@
+"""Whether the end of a channel or a connection is the fault of something that was published."""
+
+from enum import Enum, auto
+
+from aiormq.exceptions import (
+    ChannelAccessRefused,
+    ChannelPreconditionFailed,
+    ConnectionFrameError,
+    ConnectionInternalError,
+    ConnectionSyntaxError,
+    ConnectionUnexpectedFrame,
+)
+
+
+class Fault(Enum):
+    """What the end of a channel or a connection says of what was in flight."""
+
+    NOBODY = auto()
+    ONE = auto()
+    """Something that was published ended it."""
+    ALL = auto()
+    """The broker takes nothing of this kind from us."""
+
+
+OF_ONE = (
+    ChannelPreconditionFailed,
+    ConnectionFrameError,
+    ConnectionInternalError,
+    ConnectionSyntaxError,
+    ConnectionUnexpectedFrame,
+)
+"""What a broker says because of something published, such as its size or where it is to go."""
+
+
+def attribute_fault(*reasons: BaseException) -> Fault:
+    """What the reasons for an end say; the one that says the most counts."""
+    if any(isinstance(reason, OF_ONE) for reason in reasons):
+        return Fault.ONE
+    refused = [str(reason) for reason in reasons if isinstance(reason, ChannelAccessRefused)]
+    if not refused:
+        return Fault.NOBODY
+    # Rights on topics are by routing key, all others by exchange.
+    return Fault.ONE if any("to topic" in text for text in refused) else Fault.ALL

@@ -1,0 +1,53 @@
+"""When to look into the outbox for rows that nobody told us of."""
+
+EVERYTHING_SECONDS = 1.0
+SHARE = 20
+LONGEST_SECONDS = 5.0
+"""The pause after a look that found nothing is at least SHARE times what the look took, up to a limit: while a dump
+holds an old snapshot, deleted rows stay in the way and looks take long, and should not fill the database's time."""
+
+
+class PollSchedule:
+    """Recent rows are looked for every so many seconds, and at once if there may be some; all others every second.
+
+    Without `recent` every look is at everything. Plain state; moments are of the monotonic clock.
+    """
+
+    def __init__(self, seconds: float, *, recent: bool = True) -> None:
+        self._seconds, self._recent = seconds, recent
+        self._soon = True
+        self._recent_at = self._everything_at = float("-inf")
+
+    def soon(self) -> None:
+        """There may be something."""
+        self._soon = True
+
+    def is_due(self, now: float) -> bool:
+        """Whether to look."""
+        return self._soon or now >= self._everything_at or (self._recent and now >= self._recent_at)
+
+    def begin(self, now: float) -> bool:
+        """A look begins; returns whether at everything."""
+        everything = now >= self._everything_at or not self._recent
+        self._soon, self._recent_at = False, now + self._seconds
+        if everything:
+            self._everything_at = now + EVERYTHING_SECONDS
+        return everything
+
+    def found_some(self, *, everything: bool) -> None:
+        """There may be more of the same."""
+        self._soon = True
+        if everything:
+            self._everything_at = float("-inf")
+
+    def found_nothing(self, now: float, seconds: float, *, everything: bool) -> None:
+        """The look is over, and took so long."""
+        pause = min(SHARE * seconds, LONGEST_SECONDS)
+        if everything:
+            self._everything_at = max(self._everything_at, now + pause)
+        else:
+            self._recent_at = max(self._recent_at, now + pause)
+
+    def at_everything(self) -> None:
+        """The next look is due now, at everything."""
+        self._soon, self._everything_at = True, float("-inf")

@@ -1,0 +1,176 @@
+"""Looks after the broker's objects: what is deleted is declared anew and said, and what the queues hold is measured."""
+
+import asyncio
+from datetime import UTC, datetime
+from random import Random
+
+import structlog
+from aiormq.abc import AbstractChannel, AbstractConnection
+from aiormq.exceptions import AMQPChannelError, ChannelNotFoundEntity
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from distribution.ids import isoformat
+from distribution.store import depths
+from distribution.store.db_errors import describe_error as database_in_words
+from distribution.store.db_errors import is_unavailable
+from distribution.store.transactions import run_in_transaction
+from worker.broker.errors import describe_error
+from worker.broker.event_log import EventLog
+from worker.broker.supervisor import not_cancelled, wait_for_event
+from worker.broker.topology import NotSetUp, Topology, TopologyMismatch, declare_each, missing_in_words
+from worker.consume.batch_processor import BatchProcessor
+from worker.consume.dead_letter_collector import DeadLetterCollector
+from worker.publish.relay import Relay
+from worker.settings import WorkerSettings
+from worker.status import Status
+
+PART, LOG = "topology", "event log"
+LOOK_SECONDS = 15.0
+TOLD_SECONDS = 3600.0
+"""How long a readiness detail tells of an object that was missing."""
+
+
+class TopologyMonitor:
+    """Looks at every exchange and queue every LOOK_SECONDS, over a connection on which nothing else depends.
+
+    A deleted queue makes itself felt nowhere else as long as an exchange has another: what it should have got is gone.
+    What is wrong here is said and ends nothing.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        topology: Topology,
+        engine: AsyncEngine,
+        batches: BatchProcessor,
+        relay: Relay,
+        status: Status,
+        random: Random,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
+        self._topology, self._engine, self._status, self._random = topology, engine, status, random
+        self._stopping, self._look_seconds = asyncio.Event(), look_seconds
+        self._collector = DeadLetterCollector(settings, topology, batches, relay, status, self._stopping)
+        self._channel: AbstractChannel | None = None
+        self._is_silent = False
+        self._was_there = False
+        self._missed: list[str] = []
+        self._told = ("", 0.0)
+        self._log = structlog.get_logger("worker.topology_monitor")
+
+    def stop(self) -> None:
+        """Make `serve` return once what was taken is settled."""
+        self._stopping.set()
+
+    async def serve(self, connection: AbstractConnection) -> None:
+        """Look and collect over one connection until stopped; raises when the connection fails."""
+        self._channel, log = None, EventLog(self._topology, connection)
+        work = [self._look(connection, log), self._collector.serve(connection)]
+        tasks = [asyncio.create_task(not_cancelled(each)) for each in work]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await log.close()
+
+    async def _look(self, connection: AbstractConnection, log: EventLog) -> None:
+        while not self._stopping.is_set():
+            problem = ""
+            try:
+                await self.look_once(connection, log)
+            except (TopologyMismatch, NotSetUp, AMQPChannelError) as wrong:
+                problem = describe_error(wrong)
+            self._tell(problem)
+            await wait_for_event(self._stopping, self._look_seconds)
+
+    async def look_once(self, connection: AbstractConnection, log: EventLog) -> None:
+        """Look whether everything is there, say what is not, declare everything, measure the queues."""
+        has_log = await log.is_there()
+        self._tell_silent(log.name, has_log is None)
+        # As late as can be: what is deleted between this and the declaration is declared anew unseen.
+        missing = await self._missing(connection)
+        if has_log is False:
+            missing.append(log.name)
+        # Before anything was ever declared there is nothing to miss.
+        if self._was_there:
+            self._miss([name for name in missing if name not in self._missed])
+        if self._topology.declares:
+            await declare_each(await self._open_channel(connection), self._topology.needed(), declares=True)
+            if has_log is not None:
+                await log.declare()
+        elif missing:
+            self._missed = missing
+            raise NotSetUp(" ".join(map(missing_in_words, missing)))
+        self._was_there, self._missed = True, []
+
+    async def _missing(self, connection: AbstractConnection) -> list[str]:
+        """Names of what is not there, the log aside; counts the messages of what is."""
+        missing, found = [], dict[str, int]()
+        for each in self._topology.needed():
+            try:
+                queue = await each.look(await self._open_channel(connection))
+            except ChannelNotFoundEntity:
+                missing.append(str(each))
+                continue
+            if queue is not None:
+                found[each.name] = queue.message_count or 0
+                if each.name == self._topology.inbound:
+                    self._status.queue_consumers.labels(depths.INBOUND).set(queue.consumer_count or 0)
+        await self._measured(found)
+        return missing
+
+    async def _open_channel(self, connection: AbstractConnection) -> AbstractChannel:
+        """The channel to look on, made anew after the broker closed it, as it does for each object that is missing."""
+        if self._channel is None or self._channel.is_closed:
+            self._channel = await connection.channel(publisher_confirms=False)
+        return self._channel
+
+    async def _measured(self, found: dict[str, int]) -> None:
+        names = {depths.INBOUND: self._topology.inbound, depths.DEAD: self._topology.dead}
+        messages = {name: found[queue] for name, queue in names.items() if queue in found}
+        for name, number in messages.items():
+            self._status.queue_messages.labels(name).set(number)
+        if not messages.get(depths.INBOUND, 1):
+            self._status.inbound_age.set(0)
+        now = datetime.now(UTC)
+        try:
+            await run_in_transaction(self._engine, self._random, lambda conn: depths.write(conn, messages, now))
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            self._log.info("queue_depths_not_written", reason=database_in_words(error))
+
+    def _miss(self, missing: list[str]) -> None:
+        if not missing:
+            return
+        for name in missing:
+            self._status.missing.labels(name).inc()
+        self._log.warning("broker_objects_missing", objects=missing, declared_anew=self._topology.declares)
+        if self._topology.declares:
+            when = isoformat(datetime.now(UTC))
+            gone = f"{', '.join(missing)}: was missing at {when} and was declared anew; what it held is gone"
+            self._told = gone, asyncio.get_running_loop().time() + TOLD_SECONDS
+
+    def _tell_silent(self, name: str, is_silent: bool) -> None:
+        if is_silent:
+            self._status.set_detail(LOG, f"{name} does not answer yet; the broker recovers it last after a restart")
+        elif self._is_silent:
+            self._status.clear_detail(LOG)
+        if is_silent != self._is_silent:
+            self._log.warning("event_log_silent" if is_silent else "event_log_answers", name=name)
+        self._is_silent = is_silent
+
+    def _tell(self, problem: str) -> None:
+        """A readiness detail while something is wrong, and for a while after something was missing."""
+        said, until = self._told
+        now = problem or (said if asyncio.get_running_loop().time() < until else "")
+        if problem and self._status.details.get(PART) != problem:
+            self._log.warning("broker_not_set_up", reason=problem)
+        if now:
+            self._status.set_detail(PART, now)
+        else:
+            self._status.clear_detail(PART)
