@@ -1,4 +1,4 @@
-"""Stats and audit: their shapes, and how they are made."""
+"""Response bodies of stats and audit, and their serializers."""
 
 import json
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ class OperatorLine(TypedDict):
 
 
 class SourceWaiting(TypedDict):
-    """How many contacts of a source wait, and when the oldest of them was made; null where none waits."""
+    """How many contacts of a source wait, and when the oldest was created; null if none waits."""
 
     id: int
     code: str
@@ -34,7 +34,7 @@ class SourceWaiting(TypedDict):
 
 
 class ParkedCount(TypedDict):
-    """How many messages are parked with a code and are not done with; codes without any are left out."""
+    """How many open parked messages have a code; codes without any are omitted."""
 
     code: Code
     state: OpenState
@@ -42,21 +42,21 @@ class ParkedCount(TypedDict):
 
 
 class OutboxBacklog(TypedDict):
-    """How many events and replies are not published yet, and when the oldest was written; null if there is none."""
+    """How many events and replies are unpublished, and when the oldest was written; null if there is none."""
 
     rows: int
     oldest: Time | None
 
 
 class Totals(TypedDict):
-    """Contacts that wait, and contacts that operators have. Closed ones are not counted: nothing keeps their number."""
+    """Waiting and active contacts. Closed ones are not counted: no counter is kept of them."""
 
     waiting: int
     active: int
 
 
 class StatsShape(TypedDict):
-    """How things stood at `time`.
+    """Loads and backlog at `time`.
 
     `dead`: messages that the broker gave up and no worker has parked yet; null if no worker has looked lately.
     """
@@ -71,7 +71,7 @@ class StatsShape(TypedDict):
 
 
 class AuditShape(TypedDict):
-    """Who did what to which object, and what of it was so before and after; null where it was not there."""
+    """Who changed which object, and its fields before and after; null if it did not exist."""
 
     id: Uuid
     time: Time
@@ -85,7 +85,7 @@ class AuditShape(TypedDict):
 
 
 def stats_shape(stats: Stats) -> StatsShape:
-    """The stats as the API shows them."""
+    """The response body of the stats."""
     now, backlog = datetime.now(UTC), stats.backlog
     return {
         "time": isoformat(now),
@@ -111,7 +111,7 @@ def stats_shape(stats: Stats) -> StatsShape:
 
 
 def audit_shape(entry: AuditEntry) -> AuditShape:
-    """A row of the audit as the API shows it."""
+    """The response body of an audit row."""
     return {
         "id": str(entry.id),
         "time": isoformat(time_of(entry.id)),

@@ -1,4 +1,4 @@
-"""What comes in: bodies and queries. Strict in types; in bodies that admins write, unknown fields are refused."""
+"""Request bodies and queries. Strict in types; in bodies that admins write, unknown fields are refused."""
 
 import re
 from datetime import datetime
@@ -97,7 +97,7 @@ class Body(BaseModel):
 
 
 class NewOperator(Body):
-    """An operator to make."""
+    """A new operator."""
 
     name: Name
     is_active: bool = True
@@ -105,7 +105,7 @@ class NewOperator(Body):
 
 
 class OperatorChange(Body):
-    """What to change of an operator."""
+    """Changed fields of an operator."""
 
     name: Name = Field(default_factory=_absent)
     is_active: bool = Field(default_factory=_absent)
@@ -113,7 +113,7 @@ class OperatorChange(Body):
 
 
 class NewSource(Body):
-    """A source to make; its name is its code where none is given.
+    """A new source; its name defaults to its code.
 
     `dedupe_window`: for so many seconds after a contact the same payload of the same lead is that contact, whatever
     its key; null or 0: never.
@@ -127,7 +127,7 @@ class NewSource(Body):
 
 
 class SourceChange(Body):
-    """What to change of a source. Its code is what bots send, so it stays: make another source instead.
+    """Changed fields of a source. Its code is what bots send and cannot change: create another source instead.
 
     A `dedupe_window` of null or 0 turns it off.
     """
@@ -139,7 +139,7 @@ class SourceChange(Body):
 
 
 class NewWeight(Body):
-    """An operator's weight; 0 is never."""
+    """An operator's weight; with 0 it gets no contacts."""
 
     operator_id: Id
     weight: Annotated[int, Field(ge=0, le=10_000), Whole]
@@ -158,7 +158,7 @@ class NewContact(SubmissionBody):
 
 
 class Nothing(Body):
-    """A body that says nothing."""
+    """An empty body."""
 
 
 class ContactClosing(Body):
@@ -168,26 +168,26 @@ class ContactClosing(Body):
 
 
 class ContactAssignment(Body):
-    """Whom to give a contact to; `force` over the limit."""
+    """The operator to assign a contact to; `force`: even over the limit."""
 
     operator_id: Id
     force: bool = False
 
 
 class CodeReplay(Body):
-    """The code whose parked messages are tried again."""
+    """The code whose parked messages are replayed."""
 
     code: ParkedCode
 
 
 class Query(BaseModel):
-    """A query without parameters: every one that is not known is refused."""
+    """A query without parameters; unknown ones are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class OperatorChangeQuery(Query):
-    """How to change an operator: `reassign` moves its contacts away, and takes `is_active: false` in the body."""
+    """How to change an operator: `reassign` moves its contacts away, and requires `is_active: false` in the body."""
 
     reassign: Annotated[bool, BeforeValidator(_truth)] = False
 
@@ -200,13 +200,13 @@ class PageQuery(Query):
 
 
 class UuidPageQuery(PageQuery):
-    """The same of a list of what has UUIDs."""
+    """Which page of a list of objects with UUIDs."""
 
     cursor: UuidCursor | None = None
 
 
 class ContactsQuery(UuidPageQuery):
-    """Which contacts: `created_from` counts in, `created_to` does not."""
+    """Which contacts: `created_from` is inclusive, `created_to` exclusive."""
 
     status: Literal["waiting", "active", "closed"] | None = None
     source: SourceCode | None = None
@@ -233,7 +233,7 @@ class ParkedQuery(UuidPageQuery):
 
 
 class AuditQuery(UuidPageQuery):
-    """Which rows of the audit: of an object (`object_id` within its `object_kind`), of an action, of somebody."""
+    """Which rows of the audit: of an object (`object_id` within its `object_kind`), of an action, of an actor."""
 
     object_kind: Literal["operator", "source", "contact", "parked"] | None = None
     object_id: QueryText | None = None

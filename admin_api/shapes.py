@@ -1,4 +1,4 @@
-"""What goes out: the contract's shapes."""
+"""Response bodies, as the contract has them."""
 
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar
 
@@ -51,7 +51,7 @@ class SourceShape(TypedDict):
 
 
 class WeightShape(TypedDict):
-    """An operator's weight on a source; `share` is the part it should get while nobody is at the limit, 0 to 1."""
+    """An operator's weight for a source; `share` is the fraction it gets while no operator is at the limit, 0 to 1."""
 
     operator_id: int
     name: str
@@ -117,7 +117,7 @@ class OperatorReference(TypedDict):
 
 
 class ContactWithNames(ContactShape):
-    """A contact with whom it concerns."""
+    """A contact with its lead, source and operator."""
 
     lead: LeadReference
     source: SourceReference
@@ -125,7 +125,7 @@ class ContactWithNames(ContactShape):
 
 
 class HistoryEntry(TypedDict):
-    """One change of a contact and why it fell so; `previous_operator` had it before.
+    """One change of a contact and its reason; `previous_operator` had it before.
 
     `decision` has `candidates` and `left_out`, of very many operators the first 200 each and the candidate that was
     picked; a list that is cut has its whole length beside it, `candidates_total` or `left_out_total`. Of a contact that
@@ -145,14 +145,14 @@ class HistoryEntry(TypedDict):
 
 
 class ContactInFull(ContactWithNames):
-    """A contact with whom it concerns and what happened to it; while it waits, also what would move it."""
+    """A contact with its lead, source, operator and history; while it waits, also what would get it assigned."""
 
     history: list[HistoryEntry]
     waiting_for: str | None
 
 
 class ContactClosed(ContactWithNames):
-    """A contact that is closed; who may read contacts also gets what happened to it."""
+    """A closed contact; whoever may read contacts also gets its history."""
 
     history: NotRequired[list[HistoryEntry]]
     waiting_for: NotRequired[str | None]
@@ -171,7 +171,7 @@ class LeadShape(TypedDict):
 
 
 class PossibleDuplicate(LeadReference):
-    """Another lead that may be the same customer; `same` names what both have."""
+    """Another lead that may be the same customer; `same` names the fields that are equal."""
 
     same: list[Literal["phone", "email"]]
 
@@ -183,7 +183,7 @@ class LeadInFull(LeadShape):
 
 
 class ParkedShape(TypedDict):
-    """A message that could not be processed; `body` is text, `body_base64` stands for it where it is not UTF-8.
+    """A message that could not be processed; `body` is text, or `body_base64` if it is not UTF-8.
 
     `body_size`: how many bytes the body had, if only its beginning is kept; such a message cannot be replayed.
     `source`: whose it is, or the one that its body names. `properties`: as the sender set them, under AMQP's names, and
@@ -205,11 +205,11 @@ class ParkedShape(TypedDict):
 
 
 class ReplayShape(TypedDict):
-    """How many messages went through, and how many are parked again."""
+    """How many messages were processed, and how many are parked again."""
 
     replayed: int
     parked_again: int
 
 
 class ReplayedShape(ParkedShape, ReplayShape):
-    """The message as it is after another try, and whether it went through."""
+    """The message after the replay, and whether it was processed."""

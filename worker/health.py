@@ -42,7 +42,7 @@ def create_server(status: Status) -> HealthServer:
 
 
 async def healthz(_: Request) -> Response:
-    """The process runs its loop."""
+    """The process is alive."""
     return JSONResponse({"status": "ok"})
 
 

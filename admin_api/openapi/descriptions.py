@@ -1,4 +1,4 @@
-"""What no declaration says: what the API is, what parameters and headers mean, examples."""
+"""Descriptions of the API, its tags, parameters and headers, and examples of bodies."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,19 +11,19 @@ ABOUT = {
     "summary": "Gives customer enquiries to operators, by weights and limits.",
     "description": (
         "A *lead* (a customer) sends a *contact* (one enquiry) through a *source* (a bot, a channel). It becomes "
-        "`active` with an *operator* who has a weight on the source and a free place, or it is `waiting` until one has."
-        "\n\nTimes are ISO 8601 in UTC. Lists go on at `next_cursor`. Errors are `application/problem+json` (RFC 9457)."
-        " Objects carry an `ETag`; an edit with `If-Match` is refused with 412 where somebody else was faster."
+        "`active` with an *operator* who has a weight for the source and a free place, or `waiting` until one has."
+        "\n\nTimes are ISO 8601 in UTC. Pages go on at `next_cursor`. Errors are `application/problem+json` (RFC 9457)."
+        " Objects carry an `ETag`; an edit with `If-Match` gets 412 if the object has changed since."
     ),
 }
 TAGS = {
     "operators": "People who handle contacts, each up to a limit.",
     "sources": "Where contacts come from, and the weights of their operators.",
-    "contacts": "Enquiries: submit, close, give by hand, and why each went where it did.",
-    "leads": "Customers with their contacts.",
+    "contacts": "Enquiries: submit, close, assign by hand, and the reason for each decision.",
+    "leads": "Customers and their contacts.",
     "parked": "Messages that could not be processed, kept whole.",
-    "stats": "How things stand.",
-    "audit": "Who changed what.",
+    "stats": "Current loads and backlog.",
+    "audit": "Who changed what, and when.",
     "service": "Health, metrics and this document.",
 }
 SECURITY = {
@@ -31,62 +31,66 @@ SECURITY = {
         "type": "http",
         "scheme": "bearer",
         "description": (
-            "A token of ADMIN_API_TOKENS. Its role says what it may do: `viewer` reads; `bot` reads nothing, and may "
-            "submit and close contacts, of its sources if it is bound to some; `admin` may do everything."
+            "A token of ADMIN_API_TOKENS. Its role determines what it may do: `viewer` reads; `bot` submits and closes "
+            "contacts, only of its sources if it is bound to some, and reads nothing; `admin` may do everything."
         ),
     }
 }
 HEADERS = {
     "ETag": {
-        "description": "The version of what people can edit of the object, for If-Match.",
+        "description": "The version of the object's editable fields, for If-Match.",
         "required": True,
         "schema": {"type": "string"},
     },
-    "Location": {"description": "Where the object is.", "required": True, "schema": {"type": "string"}},
-    "WWW-Authenticate": {"description": "How to ask.", "required": True, "schema": {"type": "string"}},
-    "Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}},
+    "Location": {"description": "The URL of the object.", "required": True, "schema": {"type": "string"}},
+    "WWW-Authenticate": {
+        "description": "The authentication scheme to use.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {"description": "Seconds to wait before retrying.", "schema": {"type": "integer"}},
 }
 REQUEST_HEADERS: Mapping[str, dict[str, Any]] = {
     "If-Match": {
         "description": (
-            "Only change the object while it has this ETag, or one of several; `*` or empty: whichever it has. A weak "
-            'ETag (`W/"…"`, what a compressing proxy makes of ours) matches nothing: send it without `W/`.'
+            "Change the object only if it has this ETag, or one of several; `*` or empty: any. A weak ETag (`W/"
+            '"…"`, which a compressing proxy makes of ours) matches nothing: send it without `W/`.'
         ),
         "schema": {"type": "string"},
     },
     "Idempotency-Key": {
         "description": (
-            "The key, with or without quotes, where `message_id` is not in the body; where both are there they have to"
-            " agree. It does not count beside a CloudEvent."
+            "The idempotency key, with or without quotes, if the body has no `message_id`; if both are given they must"
+            " be equal. Ignored for a CloudEvent."
         ),
         "schema": {"type": "string"},
     },
     "traceparent": {
-        "description": "W3C Trace Context, carried through to the events; ignored where it is not well-formed.",
+        "description": "W3C Trace Context, passed on to the events; ignored if malformed.",
         "schema": {"type": "string"},
     },
 }
 PARAMETERS = {
-    "limit": "The most items to answer.",
-    "cursor": "`next_cursor` of the page before; the first page without.",
-    "status": "Contacts of this status.",
-    "source": "Of the source with this code.",
-    "operator_id": "Of this operator.",
-    "lead_id": "Of this lead.",
-    "created_from": "Made at this time or later, with its zone (a + is written %2B; as a space it is understood).",
-    "created_to": "Made before this time, with its zone (likewise).",
-    "external_id": "The lead with this id of the bot's.",
+    "limit": "Maximum number of items to return.",
+    "cursor": "`next_cursor` of the previous page; omit it for the first page.",
+    "status": "Only contacts with this status.",
+    "source": "Only of the source with this code.",
+    "operator_id": "Only of this operator.",
+    "lead_id": "Only of this lead.",
+    "created_from": "Created at this time or later, with a time zone (send `+` as %2B; a space is accepted too).",
+    "created_to": "Created before this time, with a time zone (likewise).",
+    "external_id": "The lead with this `external_id`.",
     "phone": "Leads with this phone, however it is written: with spaces, as `tel:`, with 00 for +, or as WhatsApp "
     "and carriers write the mobile numbers of Brazil, Mexico and Argentina.",
     "email": "Leads with this e-mail, however it is written: in capitals, with `mailto:`, or with a name before it.",
-    "state": "Messages in this state.",
-    "code": "Messages parked under this code.",
-    "reassign": "Move the operator's contacts to others or to waiting; takes `is_active: false` in the body.",
-    "object_kind": "Changes of objects of this kind.",
-    "object_id": "Changes of objects with this id.",
-    "action": "Changes of this sort.",
-    "role": "Changes by tokens of this role; `shell`: at the command line; `system`: by a program itself.",
-    "name": "Changes by tokens of this name.",
+    "state": "Only messages in this state.",
+    "code": "Only messages parked with this code.",
+    "reassign": "Move the operator's contacts to others or to waiting; requires `is_active: false` in the body.",
+    "object_kind": "Only changes of objects of this kind.",
+    "object_id": "Only changes of objects with this id.",
+    "action": "Only changes with this action.",
+    "role": "Only changes by tokens of this role; `shell`: at the command line; `system`: by a program itself.",
+    "name": "Only changes by tokens of this name.",
 }
 EXAMPLES: Mapping[type, Any] = {
     NewOperator: {"name": "Olga", "is_active": True, "max_active_contacts": 10},

@@ -1,4 +1,4 @@
-"""What can go wrong: RFC 9457, as responses that all operations share."""
+"""Error responses (RFC 9457) that all operations share."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ class FieldError(TypedDict):
 
 
 class Problem(TypedDict):
-    """What went wrong, as RFC 9457 has it."""
+    """An RFC 9457 problem."""
 
     type: Annotated[str, Field(json_schema_extra={"format": "uri", "examples": [f"{TYPE_PREFIX}not-found"]})]
     title: str
@@ -26,24 +26,24 @@ class Problem(TypedDict):
 
 
 class InvalidInput(Problem):
-    """Well-formed input that is wrong, and where."""
+    """A problem with single fields or parameters."""
 
     errors: list[FieldError]
 
 
 MEANINGS = {
-    400: ("invalid-json", "The body is not JSON, or not an object."),
-    401: ("unauthorized", "There is no token, or none that is known."),
-    403: ("forbidden", "The token's role may not do this."),
-    404: ("not-found", "There is no such object."),
-    409: ("conflict", "It contradicts what is there."),
+    400: ("invalid-json", "The body is not valid JSON, or not an object."),
+    401: ("unauthorized", "The token is missing or unknown."),
+    403: ("forbidden", "The token's role does not permit this."),
+    404: ("not-found", "The object does not exist."),
+    409: ("conflict", "The request conflicts with the current state of the resource."),
     412: ("stale", "The object has changed since If-Match was read."),
     413: ("too-large", "The body is too large."),
-    415: ("unsupported-media-type", "The body is in an encoding or a charset that is not taken; `detail` names it."),
-    422: ("invalid-input", "A parameter or a field is wrong; `errors` names it."),
-    429: ("too-many-wrong-tokens", "Too many unknown tokens came from this address; a known one is taken at any time."),
-    500: ("internal", "Something went wrong here; the service's log has more."),
-    503: ("unavailable", "The database does not answer; try again."),
+    415: ("unsupported-media-type", "The body's encoding or charset is not supported; `detail` names it."),
+    422: ("invalid-input", "A parameter or a field is invalid; `errors` names it."),
+    429: ("too-many-wrong-tokens", "Too many unknown tokens from this address; a known token is accepted at any time."),
+    500: ("internal", "An internal error; see the service's log."),
+    503: ("unavailable", "The database is unavailable; retry later."),
 }
 HEADERS_OF = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
 

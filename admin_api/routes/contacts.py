@@ -35,7 +35,7 @@ KEY_HEADER = "Idempotency-Key"
 
 
 async def submit_contact(call: ApiRequest[None, bytes, Query]) -> ApiResponse:
-    """Submit a contact: 201 where it is new, 200 where the key was used before with the same body.
+    """Submit a contact: 201 if it is new, 200 if the key was used before with the same body.
 
     200 too if the source's `dedupe_window` makes it the same contact as one with another key. CloudEvents of the type
     `contact.submit` are taken as well, structured and binary: their `source` and `id` are the key. A bot reads
@@ -50,7 +50,7 @@ async def submit_contact(call: ApiRequest[None, bytes, Query]) -> ApiResponse:
 
 
 async def list_contacts(call: ApiRequest[None, None, ContactsQuery]) -> ApiResponse:
-    """Contacts, the newest first; payloads beyond a total of 1 MiB are left out."""
+    """Contacts, the newest first; payloads beyond a total of 1 MiB are omitted."""
     wanted = ContactFilter(**call.query.model_dump(exclude={"limit", "cursor"}))
     async with reading(call.context.engine) as conn:
         page = await contacts.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)
@@ -58,12 +58,12 @@ async def list_contacts(call: ApiRequest[None, None, ContactsQuery]) -> ApiRespo
 
 
 async def show_contact(call: ApiRequest[UUID, None, Query]) -> ApiResponse:
-    """One contact, its history and why each decision fell as it did."""
+    """One contact, its history and the reason for each decision."""
     return await _in_full(call.context, call.key)
 
 
 async def close_contact(call: ApiRequest[UUID, ContactClosing, Query]) -> ApiResponse:
-    """Close a contact, and give its place to the oldest that waits for it; one that is closed stays as it is.
+    """Close a contact, and give its place to the oldest waiting contact; a closed contact stays unchanged.
 
     A bot reads nothing: it gets the contact without its history, its payload, and the lead's phone and e-mail.
     """
@@ -78,7 +78,7 @@ async def close_contact(call: ApiRequest[UUID, ContactClosing, Query]) -> ApiRes
 
 
 async def assign_contact(call: ApiRequest[UUID, ContactAssignment, Query]) -> ApiResponse:
-    """Give a contact to an operator by hand, and its old place to the oldest that waits for it.
+    """Assign a contact to an operator by hand, and its former place to the oldest waiting contact.
 
     At the operator's limit only with `force`, which is the one way over it.
     """

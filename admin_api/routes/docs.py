@@ -1,4 +1,4 @@
-"""The OpenAPI document, and a page to try the API that asks nobody outside for anything."""
+"""The OpenAPI document, and a page to try the API that loads nothing from other hosts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -8,25 +8,25 @@ from admin_api.http.operation import ApiRequest, ApiResponse, Operation
 
 
 class HealthShape(TypedDict):
-    """The process answers."""
+    """The process is alive."""
 
     status: str
 
 
 class ReadinessShape(TypedDict):
-    """Whether requests can be served, and what is in the way."""
+    """Whether requests can be served, and what prevents it."""
 
     status: str
     problems: list[str]
 
 
 async def healthz(_: ApiRequest) -> ApiResponse:
-    """The process runs its loop."""
+    """The process is alive."""
     return ApiResponse(200, HealthShape(status="ok"))
 
 
 async def readyz(call: ApiRequest) -> ApiResponse:
-    """The database answers in time and has the schema that this program knows."""
+    """The database responds in time and has a schema that this program supports."""
     problem = await call.context.readiness.problem(call.context.engine)
     if problem is not None:
         return ApiResponse(503, ReadinessShape(status="not ready", problems=[problem]))
@@ -34,7 +34,7 @@ async def readyz(call: ApiRequest) -> ApiResponse:
 
 
 async def metrics(call: ApiRequest) -> ApiResponse:
-    """Prometheus text; for readers, unless METRICS_PUBLIC opens it to everybody."""
+    """Prometheus text; for readers, unless METRICS_PUBLIC makes it public."""
     if not call.context.metrics_public:
         authorize(await call.context.identify(call.headers, call.host), READERS)
     return ApiResponse(200, call.context.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -17,7 +17,7 @@ KEY = number_key("lead")
 
 
 async def list_leads(call: ApiRequest[None, None, LeadsQuery]) -> ApiResponse:
-    """Leads, the newest first; payloads of contacts beyond a total of 1 MiB are left out."""
+    """Leads, the newest first; payloads beyond a total of 1 MiB are omitted."""
     wanted = _wanted(call.query, call.context.phone_region)
     async with reading(call.context.engine) as conn:
         page = await leads.page(conn, wanted, number_after(call.query.cursor), call.query.limit)
@@ -25,7 +25,7 @@ async def list_leads(call: ApiRequest[None, None, LeadsQuery]) -> ApiResponse:
 
 
 async def show_lead(call: ApiRequest[int, None, Query]) -> ApiResponse:
-    """One lead, and the others that may be the same customer; payloads beyond a total of 1 MiB are left out."""
+    """One lead, and the others that may be the same customer; payloads beyond a total of 1 MiB are omitted."""
     async with reading(call.context.engine) as conn:
         lead = await leads.show(conn, call.key)
         duplicates = await leads.possible_duplicates(conn, lead.id, call.context.phone_region)

@@ -23,7 +23,7 @@ KEY = number_key("operator")
 
 
 async def create_operator(call: ApiRequest[None, NewOperator, Query]) -> ApiResponse:
-    """Make an operator."""
+    """Create an operator."""
     body, edit = call.body, edit_of(call)
     made = await change(
         call.context, lambda conn: operators.create(conn, body.name, body.is_active, body.max_active_contacts, edit)
@@ -32,19 +32,19 @@ async def create_operator(call: ApiRequest[None, NewOperator, Query]) -> ApiResp
 
 
 async def list_operators(call: ApiRequest[None, None, PageQuery]) -> ApiResponse:
-    """Operators in id order."""
+    """Operators, ordered by id."""
     async with reading(call.context.engine) as conn:
         page = await operators.page(conn, number_after(call.query.cursor), call.query.limit)
     return ApiResponse(200, page_shape(page, operator_shape))
 
 
 async def show_operator(call: ApiRequest[int, None, Query]) -> ApiResponse:
-    """One operator with its load."""
+    """One operator and its load."""
     return await _shown(call.context, call.key)
 
 
 async def change_operator(call: ApiRequest[int, OperatorChange, OperatorChangeQuery]) -> ApiResponse:
-    """Change an operator, and serve whoever waits for a place this frees; the answer shows the load after that.
+    """Change an operator, and assign waiting contacts to the places this frees; the response has the load after that.
 
     With `reassign` its contacts go to others or back to waiting, and keep their age.
     """
@@ -59,7 +59,7 @@ async def change_operator(call: ApiRequest[int, OperatorChange, OperatorChangeQu
 
 
 async def delete_operator(call: ApiRequest[int, None, Query]) -> ApiResponse:
-    """Remove an operator that never had a contact."""
+    """Delete an operator that never had a contact."""
     edit = edit_of(call)
     await change(call.context, lambda conn: operators.delete(conn, call.key, edit))
     return ApiResponse(204)

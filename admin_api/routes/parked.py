@@ -38,7 +38,7 @@ async def show_parked(call: ApiRequest[UUID, None, Query]) -> ApiResponse:
 
 
 async def replay_parked(call: ApiRequest[UUID, Nothing, Query]) -> ApiResponse:
-    """Try a parked message again; it keeps its key, so it cannot make a second contact."""
+    """Replay a parked message; it keeps its key, so it cannot create a second contact."""
     context, edit = call.context, edit_of(call)
     settings, queues = (context.max_body_bytes, context.phone_region), context.reply_queues
     done = await change(
@@ -51,7 +51,7 @@ async def replay_parked(call: ApiRequest[UUID, Nothing, Query]) -> ApiResponse:
 
 
 async def replay_code(call: ApiRequest[None, CodeReplay, Query]) -> ApiResponse:
-    """Try all parked messages of a code again, the oldest first, in as many transactions as it takes."""
+    """Replay all parked messages with a code, the oldest first, in as many transactions as needed."""
     edit, replayed, parked_again = edit_of(call), 0, 0
     done: Replayed | None = None
     while done is None or done.last is not None:
@@ -61,7 +61,7 @@ async def replay_code(call: ApiRequest[None, CodeReplay, Query]) -> ApiResponse:
 
 
 async def drop_parked(call: ApiRequest[UUID, None, Query]) -> ApiResponse:
-    """Give a parked message up; it stays to be read, as `dropped`."""
+    """Drop a parked message; it can still be read, with the state `dropped`."""
     edit = edit_of(call)
     await change(call.context, lambda conn: parked_messages.give_up(conn, call.key, edit))
     return ApiResponse(204)

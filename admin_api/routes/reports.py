@@ -1,4 +1,4 @@
-"""How things stand, and who changed what."""
+"""Current loads and backlog, and the audit."""
 
 from admin_api.http.auth import READERS
 from admin_api.http.cursor import uuid_after
@@ -19,7 +19,7 @@ AUDIT = f"{PREFIX}/audit"
 async def show_stats(call: ApiRequest[None, None, Query]) -> ApiResponse:
     """Every operator's load, every source's waiting contacts, and the totals of both; closed contacts are not counted.
 
-    A contact's wait counts from when it was made, also where it has been with an operator in between.
+    A contact's wait counts from its creation, even if it has been with an operator in between.
     """
     async with reading(call.context.engine) as conn:
         return ApiResponse(200, stats_shape(await stats(conn)))

@@ -22,14 +22,14 @@ KEY = number_key("source")
 
 
 async def create_source(call: ApiRequest[None, NewSource, Query]) -> ApiResponse:
-    """Make a source."""
+    """Create a source."""
     values, edit = call.body.model_dump() | {"name": call.body.name or call.body.code}, edit_of(call)
     made = await change(call.context, lambda conn: sources.create(conn, values, edit))
     return _answer(made, 201, {"Location": f"{PATH}/{made.id}"})
 
 
 async def list_sources(call: ApiRequest[None, None, PageQuery]) -> ApiResponse:
-    """Sources in id order."""
+    """Sources, ordered by id."""
     async with reading(call.context.engine) as conn:
         page = await sources.page(conn, number_after(call.query.cursor), call.query.limit)
     return ApiResponse(200, page_shape(page, source_shape))
@@ -42,25 +42,25 @@ async def show_source(call: ApiRequest[int, None, Query]) -> ApiResponse:
 
 
 async def change_source(call: ApiRequest[int, SourceChange, Query]) -> ApiResponse:
-    """Change a source; it holds for the next contact on."""
+    """Change a source; the change applies from the next contact on."""
     values, edit = call.body.model_dump(exclude_unset=True), edit_of(call)
     return _answer(await change(call.context, lambda conn: sources.change(conn, call.key, values, edit)))
 
 
 async def delete_source(call: ApiRequest[int, None, Query]) -> ApiResponse:
-    """Remove a source that no contact came through."""
+    """Delete a source that never had a contact."""
     edit = edit_of(call)
     await change(call.context, lambda conn: sources.delete(conn, call.key, edit))
     return ApiResponse(204)
 
 
 async def show_weights(call: ApiRequest[int, None, Query]) -> ApiResponse:
-    """The weights of a source, in the order of operator ids."""
+    """The weights of a source, ordered by operator id."""
     return await _weights(call.context, call.key)
 
 
 async def replace_weights(call: ApiRequest[int, NewWeights, Query]) -> ApiResponse:
-    """Replace the weights of a source, and serve whoever waits for a place this gives; answers as the GET does."""
+    """Replace the weights of a source, and assign waiting contacts to the places this frees; returns what GET does."""
     weights = [(row.operator_id, row.weight) for row in call.body.operators]
     random, edit = call.context.random, edit_of(call)
     await change_and_serve(call.context, lambda conn: sources.replace_weights(conn, random, call.key, weights, edit))

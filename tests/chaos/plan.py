@@ -36,7 +36,7 @@ class Plan:
 
 
 SHORT = {
-    "postgresql": Plan("postgresql", 0, 4_000, 200, 3, kills=8, broker_faults=1, database_faults=2, terminations=3),
+    "postgresql": Plan("postgresql", 0, 3_000, 200, 3, kills=6, broker_faults=1, database_faults=1, terminations=2),
     "sqlite": Plan("sqlite", 0, 2_000, 120, 1, kills=4, broker_faults=1, database_faults=1),
 }
 LONG = {

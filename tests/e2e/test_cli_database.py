@@ -22,7 +22,6 @@ COMMANDS = (
 )
 POSIX = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 ENCODINGS: tuple[dict[str, str], ...] = (
-    {"LANG": "C", "PYTHONIOENCODING": "ascii"},
     {"PYTHONIOENCODING": "latin-1"},
     POSIX,
 )
