@@ -65,7 +65,7 @@ def _decoded(message: Incoming, max_bytes: int, phone_region: str) -> Command | 
 
 def failed_alone(arrival: DecodedMessage) -> MessageRejected:
     """Why a message is parked that fails on its own, where its neighbours do not."""
-    detail = "It failed on its own, for a reason that is in the worker's log. Replay it once that is mended."
+    detail = "Processing failed. See the worker's log; replay the message once the cause is fixed."
     source = None if isinstance(arrival.command, Closing) else arrival.command.source
     return MessageRejected(ParkedCode.PROCESSING_FAILED, detail, source=source)
 

@@ -142,5 +142,5 @@ def _repeated(submission: Submission, known: Known, told: Change | None) -> Subm
 
 
 def _unknown_source(code: str) -> MessageRejected:
-    detail = f"There is no source {code!r}: check the code, or have the source made."
+    detail = f"There is no source {code!r}: check the code, or create the source first."
     return MessageRejected(ParkedCode.UNKNOWN_SOURCE, detail, "source", code)

@@ -23,7 +23,7 @@ def _blank_is_none(value: object) -> object:
 
 def _name(value: str) -> str:
     if not 1 <= len(value.strip()) <= MOST:
-        raise ValueError(f"must have 1 to {MOST} characters, spaces around it not counted")
+        raise ValueError(f"must have 1 to {MOST} characters, not counting surrounding spaces")
     return _without_nul(value)
 
 

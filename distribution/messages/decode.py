@@ -14,7 +14,7 @@ from distribution.messages.commands import Closing, Command, Submission
 from distribution.messages.digest import digest_of
 from distribution.messages.envelope import CLOUDEVENTS_TYPE, CloudEvent
 from distribution.messages.incoming import JSON_TYPE, Incoming, traceparent_of
-from distribution.messages.keys import usable_key, usable_producer
+from distribution.messages.keys import is_usable_key, usable_key, usable_producer
 from distribution.messages.text import text_of
 from distribution.messages.values import no_object, parsed, written
 from distribution.messages.words import describe
@@ -86,7 +86,9 @@ def submission(asked: Asked, message: Incoming, phone_region: str = "") -> Submi
 
 def _former(beside: object, key: str, producer: str) -> tuple[str, ...]:
     """Releases before took the key that came beside the body, and knew no producers."""
-    return (beside,) if isinstance(beside, str) and beside and (producer or beside != key) else ()
+    if isinstance(beside, str) and is_usable_key(beside) and (producer or beside != key):
+        return (beside,)
+    return ()
 
 
 def _asked(message: Incoming, max_bytes: int, *, over_http: bool = False) -> Asked | ClosingBody:

@@ -80,9 +80,9 @@ def _event(attributes: Mapping[str, Any], within: str, data: Callable[[], Any]) 
         wrong = "is required in a CloudEvent" if version is None else f"is {_said(version)}"
         raise _invalid("specversion", f'{wrong}; send "{SPEC_VERSION}"')
     if not (source is None or isinstance(source, str)):
-        raise _invalid("source", "must be a text")
+        raise _invalid("source", "must be a string")
     if not isinstance(kind, str):
-        raise _invalid("type", "is required" if kind is None else "must be a text")
+        raise _invalid("type", "is required" if kind is None else "must be a string")
     return CloudEvent(attributes.get("id"), source, kind, within, data)
 
 
@@ -98,7 +98,7 @@ def _data(envelope: Mapping[str, Any], max_bytes: int) -> Any:
     if "data" not in envelope:
         raise _invalid("data", "is required")
     if isinstance(data, str):
-        raise _invalid("data", "is a text; put the JSON object itself there, not a text that holds it")
+        raise _invalid("data", "is a string; put the JSON object itself there, not a string that holds it")
     return data
 
 
@@ -108,7 +108,7 @@ def _unpacked(packed: object) -> bytes:
             return base64.b64decode(packed, validate=True)
     except (binascii.Error, ValueError):
         pass
-    raise _invalid("data_base64", "must be a text in base64")
+    raise _invalid("data_base64", "must be a string in base64")
 
 
 def _is_json(media_type: object) -> bool:

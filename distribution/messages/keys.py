@@ -14,10 +14,15 @@ def usable_key(key: object, source: str | None = None, name: str = "message_id")
     """The key, or MessageRejected where there is none that can be kept. `name`: what its sender calls it."""
     detail = f"Set {name}: it is the idempotency key."
     if isinstance(key, str) and key:
-        if _fits(key, MAX_KEY_BYTES):
+        if is_usable_key(key):
             return key
         detail = f"{name} must have 1 to {MAX_KEY_BYTES} bytes of UTF-8, none of them NUL."
     raise MessageRejected(ParkedCode.MISSING_MESSAGE_ID, detail, name, source)
+
+
+def is_usable_key(key: str) -> bool:
+    """Whether it can be kept as a key."""
+    return bool(key) and _fits(key, MAX_KEY_BYTES)
 
 
 def usable_producer(producer: str) -> str:

@@ -30,7 +30,7 @@ WORDS = {
     "Expecting ',' delimiter": "a comma is missing",
     "Expecting ':' delimiter": "a colon is missing",
     "Extra data": "there is more after its end",
-    "Unterminated string starting at": "a text that begins there does not end",
+    "Unterminated string starting at": "a string that begins there does not end",
     "Invalid control character at": "a control character, such as a line break, is not escaped",
     "Invalid \\escape": "a backslash stands before a character that is not escaped so",
     "Invalid \\uXXXX escape": "\\u stands without four hexadecimal digits",
@@ -86,18 +86,18 @@ def _whole(digits: str) -> Any:
     if len(digits) <= SAFE_DIGITS and digits != "-0":
         return int(digits)
     if len(digits) > MOST_DIGITS:
-        raise _rejected(f"The body holds a whole number of more than {MOST_DIGITS} digits; send it as a text.")
+        raise _rejected(f"The body holds a whole number of more than {MOST_DIGITS} digits; send it as a string.")
     return orjson.Fragment(digits)
 
 
 def _fraction(digits: str) -> Any:
     if math.isinf(float(digits)):
-        raise _rejected("The body holds a number above 1.8e308, too large for readers of JSON; send it as a text.")
+        raise _rejected("The body holds a number above 1.8e308, too large for readers of JSON; send it as a string.")
     return orjson.Fragment(digits)
 
 
 def _no_number(name: str) -> NoReturn:
-    raise _rejected(f"The body holds {name}, which is no number in JSON; send null or a text.")
+    raise _rejected(f"The body holds {name}, which is no number in JSON; send null or a string.")
 
 
 def _words(wrong: json.JSONDecodeError) -> str:

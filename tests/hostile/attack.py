@@ -107,6 +107,8 @@ class Attack:
             found.append(f"the broker took {self.taken} of {self.number}")
         if made + attempts + known < self.taken or self.outcomes.total() - tried_again != self.taken:
             found.append(f"{made} contacts, {attempts} parked, {known} known: {self.taken} were taken")
+        if failed := self.outcomes["parked_processing_failed"]:
+            found.append(f"{failed} messages failed in processing: what a sender can send has a reason of its own")
         if self.growth() > GROWTH:
             found.append(f"memory grew by {self.growth():.2f}")
         return found

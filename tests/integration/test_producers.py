@@ -105,6 +105,17 @@ async def test_the_former_key_of_another_customer_is_not_taken_for_it(engine: As
     assert await all_parked(engine) == []
 
 
+@pytest.mark.parametrize("beside", ["\udcff" * 8, "a\0b", "é" * 128], ids=["no UTF-8", "NUL", "too long"])
+async def test_a_key_beside_the_body_that_nobody_could_ever_use(engine: AsyncEngine, beside: str) -> None:
+    """The body's own key counts; what the message property holds harms nothing."""
+    await make_source(engine, {})
+    sent = json.loads(body("x")) | {"message_id": "m-1"}
+    for _ in range(2):
+        await take(engine, [Incoming(json.dumps(sent).encode(), message_id=beside), event("/a", external_id="y")])
+    assert [c.message_id for c in await all_contacts(engine)] == ["m-1", "1"]
+    assert await all_parked(engine) == []
+
+
 async def test_closing_by_key_finds_the_producers_contact(engine: AsyncEngine) -> None:
     """With `producer` exactly that one; without it the plain one, or the only one; else the sender is asked for it."""
     source, by = "telegram-bot", {"source": "telegram-bot", "message_id": "1"}

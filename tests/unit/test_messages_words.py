@@ -16,7 +16,7 @@ from tests.factories import MAX_BYTES
 
 FOREIGN = (
     "instance", "object to", "Input", "pydantic", "dict", "str ", "int ", "None", "Error", "Body", "validation",
-    "UUID ob", "float", "bool", "class", "<", "Operator", "Source", "Contact", "string",
+    "UUID ob", "float", "bool", "class", "<", "Operator", "Source", "Contact",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
     None, True, 0, -1, 2**80, 1.5, "", " ", "x" * 300, "a\0", "nonsense", [], [None], {}, {"a": 1}, [{}],
@@ -86,7 +86,7 @@ def test_every_kind_of_error_has_words(kind: str) -> None:
         (b'{"a": 1 "b": 2}', "a comma is missing (line 1, column 9)"),
         (b'{"a" 1}', "a colon is missing"),
         (b'{"a": 1} more', "there is more after its end"),
-        (b'{"a": "1', "a text that begins there does not end"),
+        (b'{"a": "1', "a string that begins there does not end"),
         (b'{"a": "\n"}', "is not escaped (line 1, column 8)"),
         (rb'{"a": "\x41"}', "a backslash stands before"),
         (rb'{"a": "\u00"}', "without four hexadecimal digits"),
@@ -110,4 +110,4 @@ def test_a_blank_external_id_is_refused(external_id: str) -> None:
     raw = json.dumps({"source": "bot", "lead": {"external_id": external_id}}).encode()
     with pytest.raises(MessageRejected) as refusal:
         decode(Incoming(raw, message_id="k"), MAX_BYTES)
-    assert refusal.value.detail == "lead.external_id: must have 1 to 255 characters, spaces around it not counted."
+    assert refusal.value.detail == "lead.external_id: must have 1 to 255 characters, not counting surrounding spaces."

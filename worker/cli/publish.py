@@ -104,7 +104,7 @@ def parse(number: int, line: str) -> Message:
     message_id, kind = content.pop("message_id", None), content.pop("type", SUBMIT)
     for name, value in (("message_id", message_id), ("type", kind)):
         if not isinstance(value, str) or not 0 < len(value.encode()) <= SHORT_STRING_BYTES:
-            raise BadLine(f"line {number}: {name} must be a text of 1 to {SHORT_STRING_BYTES} bytes")
+            raise BadLine(f"line {number}: {name} must be a string of 1 to {SHORT_STRING_BYTES} bytes")
     return Message(number, message_id, kind, written(content.get("body", content)))
 
 
