@@ -56,9 +56,10 @@ bench: $(STAMP) ## throughput, latency, growth and memory, beside a ceiling and 
 check: lint types imports ## everything that has to hold before a commit: lint, types, imports, all tests
 	@exec $(MAKE) --no-print-directory test
 
-lint: $(STAMP) ## style and common mistakes
+lint: $(STAMP) ## style, common mistakes, retired names, paths in documents
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/python tools/check-names
 
 types: $(STAMP) ## static types
 	@$(BIN)/mypy

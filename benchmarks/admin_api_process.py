@@ -24,7 +24,7 @@ LISTS = (
 
 
 @asynccontextmanager
-async def office(ground: BenchmarkRun) -> AsyncIterator[httpx2.AsyncClient]:
+async def running_admin_api(ground: BenchmarkRun) -> AsyncIterator[httpx2.AsyncClient]:
     """An API process on the ground's database, and a client of it; ended afterwards."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import aiormq
 from aiormq.abc import DeliveredMessage
 
-from benchmarks.admin_api_process import office
+from benchmarks.admin_api_process import running_admin_api
 from benchmarks.environment import Candidate, Environment
 from benchmarks.polling import PATIENCE_SECONDS, until
 from benchmarks.workload import Size, letters
@@ -46,7 +46,7 @@ async def serve(arena: Environment, contestant: Candidate, closes: int) -> Servi
         await (await ConsumingChannel.on(connection)).basic_consume(ground.events, hear, no_ack=True)
         await ground.start()
         waits = []
-        async with office(ground) as http, asyncio.timeout(PATIENCE_SECONDS):
+        async with running_admin_api(ground) as http, asyncio.timeout(PATIENCE_SECONDS):
             await until(lambda: everything >= WAITING)
             contact_id, _ = await assigned.get()
             for _ in range(closes):

@@ -12,7 +12,7 @@ import aiormq
 import sqlalchemy as sa
 
 from benchmarks import latency, past_contacts
-from benchmarks.admin_api_process import LISTS, office
+from benchmarks.admin_api_process import LISTS, running_admin_api
 from benchmarks.environment import BenchmarkRun, Candidate, Environment
 from benchmarks.latency import Clients, Latency
 from benchmarks.past_contacts import History
@@ -107,7 +107,7 @@ async def _one(
 async def _reads(ground: BenchmarkRun) -> dict[str, float]:
     """Median milliseconds of each list of the API."""
     found = {}
-    async with office(ground) as http:
+    async with running_admin_api(ground) as http:
         for path in LISTS:
             waits = []
             for _ in range(READS):

@@ -67,11 +67,11 @@ def broker(
     keeps what it holds in that folder. With `plugins`, it has the management page and the streams' own protocol.
     """
     with ExitStack() as stack:
-        yield _find(stack, read_settings(), control, Wanted(tls, kept, (MANAGEMENT, STREAM) if plugins else ()))
+        yield _find(stack, read_settings(), control, Requirements(tls, kept, (MANAGEMENT, STREAM) if plugins else ()))
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Requirements:
     """What a program has to have: a listener with TLS, a folder that stays, plugins as far as they are installed."""
 
     tls: Certificates | None
@@ -79,7 +79,7 @@ class Wanted:
     plugins: tuple[str, ...]
 
 
-def _find(stack: ExitStack, settings: DevSettings, control: bool, wanted: Wanted) -> Broker:
+def _find(stack: ExitStack, settings: DevSettings, control: bool, wanted: Requirements) -> Broker:
     if settings.amqp_url and not control and wanted.tls is None:
         say(_NAME, "using the one of AMQP_URL")
         return Broker(settings.amqp_url, "url")
@@ -98,7 +98,7 @@ def _find(stack: ExitStack, settings: DevSettings, control: bool, wanted: Wanted
     return found
 
 
-def _container(stack: ExitStack, settings: DevSettings, wanted: Wanted) -> Broker | None:
+def _container(stack: ExitStack, settings: DevSettings, wanted: Requirements) -> Broker | None:
     image = settings.rabbitmq_image
     has_pages = MANAGEMENT in wanted.plugins and "management" in image
     recipe = Recipe(image, _AMQP, speaks_amqp, other_ports=(_PAGES,) if has_pages else ())
@@ -110,7 +110,7 @@ def _container(stack: ExitStack, settings: DevSettings, wanted: Wanted) -> Broke
     return Broker(f"amqp://{USER}@{host}:{port}/%2F", "docker", node, pages_url=pages_url)
 
 
-def _program(stack: ExitStack, wanted: Wanted) -> Broker | None:
+def _program(stack: ExitStack, wanted: Requirements) -> Broker | None:
     tools = find_rabbitmq()
     if tools is None:
         return None

@@ -63,7 +63,7 @@ async def replay_code(call: ApiRequest[None, CodeReplay, Query]) -> ApiResponse:
 async def drop_parked(call: ApiRequest[UUID, None, Query]) -> ApiResponse:
     """Drop a parked message; it can still be read, with the state `dropped`."""
     edit = edit_of(call)
-    await change(call.context, lambda conn: parked_messages.give_up(conn, call.key, edit))
+    await change(call.context, lambda conn: parked_messages.drop_message(conn, call.key, edit))
     return ApiResponse(204)
 
 

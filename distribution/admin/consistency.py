@@ -66,7 +66,7 @@ async def repair(engine: AsyncEngine, random: Random, who: Actor) -> int:
     """Mend loads and sequences in transactions of its own; answers how many. Audited, each.
 
     What is wrong is found without locks; a few objects at a time are then locked, looked at again and mended, so that
-    work goes on beside it. Waiting contacts beside a free place are served afterwards by `serve_waiting`.
+    work goes on beside it. Waiting contacts beside a free place are served afterwards by `assign_waiting`.
     """
     async with snapshot(engine) as conn:
         suspected = [operator_id for operator_id, *_ in await consistency.wrong_loads(conn)]

@@ -61,7 +61,7 @@ async def change(
     """Change name, is_active or max_active_contacts, and serve whoever waits for a place this frees.
 
     Takes nothing away: a limit below the load, or no activity, only means that nothing new comes. Answers the sources
-    that are not served to the end: call `serve_waiting` for them in further transactions.
+    that are not served to the end: call `assign_waiting` for them in further transactions.
     """
     source_ids = await _lock(conn, operator_id)
     before = await show(conn, operator_id)

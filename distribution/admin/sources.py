@@ -110,7 +110,7 @@ async def replace_weights(
 ) -> Collection[int]:
     """Make these (operator id, weight) the source's only ones, and serve whoever waits for a place this gives.
 
-    Answers the sources that are not served to the end: call `serve_waiting` for them in further transactions.
+    Answers the sources that are not served to the end: call `assign_waiting` for them in further transactions.
     """
     operator_ids = [operator_id for operator_id, _ in weights]
     await _lock(conn, source_id, operator_ids)

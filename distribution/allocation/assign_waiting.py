@@ -21,6 +21,6 @@ async def assign_waiting(
     call again in a new transaction.
     """
     ledger = UnitOfWork(conn, await lock_pool(conn, ids=source_ids, operator_ids=operator_ids), random)
-    more = await ledger.serve_waiting(SERVE_LIMIT)
+    more = await ledger.assign_waiting(SERVE_LIMIT)
     await ledger.flush()
     return more

@@ -104,7 +104,7 @@ async def close(conn: AsyncConnection, pool: Pool, closings: Sequence[Closing], 
             _check_locked(pool, contact)
             ledger.close(contact, lead, closing.reason)
         outcomes.append(Closed(contact, is_new, before, ledger.told.get(contact.id)))
-    more = await ledger.serve_waiting(SERVE_LIMIT)
+    more = await ledger.assign_waiting(SERVE_LIMIT)
     return Closings(outcomes, await ledger.flush(), more)
 
 

@@ -58,7 +58,7 @@ async def assign(
     over = _check(pool, contact, operator_id, force=force)
     ledger = UnitOfWork(conn, pool, random)
     ledger.give(contact, lead, operator_id, previous, forced=over)
-    more = await ledger.serve_waiting(SERVE_LIMIT)
+    more = await ledger.assign_waiting(SERVE_LIMIT)
     await ledger.flush()
     return frozenset(pool.sources) if more else frozenset()
 
@@ -73,7 +73,7 @@ async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> M
     held = await _still_held(conn, pool, operator_id, [contact.id for contact in seen])
     await correct_before_freeing(conn, pool, (contact for contact, _, _ in held))
     ledger = UnitOfWork(conn, pool, random)
-    more = await ledger.serve_waiting(SERVE_LIMIT)
+    more = await ledger.assign_waiting(SERVE_LIMIT)
     for contact, lead, _ in held:
         ledger.move_away(contact, lead, last_operator_id=None)
     await ledger.flush()

@@ -79,7 +79,7 @@ class UnitOfWork:
         return contact
 
     def close(self, contact: Contact, lead: Lead, reason: str | None) -> None:
-        """Close a waiting or active contact; its place is free for `serve_waiting`."""
+        """Close a waiting or active contact; its place is free for `assign_waiting`."""
         if contact.status == ACTIVE:
             self._free(contact)
         contact.status = CLOSED
@@ -104,7 +104,7 @@ class UnitOfWork:
             self._forced.add(operator_id)
         self._assign(contact, lead, operator_id, FORCED if forced else BY_HAND, position, previous)
 
-    async def serve_waiting(self, limit: int) -> bool:
+    async def assign_waiting(self, limit: int) -> bool:
         """Give waiting contacts, the oldest first over all sources, to whoever is eligible.
 
         At most `limit`, and SERVE_BYTES of payloads: True asks the caller to call again in another transaction. Until

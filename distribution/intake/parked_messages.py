@@ -104,7 +104,7 @@ async def replay_some(
     return done
 
 
-async def give_up(conn: AsyncConnection, parked_id: UUID, edit: Edit) -> None:
+async def drop_message(conn: AsyncConnection, parked_id: UUID, edit: Edit) -> None:
     """Drop a parked message; one that is done with is a Conflict."""
     before = _state(await open_row(conn, parked_id))
     await record(conn, edit.who, Action.PARKED_DROPPED, parked_id, before, _state(await drop(conn, parked_id)))

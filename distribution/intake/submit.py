@@ -80,7 +80,7 @@ async def submit_to(
     repeats = await dedupe_window.find(conn, first, sources)
     new = {key: submission for key, submission in first.items() if key not in repeats}
     ledger = UnitOfWork(conn, pool, random, claim)
-    more = await ledger.serve_waiting(SERVE_LIMIT) if new else False
+    more = await ledger.assign_waiting(SERVE_LIMIT) if new else False
     made = await _make(ledger, new, [first[key] for key in repeats], sources)
     publications = await ledger.flush()
     await dedupe_window.keep(conn, repeats, first, made, sources)

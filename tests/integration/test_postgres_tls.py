@@ -23,7 +23,7 @@ local all all trust
 
 
 @dataclass(frozen=True)
-class Papers:
+class CertificateFiles:
     """An authority's file, and a certificate with its key that it gave to a client."""
 
     authority: trustme.CA
@@ -35,10 +35,10 @@ class Papers:
         return f"sslmode={mode}&sslrootcert={self.folder}/ca.pem{files}"
 
 
-def papers(folder: Path) -> Papers:
+def papers(folder: Path) -> CertificateFiles:
     """A new authority."""
     folder.mkdir()
-    made = Papers(trustme.CA(), folder)
+    made = CertificateFiles(trustme.CA(), folder)
     made.authority.cert_pem.write_to_path(folder / "ca.pem")
     client = made.authority.issue_cert("client.invalid", common_name="contacts")
     client.cert_chain_pems[0].write_to_path(folder / "client.pem")
@@ -47,26 +47,26 @@ def papers(folder: Path) -> Papers:
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+def ours(tmp_path_factory: pytest.TempPathFactory) -> CertificateFiles:
     """The authority of the server."""
     return papers(tmp_path_factory.mktemp("tls") / "ours")
 
 
 @pytest.fixture(scope="module")
-def theirs(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> CertificateFiles:
     """Another one."""
     return papers(tmp_path_factory.mktemp("tls") / "theirs")
 
 
 @pytest.fixture(scope="module")
-def secure(ours: Papers) -> Iterator[Postgres]:
+def secure(ours: CertificateFiles) -> Iterator[Postgres]:
     """A server whose certificate is for the host in its address, and that asks one of its users for one."""
     with postgres(control=True) as server:
         use(server, ours.authority.issue_cert(str(sa.make_url(server.url).host)), ours)
         yield server
 
 
-def use(server: Postgres, certificate: trustme.LeafCert, trusted: Papers) -> None:
+def use(server: Postgres, certificate: trustme.LeafCert, trusted: CertificateFiles) -> None:
     """Have it show a certificate from now on."""
     tell(
         server.url,
@@ -111,7 +111,7 @@ async def refusal(server: Postgres, words: str, user: str | None = None) -> str:
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
-async def test_verified(secure: Postgres, ours: Papers, mode: str) -> None:
+async def test_verified(secure: Postgres, ours: CertificateFiles, mode: str) -> None:
     """With the authority's file each of these comes to a connection with TLS."""
     assert await used(secure, ours.words(mode)) == (True, None)
 
@@ -128,7 +128,7 @@ async def test_without_tls(secure: Postgres, mode: str) -> None:
     assert await used(secure, f"sslmode={mode}") == (False, None)
 
 
-async def test_certificate_of_our_own(secure: Postgres, ours: Papers, theirs: Papers) -> None:
+async def test_certificate_of_our_own(secure: Postgres, ours: CertificateFiles, theirs: CertificateFiles) -> None:
     """The server sees whose it is; without one, or with a stranger's, it is said that ours is refused."""
     secured, name = await used(secure, ours.words(own=True), "certified")
     assert secured
@@ -141,7 +141,7 @@ async def test_certificate_of_our_own(secure: Postgres, ours: Papers, theirs: Pa
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
-async def test_server_of_another_authority(secure: Postgres, theirs: Papers, mode: str) -> None:
+async def test_server_of_another_authority(secure: Postgres, theirs: CertificateFiles, mode: str) -> None:
     """With an authority named it is verified, also with require, as libpq does it."""
     assert "the server's certificate is not trusted: " in await refusal(secure, theirs.words(mode))
 
@@ -153,7 +153,7 @@ async def test_nobody_is_trusted(secure: Postgres, monkeypatch: pytest.MonkeyPat
     assert "is not trusted: " in await refusal(secure, "sslrootcert=system")
 
 
-async def test_server_of_another_name(secure: Postgres, ours: Papers) -> None:
+async def test_server_of_another_name(secure: Postgres, ours: CertificateFiles) -> None:
     """verify-full looks at the name, verify-ca does not."""
     host = str(sa.make_url(secure.url).host)
     elsewhere = "localhost" if host == "127.0.0.1" else "127.0.0.1"

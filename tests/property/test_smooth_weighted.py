@@ -18,7 +18,7 @@ NEAR = 1e-6
 
 
 @dataclass
-class Office:
+class Roster:
     """A source whose operators leave and come back; what they are owed outlives each pool, as in the database."""
 
     random: Random
@@ -71,48 +71,48 @@ class Office:
         assert max(map(abs, self.deficits.values())) < 1 + NEAR
 
 
-def of_source(random: Random) -> Office:
+def of_source(random: Random) -> Roster:
     """Up to 60 operators."""
-    return Office(random, {o: random.randint(1, 100) for o in range(random.randint(2, 60))})
+    return Roster(random, {o: random.randint(1, 100) for o in range(random.randint(2, 60))})
 
 
-def some(office: Office) -> int:
+def some(roster: Roster) -> int:
     """One of its operators."""
-    return office.random.choice(sorted(office.weights))
+    return roster.random.choice(sorted(roster.weights))
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_who_leaves_for_good_takes_nothing_along(seed: int) -> None:
     """Ten operators leave, some come back as new ones: after every contact all are within one of their share."""
-    office = of_source(Random(seed))
+    roster = of_source(Random(seed))
     for number in range(10):
-        office.take(office.random.randint(1, 3 * len(office.weights)), office.is_kept)
-        if len(office.weights) > 1:
-            office.leave(left := some(office))
-            office.join(left if number % 2 else 100 + number, office.random.randint(1, 100))
-        office.is_kept()
+        roster.take(roster.random.randint(1, 3 * len(roster.weights)), roster.is_kept)
+        if len(roster.weights) > 1:
+            roster.leave(left := some(roster))
+            roster.join(left if number % 2 else 100 + number, roster.random.randint(1, 100))
+        roster.is_kept()
 
 
 @pytest.mark.parametrize("why", ["inactive", "full", "weightless"])
 @pytest.mark.parametrize("seed", range(20))
 def test_who_is_away_for_a_while_keeps_the_others_within_a_contact(why: str, seed: int) -> None:
     """Deactivated, at the limit, or with weight 0, one after the other, for longer and shorter."""
-    office = of_source(Random(seed))
+    roster = of_source(Random(seed))
     for _ in range(10):
-        office.take(office.random.randint(1, 3 * len(office.weights)), office.is_kept)
-        away = some(office)
-        office.away = {away: why}
-        owed = office.deficits[away]
-        office.take(office.random.randint(1, 3 * len(office.weights)), office.is_kept)
-        assert office.deficits[away] == owed
-        office.away = {}
+        roster.take(roster.random.randint(1, 3 * len(roster.weights)), roster.is_kept)
+        away = some(roster)
+        roster.away = {away: why}
+        owed = roster.deficits[away]
+        roster.take(roster.random.randint(1, 3 * len(roster.weights)), roster.is_kept)
+        assert roster.deficits[away] == owed
+        roster.away = {}
 
 
 def test_chance_decides_nothing_while_the_absent_are_owed_more_than_a_contact(random: Random) -> None:
     """Two with the same weight take turns, however much the two have had too much together."""
-    office = Office(random, {1: 1, 2: 1, 3: 1}, {1: -1.1, 2: -1.3, 3: 2.4}, {3: "inactive"})
-    office.take(100, lambda: None)
-    [record] = office.records
+    roster = Roster(random, {1: 1, 2: 1, 3: 1}, {1: -1.1, 2: -1.3, 3: 2.4}, {3: "inactive"})
+    roster.take(100, lambda: None)
+    [record] = roster.records
     picked = [step.pick.operator_id for step in record.steps if isinstance(step, PickStep)]
     assert picked == [1, 2] * 50
 
@@ -135,13 +135,13 @@ def test_what_somebody_took_along_is_shared_out(stay: dict[int, tuple[float, int
 
 def test_who_comes_back_is_owed_what_it_was(random: Random) -> None:
     """Away it neither gains nor loses; its record, made again from what is kept, gives the same picks."""
-    office = Office(random, {1: 1, 2: 2, 3: 3})
-    office.take(7, office.is_kept)
-    owed = office.deficits[2]
+    roster = Roster(random, {1: 1, 2: 2, 3: 3})
+    roster.take(7, roster.is_kept)
+    owed = roster.deficits[2]
     for why in ("inactive", "full", "weightless"):
-        office.away = {2: why}
-        office.take(50, office.is_kept)
-        assert office.deficits[2] == owed
-    for record in office.records:
+        roster.away = {2: why}
+        roster.take(50, roster.is_kept)
+        assert roster.deficits[2] == owed
+    for record in roster.records:
         kept = Record.from_data(record.roster, record.to_data())
         assert [picked_again(kept, n) for n in range(len(record.steps))] == [s.pick for s in record.steps]  # type: ignore[union-attr]  # all of them are picks

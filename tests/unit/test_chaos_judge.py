@@ -97,7 +97,7 @@ def let_wait(facts: Facts) -> None:
     facts.servable = 1
 
 
-def give_up(facts: Facts) -> None:
+def dead_letter_left(facts: Facts) -> None:
     """A message in contacts.dead."""
     facts.dead = 1
 
@@ -155,7 +155,7 @@ def test_an_expired_message_that_is_kept_is_no_loss() -> None:
         (miscount, "load"),
         (leave_one, "unpublished"),
         (let_wait, "waiting beside"),
-        (give_up, "lost: 1 messages are in contacts.dead"),
+        (dead_letter_left, "lost: 1 messages are in contacts.dead"),
         (hold_up_the_innocent, "late: "),
         (let_expire, "lost: an expired message"),
         (give_up_a_lasting_one, "given up by the broker"),

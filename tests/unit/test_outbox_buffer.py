@@ -66,10 +66,10 @@ def test_what_is_overtaken_does_not_fill_the_window() -> None:
     hand, publications, _ = hand_with(EVENTS.in_flight)
     stuck, passing = publications[:-1], publications[-1]
     hand.land(landed(passing), 0.1, no)
-    assert hand.give_up(OVERTAKEN_SECONDS - 0.1) == []
+    assert hand.take_unconfirmed(OVERTAKEN_SECONDS - 0.1) == []
     hand.add([publication() for _ in range(EVENTS.in_flight)], LEASE)
     assert len(hand.take_off(1, 1.0)[0]) == 1
-    assert hand.give_up(OVERTAKEN_SECONDS + 0.1) == []
+    assert hand.take_unconfirmed(OVERTAKEN_SECONDS + 0.1) == []
     assert len(hand.take_off(1, OVERTAKEN_SECONDS + 0.1)[0]) == EVENTS.in_flight - 1
     assert all(one.id in hand for one in stuck)
 
@@ -78,9 +78,9 @@ def test_what_is_overtaken_is_given_up_after_a_while() -> None:
     """It is tried later by itself; a confirmation that comes then still counts."""
     hand, (stuck, passing), unsettled = hand_with(2)
     hand.land(landed(passing), 0.1, no)
-    assert hand.give_up(EVENTS.confirm_seconds - 1) == []
+    assert hand.take_unconfirmed(EVENTS.confirm_seconds - 1) == []
     assert not hand.flights.is_silent(EVENTS.confirm_seconds + 1)
-    assert failures(hand.give_up(EVENTS.confirm_seconds + 1)) == [Failure.UNCONFIRMED]
+    assert failures(hand.take_unconfirmed(EVENTS.confirm_seconds + 1)) == [Failure.UNCONFIRMED]
     assert set(unsettled.aside) == {stuck.id}
     hand.land(landed(stuck), EVENTS.confirm_seconds + 2, no)
     assert set(unsettled.done) == {stuck.id, passing.id}
@@ -96,7 +96,7 @@ def test_what_is_overtaken_is_bounded() -> None:
             hand.add([publication(size=size), publication()], LEASE**2)
             sent, _ = hand.take_off(1, now)
             hand.land(landed(*sent[1:]), now, no)
-            hand.give_up(now)
+            hand.take_unconfirmed(now)
             held = hand.all()
             assert len(held) <= OVERTAKEN_AT_MOST + 2
             assert sum(one.size for one in held) <= 2 * EVENTS.bytes_in_flight + 2 * MIB
@@ -105,7 +105,7 @@ def test_what_is_overtaken_is_bounded() -> None:
 def test_a_broker_that_confirms_nothing_is_suspect_as_a_whole() -> None:
     """Nobody is overtaken then; after a while the connection is given up and each publication tried by itself."""
     hand, publications, unsettled = hand_with(3)
-    hand.give_up(EVENTS.confirm_seconds - 1)
+    hand.take_unconfirmed(EVENTS.confirm_seconds - 1)
     assert not hand.flights.is_silent(EVENTS.confirm_seconds - 1)
     assert hand.flights.is_silent(EVENTS.confirm_seconds + 1)
     assert failures(hand.silent(EVENTS.confirm_seconds + 1)) == [Failure.UNCONFIRMED] * 3
@@ -118,7 +118,7 @@ def test_an_alarm_of_the_broker_is_nobodys_fault() -> None:
     for terms in (EVENTS, RETRIES, REPLIES):
         hand = hand_with(3, terms)[0]
         hand.flights.resume(1_000.0)
-        assert hand.give_up(1_000.0 + terms.confirm_seconds - 1) == []
+        assert hand.take_unconfirmed(1_000.0 + terms.confirm_seconds - 1) == []
         assert not hand.flights.is_silent(1_000.0 + terms.confirm_seconds - 1)
 
 
@@ -126,7 +126,7 @@ def test_retries_that_are_not_confirmed_do_not_cost_the_connection() -> None:
     """They are given up soon, although nothing overtook them."""
     hand, publications, unsettled = hand_with(2, RETRIES)
     assert not hand.flights.is_silent(RETRIES.confirm_seconds + 1)
-    assert failures(hand.give_up(RETRIES.confirm_seconds + 1)) == [Failure.UNCONFIRMED] * 2
+    assert failures(hand.take_unconfirmed(RETRIES.confirm_seconds + 1)) == [Failure.UNCONFIRMED] * 2
     assert set(unsettled.aside) == {one.id for one in publications}
 
 

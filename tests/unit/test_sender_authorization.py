@@ -15,7 +15,7 @@ def test_refused_replies_are_counted_and_one_is_logged() -> None:
     senders = SenderAuthorization(WorkerSettings(reply_queue_prefix="answers."), status)
     with capture_logs() as said:
         for queue in ("other\n" + "x" * 200, "contacts.inbound.v1", "\udcff", "answers.bot", None):
-            senders.understood(Incoming(body(), "m-1", reply_to=queue, user_id="hall\x1b"))
+            senders.decode(Incoming(body(), "m-1", reply_to=queue, user_id="hall\x1b"))
     assert status.registry.get_sample_value("contacts_replies_refused_total") == 3
     [line] = said
     assert (line["event"], line["log_level"]) == ("reply_refused", "warning")

@@ -106,10 +106,10 @@ def replay(
 def drop(parked_id: UUID) -> None:
     """Give one up; it stays on record as dropped, and in the audit."""
 
-    async def give_up(tools: CliSession) -> None:
-        await tools.change(lambda conn: parked_messages.give_up(conn, parked_id, tools.edit))
+    async def drop_one(tools: CliSession) -> None:
+        await tools.change(lambda conn: parked_messages.drop_message(conn, parked_id, tools.edit))
 
-    with_database(give_up)
+    with_database(drop_one)
     say(f"{parked_id} dropped")
 
 

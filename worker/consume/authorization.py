@@ -1,4 +1,4 @@
-"""What is understood of a delivery, within what its sender may do."""
+"""What is decode of a delivery, within what its sender may do."""
 
 import time
 
@@ -22,7 +22,7 @@ class SenderAuthorization:
         self._say_at = 0.0
         self._log = structlog.get_logger("worker.consume.authorization")
 
-    def understood(self, message: Incoming) -> DecodedMessage:
+    def decode(self, message: Incoming) -> DecodedMessage:
         """The message with its command, or with the reason why there is none."""
         arrival = decode_delivery(message, self._max_bytes, self._phone_region, self._rules)
         if message.reply_to and not arrival.message.reply_to:

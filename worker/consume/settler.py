@@ -136,7 +136,7 @@ class Settler:
     async def _understand(self, deliveries: Sequence[Delivery]) -> list[DeliveryBatch]:
         taken, until = [], perf_counter() + SLICE_SECONDS
         for delivery in deliveries:
-            taken.append(DeliveryBatch(delivery, self._senders.understood(incoming_of(delivery))))
+            taken.append(DeliveryBatch(delivery, self._senders.decode(incoming_of(delivery))))
             if perf_counter() > until:
                 await asyncio.sleep(REST_SECONDS)
                 until = perf_counter() + SLICE_SECONDS

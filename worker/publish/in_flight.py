@@ -111,7 +111,7 @@ class InFlight:
         """Until now the broker took nothing, for an alarm: what is in flight has waited since now."""
         self._resumed_at = now
 
-    def give_up(self, now: float) -> list[LeasedPublication]:
+    def take_unconfirmed(self, now: float) -> list[LeasedPublication]:
         """Take out what has waited too long."""
         self._move_overtaken(now)
         too_many = len(self._overtaken) > OVERTAKEN_AT_MOST or self._overtaken_bytes > self._terms.bytes_in_flight

@@ -213,7 +213,7 @@ class Lane:
         elif self._hand.flights.is_silent(now):
             self._tell(self._hand.silent(now))
             raise TimeoutError(f"the broker confirmed nothing for {self._terms.confirm_seconds:.0f} s")
-        elif given_up := self._hand.give_up(now):
+        elif given_up := self._hand.take_unconfirmed(now):
             self._tell([*given_up, *self._hand.leave_channels_before(window.channel, now)])
             await window.change_channel()
 

@@ -174,9 +174,9 @@ class OutboxBuffer:
                     self._push(held)
         return events
 
-    def give_up(self, now: float) -> list[Event]:
+    def take_unconfirmed(self, now: float) -> list[Event]:
         """What has waited too long for its confirmation is tried later, by itself."""
-        return [self._failed(held, Failure.UNCONFIRMED, now) for held in self.flights.give_up(now)]
+        return [self._failed(held, Failure.UNCONFIRMED, now) for held in self.flights.take_unconfirmed(now)]
 
     def leave_channels_before(self, channel: int, now: float) -> list[Event]:
         """Likewise what is in flight over channels that are about to be closed."""

@@ -13,7 +13,7 @@ from worker.failpoints import Failpoint
 NUMBER, BATCH = 200, 100
 
 
-class Batches:
+class BatchSizes:
     """Sizes of the batches that a worker committed."""
 
     def __init__(self) -> None:
@@ -41,9 +41,9 @@ async def give_back(world: WorkerHarness, number: int) -> None:
             await held.get()
 
 
-async def through(world: WorkerHarness, number: int) -> Batches:
+async def through(world: WorkerHarness, number: int) -> BatchSizes:
     """Run a worker until there are this many contacts."""
-    seen = Batches()
+    seen = BatchSizes()
     world.settings.worker_batch_size = BATCH
     async with world.worker(seen.see):
         await world.subscriber.count(number)
