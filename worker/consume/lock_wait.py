@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 LOOK_EVERY_SECONDS = 0.5
 LOOKS_AFTER = 0.4
 """The first look comes after this part of the time that a lock is waited for, so that there are two of them."""
+ASK_SECONDS = 1.0
 
 
 class LockWait:
@@ -19,6 +20,7 @@ class LockWait:
         self._ask, self._every = ask, min(LOOK_EVERY_SECONDS, seconds * LOOKS_AFTER)
         self.pid: int | None = None
         self.held: bool | None = None
+        self._asking = self._over = False
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
@@ -27,12 +29,18 @@ class LockWait:
         try:
             yield
         finally:
+            self._over = True
+            if self._asking:
+                # Cancelled while it connects, the pool would forget the connection without closing it.
+                await asyncio.wait({watching}, timeout=ASK_SECONDS)
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
 
     async def _watch(self) -> None:
-        while True:
+        while not self._over:
             await asyncio.sleep(self._every)
             if self.pid is not None:
+                self._asking = True
                 held = await self._ask(self.pid)
+                self._asking = False
                 self.held = self.held if held is None else held

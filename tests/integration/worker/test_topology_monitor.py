@@ -11,7 +11,7 @@ from random import Random
 import aiormq
 import pytest
 from aiormq.abc import AbstractChannel, AbstractConnection
-from aiormq.exceptions import ChannelNotFoundEntity
+from aiormq.exceptions import ChannelNotFoundEntity, PublishError
 from pydantic import SecretStr
 from yarl import URL
 
@@ -156,8 +156,18 @@ async def test_each_missing_object_is_said_and_counted(world: WorkerHarness, rab
         await at_work.delete_until_said("exchange", dead, channel)
         assert at_work.missed(f"queue {dead}")
         assert at_work.missed(f"exchange {dead}")
+
+        async def is_bound() -> bool:
+            if not await exists(other, dead, "exchange"):
+                return False
+            try:
+                await channel.basic_publish(b"{", exchange=dead, mandatory=True)
+            except PublishError:
+                return False
+            return True
+
         # Bound again as well: what the broker gives up arrives.
-        await channel.basic_publish(b"{", exchange=world.topology.dead, mandatory=True)
+        await until(is_bound, PATIENCE_SECONDS)
 
 
 async def test_an_object_with_other_arguments_is_said_and_ends_nothing(world: WorkerHarness, rabbitmq: Broker) -> None:
