@@ -24,7 +24,7 @@ HOW_TO_SET = "ADMIN_API_TOKENS=admin:$(python3 -c 'import secrets; print(secrets
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; answers the exit status."""
+    """Serve until SIGTERM or SIGINT; returns the exit status."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     settings = start(PROGRAM, AdminSettings)

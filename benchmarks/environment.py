@@ -91,7 +91,7 @@ class BenchmarkRun:
                 )
 
     async def stop(self) -> None:
-        """SIGTERM to all; raises where one did not end in order."""
+        """SIGTERM to all; raises if one did not end in order."""
         for process in self.processes:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
@@ -114,14 +114,14 @@ class BenchmarkRun:
         return (await self.channel.queue_declare(self.events, passive=True)).message_count or 0
 
     async def until_told(self, enough: Callable[[int], bool]) -> tuple[int, float]:
-        """Wait for events; answers how many there are, and when that was."""
+        """Wait for events; returns how many there are, and when that was."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not enough(number := await self.told()):  # noqa: ASYNC110 - a queue on the broker sets no event
                 await asyncio.sleep(LOOK_SECONDS)
         return number, time.monotonic()
 
     async def correlations(self, number: int) -> list[str]:
-        """Take this many events; answers which message each is about."""
+        """Take this many events; returns which message each is about."""
         taken: list[str] = []
         enough = asyncio.Event()
 
@@ -173,7 +173,7 @@ class Environment:
         await asyncio.to_thread(self.forget, url)
 
     async def database(self, contestant: Candidate, size: Size) -> str:
-        """A new database with sources and operators; answers its address."""
+        """A new database with sources and operators; returns its address."""
         url = await asyncio.to_thread(self._database, contestant)
         await self._open_business(contestant, url, size)
         return url

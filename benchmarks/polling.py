@@ -8,7 +8,7 @@ TICK_SECONDS = 0.002
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Return soon after it holds; TimeoutError where it does not within PATIENCE_SECONDS."""
+    """Return soon after it holds; TimeoutError if it does not within PATIENCE_SECONDS."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not holds():  # noqa: ASYNC110 - the reason is this module's first line
             await asyncio.sleep(TICK_SECONDS)

@@ -50,7 +50,7 @@ class Results:
 
 
 def middle(runs: Iterable[Run], contestant: str) -> float:
-    """The median of a contestant's contacts per second; 0 where there are none."""
+    """The median of a contestant's contacts per second; 0 if there are none."""
     return statistics.median([run.per_second for run in runs if run.contestant == contestant] or [0.0])
 
 

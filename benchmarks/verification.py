@@ -13,7 +13,7 @@ from distribution.store.tables import contacts, operators, outbox, parked_messag
 
 
 async def check(ground: BenchmarkRun, letters: list[Message], there: int = 0) -> None:
-    """Every message has one event and one contact, and every load is true; raises ContestantError.
+    """Every message has one event and one contact, and every load is true; raises CandidateError.
 
     `there`: contacts that were there before.
     """

@@ -29,7 +29,7 @@ def answers(url: str) -> bool:
 
 
 def create_database(url: str, template: str | None = None) -> str:
-    """Make a database with its own name on the server of `url`, empty or a copy of another; answers its address."""
+    """Make a database with its own name on the server of `url`, empty or a copy of another; returns its address."""
     name = f"contacts_test_{secrets.token_hex(6)}"
     copied = f' TEMPLATE "{make_url(template).database}"' if template else ""
     _wait_for(_execute(url, f'CREATE DATABASE "{name}"{copied}'))

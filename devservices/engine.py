@@ -24,7 +24,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 
 def connect() -> DockerClient | None:
-    """A client of the engine, or None where none answers."""
+    """A client of the engine, or None if none answers."""
     if not _listens(get_docker_host() or _DEFAULT_HOST):
         return None
     try:

@@ -26,7 +26,7 @@ class Postgres(Service):
     """A PostgreSQL whose `url` (postgresql+asyncpg://…) may make databases."""
 
     def create_database(self, template: str | None = None) -> str:
-        """Make a database with a name of its own, empty or a copy of the one at `template`; answers its address."""
+        """Make a database with a name of its own, empty or a copy of the one at `template`; returns its address."""
         return databases.create_database(self.url, template)
 
     def drop_database(self, url: str) -> None:

@@ -39,7 +39,7 @@ def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
 
 
 def wait_gone(processes: Iterable[psutil.Process], seconds: float) -> set[psutil.Process]:
-    """Wait until they have ended; answers those that have not."""
+    """Wait until they have ended; returns those that have not."""
     deadline = time.monotonic() + seconds
     left = {process for process in processes if _alive(process)}
     while left and time.monotonic() < deadline:

@@ -6,7 +6,7 @@ from devservices.engine import ENGINE_ERRORS, connect
 
 
 def main() -> int:
-    """Pull it; exit status 1 where that fails."""
+    """Pull it; exit status 1 if that fails."""
     client = connect()
     if client is None:
         return 1

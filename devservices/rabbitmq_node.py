@@ -97,7 +97,7 @@ def private_node(settings: NodeSettings, guard: Guard) -> Program:
 
 
 def port_mapper(settings: NodeSettings, guard: Guard) -> Program | None:
-    """Erlang's port mapper as a child of ours; None where it is not found, then the node starts one as a daemon."""
+    """Erlang's port mapper as a child of ours; None if it is not found, then the node starts one as a daemon."""
     path = _environment(settings)["PATH"]
     found = shutil.which("epmd", path=path) or next(map(str, Path("/").glob("usr/lib/erlang/erts-*/bin/epmd")), None)
     if found is None:

@@ -59,7 +59,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """A row of the audit; `before` and `after` are JSON text, None where there was or is nothing."""
+    """A row of the audit; `before` and `after` are JSON text, None if there was or is nothing."""
 
     id: UUID
     role: str

@@ -35,7 +35,7 @@ class Edit:
     seen: Seen | None = None
 
     def check(self, version: str) -> None:
-        """StaleEdit unless this version was seen; to be called under the locks of the change."""
+        """VersionConflict unless this version was seen; to be called under the locks of the change."""
         if self.seen is not None and version not in self.seen.versions:
             raise VersionConflict(self.seen.problem or CHANGED)
 

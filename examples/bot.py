@@ -70,7 +70,7 @@ class Bot:
         self._window = asyncio.Semaphore(WINDOW)
 
     async def publish(self, submissions: Iterable[Submission]) -> int:
-        """Publish them in their order; answers how many the broker confirmed, which is all or an error."""
+        """Publish them in their order; returns how many the broker confirmed, which is all or an error."""
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._publish_one(submission)) for submission in submissions]

@@ -32,7 +32,7 @@ class Kept:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """For one `make run` at a time; InUseError where there is one."""
+        """For one `make run` at a time; InUseError if there is one."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.folder / "run.lock").open("w") as lock:
             try:
@@ -42,7 +42,7 @@ class Kept:
             yield
 
     def set_aside(self, now: datetime) -> Path | None:
-        """Move both out of the way, into a folder beside them; answers which one, if there was anything."""
+        """Move both out of the way, into a folder beside them; returns which one, if there was anything."""
         there = [path for path in (*self.folder.glob(f"{self.database.name}*"), self.broker) if path.exists()]
         if not there:
             return None

@@ -34,7 +34,7 @@ _FAILURES = (
 
 
 def main() -> int:
-    """Play the demo; answers the exit status."""
+    """Play the demo; returns the exit status."""
     tolerate_any_encoding()
     console = Console(highlight=False, soft_wrap=False)
     started = time.monotonic()
@@ -57,7 +57,7 @@ def _shown(error: BaseException) -> str:
 
 
 def play(console: Console) -> list[str]:
-    """Start everything, act, show the tables, stop everything; answers what differs."""
+    """Start everything, act, show the tables, stop everything; returns what differs."""
     scenario = make_scenario(secrets.token_hex(3))
     with ExitStack() as opened:
         found = opened.enter_context(broker())

@@ -41,7 +41,7 @@ class Found:
 
 
 def main() -> int:
-    """Run the services; answers the exit status."""
+    """Run the services; returns the exit status."""
     tolerate_any_encoding()
     options = _options()
     console = Console(highlight=False, stderr=True)

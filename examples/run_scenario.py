@@ -87,7 +87,7 @@ class Made:
 
 
 async def run_scenario(access: Access, scenario: Scenario, console: Console, check: Callable[[], None]) -> Seen:
-    """The whole scenario. `check` raises where a service has ended meanwhile."""
+    """The whole scenario. `check` raises if a service has ended meanwhile."""
     async with connect_admin(access.api_url, access.token) as admin:
         made = await _set_up(admin, scenario)
         console.print(f"admin: {len(made.operators)} operators, {len(made.sources)} sources and their weights made")

@@ -32,7 +32,7 @@ class Child:
     log: Path | None
 
     def check(self) -> None:
-        """Raise ChildError where it has ended."""
+        """Raise ChildError if it has ended."""
         status = self.process.poll()
         if status is not None:
             raise ChildError(f"{self.name} ended with exit status {status}{self.tail()}")
@@ -76,7 +76,7 @@ class Children:
         return child
 
     def check(self) -> None:
-        """Raise ChildError where one has ended."""
+        """Raise ChildError if one has ended."""
         for child in self.running:
             child.check()
 

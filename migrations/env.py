@@ -72,7 +72,7 @@ def write_programs(*, ctx: Any, heads: set[str], **_: Any) -> None:
 
 
 def _prepare(conn: Connection) -> bool:
-    """Whether the schema is newer than these revisions, and may stay so; raises SchemaError where it may not."""
+    """Whether the schema is newer than these revisions, and may stay so; raises SchemaError if it may not."""
     found = revisions.stored(conn)
     if not schema.is_newer(found):
         revisions.adopt(conn)

@@ -14,7 +14,7 @@ from distribution.store.tables import contacts, operators, source_operators, sou
 async def open_source(
     engine: AsyncEngine, code: str, operators_with: Mapping[str, tuple[int, int]], **rules: Any
 ) -> dict[str, int]:
-    """A source with new operators, by name: (weight, limit); answers the operators' ids by name."""
+    """A source with new operators, by name: (weight, limit); returns the operators' ids by name."""
     now = datetime.now(UTC)
     rules = {"name": code, "strategy": "weighted_random", "sticky": False, "created_at": now} | rules
     ids = {}

@@ -76,7 +76,7 @@ async def take(
 
 
 async def make_operator(engine: AsyncEngine, name: str = "Olga", limit: int = 1000, *, active: bool = True) -> int:
-    """An operator; answers its id."""
+    """An operator; returns its id."""
     row = {"name": name, "is_active": active, "max_active_contacts": limit, "created_at": datetime.now(UTC)}
     async with transaction(engine) as conn:
         return int((await conn.execute(sa.insert(operators).values(row).returning(operators.c.id))).scalar_one())
@@ -90,7 +90,7 @@ async def make_source(
     sticky: bool = False,
     dedupe_window: int | None = None,
 ) -> int:
-    """A source with its operators' weights; answers its id."""
+    """A source with its operators' weights; returns its id."""
     row = {
         "code": code, "name": code, "strategy": "weighted_random", "sticky": sticky, "created_at": datetime.now(UTC),
         "dedupe_window": dedupe_window,

@@ -18,7 +18,7 @@ OBJECTS_BETWEEN_COLLECTIONS = 10_000
 
 
 def main(watch: FailpointHook = no_failpoints) -> int:
-    """Run the worker; answers the exit status. `watch` is told where deliveries and events stand."""
+    """Run the worker; returns the exit status. `watch` is told where deliveries and events stand."""
     settings = start(PROGRAM, WorkerSettings)
     try:
         health_socket = socket.create_server((settings.worker_health_host, settings.worker_health_port))

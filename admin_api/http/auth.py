@@ -75,7 +75,7 @@ def parse_tokens(text: str) -> Tokens:
 
 
 def authenticate(headers: Headers, tokens: Tokens) -> Identity:
-    """Whose request it is; Refused with 401 where nobody's, UnknownToken where a token was tried."""
+    """Whose request it is; RequestRejected with 401 where nobody's, UnknownToken where a token was tried."""
     if not tokens.known:
         raise _unauthorized("This API knows no tokens yet. Set ADMIN_API_TOKENS and start it again.")
     given = headers.getlist("authorization")
@@ -89,14 +89,14 @@ def authenticate(headers: Headers, tokens: Tokens) -> Identity:
 
 
 def authorize(identity: Identity, roles: frozenset[Role]) -> None:
-    """Refused with 403 unless the role is one of these."""
+    """RequestRejected with 403 unless the role is one of these."""
     if identity.role not in roles:
         allowed = " or ".join(sorted(roles))
         raise RequestRejected(403, "forbidden", f"The token's role is {identity.role}; this takes {allowed}.")
 
 
 def authorize_source(identity: Identity | None, source: str) -> None:
-    """Refused with 403 unless the token may be used for this source, whether there is one or not."""
+    """RequestRejected with 403 unless the token may be used for this source, whether there is one or not."""
     if identity is not None and identity.sources is not None and source not in identity.sources:
         allowed = " or ".join(sorted(identity.sources))
         raise RequestRejected(403, "forbidden", f"The token is bound to sources; this takes the source {allowed}.")

@@ -29,7 +29,7 @@ def tagged(version: str) -> Mapping[str, str]:
 
 
 def versions_seen(headers: Headers) -> Seen | None:
-    """The versions that If-Match names, without the weak ones, which never match; None where any will do.
+    """The versions that If-Match names, without the weak ones, which never match; None if any will do.
 
     An empty header is none. Its `problem` says what of the header cannot match anything.
     """

@@ -1,4 +1,4 @@
-"""Reads what a request holds: the id in its path, its query, its body; Refused says what is wrong with it."""
+"""Reads what a request holds: the id in its path, its query, its body; RequestRejected says what is wrong with it."""
 
 from collections import Counter
 from typing import TypeVar

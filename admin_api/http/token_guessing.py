@@ -38,7 +38,7 @@ class Guesses:
         self._wrong = RateLimitedLog("admin_api", "wrong_tokens")
 
     async def identify(self, headers: Headers, host: str | None, tokens: Tokens) -> Identity:
-        """Whose request it is; Refused with 401, after too many wrong tokens with 429."""
+        """Whose request it is; RequestRejected with 401, after too many wrong tokens with 429."""
         try:
             return authenticate(headers, tokens)
         except UnknownToken:
@@ -56,7 +56,7 @@ class Guesses:
         )
 
     def _count(self, address: str) -> float:
-        """Count a wrong token; answers after how many seconds the next one is allowed, if this one was not."""
+        """Count a wrong token; returns after how many seconds the next one is allowed, if this one was not."""
         now = self._clock()
         paid_until = max(self._paid_until.get(address, now), now) + SECONDS_PER_TOKEN
         seconds = paid_until - now - self._allowance

@@ -30,7 +30,7 @@ async def change(context: Context, work: Callable[[AsyncConnection], Awaitable[T
 
 
 async def change_and_serve(context: Context, work: Callable[[AsyncConnection], Awaitable[Collection[int]]]) -> None:
-    """Do work that answers which sources it could not serve to the end, and serve them in further transactions."""
+    """Do work that returns which sources it could not serve to the end, and serve them in further transactions."""
     await serve_further(context, await change(context, work))
 
 

@@ -89,7 +89,7 @@ async def open_business(database_url: str, size: Size) -> None:
 
 
 async def handle(sessions: Sessions, body: bytes, message_id: str) -> bytes | None:
-    """One message in one transaction; answers the event, or nothing where the message was known."""
+    """One message in one transaction; returns the event, or nothing if the message was known."""
     asked = orjson.loads(body)
     async with sessions.begin() as session:
         if await session.scalar(sa.select(Contact).where(Contact.message_id == message_id)):

@@ -74,7 +74,7 @@ async def lock_for(conn: AsyncConnection, closings: Sequence[Closing], codes: Co
     """Lock what closing these contacts takes, and besides it the sources of these codes.
 
     Whose place becomes free has to be locked with all its sources, so that contacts of any of them can have it: raises
-    StalePool if a contact got an operator between being looked up and being locked.
+    PoolOutdated if a contact got an operator between being looked up and being locked.
     """
     source_ids, operator_ids = concerned(await find(conn, closings))
     pool = await lock_pool(conn, codes=codes, ids=source_ids, operator_ids=operator_ids)
@@ -86,7 +86,7 @@ async def lock_for(conn: AsyncConnection, closings: Sequence[Closing], codes: Co
 
 
 async def close(conn: AsyncConnection, pool: Pool, closings: Sequence[Closing], random: Random) -> Closings:
-    """Close contacts over a pool from `lock_for`, and serve who waited; raises StalePool where the pool lacks one."""
+    """Close contacts over a pool from `lock_for`, and serve who waited; raises PoolOutdated if the pool lacks one."""
     if not closings:
         return Closings([], [], more=False)
     found = await find(conn, closings)

@@ -28,7 +28,7 @@ async def correct_before_freeing(conn: AsyncConnection, pool: Pool, leaving: Ite
 
 
 async def correct_loads(conn: AsyncConnection, pool: Pool, operator_ids: Collection[int], who: Actor) -> int:
-    """Make the loads of operators whose lock the pool is what they have; answers how many were wrong. Audited, each."""
+    """Make the loads of operators whose lock the pool is what they have; returns how many were wrong. Audited, each."""
     counted = await active_of(conn, operator_ids)
     by = {id_: counted[id_] - pool.operators[id_].load for id_ in operator_ids}
     wrong = {id_: change for id_, change in by.items() if change}

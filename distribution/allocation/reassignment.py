@@ -94,7 +94,7 @@ async def _still_held(conn: AsyncConnection, pool: Pool, operator_id: int, seen:
 
 
 def _check(pool: Pool, contact: Contact, operator_id: int, *, force: bool) -> bool:
-    """Whether the operator may have the contact; answers whether that takes it over the limit."""
+    """Whether the operator may have the contact; returns whether that takes it over the limit."""
     operator = pool.operators[operator_id]
     if contact.status == CLOSED:
         raise Conflict(f"Contact {contact.id} is closed.")

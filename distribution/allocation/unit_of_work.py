@@ -136,7 +136,7 @@ class UnitOfWork:
         return chosen, self._step(PickStep(waiting.source_id, last, chosen))
 
     async def flush(self) -> list[Publication]:
-        """Write everything decided; answers what is to be published once the transaction is committed."""
+        """Write everything decided; returns what is to be published once the transaction is committed."""
         await change_loads(self.conn, self._loads, self._forced)
         await write_deficits(self.conn, self.pool.deficits if self._record.steps else {})
         await contact_rows.insert(self.conn, self._new)
@@ -151,7 +151,7 @@ class UnitOfWork:
         return self.pool.sources[source_id].sticky
 
     def _step(self, step: records.Step) -> int:
-        """Keep a step and take it; answers its position."""
+        """Keep a step and take it; returns its position."""
         self._record.steps.append(step)
         records.apply(self.pool, step)
         return len(self._record.steps) - 1

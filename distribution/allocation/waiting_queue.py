@@ -45,7 +45,7 @@ class WaitingQueue:
         """Sources of which the next contact has to be read before it is clear whose turn it is."""
         self._heads: list[tuple[UUID, int]] = []
         self._sizes: dict[UUID, Size | None] = {}
-        """None where a contact is passed over."""
+        """None if a contact is passed over."""
         self._last_operators: dict[int, int] = {}
 
     @classmethod

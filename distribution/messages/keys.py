@@ -11,7 +11,7 @@ QUOTED = re.compile(r' *"((?:[^"\\]|\\["\\])*)" *')
 
 
 def usable_key(key: object, source: str | None = None, name: str = "message_id") -> str:
-    """The key, or MessageRejected where there is none that can be kept. `name`: what its sender calls it."""
+    """The key, or MessageRejected if there is none that can be kept. `name`: what its sender calls it."""
     detail = f"Set {name}: it is the idempotency key."
     if isinstance(key, str) and key:
         if is_usable_key(key):
@@ -26,7 +26,7 @@ def is_usable_key(key: str) -> bool:
 
 
 def usable_producer(producer: str) -> str:
-    """The `source` of a CloudEvent, which is half of its key, or MessageRejected where it cannot be kept."""
+    """The `source` of a CloudEvent, which is half of its key, or MessageRejected if it cannot be kept."""
     if producer and _fits(producer, MAX_PRODUCER_BYTES):
         return producer
     detail = f"source must have 1 to {MAX_PRODUCER_BYTES} bytes of UTF-8, none of them NUL."

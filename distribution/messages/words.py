@@ -68,7 +68,7 @@ OTHERWISE = "is not what is expected here"
 
 
 def describe(errors: list[ErrorDetails]) -> list[tuple[str, str]]:
-    """(field, what is wrong with it) per problem; the field is empty where it is the body as a whole."""
+    """(field, what is wrong with it) per problem; the field is empty if it is the body as a whole."""
     return [(".".join(str(part) for part in error["loc"]), _words(error)) for error in errors]
 
 

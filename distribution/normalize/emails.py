@@ -17,7 +17,7 @@ AROUND, BEHIND = "'\"", " .,;"
 
 
 def email(text: str | None) -> str | None:
-    """The spelling of an address; None where there is none, or more than one.
+    """The spelling of an address; None if there is none, or more than one.
 
     All in lower case: whoever sends mail to Anna@ and anna@ means the same person, whatever the standard leaves open.
     """

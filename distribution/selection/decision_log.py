@@ -156,7 +156,7 @@ def picked_again(record: Record, position: int) -> Pick:
 
 
 def source_at(data: dict[str, Any], position: int) -> int | None:
-    """The source that was picked for at a step of kept data; None where nobody was picked."""
+    """The source that was picked for at a step of kept data; None if nobody was picked."""
     step = data["steps"][position]
     return step[0] if len(step) == PICK_LENGTH else None
 

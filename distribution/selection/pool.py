@@ -106,7 +106,7 @@ class Pool:
         return found
 
     def left_out(self, operator_id: int, weight: int) -> Exclusion | None:
-        """The one reason why an operator is not eligible, or None where it is."""
+        """The one reason why an operator is not eligible, or None if it is."""
         operator = self.operators[operator_id]
         if not operator.is_active:
             return Exclusion.INACTIVE

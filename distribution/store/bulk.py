@@ -24,7 +24,7 @@ class ValuesTable:
     """Rows that come as parameters, as a table to join with: unnest on PostgreSQL, json_each on SQLite.
 
     To make a statement costs more than to run it, so statements are made once for each dialect (`functools.cache`),
-    with `table`, and run with what `bound` answers.
+    with `table`, and run with what `bound` returns.
     """
 
     def __init__(self, name: str, /, **columns: TypeEngine[Any]) -> None:

@@ -14,7 +14,7 @@ NO_AUTHORITY = (
 
 
 def of_connecting(error: BaseException) -> str:
-    """What the cause that says the most says, in one line or several; empty where it says nothing."""
+    """What the cause that says the most says, in one line or several; empty if it says nothing."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError):
             return _of_tls(cause)

@@ -69,7 +69,7 @@ def location(text: str) -> str:
 
 
 def missing_file(text: str) -> Path | None:
-    """The whole path of a database file that is not there; None where it is, or is no file."""
+    """The whole path of a database file that is not there; None if it is, or is no file."""
     file = _file(parse(text))
     return None if file is None or file.exists() else file.absolute()
 

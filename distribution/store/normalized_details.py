@@ -47,7 +47,7 @@ SPELLED = ValuesTable(
 
 
 async def highest(conn: AsyncConnection) -> int:
-    """The highest id of a lead; 0 where there is none."""
+    """The highest id of a lead; 0 if there is none."""
     return (await conn.scalar(sa.select(sa.func.max(leads.c.id)))) or 0
 
 

@@ -15,7 +15,7 @@ LIST_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T, K]):
-    """Items in order; `last` is the key to go on after, None where this is the end."""
+    """Items in order; `last` is the key to go on after, None if this is the end."""
 
     items: list[T]
     last: K | None

@@ -26,7 +26,7 @@ async def lock_pool(
 
     Sources before operators, each in id order, so that no two transactions wait for each other. Operators at their
     limit are locked too: a contact is about to wait because they are full. On SQLite the transaction is the lock.
-    Raises StalePool where an operator got another source before it was locked.
+    Raises PoolOutdated where an operator got another source before it was locked.
     """
     source_rows = await _lock_sources(conn, codes, operator_ids, ids)
     source_ids = [row.id for row in source_rows]
@@ -74,7 +74,7 @@ async def servable_sources(conn: AsyncConnection) -> list[int]:
 
 
 async def change_loads(conn: AsyncConnection, changes: dict[int, int], forced: Collection[int] = ()) -> None:
-    """Add to operators' loads under their guard: nobody goes over the limit, except by force; else StalePool.
+    """Add to operators' loads under their guard: nobody goes over the limit, except by force; else PoolOutdated.
 
     This is the only statement that writes `load`.
     """

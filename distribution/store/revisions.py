@@ -50,7 +50,7 @@ def stored(conn: Connection) -> Stored:
 def adopt(conn: Connection) -> None:
     """Make the tables, and have Alembic's hold the revision: up to the first programs' what `alembic_version` says.
 
-    Raises SchemaError where one of the first programs moved a schema that it does not know.
+    Raises SchemaError if one of the first programs moved a schema that it does not know.
     """
     bookkeeping.create_all(conn)
     told, revision = _told(conn), _revision(conn)

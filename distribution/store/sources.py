@@ -32,7 +32,7 @@ FIELDS = tuple(sources.c[name] for name in SourceRow.__slots__)
 
 
 async def insert(conn: AsyncConnection, values: Mapping[str, object], now: datetime) -> SourceRow | None:
-    """Write a new source; None where its code is in use."""
+    """Write a new source; None if its code is in use."""
     make = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
     statement = make(sources).values(created_at=now, **values).on_conflict_do_nothing(index_elements=["code"])
     row = (await conn.execute(statement.returning(*FIELDS))).one_or_none()

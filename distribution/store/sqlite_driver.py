@@ -25,7 +25,7 @@ class Connection(aiosqlite.Connection):
         return Cursor(self)
 
     def open_cursor(self) -> sqlite3.Cursor:
-        """SQLite's own, which does nothing yet; raises ValueError where the connection is closed."""
+        """SQLite's own, which does nothing yet; raises ValueError if the connection is closed."""
         return self._conn.cursor()
 
     async def trip(self, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -64,7 +64,7 @@ class Cursor:
 
     @property
     def description(self) -> Any:
-        """The columns, or None for what answers no rows."""
+        """The columns, or None for what returns no rows."""
         return self._cursor.description
 
     @property

@@ -25,7 +25,7 @@ def main(
     short: Annotated[bool, typer.Option(help="the run of the tests instead of the long one")] = False,
     planted: Annotated[bool, typer.Option(help="plant faults in copies of the code; the judge must see each")] = False,
 ) -> None:
-    """Kill workers, brokers and databases while contacts go through; exit status 1 where a promise was broken."""
+    """Kill workers, brokers and databases while contacts go through; exit status 1 if a promise was broken."""
     logging.disable(logging.ERROR)  # the client library tells of each connection that we broke ourselves
     seed = seed or secrets.randbelow(1_000_000)
     typer.echo(f"seed {seed}")

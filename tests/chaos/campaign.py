@@ -122,7 +122,7 @@ class Campaign:
         await until(all_died, QUIET_SECONDS)
 
     async def _until_quiet(self, engine: AsyncEngine, *, abused: bool) -> str:
-        """Wait until nothing moves any more; answers what still does when the time is over."""
+        """Wait until nothing moves any more; returns what still does when the time is over."""
         left, deadline, quiet, heard = "not looked", time.monotonic() + self.quiet_seconds, 0, 0
         self.bot.closings = False
         # What a worker holds is in no queue: several looks in a row must find nothing and no news.

@@ -154,7 +154,7 @@ MUTANTS = (
 
 
 def see_all(seed: int) -> int:
-    """Plant each, run, and show what the judge said; answers how many it did not see."""
+    """Plant each, run, and show what the judge said; returns how many it did not see."""
     blind = 0
     with broker(control=True) as own_broker, postgres(control=True) as server:
         for fault in MUTANTS:
@@ -186,7 +186,7 @@ async def find(fault: Mutant, seed: int, own_broker: Broker, server: Postgres) -
 
 
 def plant(fault: Mutant, code: Path) -> Path:
-    """A copy of the code with the fault in it; raises NotPlanted where a text is not there exactly once."""
+    """A copy of the code with the fault in it; raises MutantNotApplied if a text is not there exactly once."""
     copy_source(code)
     for edit in fault.edits:
         text = (code / edit.file).read_text()

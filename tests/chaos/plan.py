@@ -71,7 +71,7 @@ PLANTED = Plan(
 
 
 def backends(name: str) -> list[Backend]:
-    """Which backends a name stands for; none where it is unknown."""
+    """Which backends a name stands for; none if it is unknown."""
     return [plan.backend for plan in LONG.values() if name in (plan.backend, "both")]
 
 

@@ -8,7 +8,7 @@ PACKAGES = ("distribution", "serving", "worker", "admin_api", "migrations", "tes
 
 
 def copy_source(code: Path) -> Path:
-    """Copy the packages to a new folder; answers it."""
+    """Copy the packages to a new folder; returns it."""
     for package in PACKAGES:
         shutil.copytree(ROOT / package, code / package, ignore=shutil.ignore_patterns("__pycache__"))
     return code

@@ -17,7 +17,7 @@ EXIT_STATUS = 137
 
 
 def armed(at: str) -> FailpointHook:
-    """Ends the process where `at` says; nothing where it is empty."""
+    """Ends the process where `at` says; nothing if it is empty."""
     if not at:
         return no_failpoints
     name, _, when = at.partition(":")

@@ -118,7 +118,7 @@ class Workers:
             )
 
     async def stop(self) -> list[int]:
-        """SIGTERM to all; answers their exit statuses."""
+        """SIGTERM to all; returns their exit statuses."""
         running = list(self._running)
         for process in running:
             process.send_signal(signal.SIGTERM)

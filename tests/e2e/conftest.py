@@ -70,7 +70,7 @@ class Process:
                 return False
 
     async def ended(self) -> int:
-        """Wait for its end; answers the exit status."""
+        """Wait for its end; returns the exit status."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             status = await self.child.wait()
             assert self._reading is not None

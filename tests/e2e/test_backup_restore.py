@@ -27,7 +27,7 @@ from tests.polling import until
 LONG_BEFORE = 50
 """Fewer contacts than are made before the backup."""
 Restore = Callable[[], Awaitable[str]]
-"""Restores the backup at a new place; answers its address."""
+"""Restores the backup at a new place; returns its address."""
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ def main(
     seed: Annotated[int, typer.Option(help="0 draws one; the same seed makes the same messages")] = 0,
     backend: Annotated[str, typer.Option(help="sqlite or postgresql")] = "sqlite",
 ) -> None:
-    """Send them all; exit status 1 where one was lost, the worker died or its memory grew."""
+    """Send them all; exit status 1 if one was lost, the worker died or its memory grew."""
     seed = seed or secrets.randbelow(1_000_000)
     typer.echo(f"seed {seed}, {backend}")
     folder = Path(tempfile.mkdtemp(prefix="contacts-hostile-"))

@@ -45,7 +45,7 @@ class Attack:
     taken: int = 0
 
     async def run(self) -> list[str]:
-        """Send all, wait until all is settled; answers what is wrong."""
+        """Send all, wait until all is settled; returns what is wrong."""
         async with aiormq.connect(self.amqp_url) as connection:
             channel = await connection.channel(publisher_confirms=False)
             # What the broker took: every message goes here too.

@@ -92,7 +92,7 @@ async def test_a_replayed_close_that_was_undelivered_is_deferred(engine: AsyncEn
 
 
 async def junk_and_one(engine: AsyncEngine, junk: Sequence[Incoming], honest: Incoming) -> datetime:
-    """Junk closes, an honest one after them whose submission comes still later; answers when all are due."""
+    """Junk closes, an honest one after them whose submission comes still later; returns when all are due."""
     await made.take(engine, [*junk, honest])
     await made.take(engine, [made.message("late")])
     return datetime.now(UTC) + FIRST_RETRY

@@ -20,7 +20,7 @@ Work = Callable[[AsyncEngine, Random], Awaitable[Counter[str]]]
 
 
 async def side_by_side(database_url: str, *works: Work) -> Counter[str]:
-    """Every piece of work on an engine of its own, all at once; answers what they counted together."""
+    """Every piece of work on an engine of its own, all at once; returns what they counted together."""
     engines = [create_engine(database_url) for _ in works]
     try:
         async with asyncio.timeout(120):

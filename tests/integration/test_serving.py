@@ -117,7 +117,7 @@ async def test_a_response_has_to_be_read(serve: Serve) -> None:
 
 
 async def slowly(wire: Wire) -> int:
-    """Read a large response with pauses; answers its bytes."""
+    """Read a large response with pauses; returns its bytes."""
     got = 0
     while got < len(LARGE):
         got += len(await wire.reader.read(4_000_000))

@@ -78,7 +78,7 @@ async def test_a_record_of_the_release_before_is_still_explained(engine: AsyncEn
 
 
 async def large_source(engine: AsyncEngine, number: int, strategy: str) -> list[int]:
-    """A source of so many operators, every second of them inactive; answers the ids of all."""
+    """A source of so many operators, every second of them inactive; returns the ids of all."""
     source_id = await made.make_source(engine, {}, "large")
     first = await made.make_operator(engine, "o0")
     async with transaction(engine) as conn:

@@ -22,7 +22,7 @@ def pool_of(strategy: str, weights: list[int], limits: list[int] | None = None, 
 
 
 def take(pool: Pool, random: Random, last: int | None = None) -> int | None:
-    """Pick and apply; answers who got it."""
+    """Pick and apply; returns who got it."""
     chosen = pick(pool, 1, draw_from(random), last)
     apply(pool, PickStep(1, last, chosen))
     return chosen.operator_id

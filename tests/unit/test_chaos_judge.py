@@ -1,4 +1,4 @@
-"""The judge of the chaos runs sees every kind of broken promise, and nothing where none is broken."""
+"""The judge of the chaos runs sees every kind of broken promise, and nothing if none is broken."""
 
 from collections.abc import Callable
 

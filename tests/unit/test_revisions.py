@@ -85,7 +85,7 @@ def imports_of(node: ast.AST) -> list[str]:
 
 
 def assigned(source: str, name: str) -> object:
-    """The literal that a module gives a name; None where it gives none."""
+    """The literal that a module gives a name; None if it gives none."""
     found = [n for n in ast.parse(source).body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == name]
     return literal(found[0].value) if found else None
 

@@ -22,7 +22,7 @@ class Slow(Generic[T]):
         self._open: asyncio.Task[T] | None = None
 
     async def within(self, seconds: float, question: Coroutine[Any, Any, T]) -> T | None:
-        """The answer; None where there is none yet. Raises what the question raises, also in a later call."""
+        """The answer; None if there is none yet. Raises what the question raises, also in a later call."""
         if self._open is None:
             self._open = asyncio.create_task(not_cancelled(question))
         else:
@@ -31,7 +31,7 @@ class Slow(Generic[T]):
         return self.answer()
 
     def answer(self) -> T | None:
-        """The answer, once; None where there is none yet, or nothing was asked."""
+        """The answer, once; None if there is none yet, or nothing was asked."""
         if self._open is None or not self._open.done():
             return None
         done, self._open = self._open, None
@@ -65,7 +65,7 @@ class EventLog:
         return bool(await self._declaring.within(self._seconds, self._declare()))
 
     async def is_there(self) -> bool | None:
-        """Whether the broker has it; None where it does not say so yet."""
+        """Whether the broker has it; None if it does not say so yet."""
         return await self._looking.within(self._seconds, self._look())
 
     def check(self) -> None:

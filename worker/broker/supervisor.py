@@ -207,7 +207,7 @@ async def not_cancelled(work: Awaitable[T]) -> T:
 
 
 async def _closed(connection: AbstractConnection) -> str:
-    """Wait for the end of the connection; answers why."""
+    """Wait for the end of the connection; returns why."""
     try:
         await connection.closing
     except asyncio.CancelledError:

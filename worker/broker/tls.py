@@ -16,7 +16,7 @@ class UnusableFile(OSError):
 
 
 def context(url: URL) -> ssl.SSLContext | None:
-    """What secures a connection to `url`; None where it asks for none. Reads the files anew: certificates are renewed.
+    """What secures a connection to `url`; None if it asks for none. Reads the files anew: certificates are renewed.
 
     Its query may name cafile, capath or cadata, certfile and keyfile; with an authority of our own the system's are not
     trusted. Chain and host name are verified unless the query says otherwise.

@@ -26,7 +26,7 @@ def short_string(value: bytes) -> tuple[int, str]:
 
 
 def timestamp(value: bytes) -> tuple[int, datetime | None]:
-    """A moment, or nothing where the number is no moment."""
+    """A moment, or nothing if the number is no moment."""
     try:
         return decode.timestamp(value)
     except UNREADABLE:

@@ -108,7 +108,7 @@ class BrokerRotation:
         return self._urls[0]
 
     def failed(self) -> float:
-        """Go on to the next; answers how many seconds to pause first."""
+        """Go on to the next; returns how many seconds to pause first."""
         self._urls.append(self._urls.pop(0))
         self._tries += 1
         if self._tries % len(self._urls):

@@ -75,7 +75,7 @@ def publish(
     A line of a file is a submission with its key, {"message_id": "m-1", "source": "web", "lead": {"external_id": "7"}},
     or any message: {"message_id": "c-1", "type": "contact.close", "body": {"source": "web", "message_id": "m-1"}}.
 
-    Exit status 1 where a message was not published, or was parked with --wait; each such line is named. With --wait 3
+    Exit status 1 if a message was not published, or was parked with --wait; each such line is named. With --wait 3
     where there was no outcome in time: the message is published all the same.
     """
     patience = timeout if wait else None

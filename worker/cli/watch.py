@@ -103,7 +103,7 @@ async def _watch(settings: WorkerSettings, wanted: EventFilter, count: int | Non
 
 
 def _shown(body: bytes, wanted: EventFilter, as_json: bool) -> str | None:
-    """What to print of an event; None where it is not wanted, or no event at all."""
+    """What to print of an event; None if it is not wanted, or no event at all."""
     try:
         event = parsed(body.decode())
         if not wanted.has(event):

@@ -51,7 +51,7 @@ class BatchProcessor:
 
         `told` hears of each part as soon as it is committed. `done`: events to delete in the same transaction, which
         saves a commit; those that could not be deleted because they are locked are left in the list. Raises
-        DatabaseAway if nothing more can be committed.
+        DatabaseUnavailable if nothing more can be committed.
         """
         parts, done = BatchProgress(arrivals, told), [] if done is None else done
         try:
@@ -88,7 +88,7 @@ class BatchProcessor:
             more = await self.commit(lambda conn: assign_waiting(conn, self._random, source_ids=source_ids))
 
     async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Do work in one transaction; what the content is at fault for is raised as it is, all else as DatabaseAway.
+        """Do work in one transaction; what the content is at fault for is raised as it is, all else as DatabaseUnavailable.
 
         Locked: somebody keeps a lock, or a turn in a queue of short transactions did not come.
         """
@@ -229,7 +229,7 @@ class BatchProcessor:
 
 @contextmanager
 def _judged() -> Iterator[None]:
-    """Raise what the content is at fault for as it is, all else as Locked or DatabaseAway."""
+    """Raise what the content is at fault for as it is, all else as Locked or DatabaseUnavailable."""
     try:
         yield
     except Exception as error:

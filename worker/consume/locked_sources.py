@@ -39,7 +39,7 @@ class LockedSource:
 
 
 class LockedSources:
-    """What one channel's consumer holds back, by source; up to `most` messages and ASIDE_BYTES."""
+    """What one channel's consumer holds back, by source; up to `most` messages and MAX_HELD_BYTES."""
 
     def __init__(self, most: int, status: Status) -> None:
         self._most, self._status = most, status

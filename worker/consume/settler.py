@@ -81,7 +81,7 @@ class Settler:
     async def settle(self, inbox: DeliveryBuffer, deliveries: Sequence[Delivery]) -> None:
         """Commit, then acknowledge; until that is done, or until it is time to stop. What is locked is set aside.
 
-        Raises GivenBack if it is not done before the broker has to get the deliveries back.
+        Raises ReturnedToBroker if it is not done before the broker has to get the deliveries back.
         """
         self._tell_age(deliveries[0])
         taken = await self._understand(deliveries)

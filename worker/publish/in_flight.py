@@ -94,7 +94,7 @@ class InFlight:
         self._bytes += held.size
 
     def land(self, publication_id: UUID, now: float) -> LeasedPublication | None:
-        """The broker said something of it; None where it was given up before."""
+        """The broker said something of it; None if it was given up before."""
         self._heard_at = now
         flight = self._recent.pop(publication_id, None)
         if flight is not None:

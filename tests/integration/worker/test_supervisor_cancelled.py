@@ -15,7 +15,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 async def consumers(connection: aiormq.Connection, queue: str) -> int:
-    """How many there are; none where there is no such queue."""
+    """How many there are; none if there is no such queue."""
     channel = await connection.channel()
     try:
         found = await channel.queue_declare(queue, passive=True)
