@@ -141,7 +141,7 @@ def test_the_rest_of_a_password_is_no_word(text: str) -> None:
 
 @pytest.mark.parametrize("hosts", ["h1,,h2", ",h", "h:0", "h:65536", "h1,h2:x", f"p@ss,{SECRET}@h"])
 def test_hosts_that_are_none(hosts: str) -> None:
-    """RequestRejected at the start, not when the second one is needed."""
+    """Refused at the start, not when the second one is needed."""
     assert refusal(f"postgresql://u:p@{hosts}/n")
 
 

@@ -88,9 +88,9 @@ class BatchProcessor:
             more = await self.commit(lambda conn: assign_waiting(conn, self._random, source_ids=source_ids))
 
     async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Do work in one transaction; what the content is at fault for is raised as it is, all else as DatabaseUnavailable.
+        """Do work in one transaction; errors of the content are raised as they are, all others as DatabaseUnavailable.
 
-        Locked: somebody keeps a lock, or a turn in a queue of short transactions did not come.
+        LockedByOthers: another transaction keeps a lock, or a turn in a queue of short transactions did not come.
         """
         for patience in (LOCK_SECONDS, *QUEUE_SECONDS[:-1]):
             try:
