@@ -24,10 +24,10 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._requests = Counter(
-            "admin_api_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
+            "contacts_api_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
         )
         self._seconds = Histogram(
-            "admin_api_request_seconds", "Time to answer.", ("route", "method"), registry=self.registry
+            "contacts_api_request_duration_seconds", "Time to answer.", ("route", "method"), registry=self.registry
         )
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:

@@ -22,7 +22,7 @@ from tests.hostile.http_attacks import ATTACKS, HOST, TOKEN
 from tests.integration.test_api_process import running
 
 NOBODY = "nobody"
-REFUSED = re.compile(r"admin_api_requests_total.*status=\"4")
+REFUSED = re.compile(r"contacts_api_requests_total.*status=\"4")
 EVERY_SECONDS = 0.02
 SETTLE_SECONDS = 1.0
 CONNECTIONS = 16

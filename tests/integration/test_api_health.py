@@ -106,10 +106,10 @@ async def test_requests_are_counted_by_route_method_and_status(client_of: Client
     await admin.get(f"{ORIGIN}/nothing")
     lines = (await admin.get(f"{ORIGIN}/metrics")).text.splitlines()
     for line in (
-        'admin_api_requests_total{method="GET",route="/api/v1/operators/{id}",status="404"} 3.0',
-        'admin_api_requests_total{method="other",route="/api/v1/operators",status="405"} 1.0',
-        'admin_api_requests_total{method="GET",route="other",status="404"} 1.0',
-        'admin_api_request_seconds_count{method="GET",route="/api/v1/operators/{id}"} 3.0',
+        'contacts_api_requests_total{method="GET",route="/api/v1/operators/{id}",status="404"} 3.0',
+        'contacts_api_requests_total{method="other",route="/api/v1/operators",status="405"} 1.0',
+        'contacts_api_requests_total{method="GET",route="other",status="404"} 1.0',
+        'contacts_api_request_duration_seconds_count{method="GET",route="/api/v1/operators/{id}"} 3.0',
     ):
         assert line in lines
 
