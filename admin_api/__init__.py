@@ -5,7 +5,8 @@ settings    what it reads from the environment
 http/       how a request is authenticated, parsed, run and answered
 routes/     the operations, one file per noun
 schemas     request bodies and queries
-shapes      response bodies, made in showing
+shapes      response bodies
+showing     serializers: shapes from what the business returns
 reports     stats and audit, shapes and all
 openapi/    the OpenAPI document, made from the operations
 docs_page/  our part of the page that shows it

@@ -1,14 +1,21 @@
 """The business of Contact Distribution: it knows no broker and no HTTP.
 
-settings    what both processes read from the environment
-errors      what can go wrong, one stable code each
-ids         time-ordered ids of contacts and events
-normalize   the one spelling of a phone number and of an e-mail address
-terminal    text from outside, made harmless for a terminal
-messages    the wire contract of what comes in: bodies, CloudEvents, keys
-reply_queues  the queues that replies may go to
-selection   who gets a contact; pure
-store       tables, transactions, queries
-services    one file per use case
-gauges      the backlog for Prometheus, in both processes
+settings       what both processes read from the environment
+startup        how both processes start, or say in one line why not
+logs           one log, for people and for machines
+errors         what can go wrong, one stable code each
+ids            time-ordered ids of contacts and events
+normalize/     the one form of a phone number and of an e-mail address
+terminal       text from outside, made harmless for a terminal
+reply_queues   the queues that replies may go to
+events         what subscribers are told: CloudEvents
+messages/      the wire contract of what comes in: bodies, CloudEvents, keys
+selection/     who gets a contact; pure
+store/         tables, transactions, queries
+versions       who edits, and which version of the object they saw
+audit          who changed what, when
+allocation/    contacts get operators, waiting ones too
+admin/         what people manage and look at
+intake/        messages come in: submitted, recognised, closed or parked
+gauges         the backlog for Prometheus, in both processes
 """

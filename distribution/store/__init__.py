@@ -1,27 +1,33 @@
 """The database: tables, engine and transaction, plain query functions that take a connection.
 
-tables    every table, as the newest revision has it
-engine    how to connect, and the only place that commits or rolls back
-address   how DATABASE_URL is read, and what may be shown of it
-libpq     the words of libpq in it, as the driver takes them
-certificates  the files of TLS that it names
-postgresql  connections to PostgreSQL: several servers, poolers
-fitness   whether a database can hold what we keep in it
-reasons   why there is no connection, in words
-private   SQLite's files belong to their owner alone
-onetrip   SQLite's driver with fewer changes of thread
-commit    work in one transaction, repeated where it lost a race
-schema    whether the database has a schema that this code runs on
-revisions which one it has, and whose programs run on it, as it stands in the database
-depths    what the broker's queues held when a worker last looked
-locks     how long to wait for locks, and what is locked
-outbox    what has to be published
-leases    who publishes which rows of it, and until when
-clock     the database's own clock
-contact_keys  further keys of contacts, and the newest contact of each payload
-waiting   who waits, by index alone, and how large contacts are
-recount   counts what counters claim to know
-rows      many values in one statement, on either database; statements are made once
-pages     one page of a list, bounded in rows and bytes
-listed    contacts as lists show them, payloads up to a total
+tables              every table, as the newest revision has it
+engine              how to connect, and the only place that commits or rolls back
+database_address    how DATABASE_URL is read, and what may be shown of it
+libpq               the words of libpq in it, as the driver takes them
+certificates        the files of TLS that it names
+postgresql          connections to PostgreSQL: several servers, poolers
+fitness             whether a database can hold what we keep in it
+connection_errors   why there is no connection, in words
+file_permissions    SQLite's files belong to their owner alone
+sqlite_driver       SQLite's driver with fewer changes of thread
+transactions        work in one transaction, repeated where it lost a race
+schema              whether the database has a schema that this code runs on
+revisions           which one it has, and whose programs run on it, as it stands in the database
+depths              what the broker's queues held when a worker last looked
+locks               how long to wait for locks, and what is locked
+outbox              what has to be published
+leases              who publishes which rows of it, and until when
+clock               the database's own clock
+contact_keys        further keys of contacts, and the newest contact of each payload
+waiting             who waits, by index alone, and how large contacts are
+consistency         counts what counters claim to know
+bulk                many values in one statement, on either database; statements are made once
+pagination          one page of a list, bounded in rows and bytes
+contact_lists       contacts as lists show them, payloads up to a total
+contact_states      contacts without their payloads, before they are locked
+db_errors           what a failed transaction means, and in words
+pools               locks and reads the operators and sources that a transaction decides over
+decisions           a row per change: why it fell as it did
+normalized_details  leads whose phone or e-mail an older rule normalized
+contacts, leads, operators, sources, weights, parked_messages   queries, one file per table
 """
