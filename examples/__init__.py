@@ -9,7 +9,7 @@ options.py      options that the bot and the subscriber share
 These know the contract alone, and borrow distribution/terminal.py to print what comes from outside; copy them to start
 your own. The rest runs them:
 
-demo.py         `make demo`: scenario.py (what is done), run_scenario.py (doing it), event_feed.py (events as they come),
+demo.py         `make demo`: scenario.py (what is done), run_scenario.py (doing it), event_feed.py (events shown),
                 verification.py (do the sums hold), report.py (the table at the end)
 run.py          `make run`: the services in the foreground, run_environment.py (what its environment asks for),
                 data_folder.py (what stays until the next run)
