@@ -4,10 +4,7 @@ app         the application: its routes, what wraps them, what ends with it
 settings    what it reads from the environment
 http/       how a request is authenticated, parsed, run and answered
 routes/     the operations, one file per noun
-schemas     request bodies and queries
-shapes      response bodies
-showing     serializers: shapes from what the business returns
-reports     stats and audit, shapes and all
+models/     request and response bodies, their serializers, one file per noun
 openapi/    the OpenAPI document, made from the operations
 docs_page/  our part of the page that shows it
 readiness   whether the database can be used

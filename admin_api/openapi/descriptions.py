@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from admin_api.schemas import ContactAssignment, ContactClosing, NewContact, NewOperator, NewSource, NewWeights
+from admin_api.models.contacts import ContactAssignment, ContactClosing, NewContact
+from admin_api.models.operators import NewOperator
+from admin_api.models.sources import NewSource, NewWeights
 
 ABOUT = {
     "title": "Contact Distribution",

@@ -16,9 +16,20 @@ from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, uuid_key
 from admin_api.http.problems import invalid
 from admin_api.http.transactions import change, change_and_serve, edit_of, serve_further
-from admin_api.schemas import ContactAssignment, ContactClosing, ContactsQuery, NewContact, Query
-from admin_api.shapes import ContactClosed, ContactInFull, ContactWithNames, ListedContactShape, PageShape
-from admin_api.showing import contact_in_full, contact_with_names, listed_shape, page_shape
+from admin_api.models.common import PageShape, Query, page_shape
+from admin_api.models.contacts import (
+    ContactAssignment,
+    ContactClosed,
+    ContactClosing,
+    ContactInFull,
+    ContactsQuery,
+    ContactWithNames,
+    ListedContactShape,
+    NewContact,
+    contact_in_full,
+    contact_with_names,
+    listed_shape,
+)
 from distribution.admin import contacts
 from distribution.admin.contacts import ContactDetails, ContactFilter
 from distribution.admin.history import history

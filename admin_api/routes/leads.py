@@ -3,9 +3,8 @@
 from admin_api.http.auth import READERS
 from admin_api.http.cursor import number_after
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
-from admin_api.schemas import LeadsQuery, Query
-from admin_api.shapes import LeadInFull, LeadShape, PageShape
-from admin_api.showing import lead_in_full, lead_shape, page_shape
+from admin_api.models.common import PageShape, Query, page_shape
+from admin_api.models.leads import LeadInFull, LeadShape, LeadsQuery, lead_in_full, lead_shape
 from distribution import normalize
 from distribution.admin import leads
 from distribution.admin.leads import LeadFilter

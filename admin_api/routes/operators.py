@@ -9,9 +9,8 @@ from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
 from admin_api.http.problems import invalid
 from admin_api.http.transactions import change, change_and_serve, edit_of, serve_further
-from admin_api.schemas import NewOperator, OperatorChange, OperatorChangeQuery, PageQuery, Query
-from admin_api.shapes import OperatorShape, PageShape
-from admin_api.showing import operator_shape, page_shape
+from admin_api.models.common import PageQuery, PageShape, Query, page_shape
+from admin_api.models.operators import NewOperator, OperatorChange, OperatorChangeQuery, OperatorShape, operator_shape
 from distribution.admin import operators
 from distribution.store.engine import reading
 from distribution.store.operators import OperatorRow

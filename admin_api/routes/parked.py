@@ -9,9 +9,16 @@ from admin_api.http.context import Context
 from admin_api.http.cursor import uuid_after
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, uuid_key
 from admin_api.http.transactions import change, edit_of, serve_further
-from admin_api.schemas import CodeReplay, Nothing, ParkedQuery, Query
-from admin_api.shapes import PageShape, ParkedShape, ReplayedShape, ReplayShape
-from admin_api.showing import page_shape, parked_shape, replay_shape
+from admin_api.models.common import Nothing, PageShape, Query, page_shape
+from admin_api.models.parked import (
+    CodeReplay,
+    ParkedQuery,
+    ParkedShape,
+    ReplayedShape,
+    ReplayShape,
+    parked_shape,
+    replay_shape,
+)
 from distribution.intake import parked_messages
 from distribution.intake.parked_messages import ParkedFilter
 from distribution.intake.retry import Replayed

@@ -3,10 +3,8 @@
 from admin_api.http.auth import READERS
 from admin_api.http.cursor import uuid_after
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation
-from admin_api.reports import AuditShape, StatsShape, audit_shape, stats_shape
-from admin_api.schemas import AuditQuery, Query
-from admin_api.shapes import PageShape
-from admin_api.showing import page_shape
+from admin_api.models.common import PageShape, Query, page_shape
+from admin_api.models.reports import AuditQuery, AuditShape, StatsShape, audit_shape, stats_shape
 from distribution import audit
 from distribution.admin.stats import stats
 from distribution.audit import AuditFilter

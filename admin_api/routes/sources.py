@@ -8,9 +8,16 @@ from admin_api.http.cursor import number_after
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
 from admin_api.http.transactions import change, change_and_serve, edit_of
-from admin_api.schemas import NewSource, NewWeights, PageQuery, Query, SourceChange
-from admin_api.shapes import PageShape, SourceShape, WeightsShape
-from admin_api.showing import page_shape, source_shape, weights_shape
+from admin_api.models.common import PageQuery, PageShape, Query, page_shape
+from admin_api.models.sources import (
+    NewSource,
+    NewWeights,
+    SourceChange,
+    SourceShape,
+    WeightsShape,
+    source_shape,
+    weights_shape,
+)
 from distribution.admin import sources
 from distribution.store.engine import reading
 from distribution.store.sources import SourceRow

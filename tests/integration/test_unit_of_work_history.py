@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from admin_api.showing import contact_in_full
+from admin_api.models.contacts import contact_in_full
 from distribution.admin import contacts
 from distribution.admin.history import LEAST_COUNTED, history
 from distribution.allocation.assign_waiting import assign_waiting

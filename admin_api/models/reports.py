@@ -1,16 +1,27 @@
-"""Response bodies of stats and audit, and their serializers."""
+"""Stats and audit: query, response bodies and their serializers."""
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from admin_api.shapes import Code, OpenState, Time, Uuid
+from admin_api.models.common import QueryText, Time, Uuid, UuidPageQuery
+from admin_api.models.parked import Code, OpenState
 from distribution.admin.backlog import SourceLine
 from distribution.admin.stats import Stats
-from distribution.audit import AuditEntry
+from distribution.audit import Action, AuditEntry, AuditRole
 from distribution.ids import isoformat, time_of
+
+
+class AuditQuery(UuidPageQuery):
+    """Which rows of the audit: of an object (`object_id` within its `object_kind`), of an action, of an actor."""
+
+    object_kind: Literal["operator", "source", "contact", "parked"] | None = None
+    object_id: QueryText | None = None
+    action: Action | None = None
+    role: AuditRole | None = None
+    name: QueryText | None = None
 
 
 class OperatorLine(TypedDict):

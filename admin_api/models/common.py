@@ -1,0 +1,161 @@
+"""Types, pages, references and queries that request and response bodies of several nouns share."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from admin_api.http.cursor import NUMBER_CURSOR, UUID_CURSOR, cursor_of
+from distribution.ids import isoformat
+from distribution.messages import Text
+from distribution.store.leads import Lead
+from distribution.store.pagination import Page
+from distribution.store.tables import MAX_ID
+
+MAX_LIMIT = 200
+DEFAULT_LIMIT = 50
+NUMBER = re.compile(r"[0-9]{1,19}")
+# In a query a + that was not written %2B means a space. Behind the time of day nothing else can be meant by one.
+LOST_PLUS = re.compile(r"^(.*\d\d:?\d\d(?::?\d\d(?:[.,]\d+)?)?) (\d\d(?::?\d\d){0,2})$")
+
+
+def not_blank(value: str) -> str:
+    """The value, unless it is blank."""
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
+def whole(value: object) -> object:
+    """To JSON, 10.0 is the same number as 10."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def number(value: object) -> object:
+    """A whole number in a query."""
+    if not (isinstance(value, str) and NUMBER.fullmatch(value)):
+        raise ValueError("must be a whole number")
+    return int(value)
+
+
+def moment_in_query(value: object) -> object:
+    """A time with its zone in a query."""
+    try:
+        moment = datetime.fromisoformat(LOST_PLUS.sub(r"\1+\2", value)) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError("must be a time with its zone, such as 2026-11-23T10:00:00Z or 2026-11-23T12:00:00%2B02:00")
+    return moment
+
+
+def truth(value: object) -> object:
+    """A boolean in a query."""
+    if value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value == "true"
+
+
+def absent() -> Any:
+    """For fields that may be left out of a PATCH but never be null; what was left out is never read."""
+    return None
+
+
+Name = Annotated[
+    Text,
+    Field(min_length=1, max_length=200, json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}),
+    AfterValidator(not_blank),
+]
+# After the limits, which otherwise do not reach the JSON schema.
+Whole = BeforeValidator(whole)
+Id = Annotated[int, Field(ge=1, le=MAX_ID), Whole]
+QueryId = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(number)]
+QueryMoment = Annotated[datetime, BeforeValidator(moment_in_query)]
+QueryText = Annotated[Text, Field(min_length=1, max_length=255)]
+NumberCursor = Annotated[QueryText, Field(json_schema_extra={"pattern": NUMBER_CURSOR})]
+UuidCursor = Annotated[QueryText, Field(json_schema_extra={"pattern": UUID_CURSOR})]
+
+
+class Body(BaseModel):
+    """A body that an admin writes."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Nothing(Body):
+    """An empty body."""
+
+
+class Query(BaseModel):
+    """A query without parameters; unknown ones are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class PageQuery(Query):
+    """Which page of a list."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(number)] = DEFAULT_LIMIT
+    cursor: NumberCursor | None = None
+
+
+class UuidPageQuery(PageQuery):
+    """Which page of a list of objects with UUIDs."""
+
+    cursor: UuidCursor | None = None
+
+
+T = TypeVar("T")
+R = TypeVar("R")
+# Texts to the type checker; what they hold stands in the API's document.
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+
+
+class PageShape(TypedDict, Generic[T]):
+    """One page of a list."""
+
+    items: list[T]
+    next_cursor: str | None
+
+
+class LeadReference(TypedDict):
+    """A lead as events show it."""
+
+    id: int
+    external_id: str
+    phone: str | None
+    email: str | None
+
+
+class SourceReference(TypedDict):
+    """A source as events show it."""
+
+    id: int
+    code: str
+
+
+class OperatorReference(TypedDict):
+    """An operator as events show it."""
+
+    id: int
+    name: str
+
+
+def page_shape(page: Page[R, int] | Page[R, UUID], shape: Callable[[R], T]) -> PageShape[T]:
+    """A page of these shapes."""
+    return {"items": [shape(item) for item in page.items], "next_cursor": cursor_of(page.last)}
+
+
+def lead_reference(lead: Lead) -> LeadReference:
+    """A lead as events show it."""
+    return {"id": lead.id, "external_id": lead.external_id, "phone": lead.phone, "email": lead.email}
+
+
+def time_or_null(moment: datetime | None) -> str | None:
+    """A time as text, or null."""
+    return None if moment is None else isoformat(moment)
