@@ -36,7 +36,7 @@ EXIT_AT_ONCE = 130
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Component:
     """Work that runs until it is told to stop, and how long its end may take then."""
 
     name: str
@@ -59,7 +59,7 @@ async def run(
     watch: FailpointHook = no_failpoints,
     pauses: RetryDelays = DEFAULT_DELAYS,
 ) -> None:
-    """Run until `stopping` is set; a part that dies is named, and its error ends the process.
+    """Run until `stopping` is set; a component that dies is named, and its error ends the process.
 
     `watch` is told where deliveries and events stand. `pauses`: between tries while the database is away.
     """
@@ -71,8 +71,11 @@ async def run(
     health = create_server(status)
     try:
         async with asyncio.TaskGroup() as group:
-            parts = (*taking, *publishing)
-            tasks = {part.name: group.create_task(named(part, lambda: tell_to_stop(parts))) for part in parts}
+            components = (*taking, *publishing)
+            tasks = {
+                component.name: group.create_task(named(component, lambda: tell_to_stop(components)))
+                for component in components
+            }
             serving = group.create_task(health.serve(sockets=[health_socket]))
             log.info("worker_started", health_port=health_socket.getsockname()[1])
             await stopping.wait()
@@ -94,7 +97,7 @@ def build(
     stopping: asyncio.Event,
     watch: FailpointHook,
     pauses: RetryDelays,
-) -> tuple[Sequence[Part], Sequence[Part]]:
+) -> tuple[Sequence[Component], Sequence[Component]]:
     """What takes work in, and what publishes; each group is stopped together."""
     random, brokers = SystemRandom(), settings.brokers
     topology = topology_of(settings)
@@ -102,13 +105,13 @@ def build(
     batches = BatchProcessor(engine, random, watch)
     consumer = Consumer(settings, topology, batches, relay, status, watch, pauses)
     sweeper = Sweeper(settings, engine, batches, relay, status, random)
-    upkeep = TopologyMonitor(settings, topology, engine, batches, relay, status, random)
-    spelling = LeadNormalizer(engine, settings.default_phone_region, random)
+    topology_monitor = TopologyMonitor(settings, topology, engine, batches, relay, status, random)
+    lead_normalizer = LeadNormalizer(engine, settings.default_phone_region, random)
     gauges = BacklogGauges(engine)
     status.registry.register(gauges)
-    consuming, keeping = (
+    consuming, monitoring = (
         ConnectionSupervisor(brokers, "consumer", status, random),
-        ConnectionSupervisor(brokers, "upkeep", status, random, vital=False),
+        ConnectionSupervisor(brokers, "topology_monitor", status, random, vital=False),
     )
     publishing = ConnectionSupervisor(brokers, "publisher", status, random)
     retrying = ConnectionSupervisor(brokers, "retries", status, random, vital=False)
@@ -117,16 +120,21 @@ def build(
         brokers, "replies", status, random, vital=False, longest_pause=REPLIES_LONGEST_PAUSE_SECONDS
     )
     return (
-        Part("consumer", consuming.run(consumer.serve), (consumer.stop, consuming.stop), CONSUMER_STOP_SECONDS),
-        Part("sweeper", sweeper.run(), (sweeper.stop,), SHORT_STOP_SECONDS),
-        Part("spelling", spelling.run(), (spelling.stop,), SHORT_STOP_SECONDS),
-        Part("upkeep", keeping.run(upkeep.serve), (upkeep.stop, keeping.stop), SHORT_STOP_SECONDS),
-        Part("gauges", gauges.run(stopping), (stopping.set,), SHORT_STOP_SECONDS),
+        Component("consumer", consuming.run(consumer.serve), (consumer.stop, consuming.stop), CONSUMER_STOP_SECONDS),
+        Component("sweeper", sweeper.run(), (sweeper.stop,), SHORT_STOP_SECONDS),
+        Component("lead_normalizer", lead_normalizer.run(), (lead_normalizer.stop,), SHORT_STOP_SECONDS),
+        Component(
+            "topology_monitor",
+            monitoring.run(topology_monitor.serve),
+            (topology_monitor.stop, monitoring.stop),
+            SHORT_STOP_SECONDS,
+        ),
+        Component("gauges", gauges.run(stopping), (stopping.set,), SHORT_STOP_SECONDS),
     ), (
-        Part("relay", publishing.run(relay.serve), (relay.stop, publishing.stop), RELAY_STOP_SECONDS),
-        Part("retries", retrying.run(relay.retries.serve), (retrying.stop,), RELAY_STOP_SECONDS),
-        Part("replies", replying.run(relay.replies.serve), (replying.stop,), RELAY_STOP_SECONDS),
-        Part("tidying", relay.tidy(), (), RELAY_STOP_SECONDS),
+        Component("relay", publishing.run(relay.serve), (relay.stop, publishing.stop), RELAY_STOP_SECONDS),
+        Component("retries", retrying.run(relay.retries.serve), (retrying.stop,), RELAY_STOP_SECONDS),
+        Component("replies", replying.run(relay.replies.serve), (replying.stop,), RELAY_STOP_SECONDS),
+        Component("tidying", relay.tidy(), (), RELAY_STOP_SECONDS),
     )
 
 
@@ -141,36 +149,36 @@ def topology_of(settings: WorkerSettings) -> Topology:
     )
 
 
-async def named(part: Part, end_all: Callable[[], None]) -> None:
-    """Run a part; if it dies, say which one it was and tell all to stop.
+async def named(component: Component, end_all: Callable[[], None]) -> None:
+    """Run a component; if it dies, say which one it was and tell all to stop.
 
     The group only cancels the others, and a driver may turn a cancellation into an error that they live through.
     """
     try:
-        await part.work
+        await component.work
     except Exception as error:
         structlog.get_logger("worker").error(
-            "component_failed", part=part.name, reason=str(error) or type(error).__name__
+            "component_failed", component=component.name, reason=str(error) or type(error).__name__
         )
         end_all()
         raise
 
 
-def tell_to_stop(parts: Sequence[Part]) -> None:
+def tell_to_stop(components: Sequence[Component]) -> None:
     """Make their work return as soon as it can."""
-    for part in parts:
-        for tell in part.stops:
+    for component in components:
+        for tell in component.stops:
             tell()
 
 
-async def stop(parts: Sequence[Part], tasks: dict[str, asyncio.Task[None]]) -> None:
+async def stop(components: Sequence[Component], tasks: dict[str, asyncio.Task[None]]) -> None:
     """Tell all of them to stop, and wait until they have."""
-    tell_to_stop(parts)
-    await asyncio.gather(*(ended(tasks[part.name], part.seconds) for part in parts))
+    tell_to_stop(components)
+    await asyncio.gather(*(ended(tasks[component.name], component.seconds) for component in components))
 
 
 async def ended(task: asyncio.Task[None], seconds: float) -> None:
-    """Wait for the end of a part that was told to stop; cancel it when that takes too long."""
+    """Wait for the end of a component that was told to stop; cancel it when that takes too long."""
     await asyncio.wait({task}, timeout=seconds)
     if not task.done():
         structlog.get_logger("worker").warning("component_cancelled", after_seconds=seconds)

@@ -45,7 +45,7 @@ class DatabaseOutage:
         if self._since is None:
             self._since = time.monotonic()
         pause, self._next = self._next, min(self._next * 2, self._pauses.longest)
-        self._status.problem(PART, why)
+        self._status.set_unready(PART, why)
         self._log.warning("database_unavailable", reason=why, next_try_seconds=pause)
         return pause
 
@@ -53,5 +53,5 @@ class DatabaseOutage:
         """Work was committed."""
         if self._since is not None:
             self._log.info("database_available", after_seconds=round(self.seconds, 1))
-            self._status.fine(PART)
+            self._status.set_ready(PART)
             self._since, self._next = None, self._pauses.first

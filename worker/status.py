@@ -58,11 +58,11 @@ class Status:
         waited = "Time of a batch's statements that lock its sources and operators"
         self.lock_wait = Histogram("contacts_lock_wait_seconds", waited, buckets=waits, registry=at)
 
-    def problem(self, part: str, what: str) -> None:
+    def set_unready(self, part: str, what: str) -> None:
         """Say that a part does not do its work, and why."""
         self.problems[part] = what
 
-    def fine(self, part: str) -> None:
+    def set_ready(self, part: str) -> None:
         """Say that a part does its work."""
         self.problems.pop(part, None)
 

@@ -79,7 +79,7 @@ async def test_a_part_dies(programs: Programs, engine: AsyncEngine, rabbitmq: Br
         publishing = asyncio.create_task(publish_all(bot))
         assert await broken.ended() == 1
         said = [json.loads(line) for line in broken.printed]
-        assert [line["part"] for line in said if line["event"] == "component_failed"] == ["consumer"]
+        assert [line["component"] for line in said if line["event"] == "component_failed"] == ["consumer"]
         await programs.start("worker")
         await publishing
         await outcome(engine, subscriber)

@@ -60,8 +60,8 @@ class ConnectionSupervisor:
     ) -> None:
         self._turns = BrokerRotation(parse(brokers) if isinstance(brokers, str) else brokers, random, longest_pause)
         self._name, self._status = name, status
-        self._say = status.problem if vital else status.set_detail
-        self._say_fine = status.fine if vital else status.clear_detail
+        self._say = status.set_unready if vital else status.set_detail
+        self._say_ready = status.set_ready if vital else status.clear_detail
         self._stopping = asyncio.Event()
         self._connecting: asyncio.Task[AbstractConnection] | None = None
         self._log = structlog.get_logger("worker.broker.supervisor").bind(connection=name)
@@ -91,7 +91,7 @@ class ConnectionSupervisor:
                 await wait_for_event(self._stopping, seconds)
 
     async def _serve(self, connection: AbstractConnection, serve: Serve) -> None:
-        self._say_fine(self._name)
+        self._say_ready(self._name)
         lasting = asyncio.get_running_loop().call_later(LASTING_SECONDS, self._turns.lasted)
         watching = asyncio.create_task(flow_control.watch(connection, self._tell_blocked))
         try:
@@ -110,7 +110,7 @@ class ConnectionSupervisor:
             self._say(self._name, BLOCKED)
             self._log.warning("broker_blocked", reason=BLOCKED)
         else:
-            self._say_fine(self._name)
+            self._say_ready(self._name)
             self._log.info("broker_unblocked")
 
     async def _connect(self) -> AbstractConnection:

@@ -61,7 +61,7 @@ class Consumer:
         self._aside = self._settler.aside
         self._inbox: DeliveryBuffer | None = None
         self._consumers = self._consumer = 0
-        status.problem(PART, "not consuming")
+        status.set_unready(PART, "not consuming")
         status.held.set_function(lambda: self.pulse().unsettled + len(self._aside))
         self._log = structlog.get_logger("worker.consume.consumer")
 
@@ -115,14 +115,14 @@ class Consumer:
         finally:
             self._inbox, self._consumer = None, 0
             self._aside.clear()
-            self._status.problem(PART, "not consuming")
+            self._status.set_unready(PART, "not consuming")
 
     async def _until_room(self, inbox: DeliveryBuffer) -> None:
         """Consume nothing more while too much is set aside."""
         part = 1.0
         while self._aside.is_over(part) and not self._stopping.is_set():
             part = 0.5
-            self._status.problem(PART, f"nothing more is taken: {self._aside.in_words()}")
+            self._status.set_unready(PART, f"nothing more is taken: {self._aside.in_words()}")
             await inbox.wait(self._stopping, self._aside.next_seconds())
             await self._settler.retry(inbox)
 
@@ -135,7 +135,7 @@ class Consumer:
         tag = (await channel.basic_consume(self._topology.inbound, inbox.put)).consumer_tag or ""
         self._consumers += 1
         self._consumer = self._consumers
-        self._status.fine(PART)
+        self._status.set_ready(PART)
         taken: list[Delivery] = []
         while not (self._stopping.is_set() or self._is_used_up(asked, before)):
             await inbox.wait(self._stopping, self._aside.next_seconds())

@@ -203,10 +203,10 @@ class LeasedRows:
             _raise_unless_the_databases(error)
             self._asked_again_at = time.monotonic() + AWAY_SECONDS
             reason = str(DatabaseUnavailable(describe_error(error)))
-            self._status.problem(OUTBOX, reason)
+            self._status.set_unready(OUTBOX, reason)
             self._log.warning("outbox_unavailable", reason=reason)
             return otherwise
-        self._status.fine(OUTBOX)
+        self._status.set_ready(OUTBOX)
         return result
 
     async def _try(self, work: Callable[[], Awaitable[T]], otherwise: T) -> T:

@@ -63,7 +63,7 @@ class Relay:
         self.retries = Lane(RETRIES, EventRetryPolicy(), assignments, *shared, topology=topology, budget=RetryBudget())
         self.replies = Lane(REPLIES, ReplyRetryPolicy(), default, *shared, all_suspect=True)
         self._lanes = self.events, self.retries, self.replies
-        status.problem(PART, "not publishing")
+        status.set_unready(PART, "not publishing")
 
     def claim(self) -> Claim | None:
         """A claim for events about to be written, while there is room to publish them from memory."""
@@ -104,11 +104,11 @@ class Relay:
 
     async def serve(self, connection: AbstractConnection) -> None:
         """Publish events over one connection until stopped; raises when the connection fails."""
-        self._status.fine(PART)
+        self._status.set_ready(PART)
         try:
             await self.events.serve(connection)
         finally:
-            self._status.problem(PART, "not publishing")
+            self._status.set_unready(PART, "not publishing")
 
     async def tidy(self) -> None:
         """Until stopped, whether or not there is a broker: delete replies that came too late, count what is aside.

@@ -186,11 +186,11 @@ async def test_what_was_confirmed_is_deleted_before_the_end(world: WorkerHarness
 class Said(Status):
     """Remembers every problem that there ever was."""
 
-    def problem(self, part: str, text: str) -> None:
+    def set_unready(self, part: str, text: str) -> None:
         """One more."""
         self.details.setdefault("ever", "")
         self.details["ever"] += f"{part};"
-        super().problem(part, text)
+        super().set_unready(part, text)
 
 
 async def test_tidying_that_fails_stops_nobody(world: WorkerHarness) -> None:

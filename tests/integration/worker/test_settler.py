@@ -69,7 +69,7 @@ async def test_what_is_not_committed_is_not_acknowledged(world: WorkerHarness, b
     done = await count(world.engine, contacts)
     assert 0 < done < NUMBER
     assert await left_in_queue(world) == NUMBER - done
-    assert [entry["part"] for entry in logs if entry["event"] == "component_failed"] == ["consumer"]
+    assert [entry["component"] for entry in logs if entry["event"] == "component_failed"] == ["consumer"]
 
 
 async def test_a_stop_gives_back_only_what_is_not_done(world: WorkerHarness) -> None:

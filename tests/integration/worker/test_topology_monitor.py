@@ -43,9 +43,9 @@ def rabbitmq() -> Iterator[Broker]:
 
 @dataclass
 class Looking:
-    """An upkeep that looks all the time."""
+    """A topology monitor that looks all the time."""
 
-    upkeep: TopologyMonitor
+    monitor: TopologyMonitor
     status: Status
     connection: AbstractConnection
 
@@ -78,23 +78,23 @@ class Looking:
 
 @asynccontextmanager
 async def looking(world: WorkerHarness, url: str) -> AsyncIterator[Looking]:
-    """An upkeep at work on a connection of its own, after its first look."""
+    """A topology monitor at work on a connection of its own, after its first look."""
     status, random = Status(), Random(3)
     relay = Relay(world.engine, world.topology, status, random, no_failpoints)
     batches = BatchProcessor(world.engine, random)
-    upkeep = TopologyMonitor(
+    monitor = TopologyMonitor(
         world.settings, world.topology, world.engine, batches, relay, status, random, look_seconds=0.1
     )
     async with aiormq.connect(url) as connection:
-        serving = asyncio.create_task(upkeep.serve(connection))
+        serving = asyncio.create_task(monitor.serve(connection))
         gauge = "contacts_queue_messages", {"queue": "inbound"}
 
         async def has_looked() -> bool:
             return status.registry.get_sample_value(*gauge) is not None
 
         await until(has_looked, PATIENCE_SECONDS)
-        yield Looking(upkeep, status, connection)
-        upkeep.stop()
+        yield Looking(monitor, status, connection)
+        monitor.stop()
         await serving
 
 
@@ -179,7 +179,7 @@ async def test_an_object_with_other_arguments_is_said_and_ends_nothing(world: Wo
             try:
                 await channel.queue_delete(world.topology.dead)
                 await channel.queue_declare(world.topology.dead, durable=True, arguments={"x-max-length": 7})
-            except aiormq.exceptions.ChannelPreconditionFailed:  # the upkeep was quicker
+            except aiormq.exceptions.ChannelPreconditionFailed:  # the monitor was quicker
                 return False
             return True
 
