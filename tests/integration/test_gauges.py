@@ -161,7 +161,7 @@ async def test_the_api_shows_the_gauges(engine: AsyncEngine, context: Context) -
 
         async with app.router.lifespan_context(app):
             await until(shown)
-        assert not any(line.startswith("contacts_") for line in await lines())
+        assert not any(line.startswith("contacts_waiting") for line in await lines())
 
 
 async def _true(value: bool) -> bool:

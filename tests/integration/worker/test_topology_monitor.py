@@ -4,14 +4,14 @@ import asyncio
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from random import Random
 
 import aiormq
 import pytest
 from aiormq.abc import AbstractChannel, AbstractConnection
-from aiormq.exceptions import ChannelNotFoundEntity, PublishError
+from aiormq.exceptions import ChannelNotFoundEntity, ConnectionInternalError, PublishError
 from pydantic import SecretStr
 from yarl import URL
 
@@ -86,7 +86,7 @@ async def looking(world: WorkerHarness, url: str) -> AsyncIterator[Looking]:
         world.settings, world.topology, world.engine, batches, relay, status, random, look_seconds=0.1
     )
     async with aiormq.connect(url) as connection:
-        serving = asyncio.create_task(monitor.serve(connection))
+        serving = asyncio.create_task(supervised(monitor, url))
         gauge = "contacts_queue_messages", {"queue": "inbound"}
 
         async def has_looked() -> bool:
@@ -96,6 +96,15 @@ async def looking(world: WorkerHarness, url: str) -> AsyncIterator[Looking]:
         yield Looking(monitor, status, connection)
         monitor.stop()
         await serving
+
+
+async def supervised(monitor: TopologyMonitor, url: str) -> None:
+    """Serve, again after a broker has ended the connection since it was deleting what was declared."""
+    while True:
+        async with aiormq.connect(url) as connection:
+            with suppress(ConnectionInternalError):
+                await monitor.serve(connection)
+                return
 
 
 async def exists(connection: AbstractConnection, name: str, kind: str = "queue") -> bool:
@@ -188,9 +197,12 @@ async def test_an_object_with_other_arguments_is_said_and_ends_nothing(world: Wo
         await at_work.until_said("x-max-length")
 
         async def is_made_anew() -> bool:
-            # Deleted in the middle of a look it is declared without having been missed.
-            await channel.queue_delete(world.topology.dead)
-            return "declared anew" in at_work.status.details.get(PART, "")
+            if "declared anew" in at_work.status.details.get(PART, ""):
+                return True
+            # Again: deleted in the middle of a look it is declared without having been missed.
+            if await exists(other, world.topology.dead):
+                await channel.queue_delete(world.topology.dead)
+            return False
 
         await until(is_made_anew, PATIENCE_SECONDS)
 
