@@ -285,7 +285,11 @@ async def test_a_worker_that_only_looks(restricted: WorkerHarness, rabbitmq: Bro
     async with restricted.worker() as address:
         await restricted.bot.publish([message(body("web", "w:1"), "k")])
         await restricted.subscriber.count(1)
-        assert await HealthPages(address).details() == {}
+
+        async def has_no_details() -> bool:
+            return await HealthPages(address).details() == {}
+
+        await until(has_no_details, PATIENCE_SECONDS)
     [log] = [queue for queue in restricted.topology.queues() if queue.name == restricted.topology.log]
     async with aiormq.connect(rabbitmq.url) as connection:
         channel = await connection.channel()
