@@ -75,7 +75,7 @@ def parse_tokens(text: str) -> Tokens:
 
 
 def authenticate(headers: Headers, tokens: Tokens) -> Identity:
-    """Whose request it is; RequestRejected with 401 where nobody's, UnknownToken where a token was tried."""
+    """Whose request it is; RequestRejected with 401 if there is no token, UnknownToken if it is not known."""
     if not tokens.known:
         raise _unauthorized("This API knows no tokens yet. Set ADMIN_API_TOKENS and start it again.")
     given = headers.getlist("authorization")

@@ -36,5 +36,5 @@ class Context:
     readiness: Readiness = field(default_factory=Readiness)
 
     async def identify(self, headers: Headers, host: str | None) -> Identity:
-        """Whose request it is, by its headers and the address that it came from; RequestRejected if nobody's."""
+        """Whose request it is, by its headers and client address; RequestRejected if it has no known token."""
         return await self.guesses.identify(headers, host, self.tokens)

@@ -126,7 +126,7 @@ class ContactInFull(ContactWithNames):
 
 
 class ContactClosed(ContactWithNames):
-    """A closed contact; whoever may read contacts also gets its history."""
+    """A closed contact; a token that may read contacts also gets its history."""
 
     history: NotRequired[list[HistoryEntry]]
     waiting_for: NotRequired[str | None]

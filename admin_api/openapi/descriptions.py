@@ -80,7 +80,7 @@ PARAMETERS = {
     "operator_id": "Only of this operator.",
     "lead_id": "Only of this lead.",
     "created_from": "Created at this time or later, with a time zone (send `+` as %2B; a space is accepted too).",
-    "created_to": "Created before this time, with a time zone (likewise).",
+    "created_to": "Created before this time, with a time zone (send `+` as %2B; a space is accepted too).",
     "external_id": "The lead with this `external_id`.",
     "phone": "Leads with this phone, however it is written: with spaces, as `tel:`, with 00 for +, or as WhatsApp "
     "and carriers write the mobile numbers of Brazil, Mexico and Argentina.",

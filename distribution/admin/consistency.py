@@ -63,7 +63,7 @@ async def check(conn: AsyncConnection, now: datetime | None = None) -> Report:
 
 
 async def repair(engine: AsyncEngine, random: Random, who: Actor) -> int:
-    """Mend loads and sequences in transactions of its own; returns how many. Audited, each.
+    """Repair loads and sequences in transactions of its own; returns how many. Each repair is audited.
 
     What is wrong is found without locks; a few objects at a time are then locked, looked at again and mended, so that
     work goes on beside it. Waiting contacts beside a free place are served afterwards by `assign_waiting`.
