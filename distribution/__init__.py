@@ -8,7 +8,7 @@ ids            time-ordered ids of contacts and events
 normalize/     the one form of a phone number and of an e-mail address
 terminal       text from outside, made harmless for a terminal
 reply_queues   the queues that replies may go to
-events         what subscribers are told: CloudEvents
+events         what is published to subscribers: CloudEvents
 messages/      the wire contract of what comes in: bodies, CloudEvents, keys
 selection/     who gets a contact; pure
 store/         tables, transactions, queries

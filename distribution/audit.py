@@ -25,9 +25,9 @@ class AuditRole(StrEnum):
     BOT = "bot"
     ADMIN = "admin"
     SHELL = "shell"
-    """Somebody at the command line."""
+    """A person at the command line."""
     SYSTEM = "system"
-    """A program by itself."""
+    """A program without a person behind it."""
 
 
 class Action(StrEnum):
@@ -88,12 +88,12 @@ State = Mapping[str, Any] | None
 
 
 def entry(who: Actor, action: Action, key: object, before: State, after: State) -> AuditEntry:
-    """A new row: what somebody did to an object."""
+    """A new row: an actor's change of an object."""
     return AuditEntry(new_id(), who.role, who.name, action.value, action.kind, str(key), _json(before), _json(after))
 
 
 async def record(conn: AsyncConnection, who: Actor, action: Action, key: object, before: State, after: State) -> None:
-    """Keep what somebody did to an object; what changed nothing is not kept."""
+    """Record an actor's change of an object; a request that changed nothing is not recorded."""
     if before != after:
         await record_all(conn, [entry(who, action, key, before, after)])
 

@@ -1,4 +1,4 @@
-"""What the service tells the world: CloudEvents 1.0 in structured JSON."""
+"""The events that the service publishes: CloudEvents 1.0 in structured JSON."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""The backlog as gauges for Prometheus: read from the database now and then, never while somebody asks for them."""
+"""The backlog as gauges for Prometheus: read from the database now and then, never during a scrape."""
 
 import asyncio
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from distribution.store.engine import reading
 
 EVERY_SECONDS = 15.0
 SHARE_OF_TIME = 0.05
-"""A backlog so large that counting it takes long is counted more seldom."""
+"""A backlog so large that counting it takes long is counted less often."""
 
 
 class BacklogGauges(Collector):

@@ -47,7 +47,7 @@ def configure(as_json: bool, level: str) -> None:
     root.setLevel(level.upper())
     for noisy in ("aiormq", "aio_pika", "aiosqlite", "asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
-    # It writes tracebacks of every loss that worker/broker/supervisor.py then tells in one line.
+    # It logs a traceback for every lost connection, which worker/broker/supervisor.py then logs in one line.
     logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
 
 
@@ -58,7 +58,7 @@ def _without_colour(_logger: object, _method: str, entry: EventDict) -> EventDic
 
 
 def _escape_values(_logger: object, _method: str, entry: EventDict) -> EventDict:
-    """What came from outside stands among the values; JSON escapes them by itself."""
+    """Input from outside is among the values only; the JSON renderer escapes them."""
     return {key: _escape_value(key, value) for key, value in entry.items()}
 
 

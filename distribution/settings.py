@@ -84,7 +84,7 @@ class SharedSettings(BaseSettings):
 
     @property
     def logs_as_json(self) -> bool:
-        """JSON lines unless somebody is watching."""
+        """JSON lines unless the output is a terminal."""
         return self.log_format == "json" or (self.log_format == "auto" and not sys.stderr.isatty())
 
 

@@ -43,5 +43,5 @@ def _prepare_schema(settings: SharedSettings, *, owned: bool) -> None:
     except DistributionError:
         raise
     except Exception as error:
-        # Whatever it is: a driver raises what it likes about an address, and a traceback would quote it.
+        # Any exception: a driver may raise anything about a bad address, and a traceback would quote it.
         raise unusable(url, error) from None

@@ -31,7 +31,7 @@ def escaped_json(document: str) -> str:
 
 
 def utf8_arguments() -> list[str]:
-    """The arguments of this process as UTF-8, whatever the locale makes of them; raises UnicodeDecodeError."""
+    """The arguments of this process as UTF-8, independent of the locale; raises UnicodeDecodeError."""
     return [os.fsencode(argument).decode() for argument in sys.argv[1:]]
 
 

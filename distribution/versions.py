@@ -21,7 +21,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Versions that somebody has seen; `problem` says why what they named may match none, if it is not well-formed."""
+    """Versions that a client has seen; `problem` says why what they named may match none, if it is not well-formed."""
 
     versions: frozenset[str]
     problem: str = ""
@@ -43,7 +43,7 @@ class Edit:
 def version_of(kind: str, key: object, editable: Mapping[str, Any]) -> str:
     """A name for what people can edit of an object: the same content has the same name.
 
-    What changes by itself (an operator's load, a weight's share) is no part of it, so that work going on does not
+    What changes without an edit (an operator's load, a weight's share) is no part of it, so that work going on does not
     make edits fail.
     """
     content = json.dumps([kind, str(key), editable], sort_keys=True)

@@ -2,8 +2,8 @@
 
 On SQLite in one transaction, without foreign keys: a table that is made anew is dropped for a moment. On PostgreSQL one
 transaction per revision: a revision keeps the tables that it altered locked until it is committed, and running workers
-take theirs in another order. It waits for a lock only so long that nobody who waits behind it notices much; then the
-transaction is given up and tried again. Revisions of more than one step: migrations/online.py.
+take theirs in another order. It waits for a lock only briefly, since others wait behind it; then the transaction is
+rolled back and tried again. Revisions of more than one step: migrations/online.py.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from migrations.declared import programs_on
 
 MIGRATION_LOCK = 6_114_220_001
 LOCK_TIMEOUT = "1s"
-"""Whoever needs a table after us waits behind us for as long as we wait for it."""
+"""Others who need a table wait behind us for as long as we wait for its lock."""
 PAUSE_SECONDS = 0.5
 LOOK = "another upgrade, or a transaction that is open for long, is in the way: waiting for it"
 
@@ -41,7 +41,7 @@ def run(conn: Connection) -> None:
     if conn.dialect.name == "sqlite":
         left_alone = _prepare(conn)
     else:
-        # Alembic commits by itself only if it finds no transaction, such as that of a try that was given up.
+        # Alembic commits only if it finds no open transaction, such as that of a try that was given up.
         conn.rollback()
         with conn.begin():
             left_alone = _prepare(conn)

@@ -12,7 +12,7 @@ OF_AUDIT = (
 
 
 def make_anew(conn: Connection, table: str, changed: Callable[[str], str]) -> None:
-    """Copy the table, whatever its columns are by now, into one whose definition `changed` returns.
+    """Copy the table, with the columns that it has now, into one whose definition `changed` returns.
 
     Foreign keys have to be off.
     """
@@ -40,7 +40,7 @@ def never_reuse_ids(conn: Connection, table: str) -> None:
 
 
 def _highest_in_audit(conn: Connection, table: str) -> int:
-    """Of rows that were deleted only the audit still tells."""
+    """Deleted rows are still known to the audit alone."""
     return conn.scalar(sa.text(OF_AUDIT), {"kind": table.removesuffix("s")}) or 0
 
 

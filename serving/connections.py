@@ -23,7 +23,7 @@ class Phase(IntEnum):
 
     NEW = 0  # the first byte
     HEAD = 1  # the rest of a head
-    DRAIN = 2  # the rest of a body that nobody reads
+    DRAIN = 2  # the rest of a body that is not read
     CLOSING = 3  # the client to take the last response
     IDLE = 4  # the next request
     BODY = 5  # the rest of a body

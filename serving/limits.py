@@ -17,7 +17,7 @@ class Limits:
 
     `head`: from the connection, or from the request's first byte, to the end of its head. `body`: from there to the end
     of the body. `idle`: between two requests. `stalled`: for the client to read some of the response. `drain`: for the
-    rest of a small body that nobody asked for. `linger`: for a client that is still sending to read the last response.
+    unread rest of a small body. `linger`: for a client that is still sending to read the last response.
     """
 
     connections: int

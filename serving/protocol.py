@@ -29,7 +29,7 @@ HEAD_TOO_LARGE, FULL = "The head of the request is too large.", "There are too m
 
 
 class Protocol(HttpToolsProtocol):
-    """A connection with a deadline for whatever it waits for.
+    """A connection with a deadline for each thing it waits for.
 
     Overrides what uvicorn's class calls in itself: uvicorn is pinned by the lock file, and tests/integration/
     test_serving.py fails if another version does it otherwise.
@@ -139,7 +139,7 @@ class Protocol(HttpToolsProtocol):
         self._refuse(HTTPStatus.BAD_REQUEST, MALFORMED)
 
     def shutdown(self) -> None:
-        """The server stops: what is at work is finished, whatever else it waits for gets a few seconds."""
+        """The server stops: requests in progress are finished, any other wait gets a few seconds."""
         super().shutdown()
         self._note()
         if self.phase is not Phase.WORK:
@@ -215,7 +215,7 @@ class Protocol(HttpToolsProtocol):
 
 
 def _ends_connection(cycle: RequestResponseCycle) -> bool:
-    """Whether too much of the body, or nobody knows how much, is still to come."""
+    """Whether too much of the body, or an unknown amount of it, is still to come."""
     if not cycle.more_body:
         return False
     # A client that waits for "100 Continue" and gets another response may go on with its next request.

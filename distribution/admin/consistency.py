@@ -19,10 +19,10 @@ from distribution.store.pools import lock_pool, servable_sources
 from distribution.store.transactions import run_in_transaction
 from distribution.versions import Actor
 
-SHOWN = 20
+MAX_LISTED = 20
 READ_AT_ONCE = 10_000
 MENDED_AT_ONCE = 100
-LATE = timedelta(minutes=5)
+LATE_AFTER = timedelta(minutes=5)
 
 
 class Kind(StrEnum):
@@ -106,14 +106,14 @@ async def _loads(conn: AsyncConnection) -> Report:
     return Report(
         [
             Finding(Kind.LOAD, f"operator {id_}", f"{name} has load {load} and {counted} active contacts", True)
-            for id_, name, load, counted in rows[:SHOWN]
+            for id_, name, load, counted in rows[:MAX_LISTED]
         ],
         len(rows),
     )
 
 
 async def _sequences(conn: AsyncConnection) -> Report:
-    rows = await consistency.wrong_sequences(conn, SHOWN)
+    rows = await consistency.wrong_sequences(conn, MAX_LISTED)
     findings = []
     for contact_id, sequence, number, last, _ in rows:
         if number == last and last:
@@ -126,7 +126,7 @@ async def _sequences(conn: AsyncConnection) -> Report:
 
 
 async def _events(conn: AsyncConnection) -> Report:
-    rows = await consistency.baseless_events(conn, SHOWN)
+    rows = await consistency.baseless_events(conn, MAX_LISTED)
     findings = [
         Finding(Kind.OUTBOX, f"event {id_}", f"tells of a change that contact {contact_id} never had", False)
         for id_, contact_id, _ in rows
@@ -135,7 +135,7 @@ async def _events(conn: AsyncConnection) -> Report:
 
 
 async def _late(conn: AsyncConnection, now: datetime) -> Report:
-    rows = await consistency.unpublished_since(conn, first_id_at(now - LATE), SHOWN)
+    rows = await consistency.unpublished_since(conn, first_id_at(now - LATE_AFTER), MAX_LISTED)
     findings = [
         Finding(Kind.UNPUBLISHED, f"event {id_}", f"{kind} of {isoformat(time_of(id_))} is not published yet", False)
         for id_, kind, _ in rows
@@ -147,6 +147,6 @@ async def _waiting(conn: AsyncConnection) -> Report:
     sources = await servable_sources(conn)
     findings = [
         Finding(Kind.WAITING, f"source {id_}", "contacts wait although an operator has a free place for them", True)
-        for id_ in sources[:SHOWN]
+        for id_ in sources[:MAX_LISTED]
     ]
     return Report(findings, len(sources))

@@ -15,7 +15,7 @@ from distribution.audit import Action, contact_state, record
 from distribution.errors import MessageRejected, NotFound, PoolOutdated
 from distribution.ids import first_id_at
 from distribution.messages import Closing
-from distribution.selection.explain import COUNTED, unblocked_by
+from distribution.selection.explain import MAX_COUNTED, unblocked_by
 from distribution.store import decisions as decision_rows
 from distribution.store.contact_lists import Listed, select_listed, with_payloads
 from distribution.store.contacts import FIELDS, WAITING, Contact, by_ids, count_older_waiting
@@ -79,7 +79,7 @@ async def waiting_for(conn: AsyncConnection, contact: Contact) -> str | None:
     """What would move a waiting contact, as things stand; None for any other."""
     if contact.status != WAITING:
         return None
-    older = await count_older_waiting(conn, contact, COUNTED + 1)
+    older = await count_older_waiting(conn, contact, MAX_COUNTED + 1)
     return unblocked_by(await read_pool(conn, contact.source_id), contact.source_id, older)
 
 

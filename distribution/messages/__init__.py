@@ -8,7 +8,7 @@ bodies     the shapes of bodies
 words      what is wrong with a body, in words for its sender
 keys       idempotency keys
 commands   what a message asks for
-digest     what tells two bodies apart
+digest     identifies a body, so that a key reused with another is noticed
 decode     a message becomes a command, or is rejected
 """
 

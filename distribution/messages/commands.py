@@ -6,7 +6,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A request for a contact. `payload` is JSON text; `digest` tells one body from another.
+    """A request for a contact. `payload` is JSON text; `digest` identifies the body.
 
     `producer`: the `source` of the CloudEvent whose `id` is the key; empty for every other key. `former_ids`: keys
     under which earlier releases would have kept it, all of them without a producer. `sent_external_id`: as it was

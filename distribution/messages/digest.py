@@ -1,4 +1,4 @@
-"""What tells two bodies apart."""
+"""A digest that identifies a body."""
 
 import json
 from hashlib import blake2b

@@ -19,7 +19,7 @@ SPEC_VERSION = "1.0"
 PREFIXES = ("cloudevents:", "cloudevents_", "ce-")
 """How headers of the binary mode begin, in small letters."""
 PREFIX = re.compile("cloudevents[:_]|ce-")
-SHOWN = 100
+MAX_QUOTED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,13 @@ def in_body(envelope: object, max_bytes: int) -> CloudEvent:
 
 
 def without_content_type(body: object) -> bool:
-    """Whether a body is an envelope, whatever its content type says."""
+    """Whether a body is an envelope, regardless of its content type."""
     return isinstance(body, dict) and {"specversion", "type"} <= body.keys() and "lead" not in body
 
 
 def forgotten(message: Incoming) -> MessageRejected:
     """The answer to an envelope whose content type is that of plain JSON."""
-    is_now = repr(message.content_type[:SHOWN]) if message.content_type else "absent"
+    is_now = repr(message.content_type[:MAX_QUOTED]) if message.content_type else "absent"
     detail = f"The body is a CloudEvent, but content_type is {is_now}; set it to {CLOUDEVENTS_TYPE}."
     return MessageRejected(ParkedCode.INVALID_MESSAGE, detail, "content_type")
 
@@ -118,7 +118,7 @@ def _is_json(media_type: object) -> bool:
 
 
 def _said(value: object) -> str:
-    return repr(value[:SHOWN]) if isinstance(value, str) else "no text"
+    return repr(value[:MAX_QUOTED]) if isinstance(value, str) else "no text"
 
 
 def _invalid(name: str, what: str) -> MessageRejected:

@@ -20,14 +20,14 @@ PACKED = (
 )
 UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\";]*)", re.IGNORECASE)
-# Eight bytes tell: JSON begins with white space or ASCII, and holds no NUL.
+# Eight bytes are enough: JSON begins with white space or ASCII, and holds no NUL.
 AMQP_SECTION = re.compile(rb"\0(?:S|\x80\0{7})([uvw])")
 SECTIONS = {b"u": "data", b"v": "amqp-sequence", b"w": "amqp-value"}
 OTHER_CODING = (
     ("UTF-32", re.compile(rb"\xff\xfe\0\0|\0\0\xfe\xff|\0\0\0[^\0]|[^\0]\0\0\0", re.DOTALL)),
     ("UTF-16", re.compile(rb"\xff\xfe|\xfe\xff|\0[^\0]|[^\0]\0", re.DOTALL)),
 )
-SHOWN = 100
+MAX_QUOTED = 100
 
 
 def text_of(body: bytes, max_bytes: int, content_encoding: str | None = None, content_type: str | None = None) -> str:
@@ -51,7 +51,7 @@ def _unpacked(body: bytes, max_bytes: int, encoding: str) -> bytes:
     if word in AS_IT_IS:
         return body
     if word != GZIP:
-        detail = f"content_encoding is {encoding[:SHOWN]!r}; send the body as it is (utf-8, identity), or {GZIP}."
+        detail = f"content_encoding is {encoding[:MAX_QUOTED]!r}; send the body as it is (utf-8, identity), or {GZIP}."
         raise MessageRejected(ParkedCode.INVALID_MESSAGE, detail, "content_encoding")
     stream = zlib.decompressobj(GZIP_WINDOW)
     try:
@@ -74,7 +74,7 @@ def _not_gzip(what: str) -> MessageRejected:
 def _refuse_charset(content_type: str | None) -> None:
     found = CHARSET.search(content_type) if content_type and ";" in content_type else None
     if found and found[1].strip().lower() not in UTF8:
-        detail = f"content_type names the charset {found[1].strip()[:SHOWN]!r}; send JSON in UTF-8."
+        detail = f"content_type names the charset {found[1].strip()[:MAX_QUOTED]!r}; send JSON in UTF-8."
         raise MessageRejected(ParkedCode.INVALID_MESSAGE, detail, "content_type")
 
 
@@ -85,7 +85,7 @@ def _not_utf8(body: bytes, wrong: UnicodeDecodeError) -> MessageRejected:
 
 
 def _other_form(body: bytes) -> str | None:
-    """What the body is where it is no UTF-8, as far as its first bytes tell."""
+    """What the body is if it is not UTF-8, judged by its first bytes."""
     if section := AMQP_SECTION.match(body):
         name = SECTIONS[section[1]]
         return f"The body came as an AMQP 1.0 {name} section; send the JSON as the bytes of a single data section."

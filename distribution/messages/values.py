@@ -48,7 +48,7 @@ def parsed(text: str) -> Any:
     except RecursionError:
         raise _rejected("The body is nested too deep.") from None
     if text.count("[") + text.count("{") > SHALLOW:
-        written(value)  # raises if it is deeper than it can write, also where nobody looks at it
+        written(value)  # raises if it is nested deeper than can be written, even in parts that are not read
     return value
 
 

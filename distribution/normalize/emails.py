@@ -19,7 +19,7 @@ AROUND, BEHIND = "'\"", " .,;"
 def email(text: str | None) -> str | None:
     """The spelling of an address; None if there is none, or more than one.
 
-    All in lower case: whoever sends mail to Anna@ and anna@ means the same person, whatever the standard leaves open.
+    All in lower case: Anna@ and anna@ are the same person in practice, although the standard leaves it open.
     """
     if not text:
         return None

@@ -38,9 +38,9 @@ THE_OTHER: dict[int, Spelling] = {
 
 
 def phone(text: str | None, region: str = "") -> str | None:
-    """The spelling of a number that can be told: it has its country code, or `region` says whose it is.
+    """The normalized number; None if its country is unknown: it has a country code, or `region` names the country.
 
-    A number with an extension has none: E.164 knows none, and without it the number is somebody else's.
+    A number with an extension has none: E.164 has no extensions, and without it the number is another party's.
     """
     if not text:
         return None
@@ -66,7 +66,7 @@ def is_region(code: str) -> bool:
 
 
 def _settled(found: str) -> str | None:
-    """What it is when it is read again; a few numbers that nobody has lose another zero each time."""
+    """The number as it stays when it is parsed again; a few invalid numbers lose another zero each time."""
     for _ in range(READINGS):
         if KEPT.fullmatch(found):
             return found

@@ -1,4 +1,4 @@
-"""Text without what nobody sees: copied from chats and address books it comes along unnoticed."""
+"""Text without invisible characters, which are copied unnoticed from chats and address books."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A transaction's decisions as kept data: the pool at its start and every step after; replayed, it answers the same."""
+"""A transaction's decisions as recorded data: the pool at its start and every step after; a replay returns the same."""
 
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
@@ -10,7 +10,7 @@ from distribution.selection.strategies import OLDER_FIRST, Pick, pick, take_turn
 
 @dataclass(frozen=True, slots=True)
 class PickStep:
-    """One contact decided: what was asked and who got it."""
+    """An operator was picked for one contact, or none was."""
 
     source_id: int
     last_operator_id: int | None
@@ -19,7 +19,7 @@ class PickStep:
 
 @dataclass(frozen=True, slots=True)
 class GivenStep:
-    """A contact given by hand."""
+    """A contact assigned by an admin."""
 
     source_id: int
     operator_id: int
@@ -27,7 +27,7 @@ class GivenStep:
 
 @dataclass(frozen=True, slots=True)
 class FreedStep:
-    """A place that became free: a close, a contact moved away."""
+    """An operator's slot became free: a contact was closed or moved away."""
 
     operator_id: int
 
@@ -148,7 +148,7 @@ def pool_at_start(record: Record) -> Pool:
 
 
 def picked_again(record: Record, position: int) -> Pick:
-    """The pick at `position`, made again from the kept data alone."""
+    """The pick at `position`, made again from the recorded data alone."""
     step = record.steps[position]
     if not isinstance(step, PickStep) or step.pick.reason == OLDER_FIRST:
         raise ValueError(f"nothing was picked at step {position}")
@@ -156,7 +156,7 @@ def picked_again(record: Record, position: int) -> Pick:
 
 
 def source_at(data: dict[str, Any], position: int) -> int | None:
-    """The source that was picked for at a step of kept data; None if nobody was picked."""
+    """The source of the pick at a step of recorded data; None if the step is not a pick."""
     step = data["steps"][position]
     return step[0] if len(step) == PICK_LENGTH else None
 

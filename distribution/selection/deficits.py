@@ -1,10 +1,10 @@
-"""What operators of a `smooth_weighted` source are owed after somebody has left it: together nothing, as before."""
+"""Deficits of a `smooth_weighted` source after an operator has left it: they still add up to 0."""
 
 import math
 from collections.abc import Mapping
 
 MOST = 0.999
-"""So much anybody is owed, or has had too much, at most: a whole contact is never reached."""
+"""The largest deficit or surplus of an operator: below one whole contact."""
 ROUNDED = 1e-6
 """A sum this near to 0 is 0: it comes from rounding alone."""
 
@@ -12,8 +12,8 @@ ROUNDED = 1e-6
 def shared_out(deficits: Mapping[int, float], weights: Mapping[int, int]) -> dict[int, float]:
     """Deficits by operator id that add up to 0; `weights` has the same keys.
 
-    What is missing to 0 is what those who left took along. It is shared out by weight, as though they had never been
-    there, as far as that leaves nobody a whole contact away; who has weight 0 gets of what nobody else can take.
+    The difference to 0 is what the operators who left were owed. It is distributed by weight, as if they had never been
+    there, as far as no deficit reaches a whole contact; operators of weight 0 get only the rest.
     """
     if abs(sum(deficits.values())) <= ROUNDED:
         return dict(deficits)
@@ -24,7 +24,7 @@ def shared_out(deficits: Mapping[int, float], weights: Mapping[int, int]) -> dic
 
 
 def _spread(deficits: dict[int, float], weights: dict[int, int]) -> None:
-    """Bring the sum of all towards 0 by what those with a weight here can take."""
+    """Move the sum of all towards 0, within the limits of the operators that have a weight here."""
     while weights and (missing := -sum(deficits.values())):
         most, total = math.copysign(MOST, missing), sum(weights.values())
         new = {key: deficits[key] + missing * weight / total for key, weight in weights.items()}

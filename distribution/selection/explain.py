@@ -6,23 +6,23 @@ from distribution.selection.decision_log import PickStep
 from distribution.selection.pool import LEAST_LOADED, SMOOTH_WEIGHTED, STICKY, Exclusion, Operator, Pool
 from distribution.selection.strategies import DRAW_DIGITS, OLDER_FIRST
 
-SHOWN = 200
-"""So many operators of each list are shown in data; where there are more, their number stands beside the list."""
-NAMED = 50
-"""So many operators are named in a sentence."""
-COUNTED = 1000
-"""So many older contacts are counted out; beyond that the number tells nobody anything."""
+MAX_LISTED = 200
+"""The length of each list in the data; a longer one is cut, and its total is given beside it."""
+MAX_NAMED = 50
+"""How many operators a sentence names at most."""
+MAX_COUNTED = 1000
+"""Older contacts are counted up to this number; beyond it the exact count has no use."""
 
 
 def decision_data(pool: Pool, step: PickStep) -> dict[str, Any]:
     """Candidates and left out, as the pool stood before the step.
 
-    Each list holds the first SHOWN in id order, the candidates also the one that was picked; a list that is cut has
-    `candidates_total` or `left_out_total` beside it.
+    Each list holds the first MAX_LISTED in id order, the candidates also the one that was picked; a list that is cut
+    has `candidates_total` or `left_out_total` beside it.
     """
     source = pool.sources[step.source_id]
     eligible = pool.eligible(source.id)
-    shown = eligible[:SHOWN] + [each for each in eligible[SHOWN:] if each[0].id == step.pick.operator_id]
+    shown = eligible[:MAX_LISTED] + [each for each in eligible[MAX_LISTED:] if each[0].id == step.pick.operator_id]
     left_out = pool.all_left_out(source.id)
     data = {
         "strategy": source.strategy,
@@ -31,11 +31,13 @@ def decision_data(pool: Pool, step: PickStep) -> dict[str, Any]:
         "operator_id": step.pick.operator_id,
         "last_operator_id": step.last_operator_id,
         "candidates": [_candidate(pool, source.id, operator, weight) for operator, weight in shown],
-        "left_out": [{"operator_id": o.id, "name": o.name, "reason": reason.value} for o, reason in left_out[:SHOWN]],
+        "left_out": [
+            {"operator_id": o.id, "name": o.name, "reason": reason.value} for o, reason in left_out[:MAX_LISTED]
+        ],
     }
     if len(shown) < len(eligible):
         data["candidates_total"] = len(eligible)
-    if len(left_out) > SHOWN:
+    if len(left_out) > MAX_LISTED:
         data["left_out_total"] = len(left_out)
     return data
 
@@ -68,7 +70,7 @@ def unblocked_by(pool: Pool, source_id: int, older: int) -> str:
 def _older(number: int) -> str:
     if number <= 1:
         return "1 older contact of the source goes first. " if number else ""
-    return f"{number if number <= COUNTED else f'More than {COUNTED}'} older contacts of the source go first. "
+    return f"{number if number <= MAX_COUNTED else f'More than {MAX_COUNTED}'} older contacts of the source go first. "
 
 
 def _candidate(pool: Pool, source_id: int, operator: Operator, weight: int) -> dict[str, Any]:
@@ -111,7 +113,7 @@ def _in_digits(draw: float) -> str:
 def _left_out(pool: Pool, source_id: int) -> str:
     words = []
     everybody = pool.all_left_out(source_id)
-    for operator, reason in everybody[:NAMED]:
+    for operator, reason in everybody[:MAX_NAMED]:
         match reason:
             case Exclusion.INACTIVE:
                 words.append(f"{operator.name} (inactive)")
@@ -123,8 +125,8 @@ def _left_out(pool: Pool, source_id: int) -> str:
 
 
 def _some(names: list[str]) -> list[str]:
-    return names[:NAMED] + _others(len(names))
+    return names[:MAX_NAMED] + _others(len(names))
 
 
 def _others(number: int) -> list[str]:
-    return [f"{number - NAMED} others"] if number > NAMED else []
+    return [f"{number - MAX_NAMED} others"] if number > MAX_NAMED else []

@@ -8,11 +8,11 @@ from random import Random
 
 from distribution.selection.pool import LEAST_LOADED, SMOOTH_WEIGHTED, STICKY, WEIGHTED_RANDOM, Operator, Pool
 
-NOBODY = "nobody_eligible"
+NOBODY_ELIGIBLE = "nobody_eligible"
 OLDER_FIRST = "older_contacts_first"
 DRAW_DIGITS = 9
 SCALE: int = 10**DRAW_DIGITS
-SAME = 1e-9
+EPSILON = 1e-9
 """Two deadlines this near are a tie: they differ by rounding alone."""
 
 Eligible = Sequence[tuple[Operator, int]]
@@ -20,7 +20,7 @@ Eligible = Sequence[tuple[Operator, int]]
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """Who gets the contact (None: it waits), why, and the draw that decided where chance did."""
+    """The operator who gets the contact (None: it waits), the reason, and the random draw if one decided."""
 
     operator_id: int | None
     reason: str
@@ -39,7 +39,7 @@ def pick(pool: Pool, source_id: int, draw: float, last_operator_id: int | None =
     """
     source, eligible = pool.sources[source_id], pool.eligible(source_id)
     if not eligible:
-        return Pick(None, NOBODY)
+        return Pick(None, NOBODY_ELIGIBLE)
     if source.sticky and last_operator_id is not None and any(o.id == last_operator_id for o, _ in eligible):
         return Pick(last_operator_id, STICKY)
     best = STRATEGIES[source.strategy](pool, source_id, eligible)
@@ -63,32 +63,32 @@ def everybody(_pool: Pool, _source_id: int, eligible: Eligible) -> Eligible:
 
 
 def least_loaded(_pool: Pool, _source_id: int, eligible: Eligible) -> Eligible:
-    """`least_loaded`: nobody with a lower load / max_active_contacts is passed over; ties in proportion to weight."""
+    """`least_loaded`: the lowest load / max_active_contacts wins; ties are drawn in proportion to weight."""
     ratios = [operator.load / operator.max_active_contacts for operator, _ in eligible]
     lowest = min(ratios)
     return [each for each, ratio in zip(eligible, ratios, strict=True) if ratio == lowest]
 
 
 def earliest_deadline(pool: Pool, source_id: int, eligible: Eligible) -> Eligible:
-    """`smooth_weighted`: nobody is ever a whole contact away from the exact share while the eligible stay the same.
+    """`smooth_weighted`: no one is ever a whole contact away from the exact share while the eligible stay the same.
 
     Each one's deficit has grown by its share; of those above zero the one goes first whose deficit would reach 1
-    first (earliest deadline first: Tijdeman, The chairman assignment problem, 1980). Nobody may be above zero where
-    those who are away are owed a contact or more: then all of them count, and chance decides no more than else.
+    first (earliest deadline first: Tijdeman, The chairman assignment problem, 1980). It can be that none is above zero,
+    if operators who are not eligible are owed a contact or more: then all of the eligible are compared.
     """
     total, deficits = pool.cumulative(source_id)[-1], pool.deficits
     deadlines, due = [], []
     for (_, weight), (key, share) in zip(eligible, pool.shares(source_id).items(), strict=True):
         grown = deficits[key] + share
         deadlines.append((1 - grown) * total / weight)
-        due.append(grown > SAME)
+        due.append(grown > EPSILON)
     if not any(due):
         due = [True] * len(deadlines)
     first = min(compress(deadlines, due))
     return [
         each
         for each, deadline, is_due in zip(eligible, deadlines, due, strict=True)
-        if is_due and deadline <= first + SAME
+        if is_due and deadline <= first + EPSILON
     ]
 
 

@@ -1,4 +1,4 @@
-"""The database's own clock: what several processes agree on, whatever their own clocks say."""
+"""The database's own clock: several processes agree on it, even if their own clocks differ."""
 
 from datetime import UTC, datetime
 

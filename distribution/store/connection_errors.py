@@ -1,4 +1,4 @@
-"""Why there is no connection to the database, in words that tell a person where to look."""
+"""Why there is no connection to the database, in words that say where to look."""
 
 import ssl
 from collections.abc import Iterator

@@ -109,7 +109,7 @@ def _histories() -> sa.Select[UUID, int, int]:
 
 
 async def baseless_events(conn: AsyncConnection, limit: int) -> Sequence[sa.Row[UUID, UUID, int]]:
-    """Outbox rows (id, contact id, how many such) that tell of a change that is in no contact's history."""
+    """Outbox rows (id, contact id, how many such) about a change that is in no contact's history."""
     d = decisions.c
     change = sa.exists().where(
         d.contact_id == outbox.c.contact_id, d.sequence == outbox.c.sequence, d.event_id == outbox.c.id

@@ -14,7 +14,7 @@ from distribution.store import connection_errors, libpq
 
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 SCHEMES = {"postgres": DRIVERS[1], "postgresql": DRIVERS[1]}
-"""What libpq, and so whoever hands out addresses, calls it."""
+"""The scheme in libpq's own addresses."""
 HIDDEN = "***"
 SHORTEST = 3
 REFUSALS = (TypeError, ValueError, LookupError, AttributeError)
@@ -61,7 +61,7 @@ def shown(url: sa.URL) -> str:
 
 
 def location(text: str) -> str:
-    """Where the database is, for people: a file's whole path, whatever folder the program runs in."""
+    """Where the database is, for people: a file's whole path, independent of the current folder."""
     url = parse(text)
     if (file := _file(url)) is not None:
         url = url.set(database=str(file.absolute()))
@@ -81,7 +81,7 @@ def _file(url: sa.URL) -> Path | None:
 
 
 def unusable(text: str, error: Exception) -> DatabaseUnusable:
-    """What to tell of a database that cannot be used, and why, in one line. The driver may have quoted the address."""
+    """Describes in one line which database cannot be used, and why. The driver may have quoted the address."""
     url = parse(text)
     # First what is secret goes, then the further lines: a secret may be of several.
     why = (_without(connection_errors.of_connecting(error), url) or type(error).__name__).splitlines()[0]

@@ -87,7 +87,7 @@ async def of_contact(conn: AsyncConnection, contact_id: UUID) -> list[Decision]:
 async def records(conn: AsyncConnection, places: Collection[Place]) -> dict[Place, Record]:
     """What each pick was made from: the record of its batch, as far as it concerns the source picked for.
 
-    Steps at which nobody was picked are left out.
+    Steps that are no pick are left out.
     """
     if not places:
         return {}

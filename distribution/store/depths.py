@@ -28,7 +28,7 @@ async def write(conn: AsyncConnection, messages: Mapping[str, int], now: datetim
 
 
 async def since(conn: AsyncConnection, queue: str, moment: datetime) -> int | None:
-    """What the queue held; None if nobody has looked since that moment."""
+    """What the queue held; None if it has not been read since that moment."""
     d = queue_depths.c
     found = await conn.scalar(sa.select(d.messages).where(d.queue == queue, d.measured_at >= moment))
     return None if found is None else int(found)

@@ -126,7 +126,9 @@ def _secured(tls: Mapping[str, str]) -> dict[str, Any]:
     files = {word: tls[word] for word in FILES if word in tls and tls[word] != SYSTEM}
     certificates.check(files, tls.get("sslpassword"))
     if not of_system and not VERIFYING.isdisjoint(files) and tls.get("sslmode", "prefer") not in MODES[3:]:
-        raise ValueError("has sslrootcert or sslcrl with an sslmode that verifies nobody: it is meant for verify-full")
+        raise ValueError(
+            "has sslrootcert or sslcrl with an sslmode that verifies no server: it is meant for verify-full"
+        )
     if not of_system:
         return {"dsn": f"postgresql://?{urlencode(tls)}"} if tls else {}
     if tls.get("sslmode", MODES[-1]) != MODES[-1]:

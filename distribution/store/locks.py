@@ -1,4 +1,4 @@
-"""How long to wait for somebody else's locks, and whose they are. On SQLite the transaction is the only lock."""
+"""How long to wait for locks of other transactions, and who holds them. On SQLite the transaction is the only lock."""
 
 from collections.abc import Collection
 from functools import cache
@@ -15,7 +15,7 @@ LIMIT_WAIT = sa.select(
 )
 IDLE_SECONDS, STATEMENT_SECONDS, TRANSACTION_SECONDS = 1.0, 2.0, 10.0
 """A transaction holds its locks long if it does nothing, runs one statement, or lasts for longer than this."""
-# Each of these keeps every writer out, also while it is only waited for: whoever comes later waits behind it.
+# Each of these blocks every writer, even while it is only waited for: later requests wait behind it.
 EXCLUDING = ("ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock")
 TABLE_LOCKS = sa.text(
     "SELECT c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation"
@@ -23,9 +23,10 @@ TABLE_LOCKS = sa.text(
     " AND l.relation IN (SELECT to_regclass(name) FROM unnest(CAST(:names AS text[])) AS name)"
     " ORDER BY c.relname LIMIT 1"
 )
-# Those that nobody blocks, at the end of the queue that a process waits in. The age of a transaction alone says little:
-# one that has just got its lock may have waited for it for seconds. pid 0 is a prepared transaction. Of other roles'
-# sessions only a member of pg_read_all_stats sees the state: after the wait they count as holding long.
+# The sessions that are not blocked themselves, at the end of the queue that a process waits in. The age of a
+# transaction alone says little: one that has just got its lock may have waited for it for seconds. pid 0 is a prepared
+# transaction. Of other roles' sessions only a member of pg_read_all_stats sees the state: after the wait they count as
+# holding long.
 BLOCKERS = sa.text(
     "WITH RECURSIVE blocking(pid) AS ("
     " SELECT unnest(pg_blocking_pids(:pid))"
@@ -56,7 +57,7 @@ async def limit_wait(conn: AsyncConnection, seconds: float) -> int | None:
 
 
 async def is_held_long(conn: AsyncConnection, pid: int) -> bool | None:
-    """Whether what this process of the server waits for is held by somebody who holds it long; None if by nobody.
+    """Whether another session holds for long what this server process waits for; None if no session holds it.
 
     False: it stands in a queue of short transactions, and will get its turn.
     """
@@ -65,12 +66,12 @@ async def is_held_long(conn: AsyncConnection, pid: int) -> bool | None:
 
 
 async def locked_table(conn: AsyncConnection) -> str | None:
-    """One of our tables that somebody keeps all writers out of, in words; None if there is none."""
+    """Describes a lock of another session that blocks all writers of one of our tables; None if there is none."""
     if conn.dialect.name != POSTGRESQL:
         return None
     found = await conn.execute(TABLE_LOCKS, {"modes": list(EXCLUDING), "names": [*metadata.tables]})
     row = found.first()
-    return None if row is None else f"somebody holds or wants {row.mode} on the table {row.relname}"
+    return None if row is None else f"another session holds or wants {row.mode} on the table {row.relname}"
 
 
 async def locked_sources(conn: AsyncConnection, codes: Collection[str]) -> set[str]:

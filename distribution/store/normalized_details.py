@@ -62,7 +62,7 @@ async def after(conn: AsyncConnection, last: int) -> Sequence[Told]:
 
 
 async def write(conn: AsyncConnection, spelled: Sequence[Spelled]) -> None:
-    """Keep spellings; what somebody else is at, or was told anew meanwhile, is left for the next time."""
+    """Store spellings; rows that are locked or have changed meanwhile are left for the next time."""
     dialect = conn.dialect.name
     rows = await conn.execute(_lock(dialect), IDS.bound(dialect, [each.id for each in spelled]))
     as_read = {Told(*row) for row in rows}

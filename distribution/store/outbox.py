@@ -1,4 +1,4 @@
-"""The outbox: what has to be published, in the same commit as what it tells of."""
+"""The outbox: what has to be published, written in the same commit as the change it describes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -51,7 +51,7 @@ FIELDS = tuple(parked_messages.c[name] for name in Parked.__slots__)
 async def park(conn: AsyncConnection, messages: Sequence[Parked]) -> None:
     """Keep messages; one that is parked already and came again counts one attempt more and is deferred anew.
 
-    One that waits for its retry does so whatever became of its copy: the retry will tell.
+    One that waits for its retry keeps waiting, whether or not its copy was published: the retry decides.
     """
     if not messages:
         return

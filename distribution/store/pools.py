@@ -74,7 +74,7 @@ async def servable_sources(conn: AsyncConnection) -> list[int]:
 
 
 async def change_loads(conn: AsyncConnection, changes: dict[int, int], forced: Collection[int] = ()) -> None:
-    """Add to operators' loads under their guard: nobody goes over the limit, except by force; else PoolOutdated.
+    """Add to operators' loads, guarded: no operator goes over the limit, except by force; else PoolOutdated.
 
     This is the only statement that writes `load`.
     """

@@ -17,7 +17,7 @@ class Connection(aiosqlite.Connection):
 
     def __init__(self, path: str, **arguments: Any) -> None:
         super().__init__(partial(sqlite3.connect, path, **arguments), iter_chunk_size=0)
-        # A connection that nobody closed must not keep the process from ending.
+        # A connection that was not closed must not keep the process from ending.
         self._thread.daemon = True
 
     def cursor(self) -> "Cursor":  # type: ignore[override]  # the library's takes a trip to be made

@@ -66,7 +66,7 @@ async def replace(conn: AsyncConnection, source_id: int, weights: Sequence[tuple
 
 
 async def share_out_deficits(conn: AsyncConnection, source_ids: Collection[int]) -> None:
-    """After weights were deleted: what their operators were owed goes to the others, whatever the strategy is now.
+    """After weights were deleted: their operators' deficits go to the others, under any strategy.
 
     The sources are to be locked.
     """

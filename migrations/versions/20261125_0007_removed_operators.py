@@ -18,7 +18,7 @@ decisions = sa.table("decisions", sa.column("operator_id"), sa.column("previous_
 def upgrade() -> None:
     online.add_column("operators", sa.Column("deleted_at", sa.DateTime(timezone=True)))
     online.add_column("operators", sa.Column("had_contacts", sa.Boolean(), nullable=False, server_default=sa.false()))
-    # Once the columns are committed: until then nobody else gets at the table, and to read all decisions takes time.
+    # Once the columns are committed: until then the table is locked, and to read all decisions takes time.
     with online.apart() as conn:
         for operator_id in sorted(with_contacts(conn)):
             mark = sa.update(operators).where(operators.c.id == operator_id, operators.c.had_contacts.is_(sa.false()))
@@ -26,7 +26,7 @@ def upgrade() -> None:
 
 
 def with_contacts(conn: sa.Connection) -> set[int]:
-    """Who has or had a contact. Decisions, without an index for that, are read once, and only if somebody has none."""
+    """Who has or had a contact. Decisions, without an index for that, are read once, and only if a contact has none."""
     now = sa.exists().where(contacts.c.operator_id == operators.c.id)
     by_id = {row.id: row.has for row in conn.execute(sa.select(operators.c.id, now.label("has")))}
     had = {operator_id for operator_id, has in by_id.items() if has}

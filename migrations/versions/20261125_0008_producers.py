@@ -1,4 +1,4 @@
-"""CloudEvents are told apart by source and id; digests know every digit of a number
+"""CloudEvents are identified by source and id; digests know every digit of a number
 
 The release before goes on working: it writes the defaults, and finds contacts by the first two columns of the key.
 """

@@ -27,7 +27,7 @@ from distribution.errors import Conflict
 from distribution.intake.submit import submit
 from distribution.messages import Closing, Submission
 from distribution.selection.decision_log import picked_again
-from distribution.selection.strategies import NOBODY, OLDER_FIRST, STRATEGIES
+from distribution.selection.strategies import NOBODY_ELIGIBLE, OLDER_FIRST, STRATEGIES
 from distribution.store import decisions as decision_rows
 from distribution.store.engine import create_engine
 from distribution.store.pools import servable_sources
@@ -194,7 +194,7 @@ class Life(RuleBasedStateMachine):
                 record = self.run(lambda conn, p=place: decision_rows.records(conn, [p]))[place]  # type: ignore[misc]
                 again = picked_again(record, place[1])
                 assert again.operator_id == decision.operator_id
-                assert again.reason == decision.reason or decision.reason == NOBODY
+                assert again.reason == decision.reason or decision.reason == NOBODY_ELIGIBLE
 
 
 def test_any_life(database_url: str) -> None:

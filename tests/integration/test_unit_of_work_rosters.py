@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.admin.history import history
 from distribution.allocation.assign_waiting import assign_waiting
-from distribution.selection.explain import NAMED, SHOWN
+from distribution.selection.explain import MAX_LISTED, MAX_NAMED
 from distribution.selection.pool import SMOOTH_WEIGHTED
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import decision_batches, operators, rosters, source_operators, sources
@@ -98,17 +98,17 @@ async def test_of_very_many_operators_the_first_are_shown_and_the_others_counted
     engine: AsyncEngine, random: Random
 ) -> None:
     """The one who got the contact is among the candidates; the sentence names some and says how many others."""
-    team = await large_source(engine, 2 * SHOWN + 20, "weighted_random")
+    team = await large_source(engine, 2 * MAX_LISTED + 20, "weighted_random")
     await made.take(engine, made.messages((f"m{n}" for n in range(40)), source="large"), random)
     for contact in await made.all_contacts(engine):
         decision = (entry := await explained(engine, contact.id))["decision"]
         candidates = [candidate["operator_id"] for candidate in decision["candidates"]]
-        assert set(candidates[:SHOWN]) <= set(team)
+        assert set(candidates[:MAX_LISTED]) <= set(team)
         assert contact.operator_id in candidates
-        assert (len(candidates[:SHOWN]), len(decision["left_out"])) == (SHOWN, SHOWN)
-        assert (decision["candidates_total"], decision["left_out_total"]) == (SHOWN + 10, SHOWN + 10)
-        assert entry["explanation"].endswith(f" (inactive), {SHOWN + 10 - NAMED} others.")
-        assert entry["explanation"].count("(inactive)") == NAMED
+        assert (len(candidates[:MAX_LISTED]), len(decision["left_out"])) == (MAX_LISTED, MAX_LISTED)
+        assert (decision["candidates_total"], decision["left_out_total"]) == (MAX_LISTED + 10, MAX_LISTED + 10)
+        assert entry["explanation"].endswith(f" (inactive), {MAX_LISTED + 10 - MAX_NAMED} others.")
+        assert entry["explanation"].count("(inactive)") == MAX_NAMED
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

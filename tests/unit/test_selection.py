@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from distribution.selection.pool import STICKY, WEIGHTED_RANDOM, Exclusion, Operator, Pool, Source
-from distribution.selection.strategies import NOBODY, Pick, draw_from, pick
+from distribution.selection.strategies import NOBODY_ELIGIBLE, Pick, draw_from, pick
 
 
 def pool_of(*people: tuple[int, bool, int, int], sticky: bool = False) -> Pool:
@@ -72,8 +72,8 @@ def test_who_is_left_out_is_never_drawn() -> None:
 
 def test_nobody_eligible_means_waiting() -> None:
     """With nobody to take it a contact gets no operator, and no draw is said to have decided that."""
-    assert pick(pool_of(), 1, 0.5) == Pick(None, NOBODY, None)
-    assert pick(pool_of((1, True, 1, 1), (1, False, 0, 9)), 1, 0.5) == Pick(None, NOBODY, None)
+    assert pick(pool_of(), 1, 0.5) == Pick(None, NOBODY_ELIGIBLE, None)
+    assert pick(pool_of((1, True, 1, 1), (1, False, 0, 9)), 1, 0.5) == Pick(None, NOBODY_ELIGIBLE, None)
 
 
 def test_sticky_goes_to_the_last_operator_whatever_the_draw() -> None:

@@ -3,9 +3,9 @@
 import pytest
 
 from distribution.selection.decision_log import PickStep
-from distribution.selection.explain import COUNTED, decision_data, sentence, unblocked_by
+from distribution.selection.explain import MAX_COUNTED, decision_data, sentence, unblocked_by
 from distribution.selection.pool import STICKY, WEIGHTED_RANDOM, Operator, Pool, Source
-from distribution.selection.strategies import NOBODY, OLDER_FIRST, Pick
+from distribution.selection.strategies import NOBODY_ELIGIBLE, OLDER_FIRST, Pick
 
 
 def team(*, sticky: bool = False, weights: tuple[tuple[int, int], ...] | None = None) -> Pool:
@@ -55,7 +55,7 @@ def test_a_sticky_pick_is_explained() -> None:
 
 def test_waiting_is_explained() -> None:
     """An admin reads why a contact waits: nobody can, nobody is there, or older ones are first."""
-    nobody = PickStep(1, None, Pick(None, NOBODY))
+    nobody = PickStep(1, None, Pick(None, NOBODY_ELIGIBLE))
     assert sentence(team(weights=((2, 40), (3, 50), (4, 0))), nobody) == f"Waiting: nobody is eligible. {LEFT_OUT}"
     assert sentence(team(weights=()), nobody) == "Waiting: the source has no operators."
     older = PickStep(1, None, Pick(None, OLDER_FIRST))
@@ -89,8 +89,8 @@ def test_the_decision_in_data_holds_all_that_decided() -> None:
         (0, ""),
         (1, "1 older contact of the source goes first. "),
         (2, "2 older contacts of the source go first. "),
-        (COUNTED, f"{COUNTED} older contacts of the source go first. "),
-        (COUNTED + 1, f"More than {COUNTED} older contacts of the source go first. "),
+        (MAX_COUNTED, f"{MAX_COUNTED} older contacts of the source go first. "),
+        (MAX_COUNTED + 1, f"More than {MAX_COUNTED} older contacts of the source go first. "),
     ],
 )
 def test_what_would_move_a_waiting_contact_is_told(older: int, before: str) -> None:
