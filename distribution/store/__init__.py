@@ -1,6 +1,7 @@
 """The database: tables, engine and transaction, plain query functions that take a connection.
 
 tables              every table, as the newest revision has it
+column_types        column types of our own
 engine              how to connect, and the only place that commits or rolls back
 database_address    how DATABASE_URL is read, and what may be shown of it
 libpq               the words of libpq in it, as the driver takes them

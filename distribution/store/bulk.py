@@ -15,7 +15,7 @@ from sqlalchemy.sql.selectable import NamedFromClause
 from sqlalchemy.types import TypeEngine
 
 from distribution.store import clock
-from distribution.store.tables import NumberedId
+from distribution.store.column_types import NumberedId
 
 POSTGRESQL = "postgresql"
 

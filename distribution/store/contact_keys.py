@@ -11,8 +11,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.bulk import IDS, POSTGRESQL, ValuesTable, columns_of, insert_columns
+from distribution.store.column_types import NumberedId
 from distribution.store.contacts import FIELDS, Contact, ContactKey
-from distribution.store.tables import NumberedId, contact_keys, contact_payloads, contacts, sources
+from distribution.store.tables import contact_keys, contact_payloads, contacts, sources
 
 FURTHER = ValuesTable("further", source_id=NumberedId, message_id=sa.Text(), producer=sa.Text())
 PAYLOADS = ValuesTable("payloads", source_id=NumberedId, digest=sa.Text(), after=sa.Uuid(), before=sa.Uuid())

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.bulk import UUIDS, ValuesTable, octets
+from distribution.store.column_types import NumberedId
 from distribution.store.contacts import ACTIVE
 from distribution.store.pagination import fitting
-from distribution.store.tables import NumberedId, contact_keys, contacts
+from distribution.store.tables import contact_keys, contacts
 
 MOVED_BYTES = 8 * 1024 * 1024
 """Payloads that one transaction moves: it holds each of them, and its event."""

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.bulk import IDS, UUIDS, ValuesTable, columns_of, insert_columns
+from distribution.store.column_types import NumberedId
 from distribution.store.leads import Lead
-from distribution.store.tables import NumberedId, contacts, decisions, leads, operators
+from distribution.store.tables import contacts, decisions, leads, operators
 
 WAITING, ACTIVE, CLOSED = "waiting", "active", "closed"
 

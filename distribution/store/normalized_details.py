@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.normalize import RULE
 from distribution.store.bulk import IDS, ValuesTable
-from distribution.store.tables import NumberedId, leads
+from distribution.store.column_types import NumberedId
+from distribution.store.tables import leads
 
 IDS_AT_ONCE = 5000
 ROWS_AT_ONCE = 100

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution.errors import PoolOutdated
 from distribution.selection.pool import SMOOTH_WEIGHTED, Operator, Pool, Source
 from distribution.store.bulk import IDS, TEXTS, ValuesTable
+from distribution.store.column_types import NumberedId
 from distribution.store.contacts import IS_WAITING
-from distribution.store.tables import MAX_ID, NumberedId, contacts, operators, source_operators, sources
+from distribution.store.tables import MAX_ID, contacts, operators, source_operators, sources
 
 HOLDERS = ValuesTable("holders", id=NumberedId)
 CHANGES = ValuesTable("changes", operator_id=NumberedId, by=sa.Integer(), forced=sa.Integer())

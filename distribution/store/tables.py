@@ -1,10 +1,8 @@
 """Every table, as the newest revision in migrations/ has it."""
 
-from datetime import UTC, datetime
-
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
+
+from distribution.store.column_types import NumberedId, UtcDateTime
 
 MAX_ID = 2**63 - 1
 
@@ -17,28 +15,6 @@ metadata = sa.MetaData(
         "ck": "ck_%(table_name)s_%(constraint_name)s",
     }
 )
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware moment in UTC; SQLite keeps it without its zone, so the zone is put back when read."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Store UTC."""
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Answer aware UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-# Only INTEGER keys number themselves on SQLite. Those that a program makes are AUTOINCREMENT there (revision 0011), so
-# that no id is given out twice; SQLAlchemy would take the key's name away for that word, so it does not stand here.
-NumberedId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 operators = sa.Table(
     "operators",

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.store.bulk import POSTGRESQL, UUIDS, ValuesTable, octets
+from distribution.store.column_types import NumberedId
 from distribution.store.contacts import IS_WAITING
-from distribution.store.tables import NumberedId, contacts, decisions
+from distribution.store.tables import contacts, decisions
 
 LINES = ValuesTable("lines", source_id=NumberedId, after=sa.Uuid())
 LOWEST_ID = UUID(int=0)
