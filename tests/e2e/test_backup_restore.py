@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
-from devservices.postgres import Postgres, postgres
+from devservices.postgres import Postgres
 from devservices.program import Program
 from distribution.store import schema
 from distribution.store.engine import create_engine, dispose, reading
@@ -31,10 +31,9 @@ Restore = Callable[[], Awaitable[str]]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
+def server(own_postgres: Postgres) -> Postgres:
     """A PostgreSQL whose own tools are at hand."""
-    with postgres(control=True) as found:
-        yield found
+    return own_postgres
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
-from devservices.postgres import Postgres, postgres
+from devservices.postgres import Postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine, dispose, reading, transaction
 from tests.clients import PATIENCE_SECONDS, bot_at
@@ -33,10 +33,9 @@ STOP_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
+def server(own_postgres: Postgres) -> Postgres:
     """A PostgreSQL that is ours to break."""
-    with postgres(control=True) as found:
-        yield found
+    return own_postgres
 
 
 @pytest.fixture

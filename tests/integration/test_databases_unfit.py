@@ -25,7 +25,7 @@ PROGRAMS = {
 KEPT = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "HOME", "TMPDIR", "TZ")}
 Make = Callable[[str], Awaitable[str]]
 SECRET = "hush4c1d9e"  # noqa: S105  # what is looked for
-ROLE = "contacts_on_both"
+ROLE = f"contacts_on_both_{os.getpid()}"  # the server is shared by the test processes
 USER = (f"CREATE ROLE {ROLE} LOGIN PASSWORD '{SECRET}'",)
 
 

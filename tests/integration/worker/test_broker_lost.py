@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import aiormq
 import pytest
 from pydantic import SecretStr
 
-from devservices.broker import Broker, broker
+from devservices.broker import Broker
 from distribution.ids import new_id
 from distribution.store.engine import transaction
 from distribution.store.outbox import Publication
@@ -32,10 +32,9 @@ NUMBER = 300
 
 
 @pytest.fixture(scope="module")
-def rabbitmq() -> Iterator[Broker]:
+def rabbitmq(own_broker: Broker) -> Broker:
     """One of our own, to do anything to."""
-    with broker(control=True) as found:
-        yield found
+    return own_broker
 
 
 class Once:
