@@ -20,8 +20,8 @@ from distribution.store.engine import create_engine, dispose, reading
 from distribution.store.tables import contacts, decisions, outbox, parked_messages
 from tests.clients import PATIENCE_SECONDS, Bot, Event, bot_at, message
 from tests.database_setup import count, loads, open_source
-from tests.e2e.conftest import Programs
 from tests.e2e.load import LIMITS, Load, under_load
+from tests.e2e.programs import Programs
 from tests.polling import until
 
 LONG_BEFORE = 50
@@ -113,7 +113,7 @@ async def there_and_back(
         await load.more(100)
         await back_up()
         await load.more(100)
-    assert await worker.terminate() == 0
+    assert await worker.stop() == 0
     url = await restore()
     restored = create_engine(url)
     try:

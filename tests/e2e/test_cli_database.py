@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.messages import Incoming
-from tests.e2e.conftest import Programs
+from tests.e2e.programs import Programs
 from tests.e2e.test_cli import cli
 from tests.factories import take
 

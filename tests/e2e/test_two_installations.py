@@ -11,7 +11,7 @@ from distribution.store.engine import create_engine
 from distribution.store.tables import contacts
 from tests.clients import body, bot_at, message, subscribe
 from tests.database_setup import count, open_source
-from tests.e2e.conftest import Programs
+from tests.e2e.programs import Programs
 
 NUMBER = 50
 
