@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import aiormq
 import pytest
@@ -22,32 +21,12 @@ from distribution.store.engine import transaction
 from distribution.store.parked_messages import STATES
 from distribution.store.tables import contacts, operators, parked_messages
 from tests.clients import PATIENCE_SECONDS
-from tests.database_setup import count, open_source
+from tests.e2e.cli import cli
 from tests.e2e.programs import Programs
-from tests.factories import all_events, take
+from tests.factories import all_events, count, open_source, take
 from tests.factories import message as sent
 from tests.polling import until
-from tests.programs.forked import start
 from worker.broker.topology import Topology, declare
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command answered."""
-
-    status: int
-    out: str
-    err: str
-
-
-async def cli(programs: Programs, *arguments: str, stdin: str = "", **settings: str) -> Said:
-    """`contacts-worker` with these arguments."""
-    child = await start(
-        "worker.cli.main", arguments, cwd=programs.folder, env=app_environment(programs.settings | settings)
-    )
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        out, err = await child.communicate(stdin.encode())
-    return Said(child.returncode or 0, out.decode(), err.decode())
 
 
 async def declared(programs: Programs) -> Topology:

@@ -14,7 +14,6 @@ from devservices.postgres import Postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine, dispose, reading, transaction
 from tests.clients import PATIENCE_SECONDS, bot_at
-from tests.database_setup import open_source
 from tests.e2e.load import (
     LIMITS,
     has_some,
@@ -26,6 +25,7 @@ from tests.e2e.load import (
     watched,
 )
 from tests.e2e.programs import Programs
+from tests.factories import open_source
 from tests.polling import until
 
 STATEMENT_SECONDS = 1

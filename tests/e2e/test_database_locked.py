@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
 from tests.clients import PATIENCE_SECONDS, bot_at
-from tests.database_setup import open_source
 from tests.e2e.load import LIMITS, has_some, long_or, publish_some, reckon, under_load, watched
 from tests.e2e.locks import locked
 from tests.e2e.programs import Programs
+from tests.factories import open_source
 from tests.polling import until
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

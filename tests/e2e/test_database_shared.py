@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from devservices.broker import Broker
 from distribution.store.engine import reading, transaction
 from tests.clients import PATIENCE_SECONDS
-from tests.database_setup import open_source
 from tests.e2e.load import LIMITS, long_or, reckon, under_load
 from tests.e2e.programs import Process, Programs
+from tests.factories import open_source
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 

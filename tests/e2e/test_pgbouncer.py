@@ -18,10 +18,10 @@ from devservices.service import Service
 from distribution.store import postgresql
 from distribution.store.engine import create_engine, reading, transaction
 from tests.clients import bot_at
-from tests.database_setup import open_source, statuses
+from tests.e2e.cli import cli
 from tests.e2e.load import LIMITS, TOGETHER, has_some, publish_some, reckon, under_load
 from tests.e2e.programs import Programs
-from tests.e2e.test_cli import cli
+from tests.factories import open_source, statuses
 from tests.polling import until
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -13,9 +13,9 @@ from devservices.broker import Broker
 from distribution.admin.consistency import check
 from distribution.store import schema
 from distribution.store.engine import snapshot
-from tests.database_setup import open_source
 from tests.e2e.load import LIMITS, reckon, under_load
 from tests.e2e.programs import Process, Programs
+from tests.factories import open_source
 from tests.programs.forked import start
 from tests.releases import LATER, REVISION_BEFORE, ROOT, code_before, upgrade_to_later
 

@@ -9,8 +9,8 @@ from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 
 from devservices.ports import free_ports
+from tests.e2e.cli import cli
 from tests.e2e.programs import Programs
-from tests.e2e.test_cli import cli
 from worker.broker.topology import Topology, declare
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

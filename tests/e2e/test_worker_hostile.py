@@ -5,8 +5,8 @@ import secrets
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.database_setup import open_source
 from tests.e2e.programs import Programs
+from tests.factories import open_source
 from tests.hostile.attack import Attack
 from worker.broker.topology import Topology
 

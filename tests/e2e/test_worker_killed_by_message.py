@@ -12,8 +12,8 @@ from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
 from tests.chaos.worker_process import EXIT_STATUS
 from tests.clients import PATIENCE_SECONDS, body, bot_at, message
-from tests.database_setup import count, open_source
 from tests.e2e.programs import Programs
+from tests.factories import count, open_source
 from tests.polling import until
 from worker.broker.topology import DELIVERY_LIMIT, Topology, declare
 

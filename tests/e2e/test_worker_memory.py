@@ -13,9 +13,9 @@ from devservices.broker import Broker
 from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
 from tests.clients import PATIENCE_SECONDS, bot_at, message
-from tests.database_setup import open_source
 from tests.e2e.load import watched
 from tests.e2e.programs import Process, Programs
+from tests.factories import open_source
 from tests.polling import until
 from worker.broker.topology import Topology, declare
 

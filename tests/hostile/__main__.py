@@ -15,8 +15,8 @@ from devservices.broker import broker
 from devservices.postgres import postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine
-from tests.database_setup import open_source
 from tests.e2e.programs import Programs
+from tests.factories import open_source
 from tests.hostile.attack import Attack
 from worker.broker.topology import Topology
 

@@ -12,8 +12,8 @@ from pamqp.common import FieldTable
 from devservices.broker import Broker
 from distribution.store.tables import contacts, outbox
 from tests.clients import PATIENCE_SECONDS, Bot, body, message
-from tests.database_setup import count, open_source
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count, open_source
+from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
 from tests.polling import until
 from worker.broker.supervisor import BLOCKED

@@ -21,8 +21,8 @@ from yarl import URL
 from deploy import definitions
 from devservices.broker import Broker
 from tests.clients import PATIENCE_SECONDS, body, message
-from tests.database_setup import open_source
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import open_source
+from tests.integration.worker.harness import WorkerHarness
 from worker.broker.topology import Topology, declare
 from worker.settings import WorkerSettings
 

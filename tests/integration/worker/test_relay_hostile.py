@@ -17,8 +17,8 @@ from distribution.store.engine import transaction
 from distribution.store.outbox import Publication
 from distribution.store.tables import contacts, outbox
 from tests.clients import Event, body, message
-from tests.database_setup import count, open_source
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count, open_source
+from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
 from tests.polling import until
 

@@ -19,8 +19,8 @@ from devservices.broker import Broker
 from distribution.store import depths
 from distribution.store.engine import reading
 from tests.clients import PATIENCE_SECONDS, body, message
-from tests.database_setup import open_source
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import open_source
+from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
 from tests.polling import until
 from worker.app import run
