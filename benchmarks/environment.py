@@ -4,10 +4,7 @@ import asyncio
 import os
 import secrets
 import shutil
-import signal
-import sys
 import time
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,8 +18,8 @@ from aiormq.abc import AbstractChannel
 from benchmarks.candidates import naive
 from benchmarks.polling import PATIENCE_SECONDS
 from benchmarks.workload import Message, Size, open_business, publish
+from devservices.app_process import AppProcess, app_ports, spawn
 from devservices.broker import Broker
-from devservices.ports import free_ports
 from devservices.postgres import Postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine
@@ -31,7 +28,6 @@ from worker.broker.topology import Topology, declare
 Backend = Literal["sqlite", "postgresql", ""]
 LOG_MAX_AGE = "7D"
 LOOK_SECONDS = 0.02
-KEPT = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "HOME", "TMPDIR", "TZ")}
 
 
 class CandidateError(Exception):
@@ -58,9 +54,7 @@ class BenchmarkRun:
     database_url: str
     topology: Topology
     channel: AbstractChannel
-    processes: list[Process] = field(default_factory=list)
-    health_port: int = 0
-    """Of the first process."""
+    processes: list[AppProcess] = field(default_factory=list)
 
     @property
     def events(self) -> str:
@@ -79,38 +73,29 @@ class BenchmarkRun:
             "DATABASE_URL": self.database_url,
             "LOG_LEVEL": "warning",
         }
-        self.health_port = free_ports(1)[0]
-        log = (self.arena.folder / "contestants.log").open("ab")
-        with log:
-            for number in range(self.contestant.workers):
-                own["WORKER_HEALTH_PORT"] = "0" if number else str(self.health_port)
-                self.processes.append(
-                    await asyncio.create_subprocess_exec(
-                        sys.executable, "-m", self.contestant.module, env=KEPT | own, stdout=log, stderr=log
-                    )
-                )
+        log = self.arena.folder / "contestants.log"
+        for _ in range(self.contestant.workers):
+            ports, url = app_ports()
+            process = await spawn(self.contestant.module, own | ports, log)
+            self.processes.append(AppProcess(self.contestant.name, process, url))
 
     async def stop(self) -> None:
         """SIGTERM to all; raises if one did not end in order."""
-        for process in self.processes:
-            if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-        statuses = [await asyncio.wait_for(process.wait(), 60) for process in self.processes]
+        statuses = await asyncio.gather(*[each.stop() for each in self.processes])
         self.processes.clear()
         if any(statuses):
             raise CandidateError(f"{self.contestant.name} ended with {statuses}: see {self.arena.folder}")
 
     def usage(self) -> tuple[float, int]:
         """Seconds of CPU so far and bytes of memory now, of all processes together."""
-        of_each = [psutil.Process(process.pid) for process in self.processes]
+        of_each = [psutil.Process(each.process.pid) for each in self.processes]
         times = [each.cpu_times() for each in of_each]
         return sum(t.user + t.system for t in times), sum(each.memory_info().rss for each in of_each)
 
     async def told(self) -> int:
         """How many events there are."""
-        for process in self.processes:
-            if process.returncode is not None:
-                raise CandidateError(f"{self.contestant.name} ended with {process.returncode}: {self.arena.folder}")
+        for each in self.processes:
+            each.check()
         return (await self.channel.queue_declare(self.events, passive=True)).message_count or 0
 
     async def until_told(self, enough: Callable[[int], bool]) -> tuple[int, float]:
@@ -165,10 +150,8 @@ class Environment:
             try:
                 yield ground
             finally:
-                for process in ground.processes:
-                    if process.returncode is None:
-                        process.kill()
-                        await process.wait()
+                for each in ground.processes:
+                    await each.kill()
                 await self._clear(channel, ground)
         await asyncio.to_thread(self.forget, url)
 

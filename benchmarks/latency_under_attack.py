@@ -84,7 +84,7 @@ async def beside(arena: Environment, contestant: Candidate, attack: Attack, seco
     """One attack of so many seconds."""
     size = Size(messages=int(RATE * seconds))
     async with _at_work(arena, contestant) as clients, target(clients.ground) as attacked:
-        health = Health(f"http://127.0.0.1:{clients.ground.health_port}/healthz")
+        health = Health(f"{clients.ground.processes[0].url}/healthz")
         watching = asyncio.create_task(health.watch())
         attacking = asyncio.ensure_future(attack.work(attacked))
         try:
@@ -94,7 +94,7 @@ async def beside(arena: Environment, contestant: Candidate, attack: Attack, seco
             for task in (attacking, watching):
                 task.cancel()
             await asyncio.gather(attacking, watching, return_exceptions=True)
-        peak = _peak_bytes(clients.ground.processes[0].pid) / MIB
+        peak = _peak_bytes(clients.ground.processes[0].process.pid) / MIB
     cuts = statistics.quantiles(waits, n=100)
     silence = health.longest
     return Beside(contestant.name, attack.name, len(waits), unheard, cuts[49], cuts[98], max(waits), peak, silence)

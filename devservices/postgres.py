@@ -12,7 +12,7 @@ from devservices.container import Recipe, start_container
 from devservices.errors import ServiceNotFoundError
 from devservices.folders import private_folder
 from devservices.guard import Guard
-from devservices.postgres_cluster import OPTIONS, USER, ClusterSettings, find_postgres, private_cluster
+from devservices.postgres_cluster import NOT_DURABLE, OPTIONS, USER, ClusterSettings, find_postgres, private_cluster
 from devservices.program import unprivileged_user
 from devservices.report import say
 from devservices.service import Service
@@ -35,22 +35,23 @@ class Postgres(Service):
 
 
 @contextmanager
-def postgres(*, control: bool = False) -> Iterator[Postgres]:
+def postgres(*, control: bool = False, durable: bool = True) -> Iterator[Postgres]:
     """Find or start a PostgreSQL; one that was started ends with the block, or with this process.
 
     With `control`, one that can be stopped, killed and frozen: `TEST_DATABASE_URL` is passed over then.
+    Without `durable`, it survives everything but a failure of the machine, and makes databases faster.
     """
     with ExitStack() as stack:
-        yield _find(stack, read_settings(), control)
+        yield _find(stack, read_settings(), control, OPTIONS if durable else [*OPTIONS, *NOT_DURABLE])
 
 
-def _find(stack: ExitStack, settings: DevSettings, control: bool) -> Postgres:
+def _find(stack: ExitStack, settings: DevSettings, control: bool, options: list[str]) -> Postgres:
     if settings.database_url and not control:
         say(_NAME, "using the one of TEST_DATABASE_URL")
         return Postgres(databases.with_driver(settings.database_url), "url")
-    found = _container(stack, settings) or _program(stack)
+    found = _container(stack, settings, options) or _program(stack, options)
     if found is None and can_install() and install(_NAME, "postgresql"):
-        found = _program(stack)
+        found = _program(stack, options)
     if found is None:
         raise ServiceNotFoundError(
             "no PostgreSQL: set TEST_DATABASE_URL, start a Docker engine, or install PostgreSQL"
@@ -59,7 +60,7 @@ def _find(stack: ExitStack, settings: DevSettings, control: bool) -> Postgres:
     return found
 
 
-def _container(stack: ExitStack, settings: DevSettings) -> Postgres | None:
+def _container(stack: ExitStack, settings: DevSettings, options: list[str]) -> Postgres | None:
     password = secrets.token_hex(12)
 
     def address(host: str, port: int) -> str:
@@ -70,18 +71,18 @@ def _container(stack: ExitStack, settings: DevSettings) -> Postgres | None:
         inner_port=5432,
         ready=lambda host, port: databases.answers(address(host, port)),
         variables={"POSTGRES_PASSWORD": password},
-        arguments=OPTIONS,
+        arguments=options,
     )
     server = start_container(_NAME, recipe, stack)
     return Postgres(address(*server.address), "docker", server) if server else None
 
 
-def _program(stack: ExitStack) -> Postgres | None:
+def _program(stack: ExitStack, options: list[str]) -> Postgres | None:
     tools = find_postgres()
     if tools is None:
         return None
     account = unprivileged_user()
-    settings = ClusterSettings(private_folder("contacts-postgres-", account), tools, account)
+    settings = ClusterSettings(private_folder("contacts-postgres-", account), tools, account, options)
     # SIGQUIT lets it give back its shared memory, which outlives a killed server.
     guard = stack.enter_context(Guard(settings.folder, gentle=signal.SIGQUIT))
     say(_NAME, f"starting a private PostgreSQL on port {settings.port}")

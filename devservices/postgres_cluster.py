@@ -1,4 +1,4 @@
-"""A private PostgreSQL cluster: own folder and port, loopback interface alone, as durable as PostgreSQL comes."""
+"""A private PostgreSQL cluster: own folder and port, on the loopback interface alone."""
 
 import re
 import shutil
@@ -15,6 +15,8 @@ from devservices.settings import clean_environment
 
 USER = "postgres"
 OPTIONS = ["-c", "max_connections=200"]
+NOT_DURABLE = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=32MB"]
+"""For databases that are made and dropped by the hundred: the first two wait for no disk; each drop scans the third."""
 _PACKAGED = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin")
 
 
@@ -35,6 +37,7 @@ class ClusterSettings:
     folder: Path
     tools: Path
     account: str | None
+    options: list[str]
     port: int = field(default_factory=lambda: free_ports(1)[0])
 
     @property
@@ -46,9 +49,9 @@ class ClusterSettings:
 def private_cluster(settings: ClusterSettings, guard: Guard) -> Program:
     """The cluster, made and ready to be started."""
     data = settings.folder / "data"
-    command = [str(settings.tools / "postgres"), "-D", str(data), "-p", str(settings.port), "-h", LOOPBACK, *OPTIONS]
+    command = [str(settings.tools / "postgres"), "-D", str(data), "-p", str(settings.port), "-h", LOOPBACK]
     # No socket file: its usual folder may not be there, or not be writable for us.
-    command += ["-c", "unix_socket_directories="]
+    command += ["-c", "unix_socket_directories=", *settings.options]
     cluster = Program(
         name="postgres",
         command=command,

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,8 +13,30 @@ from devservices.broker import Broker, broker
 from devservices.postgres import Postgres, postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine
+from tests.shared_services import AddressOf, SharedServices, by_asking
 
 BACKENDS = ("sqlite", "postgresql")
+SHARED = pytest.StashKey[SharedServices]()
+ADDRESS_OF = pytest.StashKey[AddressOf]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Share services among the test processes; in one of these, ask the process that started it."""
+    given: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if given is not None:
+        config.stash[ADDRESS_OF] = by_asking(*given["services"])
+        return
+    shared = SharedServices()
+    config.add_cleanup(shared.close)
+    config.stash[SHARED] = shared
+    config.stash[ADDRESS_OF] = shared.address_of
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a test process where the services are."""
+    shared = node.config.stash[SHARED]
+    node.workerinput["services"] = (shared.port, shared.key)
 
 
 @pytest.fixture
@@ -23,16 +46,28 @@ def random() -> Random:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq() -> Iterator[Broker]:
-    """A RabbitMQ for this run."""
-    with broker() as found:
+def rabbitmq(pytestconfig: pytest.Config) -> Broker:
+    """The RabbitMQ of this run, shared by all test processes."""
+    return Broker(pytestconfig.stash[ADDRESS_OF]("rabbitmq"), "url")
+
+
+@pytest.fixture(scope="session")
+def own_broker() -> Iterator[Broker]:
+    """A RabbitMQ of this test process, to stop, freeze and limit; a test leaves it as it was."""
+    with broker(control=True) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
-    """A PostgreSQL for this run."""
-    with postgres() as found:
+def postgres_server(pytestconfig: pytest.Config) -> Postgres:
+    """The PostgreSQL of this run, shared by all test processes."""
+    return Postgres(pytestconfig.stash[ADDRESS_OF]("postgres"), "url")
+
+
+@pytest.fixture(scope="session")
+def own_postgres() -> Iterator[Postgres]:
+    """A durable PostgreSQL of this test process, to stop, freeze and kill; a test leaves it as it was."""
+    with postgres(control=True) as found:
         yield found
 
 

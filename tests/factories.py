@@ -82,25 +82,40 @@ async def make_operator(engine: AsyncEngine, name: str = "Olga", limit: int = 10
         return int((await conn.execute(sa.insert(operators).values(row).returning(operators.c.id))).scalar_one())
 
 
-async def make_source(
-    engine: AsyncEngine,
-    weights: Mapping[int, int],
-    code: str = SOURCE,
-    *,
-    sticky: bool = False,
-    dedupe_window: int | None = None,
-) -> int:
+async def make_source(engine: AsyncEngine, weights: Mapping[int, int], code: str = SOURCE, **rules: Any) -> int:
     """A source with its operators' weights; returns its id."""
-    row = {
-        "code": code, "name": code, "strategy": "weighted_random", "sticky": sticky, "created_at": datetime.now(UTC),
-        "dedupe_window": dedupe_window,
-    }  # fmt: skip
+    usual = {"name": code, "strategy": "weighted_random", "sticky": False, "created_at": datetime.now(UTC)}
+    new_source = sa.insert(sources).values(code=code, **(usual | rules)).returning(sources.c.id)
     async with transaction(engine) as conn:
-        source_id = int((await conn.execute(sa.insert(sources).values(row).returning(sources.c.id))).scalar_one())
+        source_id = int((await conn.execute(new_source)).scalar_one())
         rows = [{"source_id": source_id, "operator_id": o, "weight": weight} for o, weight in weights.items()]
         if rows:
             await conn.execute(sa.insert(source_operators), rows)
     return source_id
+
+
+async def open_source(
+    engine: AsyncEngine, code: str, operators_with: Mapping[str, tuple[int, int]], **rules: Any
+) -> dict[str, int]:
+    """A source with new operators, by name: (weight, limit); returns the operators' ids by name."""
+    ids = {name: await make_operator(engine, name, limit) for name, (_, limit) in operators_with.items()}
+    weights = {ids[name]: weight for name, (weight, _) in operators_with.items()}
+    await make_source(engine, weights, code, **rules)
+    return ids
+
+
+async def refuse_lead(engine: AsyncEngine, external_id: str) -> None:
+    """Make the database refuse one lead, as a constraint of the owner's would."""
+    async with transaction(engine) as conn:
+        if conn.dialect.name == "postgresql":
+            await conn.execute(sa.text(f"ALTER TABLE leads ADD CHECK (external_id <> '{external_id}')"))
+        else:
+            await conn.execute(
+                sa.text(
+                    "CREATE TRIGGER refuse BEFORE INSERT ON leads WHEN NEW.external_id = "
+                    f"'{external_id}' BEGIN SELECT RAISE(ABORT, 'refused'); END"
+                )
+            )
 
 
 async def change_operator(engine: AsyncEngine, operator_id: int, **values: object) -> None:
@@ -131,6 +146,20 @@ async def all_audited(engine: AsyncEngine) -> Sequence[sa.Row[Any]]:
     """Every row of the audit, oldest first."""
     async with reading(engine) as conn:
         return (await conn.execute(sa.select(audit_log).order_by(audit_log.c.id))).all()
+
+
+async def count(engine: AsyncEngine, table: sa.Table) -> int:
+    """How many rows a table has."""
+    async with reading(engine) as conn:
+        return (await conn.execute(sa.select(sa.func.count()).select_from(table))).scalar_one()
+
+
+async def statuses(engine: AsyncEngine) -> dict[str, int]:
+    """How many contacts there are of each status."""
+    status = contacts.c.status
+    async with reading(engine) as conn:
+        rows = await conn.execute(sa.select(status, sa.func.count().label("number")).group_by(status))
+    return {row.status: row.number for row in rows}
 
 
 async def loads(engine: AsyncEngine) -> dict[int, int]:

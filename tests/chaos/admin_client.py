@@ -1,8 +1,6 @@
 """An admin beside the workers: submits and closes over HTTP and changes limits and weights, all the time."""
 
 import asyncio
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,8 +9,7 @@ from random import Random
 
 import httpx2
 
-from tests.chaos.workers import KEPT
-from tests.e2e.conftest import free_port
+from devservices.app_process import running_app
 
 TOKEN = "chaos-admin-chaos"  # noqa: S105 - of an API that lives as long as the run
 PAUSE_SECONDS = 0.03
@@ -78,34 +75,14 @@ async def admin_client(
     settings: dict[str, str], code: Path, logs: Path, sources: list[str], random: Random
 ) -> AsyncIterator[AdminClient]:
     """A real admin API on the same database, and an admin at it."""
-    port = free_port()
-    own = {"ADMIN_API_PORT": str(port), "ADMIN_API_TOKENS": f"admin:{TOKEN}"}
-    with (logs / "admin_api.log").open("ab") as log:
-        process: Process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "admin_api",
-            cwd=code,
-            env=KEPT | settings | own | {"PYTHONPATH": str(code)},
-            stdout=log,
-            stderr=log,
-        )
-    address, headers = f"http://127.0.0.1:{port}/api/v1", {"Authorization": f"Bearer {TOKEN}"}
-    try:
-        async with httpx2.AsyncClient(base_url=address, headers=headers, timeout=60, trust_env=False) as http:
-            await _until_up(http, port)
-            yield AdminClient(http, sources, random)
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _until_up(http: httpx2.AsyncClient, port: int) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                if (await http.get(f"http://127.0.0.1:{port}/readyz")).is_success:
-                    return
-            except httpx2.HTTPError:
-                pass
-            await asyncio.sleep(0.1)
+    own = {"ADMIN_API_TOKENS": f"admin:{TOKEN}", "PYTHONPATH": str(code)}
+    async with (
+        running_app("admin_api", settings | own, logs / "admin_api.log", code) as api,
+        httpx2.AsyncClient(
+            base_url=f"{api.url}/api/v1",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            timeout=60,
+            trust_env=False,
+        ) as http,
+    ):
+        yield AdminClient(http, sources, random)

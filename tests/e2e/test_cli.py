@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import aiormq
 import pytest
@@ -14,6 +13,7 @@ from pamqp.commands import Basic
 from sqlalchemy.ext.asyncio import AsyncEngine
 from yarl import URL
 
+from devservices.app_process import app_environment
 from distribution.errors import ParkedCode
 from distribution.events import TYPES
 from distribution.messages import Incoming
@@ -21,30 +21,12 @@ from distribution.store.engine import transaction
 from distribution.store.parked_messages import STATES
 from distribution.store.tables import contacts, operators, parked_messages
 from tests.clients import PATIENCE_SECONDS
-from tests.database_setup import count, open_source
-from tests.e2e.conftest import CLEAN, Programs
-from tests.factories import all_events, take
+from tests.e2e.cli import cli
+from tests.e2e.programs import Programs
+from tests.factories import all_events, count, open_source, take
 from tests.factories import message as sent
 from tests.polling import until
-from tests.programs.forked import start
 from worker.broker.topology import Topology, declare
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command answered."""
-
-    status: int
-    out: str
-    err: str
-
-
-async def cli(programs: Programs, *arguments: str, stdin: str = "", **settings: str) -> Said:
-    """`contacts-worker` with these arguments."""
-    child = await start("worker.cli.main", arguments, cwd=programs.folder, env=CLEAN | programs.settings | settings)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        out, err = await child.communicate(stdin.encode())
-    return Said(child.returncode or 0, out.decode(), err.decode())
 
 
 async def declared(programs: Programs) -> Topology:
@@ -74,7 +56,7 @@ async def test_a_file_becomes_contacts_and_events_are_watched(programs: Programs
     assert "contact.assigned" in shown.out
     assert "web l-" in shown.out
     assert "→ Olga" in shown.out
-    assert await worker.terminate() == 0
+    assert await worker.stop() == 0
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -93,7 +75,7 @@ async def test_one_contact_from_the_command_line(programs: Programs, engine: Asy
         return await count(engine, contacts) == 1
 
     await until(one)
-    assert await worker.terminate() == 0
+    assert await worker.stop() == 0
     assert await count(engine, contacts) == 1
 
 
@@ -121,7 +103,7 @@ async def test_parked_is_listed_shown_replayed_and_dropped(programs: Programs, e
     assert (await cli(programs, "parked", "drop", left.split()[0])).status == 0
     again = await cli(programs, "parked", "drop", left.split()[0])
     assert (again.status, "is dropped already" in again.err) == (2, True)
-    assert await worker.terminate() == 0
+    assert await worker.stop() == 0
     assert await count(engine, contacts) == 1
 
 
@@ -179,7 +161,7 @@ async def test_bot_users_at_the_command_line(programs: Programs, engine: AsyncEn
         return (await count(engine, contacts), await count(engine, parked_messages)) == (1, 1)
 
     await until(both_are_done)
-    assert await worker.terminate() == 0
+    assert await worker.stop() == 0
     await open_source(engine, "fax", {"Ivan": (1, 100)})
     (row,) = (await cli(programs, "parked", "list", "--code", "not_allowed")).out.splitlines()
     assert (await cli(programs, "parked", "replay", row.split()[0])).out == "1 went through, 0 parked again\n"
@@ -254,7 +236,7 @@ async def test_publish_waits_for_outcomes(programs: Programs, engine: AsyncEngin
     assert (many.status, told[:2]) == (1, ["m-2: contact.assigned →", "m-2: contact.assigned →"])
     assert told[2].startswith("m-3: parked as unknown_source: ")
     assert told[3] == "c-1: contact.closed →"
-    assert await worker.terminate() == 0
+    assert await worker.stop() == 0
 
 
 @pytest.mark.parametrize(
@@ -280,7 +262,7 @@ async def test_a_reader_that_has_seen_enough(
         "worker.cli.main",
         *arguments,
         cwd=programs.folder,
-        env=CLEAN | programs.settings,
+        env=app_environment(programs.settings),
         stdout=writing,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.messages import Incoming
-from tests.e2e.conftest import Programs
-from tests.e2e.test_cli import cli
+from tests.e2e.cli import cli
+from tests.e2e.programs import Programs
 from tests.factories import take
 
 ONE = "0199c2f4-0000-7000-8000-000000000001"

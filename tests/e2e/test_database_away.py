@@ -10,12 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
-from devservices.postgres import Postgres, postgres
+from devservices.postgres import Postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine, dispose, reading, transaction
 from tests.clients import PATIENCE_SECONDS, bot_at
-from tests.database_setup import open_source
-from tests.e2e.conftest import Programs
 from tests.e2e.load import (
     LIMITS,
     has_some,
@@ -26,6 +24,8 @@ from tests.e2e.load import (
     under_load,
     watched,
 )
+from tests.e2e.programs import Programs
+from tests.factories import open_source
 from tests.polling import until
 
 STATEMENT_SECONDS = 1
@@ -33,10 +33,9 @@ STOP_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
+def server(own_postgres: Postgres) -> Postgres:
     """A PostgreSQL that is ours to break."""
-    with postgres(control=True) as found:
-        yield found
+    return own_postgres
 
 
 @pytest.fixture
@@ -108,7 +107,7 @@ async def test_sigterm_while_server_hangs(
         try:
             await publish_some(bot)
             begun = time.monotonic()
-            assert await worker.terminate() == 0
+            assert await worker.stop() == 0
             assert time.monotonic() - begun < STOP_SECONDS
         finally:
             server.thaw()
@@ -121,7 +120,7 @@ async def test_api_while_server_hangs(programs: Programs, server: Postgres) -> N
     api = await programs.start("admin_api", ADMIN_API_TOKENS="admin:secret-of-an-admin")
     await api.until_ready()
     bearer = {"Authorization": "Bearer secret-of-an-admin"}
-    async with httpx2.AsyncClient(base_url=api.address, trust_env=False, headers=bearer, timeout=60) as http:
+    async with httpx2.AsyncClient(base_url=api.url, trust_env=False, headers=bearer, timeout=60) as http:
         server.freeze()
         try:
             made = http.post("/api/v1/operators", json={"name": "Olga"})

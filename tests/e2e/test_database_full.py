@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
 from distribution.store.engine import transaction
-from tests.database_setup import open_source
-from tests.e2e.conftest import Process, Programs
 from tests.e2e.load import LIMITS, long_or, reckon, under_load, watched
+from tests.e2e.programs import Process, Programs
+from tests.factories import open_source
 
 TABLES = ("contacts",)
 # What the server says to the worker is what it says on a full disk; a disk of its own would need the rights of root.
@@ -53,7 +53,7 @@ async def worker(programs: Programs, engine: AsyncEngine) -> Process:
 @contextmanager
 def no_room(process: Process) -> Iterator[None]:
     """Every write of the process to a file fails, as on a full disk."""
-    child = psutil.Process(process.child.pid)
+    child = psutil.Process(process.process.pid)
     before, hard = child.rlimit(resource.RLIMIT_FSIZE)
     child.rlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:

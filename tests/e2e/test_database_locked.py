@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
 from tests.clients import PATIENCE_SECONDS, bot_at
-from tests.database_setup import open_source
-from tests.e2e.conftest import Programs
 from tests.e2e.load import LIMITS, has_some, long_or, publish_some, reckon, under_load, watched
 from tests.e2e.locks import locked
+from tests.e2e.programs import Programs
+from tests.factories import open_source
 from tests.polling import until
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -44,7 +44,7 @@ async def test_sigterm_while_file_is_locked(
     await worker.until_ready()
     async with bot_at(rabbitmq.url, programs.settings["BROKER_PREFIX"]) as bot, locked(database_url):
         await publish_some(bot)
-        assert await worker.terminate() == 0
+        assert await worker.stop() == 0
     await programs.start("worker")
     await until(lambda: has_some(engine), PATIENCE_SECONDS)
 
@@ -55,7 +55,7 @@ async def test_api_while_file_is_locked(programs: Programs, database_url: str) -
     api = await programs.start("admin_api", DATABASE_URL=f"{database_url}?timeout={BUSY_SECONDS}", **tokens)
     await api.until_ready()
     operator = {"name": "Olga"}
-    async with httpx2.AsyncClient(base_url=api.address, trust_env=False, headers=ADMIN, timeout=60) as http:
+    async with httpx2.AsyncClient(base_url=api.url, trust_env=False, headers=ADMIN, timeout=60) as http:
         async with locked(database_url):
             refused = await http.post("/api/v1/operators", json=operator)
             assert (await http.get("/api/v1/operators")).status_code == 200
@@ -84,7 +84,7 @@ async def test_worker_and_api_write_side_by_side(programs: Programs, engine: Asy
 
     async with (
         under_load(programs, rabbitmq.url) as load,
-        httpx2.AsyncClient(base_url=api.address, trust_env=False, headers=ADMIN, timeout=60) as http,
+        httpx2.AsyncClient(base_url=api.url, trust_env=False, headers=ADMIN, timeout=60) as http,
     ):
         await asyncio.gather(*[administer(http, f"O{number}") for number in range(4)])
         await load.more(50)

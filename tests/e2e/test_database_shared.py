@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from devservices.broker import Broker
 from distribution.store.engine import reading, transaction
 from tests.clients import PATIENCE_SECONDS
-from tests.database_setup import open_source
-from tests.e2e.conftest import Process, Programs
 from tests.e2e.load import LIMITS, long_or, reckon, under_load
+from tests.e2e.programs import Process, Programs
+from tests.factories import open_source
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -60,7 +60,7 @@ async def test_several_workers_and_the_api(programs: Programs, engine: AsyncEngi
     statuses: list[int] = []
     async with (
         under_load(programs, rabbitmq.url) as load,
-        httpx2.AsyncClient(base_url=f"{api.address}/api/v1", trust_env=False, headers=ADMIN, timeout=60) as http,
+        httpx2.AsyncClient(base_url=f"{api.url}/api/v1", trust_env=False, headers=ADMIN, timeout=60) as http,
     ):
 
         async def administer(operator: int) -> None:
@@ -113,16 +113,16 @@ async def frozen_in_transaction(worker: Process, engine: AsyncEngine) -> AsyncIt
     """Freeze a worker at a moment when it holds locks."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
-            worker.child.send_signal(signal.SIGSTOP)
+            worker.process.send_signal(signal.SIGSTOP)
             await asyncio.sleep(0.2)
             if await idle_in_transaction(engine):
                 break
-            worker.child.send_signal(signal.SIGCONT)
+            worker.process.send_signal(signal.SIGCONT)
             await asyncio.sleep(0.01)
     try:
         yield
     finally:
-        worker.child.send_signal(signal.SIGCONT)
+        worker.process.send_signal(signal.SIGCONT)
 
 
 async def idle_in_transaction(engine: AsyncEngine) -> bool:

@@ -18,10 +18,10 @@ from devservices.service import Service
 from distribution.store import postgresql
 from distribution.store.engine import create_engine, reading, transaction
 from tests.clients import bot_at
-from tests.database_setup import open_source, statuses
-from tests.e2e.conftest import Programs
+from tests.e2e.cli import cli
 from tests.e2e.load import LIMITS, TOGETHER, has_some, publish_some, reckon, under_load
-from tests.e2e.test_cli import cli
+from tests.e2e.programs import Programs
+from tests.factories import open_source, statuses
 from tests.polling import until
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -106,7 +106,7 @@ async def test_workers_and_the_api_through_it(
     seen: list[int] = []
     async with (
         under_load(programs, rabbitmq.url) as load,
-        httpx2.AsyncClient(base_url=f"{api.address}/api/v1", trust_env=False, headers=ADMIN, timeout=60) as http,
+        httpx2.AsyncClient(base_url=f"{api.url}/api/v1", trust_env=False, headers=ADMIN, timeout=60) as http,
     ):
         for number in range(10):
             change = {"max_active_contacts": 400 + 20 * number, "is_active": number % 5 != 0}

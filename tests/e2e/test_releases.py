@@ -8,13 +8,14 @@ import pytest
 from alembic import command
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from devservices.app_process import app_environment
 from devservices.broker import Broker
 from distribution.admin.consistency import check
 from distribution.store import schema
 from distribution.store.engine import snapshot
-from tests.database_setup import open_source
-from tests.e2e.conftest import CLEAN, Process, Programs
 from tests.e2e.load import LIMITS, reckon, under_load
+from tests.e2e.programs import Process, Programs
+from tests.factories import open_source
 from tests.programs.forked import start
 from tests.releases import LATER, REVISION_BEFORE, ROOT, code_before, upgrade_to_later
 
@@ -38,14 +39,14 @@ async def start_both(programs: Programs, **settings: str) -> list[Process]:
 async def alembic(programs: Programs, code: str | Path, *arguments: str) -> tuple[int, str]:
     """`alembic` with the revisions of a release: its exit status and what it said on standard error."""
     own = {} if code == ROOT else {"PYTHONPATH": str(code)}
-    child = await start("alembic", arguments, cwd=Path(code), env=CLEAN | programs.settings | own)
+    child = await start("alembic", arguments, cwd=Path(code), env=app_environment(programs.settings | own))
     out, err = await child.communicate()
     return child.returncode or 0, (out + err).decode()
 
 
 async def not_ready(process: Process) -> str:
     """Wait until it says that it is not ready, since what was found is kept for a moment; returns what it says."""
-    async with httpx2.AsyncClient(trust_env=False, base_url=process.address) as http:
+    async with httpx2.AsyncClient(trust_env=False, base_url=process.url) as http:
 
         async def says_so() -> bool:
             return (await http.get("/readyz")).status_code == 503
@@ -57,7 +58,7 @@ async def not_ready(process: Process) -> str:
 async def all_ready(processes: list[Process]) -> bool:
     """Whether each says so by itself."""
     async with httpx2.AsyncClient(trust_env=False) as http:
-        return all([(await http.get(f"{process.address}/readyz")).is_success for process in processes])
+        return all([(await http.get(f"{process.url}/readyz")).is_success for process in processes])
 
 
 async def test_the_release_before_runs_on_the_newest_schema(
@@ -74,11 +75,11 @@ async def test_the_release_before_runs_on_the_newest_schema(
         new = await start_both(programs)
         await load.more(30)
         for process in old:
-            assert await process.terminate() == 0
+            assert await process.stop() == 0
         assert (await alembic(programs, before, "upgrade", "head"))[0] == 0
         old = await start_both(programs, PYTHONPATH=before)
         for process in new:
-            assert await process.terminate() == 0
+            assert await process.stop() == 0
         await load.more(30)
         assert await all_ready(old)
     await reckon(load, engine)
@@ -101,7 +102,7 @@ async def test_todays_programs_run_on_a_later_schema_that_says_so(
         status, said = await alembic(programs, ROOT, "upgrade", "head")
         assert (status, f"the schema {LATER} is newer than this program, which runs on it" in said) == (0, True)
         for process in running:
-            assert await process.terminate() == 0
+            assert await process.stop() == 0
         running = await start_both(programs)
         await load.more(30)
     await reckon(load, engine)

@@ -14,9 +14,10 @@ import httpx2
 import pytest
 from aiormq.exceptions import ChannelNotFoundEntity
 
+from devservices.app_process import app_environment
+from devservices.ports import free_ports
 from devservices.rabbitmq_node import MANAGEMENT, STREAM, find_rabbitmq, installed
 from tests.clients import PATIENCE_SECONDS
-from tests.e2e.conftest import CLEAN, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = re.compile(r"^(admin API|admin token|broker|its page|its streams|data) {2,}(\S.*)$")
@@ -26,12 +27,12 @@ QUEUE = "left-by-the-first-run"
 @asynccontextmanager
 async def running(data: Path, *options: str) -> AsyncIterator[dict[str, str]]:
     """What it prints, by name, once everything is ready; stopped with Ctrl-C."""
+    ports = {name: str(free_ports(1)[0]) for name in ("ADMIN_API_PORT", "WORKER_HEALTH_PORT")}
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "examples.run", "--data", str(data), *options),
         cwd=ROOT,
         # Without an engine for containers, whose broker could not be kept.
-        env=CLEAN
-        | {"ADMIN_API_PORT": str(free_port()), "WORKER_HEALTH_PORT": str(free_port()), "DOCKER_HOST": "unix:///none"},
+        env=app_environment(ports | {"DOCKER_HOST": "unix:///none"}),
         stderr=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
     )

@@ -8,8 +8,9 @@ import pytest
 from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 
-from tests.e2e.conftest import Programs, free_port
-from tests.e2e.test_cli import cli
+from devservices.ports import free_ports
+from tests.e2e.cli import cli
+from tests.e2e.programs import Programs
 from worker.broker.topology import Topology, declare
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -74,7 +75,7 @@ async def test_parked_messages_are_shown_in_one_line_each(programs: Programs, ch
 )
 async def test_no_secret_of_the_database_is_printed(programs: Programs, module: str, query: str) -> None:
     """One line, whatever the driver says about the address."""
-    url = f"postgresql+asyncpg://u@127.0.0.1:{free_port()}/x{query}{SECRET}"
+    url = f"postgresql+asyncpg://u@127.0.0.1:{free_ports(1)[0]}/x{query}{SECRET}"
     process = await programs.start(module, DATABASE_URL=url)
     assert await process.ended() == 2
     (line,) = process.printed
@@ -84,7 +85,7 @@ async def test_no_secret_of_the_database_is_printed(programs: Programs, module: 
 
 async def test_no_secret_of_the_broker_is_logged(programs: Programs) -> None:
     """A password with an @ in it, and a query."""
-    worker = await programs.start("worker", AMQP_URL=f"amqp://u:p@{SECRET}@127.0.0.1:{free_port()}/?name={SECRET}")
+    worker = await programs.start("worker", AMQP_URL=f"amqp://u:p@{SECRET}@127.0.0.1:{free_ports(1)[0]}/?name={SECRET}")
     await worker.until_printed("broker_connection_lost")
-    assert await worker.terminate() == 0
+    assert await worker.stop() == 0
     assert not any(SECRET in line for line in worker.printed)

@@ -10,8 +10,8 @@ from devservices.broker import Broker
 from distribution.store.engine import create_engine
 from distribution.store.tables import contacts
 from tests.clients import body, bot_at, message, subscribe
-from tests.database_setup import count, open_source
-from tests.e2e.conftest import Programs
+from tests.e2e.programs import Programs
+from tests.factories import count, open_source
 
 NUMBER = 50
 

@@ -5,8 +5,8 @@ import secrets
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.database_setup import open_source
-from tests.e2e.conftest import Programs
+from tests.e2e.programs import Programs
+from tests.factories import open_source
 from tests.hostile.attack import Attack
 from worker.broker.topology import Topology
 
@@ -24,7 +24,7 @@ async def test_every_message_is_settled(programs: Programs, engine: AsyncEngine)
     print(f"seed {seed}")  # noqa: T201 - a run that fails has to be repeated
     topology = Topology(programs.settings["BROKER_PREFIX"], "1h")
     attack = Attack(
-        programs.settings["AMQP_URL"], topology, engine, worker.address, worker.child.pid, NUMBER, seed, lambda _: None
+        programs.settings["AMQP_URL"], topology, engine, worker.url, worker.process.pid, NUMBER, seed, lambda _: None
     )
     assert await attack.run() == []
-    assert await worker.terminate() == 0
+    assert await worker.stop() == 0

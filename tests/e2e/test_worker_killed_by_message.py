@@ -12,8 +12,8 @@ from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
 from tests.chaos.worker_process import EXIT_STATUS
 from tests.clients import PATIENCE_SECONDS, body, bot_at, message
-from tests.database_setup import count, open_source
-from tests.e2e.conftest import Programs
+from tests.e2e.programs import Programs
+from tests.factories import count, open_source
 from tests.polling import until
 from worker.broker.topology import DELIVERY_LIMIT, Topology, declare
 
@@ -24,8 +24,8 @@ async def keep_running(programs: Programs, deaths: Counter[int]) -> None:
     """Start a worker again each time the message has killed it, as any supervisor does."""
     while True:
         worker = await programs.start("tests.chaos.worker_process", CHAOS_EXIT_AT="taken:=killer")
-        await worker.child.wait()
-        deaths[worker.child.returncode or 0] += 1
+        await worker.process.wait()
+        deaths[worker.process.returncode or 0] += 1
 
 
 @pytest.mark.parametrize(("database_url", "workers"), [("postgresql", 3)], indirect=["database_url"])

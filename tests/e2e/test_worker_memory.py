@@ -13,9 +13,9 @@ from devservices.broker import Broker
 from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
 from tests.clients import PATIENCE_SECONDS, bot_at, message
-from tests.database_setup import open_source
-from tests.e2e.conftest import Process, Programs
 from tests.e2e.load import watched
+from tests.e2e.programs import Process, Programs
+from tests.factories import open_source
 from tests.polling import until
 from worker.broker.topology import Topology, declare
 
@@ -91,7 +91,7 @@ async def test_memory_and_health(
         print(f"{peak_mib(worker):.0f} MiB, {readiness.slowest:.2f} s")  # noqa: T201 - figures for docs/performance.md
         assert peak_mib(worker) < MOST_MIB
         assert readiness.slowest < SILENCE_SECONDS
-        assert await worker.terminate() == 0
+        assert await worker.stop() == 0
 
 
 async def are_settled(engine: AsyncEngine, number: int) -> bool:
@@ -103,5 +103,5 @@ async def are_settled(engine: AsyncEngine, number: int) -> bool:
 
 def peak_mib(process: Process) -> float:
     """The most memory that the process ever had."""
-    status = Path(f"/proc/{process.child.pid}/status").read_text()
+    status = Path(f"/proc/{process.process.pid}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024

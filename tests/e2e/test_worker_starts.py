@@ -7,7 +7,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from tests.e2e.conftest import Programs, free_port
+from devservices.ports import free_ports
+from tests.e2e.programs import Programs
 
 # What is shown here has nothing to do with which database there is.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -34,7 +35,7 @@ async def test_bad_setting(programs: Programs, name: str) -> None:
 
 async def test_no_database(programs: Programs) -> None:
     """A database that is not there ends the worker with one line that names DATABASE_URL and hides the password."""
-    url = f"postgresql+asyncpg://someone:hush@127.0.0.1:{free_port()}/contacts"
+    url = f"postgresql+asyncpg://someone:hush@127.0.0.1:{free_ports(1)[0]}/contacts"
     worker = await programs.start("worker", DATABASE_URL=url)
     assert await worker.ended() != 0
     (line,) = worker.printed
@@ -56,15 +57,15 @@ async def test_default_file_makes_its_own_schema(programs: Programs) -> None:
     worker = await programs.start("worker")
     await worker.until_ready()
     assert (programs.folder / "data" / "contacts.db").exists()
-    assert await worker.terminate() == 0
+    assert await worker.stop() == 0
 
 
 async def test_no_broker(programs: Programs) -> None:
     """Without a broker the worker keeps trying, says so, is not ready, and still stops at once when asked."""
-    worker = await programs.start("worker", AMQP_URL=f"amqp://guest:hush@127.0.0.1:{free_port()}/")
+    worker = await programs.start("worker", AMQP_URL=f"amqp://guest:hush@127.0.0.1:{free_ports(1)[0]}/")
     await worker.until_printed("broker_connection_lost")
-    assert worker.child.returncode is None
-    assert await worker.terminate() == 0
+    assert worker.process.returncode is None
+    assert await worker.stop() == 0
     assert not any("hush" in line for line in worker.printed)
 
 
@@ -90,15 +91,15 @@ async def test_proxy_without_a_broker(programs: Programs) -> None:
     with proxy_without_a_broker() as port:
         worker = await programs.start("worker", AMQP_URL=f"amqp://127.0.0.1:{port}/")
         await worker.until_printed("hung up before it said anything")
-        assert worker.child.returncode is None
-        assert await worker.terminate() == 0
+        assert worker.process.returncode is None
+        assert await worker.stop() == 0
 
 
 async def test_port_in_use(programs: Programs) -> None:
     """A health port that is taken ends the worker with one line."""
     first = await programs.start("worker")
     await first.until_ready()
-    second = await programs.start("worker", WORKER_HEALTH_PORT=first.address.rsplit(":", 1)[1])
+    second = await programs.start("worker", WORKER_HEALTH_PORT=first.url.rsplit(":", 1)[1])
     assert await second.ended() != 0
     assert "WORKER_HEALTH_PORT" in second.printed[-1]
     assert len(second.printed) == 1

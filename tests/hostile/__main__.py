@@ -15,8 +15,8 @@ from devservices.broker import broker
 from devservices.postgres import postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine
-from tests.database_setup import open_source
-from tests.e2e.conftest import Programs
+from tests.e2e.programs import Programs
+from tests.factories import open_source
 from tests.hostile.attack import Attack
 from worker.broker.topology import Topology
 
@@ -51,14 +51,14 @@ async def attack(amqp_url: str, database_url: str, folder: Path, count: int, see
     programs = Programs({"DATABASE_URL": database_url, "AMQP_URL": amqp_url, "PYTHONPATH": os.getcwd()}, folder)
     worker = await programs.start("worker")
     await worker.until_ready()
-    run = Attack(amqp_url, Topology("", "7D"), engine, worker.address, worker.child.pid, count, seed, typer.echo)
+    run = Attack(amqp_url, Topology("", "7D"), engine, worker.url, worker.process.pid, count, seed, typer.echo)
     findings = await run.run()
     for outcome, number in sorted(run.outcomes.items()):
         typer.echo(f"  {outcome:28} {number:8}")
     typer.echo(
         f"  memory {run.memory[len(run.memory) // 4] >> 20} MiB, then {run.memory[-1] >> 20}, x{run.growth():.3f}"
     )
-    if (status := await worker.terminate()) != 0:
+    if (status := await worker.stop()) != 0:
         findings.append(f"the worker ended with {status}")
     await engine.dispose()
     return findings

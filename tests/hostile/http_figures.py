@@ -19,7 +19,7 @@ import psutil
 import typer
 
 from tests.hostile.http_attacks import ATTACKS, HOST, TOKEN
-from tests.integration.test_api_process import running
+from tests.integration.api_process import running
 
 NOBODY = "nobody"
 REFUSED = re.compile(r"contacts_api_requests_total.*status=\"4")

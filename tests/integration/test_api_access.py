@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from admin_api.http.operation import PREFIX
 from admin_api.routes import all_operations
 from tests.factories import SOURCE, all_contacts, all_parked, make_operator, make_source, message, take
-from tests.integration.conftest import ORIGIN, TOKENS, ClientOf
+from tests.integration.api_client import ORIGIN, TOKENS, ClientOf
 
 READ, SUBMIT, CHANGE = {"viewer", "admin"}, {"bot", "admin"}, {"admin"}
 CONTRACT = {

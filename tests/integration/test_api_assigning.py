@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.factories import all_contacts, all_events, change_operator, make_operator, make_source, messages, take
-from tests.integration.conftest import all_items, fields_of
+from tests.integration.api_client import all_items, fields_of
 
 Team = dict[str, Any]
 

@@ -6,7 +6,7 @@ import httpx2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.factories import make_operator, make_source
-from tests.integration.conftest import all_items
+from tests.integration.api_client import all_items
 
 Row = tuple[str, Any, Any]
 

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.factories import SOURCE, all_contacts, all_events, body, make_operator, make_source, take
-from tests.integration.conftest import fields_of
-from tests.integration.test_producers import as_the_release_before_wrote_it, event
+from tests.integration.api_client import fields_of
+from tests.integration.rows_before_producers import as_the_release_before_wrote_it, event
 
 PATH = "/contacts"
 CLOUDEVENT = {"content-type": "application/cloudevents+json"}

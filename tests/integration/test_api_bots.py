@@ -17,7 +17,7 @@ from admin_api.http.operation import PREFIX
 from admin_api.routes import all_operations
 from distribution.reply_queues import ReplyQueues
 from tests import factories as made
-from tests.integration.conftest import all_items, client
+from tests.integration.api_client import all_items, client
 
 ADMIN, BOUND, UNBOUND = "admin-long-secret-token", "bound-long-secret-token", "unbound-long-secret-token"
 PHONE, EMAIL, PAYLOAD, NAME = "+79991234567", "anna@example.com", "the other bot's words", "Anna's key"

@@ -6,7 +6,7 @@ import httpx2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.factories import all_contacts, all_events, loads, make_operator, make_source, message, messages, take
-from tests.integration.conftest import TOKENS, ClientOf, all_items, fields_of
+from tests.integration.api_client import TOKENS, ClientOf, all_items, fields_of
 
 
 async def test_a_close_frees_the_place_for_the_oldest_that_waits(

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.store.engine import reading
 from distribution.store.tables import outbox
 from tests.factories import SOURCE, all_contacts, all_events, loads, make_operator, make_source, message, take
-from tests.integration.conftest import TOKENS, ClientOf, all_items, fields_of
+from tests.integration.api_client import TOKENS, ClientOf, all_items, fields_of
 
 SHAPE = {
     "id", "status", "lead_id", "source_id", "operator_id", "message_id", "payload", "created_at", "assigned_at",

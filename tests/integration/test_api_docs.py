@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import httpx2
 
 from admin_api.routes import all_operations
-from tests.integration.conftest import ORIGIN, ClientOf
+from tests.integration.api_client import ORIGIN, ClientOf
 
 SCRIPT, STYLE, PICTURE = "text/javascript", "text/css", "image/png"
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.factories import all_contacts, make_operator, make_source, message, messages, take
-from tests.integration.conftest import all_items
+from tests.integration.api_client import all_items
 
 Edits = Mapping[str, tuple[str, str, Mapping[str, Any]]]
 

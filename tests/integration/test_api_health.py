@@ -17,7 +17,7 @@ from admin_api.http.auth import parse_tokens
 from admin_api.http.context import Context
 from distribution.store.engine import create_engine, transaction
 from tests.factories import all_contacts, make_source, message, take
-from tests.integration.conftest import MAX_BYTES, ORIGIN, TOKENS, ClientOf, client
+from tests.integration.api_client import MAX_BYTES, ORIGIN, TOKENS, ClientOf, client
 from tests.polling import until
 
 NOBODY_LISTENS = "postgresql+asyncpg://u:p@127.0.0.1:1/x"

@@ -7,7 +7,7 @@ import httpx2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.factories import SOURCE, all_contacts, make_operator, make_source
-from tests.integration.conftest import MAX_BYTES, all_items, fields_of
+from tests.integration.api_client import MAX_BYTES, all_items, fields_of
 
 NO_JSON = (
     b"", b" ", b"{", b"nope", b"{'name': 'x'}", b'{"name": "x",}', b'{"name": "\xff"}', b'{"name": "\xed\xa0\x80"}',

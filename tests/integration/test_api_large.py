@@ -14,7 +14,7 @@ from distribution.store.engine import transaction
 from distribution.store.pagination import LIST_BYTES
 from distribution.versions import Actor
 from tests.factories import make_operator, make_source, message, take
-from tests.integration.conftest import ORIGIN, all_items
+from tests.integration.api_client import ORIGIN, all_items
 
 EIGHTH = LIST_BYTES // 8
 LARGE = 250_000

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from admin_api.app import create_app
 from admin_api.http.context import Context
 from tests.factories import SOURCE, make_operator, make_source, message, take
-from tests.integration.conftest import TOKENS, all_items, client
+from tests.integration.api_client import TOKENS, all_items, client
 
 SHAPE = {"id", "external_id", "phone", "email", "created_at", "contacts", "contacts_total"}
 

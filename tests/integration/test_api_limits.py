@@ -19,7 +19,7 @@ from admin_api.routes import all_operations
 from distribution.store.engine import transaction
 from distribution.store.tables import MAX_ID, operators
 from tests.factories import make_source
-from tests.integration.conftest import MAX_BYTES, TOKENS, client
+from tests.integration.api_client import MAX_BYTES, TOKENS, client
 
 WEIGHTS = 10_000
 WITH_BODY = [operation for operation in all_operations() if operation.body]

@@ -6,7 +6,7 @@ import httpx2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.factories import make_operator, make_source, message, take
-from tests.integration.conftest import fields_of
+from tests.integration.api_client import fields_of
 
 SHAPE = {"id", "name", "is_active", "max_active_contacts", "load", "created_at"}
 WRONG: list[tuple[dict[str, Any], str]] = [

@@ -6,7 +6,7 @@ import httpx2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.factories import make_operator, make_source, message, messages, take
-from tests.integration.conftest import all_items, fields_of
+from tests.integration.api_client import all_items, fields_of
 
 LISTS = ("/operators", "/sources", "/contacts", "/leads", "/parked", "/audit")
 

@@ -27,7 +27,7 @@ from tests.factories import (
     message,
     take,
 )
-from tests.integration.conftest import all_items, fields_of
+from tests.integration.api_client import all_items, fields_of
 
 SHAPE = {"id", "state", "code", "detail", "source", "message_id", "properties", "attempts", "created_at"}
 

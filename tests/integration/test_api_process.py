@@ -1,49 +1,20 @@
 """`python -m admin_api` as a process: how it starts, refuses to start, and ends."""
 
 import asyncio
-import json
-import os
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from devservices.postgres import Postgres
+from tests.integration.api_process import ADMIN, environment, running
 from tests.programs.forked import start
 
 SECONDS = 60
-COMMAND = (sys.executable, "-m", "admin_api")
-LIMITED = ("/bin/sh", "-c", 'ulimit -n "$0" && exec "$@"')
-ADMIN = {"Authorization": "Bearer s3cret-of-an-admin"}
-
-
-def environment(**settings: str) -> dict[str, str]:
-    """Ours without any setting, and these."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
-    return kept | {"ADMIN_API_PORT": "0", "LOG_FORMAT": "json"} | settings
-
-
-@contextmanager
-def running(folder: Path, files: int = 0, /, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A process that listens, and its address; it may open no more than that many files."""
-    command = (*LIMITED, str(files), *COMMAND) if files else COMMAND
-    with subprocess.Popen(  # noqa: S603 - our own module
-        command, cwd=folder, env=environment(**settings), stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stderr is not None
-            lines = (json.loads(line) for line in process.stderr)
-            port = next(line["port"] for line in lines if line["event"] == "listening")
-            yield process, f"http://127.0.0.1:{port}"
-        finally:
-            process.kill()
 
 
 async def refused(folder: Path, settings: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from distribution.allocation.reassignment import MOVE_LIMIT
 from distribution.store.engine import transaction
 from distribution.versions import Actor, Edit
 from tests.factories import all_contacts, all_events, loads, make_operator, make_source, message, messages, take
-from tests.integration.conftest import all_items, fields_of
+from tests.integration.api_client import all_items, fields_of
 
 LEAVES: dict[str, Any] = {"json": {"is_active": False}, "params": {"reassign": "true"}}
 

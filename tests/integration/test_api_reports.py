@@ -18,7 +18,7 @@ from distribution.store.engine import transaction
 from distribution.store.tables import metadata
 from distribution.versions import Actor
 from tests.factories import all_contacts, all_parked, as_sent, make_operator, make_source, message, messages, take
-from tests.integration.conftest import all_items, client
+from tests.integration.api_client import all_items, client
 from worker.cli.session import SHELL
 
 SECRETS = {"olga": "s3cret-of-olga-p", "": "s3cret-of-nobody"}

@@ -8,8 +8,8 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.factories import make_operator, make_source, message, messages, take
-from tests.integration.conftest import TOKENS
-from tests.integration.test_api_process import environment, running
+from tests.integration.api_client import TOKENS
+from tests.integration.api_process import environment, running
 
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 CASES_PER_OPERATION = 3

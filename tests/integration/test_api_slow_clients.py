@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx2
 
+from tests.integration.api_process import ADMIN, running
 from tests.integration.raw_http import EMPTY, HALF, Wire, connected, log_of
-from tests.integration.test_api_process import ADMIN, running
 
 SOON_SECONDS = 5
 HEAD_SECONDS = 10

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.selection.strategies import STRATEGIES
 from tests.factories import loads, make_operator, make_source, message, take
-from tests.integration.conftest import all_items, fields_of
+from tests.integration.api_client import all_items, fields_of
 
 SHAPE = {"id", "code", "name", "strategy", "sticky", "dedupe_window", "created_at"}
 WEIGHT = {"operator_id", "name", "weight", "share", "is_active", "load", "max_active_contacts"}

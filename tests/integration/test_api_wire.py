@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.api_process import running
 from tests.integration.raw_http import GET, connected, log_of
-from tests.integration.test_api_process import running
 
 POST, CHUNKED = b"POST /healthz HTTP/1.1\r\nHost: x\r\n", b"Transfer-Encoding: chunked\r\n"
 TOKEN = "s3cret-of-an-admin"  # noqa: S105 - of a process that lives as long as the test

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from devservices.app_process import app_environment
 from devservices.ports import free_ports
 from devservices.postgres import Postgres, postgres
 from distribution.store.engine import create_engine, reading
@@ -22,17 +23,16 @@ PROGRAMS = {
     "contacts-worker": ["worker.cli.main", "check"],
     "alembic": ["alembic", "-c", str(ROOT / "alembic.ini"), "upgrade", "head"],
 }
-KEPT = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "HOME", "TMPDIR", "TZ")}
 Make = Callable[[str], Awaitable[str]]
 SECRET = "hush4c1d9e"  # noqa: S105  # what is looked for
-ROLE = "contacts_on_both"
+ROLE = f"contacts_on_both_{os.getpid()}"  # the server is shared by the test processes
 USER = (f"CREATE ROLE {ROLE} LOGIN PASSWORD '{SECRET}'",)
 
 
 async def said(folder: Path, program: str, url: str) -> str:
     """What a program says, in one line, of a database with which it does not start."""
     module, *arguments = PROGRAMS[program]
-    child = await start(module, arguments, cwd=folder, env=KEPT | {"DATABASE_URL": url})
+    child = await start(module, arguments, cwd=folder, env=app_environment({"DATABASE_URL": url}))
     printed = b"".join(await child.communicate()).decode()
     assert child.returncode == (255 if program == "alembic" else 2), printed
     (line,) = [line for line in printed.splitlines() if not line.startswith("INFO")]

@@ -23,8 +23,8 @@ from distribution.messages import Incoming
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import contact_keys, contact_payloads, contacts, sources
 from tests import factories as made
-from tests.integration.conftest import MANY, MAX_BYTES, TOKENS, client
-from tests.integration.test_intake_concurrency import WORKERS, side_by_side, worker
+from tests.integration.api_client import MANY, MAX_BYTES, TOKENS, client
+from tests.integration.concurrent_intake import WORKERS, side_by_side, worker
 from tests.statement_counts import statements
 
 HOUR = 3600

@@ -20,7 +20,7 @@ from distribution.store.engine import create_engine, transaction
 from distribution.store.tables import outbox
 from distribution.versions import Actor, Edit
 from tests.factories import all_parked, make_operator, make_source, message, messages, take
-from tests.integration.conftest import ORIGIN, TOKENS, client
+from tests.integration.api_client import ORIGIN, TOKENS, client
 from tests.polling import until
 
 EDIT = Edit(Actor("admin"))

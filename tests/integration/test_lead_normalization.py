@@ -16,7 +16,7 @@ from distribution.store.engine import reading, transaction
 from distribution.store.normalized_details import IDS_AT_ONCE, ROWS_AT_ONCE, Spelled
 from distribution.store.tables import leads
 from tests.factories import make_source, message, take
-from tests.integration.conftest import all_items
+from tests.integration.api_client import all_items
 
 BEFORE: dict[str, dict[str, str | None]] = {
     "mexico": {"phone": "+52 1 55 1234 5678", "email": "Anna@Example.com", "email_normalized": "Anna@example.com"},

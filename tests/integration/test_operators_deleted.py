@@ -27,7 +27,7 @@ from distribution.store.pools import lock_pool, servable_sources
 from distribution.store.tables import contacts, operators, source_operators
 from distribution.versions import Actor, Edit
 from tests import factories as made
-from tests.integration.conftest import all_items, fields_of
+from tests.integration.api_client import all_items, fields_of
 from tests.statement_counts import rows_read
 
 EDIT = Edit(Actor("admin"))

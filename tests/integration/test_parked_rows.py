@@ -23,8 +23,8 @@ from distribution.messages import CLOSE, CLOUDEVENTS_TYPE, WHOLE_BYTES, Incoming
 from distribution.store.engine import transaction
 from distribution.store.tables import parked_messages
 from tests import factories as made
-from tests.integration.conftest import all_items
-from tests.integration.test_intake_concurrency import WORKERS, side_by_side, worker
+from tests.integration.api_client import all_items
+from tests.integration.concurrent_intake import WORKERS, side_by_side, worker
 
 MOMENT = datetime(2026, 11, 23, 10, tzinfo=UTC)
 BROKEN = Incoming(b'{"source": "web"}', "k")

@@ -12,7 +12,7 @@ from distribution.messages import Incoming
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import contacts, parked_messages
 from tests.clients import body, message
-from tests.database_setup import count, open_source, refuse_lead
+from tests.factories import count, open_source, refuse_lead
 
 MOST = 10_000
 

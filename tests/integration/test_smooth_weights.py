@@ -9,8 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.selection.deficits import MOST
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import source_operators
-from tests.database_setup import open_source
-from tests.factories import message, take
+from tests.factories import message, open_source, take
 
 NEAR = 1e-6
 

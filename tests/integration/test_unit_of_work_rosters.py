@@ -16,7 +16,7 @@ from distribution.selection.pool import SMOOTH_WEIGHTED
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import decision_batches, operators, rosters, source_operators, sources
 from tests import factories as made
-from tests.database_setup import count
+from tests.factories import count
 from tests.statement_counts import silence
 
 SOURCES = 12

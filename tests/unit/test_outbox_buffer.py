@@ -1,7 +1,7 @@
 """What the relay decides about publications, without a broker and without a database."""
 
-from distribution.ids import new_id
 from distribution.store.outbox import Publication
+from tests.unit.publications import publication
 from worker.publish.fault_attribution import Fault
 from worker.publish.in_flight import EVENTS, MIB, OVERTAKEN_AT_MOST, OVERTAKEN_SECONDS, REPLIES, RETRIES, LaneLimits
 from worker.publish.outbox_buffer import Event, OutboxBuffer, Unsettled
@@ -15,15 +15,6 @@ from worker.publish.retry_policy import (
 )
 
 LEASE = 1_000.0
-
-
-def publication(*, size: int = 10, reply_to: str = "", attempts: int = 0) -> Publication:
-    """An event, or a reply to a queue."""
-    row_id = new_id()
-    reply, key = bool(reply_to), reply_to or "contact.assigned.web.1"
-    return Publication(
-        row_id, None, 1, str(row_id), "contact.assigned", key, reply, None, None, b"x" * size, attempts=attempts
-    )
 
 
 def hand_with(number: int, terms: LaneLimits = EVENTS) -> tuple[OutboxBuffer, list[Publication], Unsettled]:

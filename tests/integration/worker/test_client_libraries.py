@@ -15,8 +15,8 @@ from faststream.rabbit import ExchangeType, RabbitBroker, RabbitExchange
 
 from distribution.store.tables import contacts
 from tests.clients import body
-from tests.database_setup import count, open_source, statuses
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count, open_source, statuses
+from tests.integration.worker.harness import WorkerHarness
 
 KEY = "contact.submit.test"
 PRODUCER = "/bots/telegram"

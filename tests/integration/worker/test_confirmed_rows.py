@@ -16,8 +16,8 @@ from distribution.store.outbox import Claim
 from distribution.store.tables import outbox
 from tests import factories as made
 from tests.clients import body, message
-from tests.database_setup import count, open_source, refuse_lead
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count, open_source, refuse_lead
+from tests.integration.worker.harness import WorkerHarness
 from tests.polling import until
 from worker.consume.batch_processor import BatchProcessor
 from worker.failpoints import Failpoint

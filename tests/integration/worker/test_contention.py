@@ -17,10 +17,10 @@ from distribution.store.engine import reading, transaction
 from distribution.store.pools import lock_pool
 from distribution.store.tables import contacts
 from tests.clients import PATIENCE_SECONDS, body
-from tests.database_setup import count
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count
+from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
-from tests.integration.worker.test_locked_sources import held, open_both, send, until_made
+from tests.integration.worker.locked_rows import held, open_both, send, until_made
 from tests.polling import until
 from worker.consume.batch_processor import BatchProcessor
 from worker.errors import LockedByOthers

@@ -1,12 +1,9 @@
 """The database is there and does not do its work: for as long as that lasts, no message is given up."""
 
 import asyncio
-import secrets
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-import aiormq
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -14,51 +11,25 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from devservices.broker import Broker
-from distribution.store.engine import transaction
 from distribution.store.tables import parked_messages
-from tests.clients import body, message
-from tests.database_setup import count, open_source, statuses
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count, open_source, statuses
+from tests.integration.worker.broker_state import close_connections
+from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
-from tests.integration.worker.test_broker_lost import close_connections
+from tests.integration.worker.outages import (
+    DELIVERY_LIMIT,
+    NUMBER,
+    RENAMED,
+    RENAMED_BACK,
+    SOON,
+    Deliveries,
+    execute,
+    in_queue,
+    least_role,
+    send,
+)
 from tests.polling import until
 from worker.database_outage import RetryDelays
-from worker.failpoints import Failpoint
-
-NUMBER, DELIVERY_LIMIT = 30, 20
-SOON = RetryDelays(first=0.02, longest=0.1)
-RENAMED = "ALTER TABLE contacts RENAME COLUMN payload TO contents"
-RENAMED_BACK = "ALTER TABLE contacts RENAME COLUMN contents TO payload"
-
-
-class Deliveries:
-    """How often each message was delivered."""
-
-    def __init__(self) -> None:
-        self.of: Counter[str] = Counter()
-
-    def see(self, point: Failpoint, about: str) -> None:
-        """Where the work stands."""
-        if point is Failpoint.TAKEN:
-            self.of[about] += 1
-
-
-async def send(world: WorkerHarness) -> None:
-    """All messages, into the queue."""
-    await world.bot.publish([message(body("s", f"lead-{n}"), f"m-{n}") for n in range(NUMBER)])
-
-
-async def in_queue(world: WorkerHarness, name: str) -> int:
-    """Messages in a queue that nobody holds."""
-    async with aiormq.connect(world.settings.amqp_url.get_secret_value()) as connection:
-        channel = await connection.channel()
-        return (await channel.queue_declare(name, passive=True)).message_count or 0
-
-
-async def execute(engine: AsyncEngine, statement: str) -> None:
-    """One statement of the database's owner."""
-    async with transaction(engine) as conn:
-        await conn.execute(sa.text(statement))
 
 
 async def until_tried(pages: HealthPages, logs: Sequence[Mapping[str, object]], times: int) -> None:
@@ -123,22 +94,6 @@ async def test_locked_table(world: WorkerHarness) -> None:
     assert set(deliveries.of.values()) == {1}
 
 
-@asynccontextmanager
-async def least_role(engine: AsyncEngine) -> AsyncIterator[str]:
-    """A role that may work with all tables and owns none; its name."""
-    role = f"teller_{secrets.token_hex(4)}"
-    await execute_all(
-        engine,
-        f"CREATE ROLE {role} LOGIN PASSWORD '{role}'; "
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}; "
-        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}",
-    )
-    try:
-        yield role
-    finally:
-        await execute_all(engine, f"DROP OWNED BY {role}; DROP ROLE {role}")
-
-
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("table", ["contacts", "outbox", "operators"])
 async def test_missing_rights(world: WorkerHarness, database_url: str, table: str) -> None:
@@ -156,13 +111,6 @@ async def test_missing_rights(world: WorkerHarness, database_url: str, table: st
                 await execute(world.engine, f"GRANT INSERT, UPDATE, DELETE ON {table} TO {role}")
                 await all_done(world)
     assert set(deliveries.of.values()) == {1}
-
-
-async def execute_all(engine: AsyncEngine, statements: str) -> None:
-    """Several, in one transaction."""
-    async with transaction(engine) as conn:
-        for statement in statements.split("; "):
-            await conn.execute(sa.text(statement))
 
 
 async def test_outage_that_is_longer_than_the_broker_lets_us_hold(world: WorkerHarness) -> None:

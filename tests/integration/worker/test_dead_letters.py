@@ -15,9 +15,9 @@ from distribution.intake.retry import replay_code
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import contacts, parked_messages
 from tests.clients import PATIENCE_SECONDS, body, message
-from tests.database_setup import count, open_source
 from tests.e2e.locks import locked
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count, open_source
+from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
 from tests.polling import until
 from worker.broker.topology import DELIVERY_LIMIT

@@ -1,8 +1,6 @@
 """What a channel keeps of what the broker sends: bounded by bytes, and nothing of it lost or settled by mistake."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from hashlib import sha256
 from random import Random
 
@@ -14,46 +12,21 @@ from devservices.broker import Broker
 from distribution.errors import ParkedCode
 from distribution.intake.process import decode_delivery
 from distribution.messages import CUT_BYTES, WHOLE_BYTES, Incoming
-from tests.clients import PATIENCE_SECONDS, bot_at, message
-from tests.database_setup import open_source
-from tests.integration.worker.conftest import WorkerHarness
-from tests.integration.worker.test_database_outage import RENAMED, SOON, execute, send
+from tests.clients import bot_at, message
+from tests.factories import open_source
+from tests.integration.worker.deliveries import arrive, delivered
+from tests.integration.worker.harness import WorkerHarness
+from tests.integration.worker.outages import RENAMED, SOON, execute, send
 from tests.polling import until
-from worker.broker.channels import ConsumingChannel, Delivery
 from worker.broker.topology import Topology
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.consumer import Consumer
 from worker.consume.delivery import incoming_of
-from worker.consume.delivery_buffer import INBOX_BYTES, DeliveryBuffer
+from worker.consume.delivery_buffer import INBOX_BYTES
 from worker.consume.watchdog import Pulse
 from worker.failpoints import no_failpoints
 from worker.publish.relay import Relay
 from worker.status import Status
-
-MANY = 200
-
-
-@asynccontextmanager
-async def delivered(rabbitmq: Broker, queue: str) -> AsyncIterator[tuple[ConsumingChannel, DeliveryBuffer]]:
-    """A channel that is delivered as much as it lets in."""
-    async with aiormq.connect(rabbitmq.url) as connection:
-        channel = await ConsumingChannel.on(connection)
-        inbox = DeliveryBuffer(channel)
-        await channel.basic_qos(prefetch_count=MANY)
-        await channel.basic_consume(queue, inbox.put)
-        yield channel, inbox
-
-
-async def arrive(inbox: DeliveryBuffer, number: int) -> list[Delivery]:
-    """So many deliveries, as they come."""
-    taken: list[Delivery] = []
-
-    async def there() -> bool:
-        taken.extend(inbox.take_all())
-        return len(taken) == number
-
-    await until(there, PATIENCE_SECONDS)
-    return taken
 
 
 async def test_of_a_huge_body_only_the_beginning_is_kept(rabbitmq: Broker, prefix: str) -> None:

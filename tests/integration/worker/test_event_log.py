@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from devservices.broker import Broker
 from tests.clients import PATIENCE_SECONDS, body, message
-from tests.database_setup import open_source, statuses
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import open_source, statuses
+from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
 from tests.integration.worker.slow_log import slow_log
 from tests.polling import until

@@ -1,7 +1,7 @@
 """A broker with a memory alarm: alive, and taking no publications."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import aio_pika
@@ -9,11 +9,11 @@ import pytest
 from aio_pika.abc import AbstractQueue
 from pamqp.common import FieldTable
 
-from devservices.broker import Broker, broker
+from devservices.broker import Broker
 from distribution.store.tables import contacts, outbox
 from tests.clients import PATIENCE_SECONDS, Bot, body, message
-from tests.database_setup import count, open_source
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count, open_source
+from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
 from tests.polling import until
 from worker.broker.supervisor import BLOCKED
@@ -26,10 +26,9 @@ WAITING = 300
 
 
 @pytest.fixture(scope="module")
-def rabbitmq() -> Iterator[Broker]:
+def rabbitmq(own_broker: Broker) -> Broker:
     """One of our own, whose alarm disturbs nobody."""
-    with broker(control=True) as found:
-        yield found
+    return own_broker
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ import structlog.testing
 from distribution.store.engine import create_engine, dispose, reading, transaction
 from distribution.store.tables import leads
 from tests.clients import PATIENCE_SECONDS
-from tests.integration.worker.conftest import WorkerHarness
+from tests.integration.worker.harness import WorkerHarness
 from tests.polling import until
 from worker.lead_normalizer import LeadNormalizer
 

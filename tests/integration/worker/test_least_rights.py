@@ -5,7 +5,7 @@ import json
 import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aio_pika
@@ -19,10 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from yarl import URL
 
 from deploy import definitions
-from devservices.broker import Broker, broker
+from devservices.broker import Broker
 from tests.clients import PATIENCE_SECONDS, body, message
-from tests.database_setup import open_source
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import open_source
+from tests.integration.worker.harness import WorkerHarness
 from worker.broker.topology import Topology, declare
 from worker.settings import WorkerSettings
 
@@ -59,13 +59,12 @@ class Installation:
 
 
 @pytest.fixture(scope="module")
-def users(rabbitmq: Broker) -> Iterator[Installation]:
-    """The definitions, loaded beside all else into the broker of this run, or one of our own where that is not ours."""
-    with nullcontext(rabbitmq) if rabbitmq.server else broker(control=True) as node:
-        found = Installation(URL(node.url), f"v{secrets.token_hex(3)}", "a-b.", secrets.token_hex(8))
-        load(node, found)
-        yield found
-        node.rabbitmqctl("delete_vhost", found.vhost)
+def users(own_broker: Broker) -> Iterator[Installation]:
+    """The definitions, loaded beside all else into a broker of our own."""
+    found = Installation(URL(own_broker.url), f"v{secrets.token_hex(3)}", "a-b.", secrets.token_hex(8))
+    load(own_broker, found)
+    yield found
+    own_broker.rabbitmqctl("delete_vhost", found.vhost)
 
 
 def load(node: Broker, installation: Installation) -> None:

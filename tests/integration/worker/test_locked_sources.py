@@ -1,8 +1,6 @@
 """Somebody holds a lock in a shell: the source that needs it waits, and no other does."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 import sqlalchemy as sa
@@ -12,64 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import contacts, operators, outbox, parked_messages, source_operators, sources
 from tests.clients import PATIENCE_SECONDS, body, message
-from tests.database_setup import count, open_source
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count, open_source
+from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
-from tests.integration.worker.test_database_outage import (
-    RENAMED,
-    RENAMED_BACK,
-    SOON,
-    Deliveries,
-    execute,
-    in_queue,
-    least_role,
-)
+from tests.integration.worker.locked_rows import NUMBER, held, made, open_both, send, until_made
+from tests.integration.worker.outages import RENAMED, RENAMED_BACK, SOON, Deliveries, execute, in_queue, least_role
 from tests.polling import until
 from worker.database_outage import RetryDelays
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
-NUMBER = 30
 SOON_SECONDS = 4.0
 """A second for the worker, the rest for a busy machine; a statement that waits for the lock takes 10."""
-
-
-@asynccontextmanager
-async def held(engine: AsyncEngine, table: str, where: str) -> AsyncIterator[None]:
-    """A row locked by a transaction that somebody left open."""
-    async with engine.connect() as conn:
-        await conn.execute(sa.text("SET idle_in_transaction_session_timeout = 0"))
-        await conn.execute(sa.text(f"SELECT * FROM {table} WHERE {where} FOR UPDATE"))  # noqa: S608 - both are ours
-        yield
-        await conn.rollback()
-
-
-async def open_both(world: WorkerHarness) -> None:
-    """Two sources that share nothing."""
-    await open_source(world.engine, "web", {"Olga": (1, 10_000)})
-    await open_source(world.engine, "shop", {"Ivan": (1, 10_000)})
-
-
-async def send(world: WorkerHarness, source: str, first: int, number: int = NUMBER) -> None:
-    """Messages of one source."""
-    keys = range(first, first + number)
-    await world.bot.publish([message(body(source, f"{source}-{n}"), f"{source}-{n}") for n in keys])
-
-
-async def made(engine: AsyncEngine, source: str) -> list[str]:
-    """The keys of a source's contacts, in the order they were made."""
-    query = sa.select(contacts.c.message_id).join(sources).where(sources.c.code == source).order_by(contacts.c.id)
-    async with reading(engine) as conn:
-        return list(await conn.scalars(query))
-
-
-async def until_made(world: WorkerHarness, source: str, number: int, seconds: float = 60) -> None:
-    """Wait for so many contacts of a source."""
-
-    async def are_made() -> bool:
-        return len(await made(world.engine, source)) == number
-
-    await until(are_made, seconds)
 
 
 async def nothing_given_up(world: WorkerHarness) -> None:

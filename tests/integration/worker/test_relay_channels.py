@@ -12,7 +12,7 @@ from aiormq.abc import AbstractConnection
 from devservices.broker import Broker
 from distribution.ids import new_id
 from distribution.store.outbox import Publication
-from tests.integration.worker.conftest import WorkerHarness
+from tests.integration.worker.harness import WorkerHarness
 from tests.polling import until
 from worker.failpoints import Failpoint, no_failpoints
 from worker.incident_log import IncidentLog

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 
 import aio_pika
 import pytest
@@ -11,15 +10,15 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from yarl import URL
 
-from devservices.broker import Broker, broker
+from devservices.broker import Broker
 from distribution.ids import new_id
 from distribution.store import outbox as outbox_store
 from distribution.store.engine import transaction
 from distribution.store.outbox import Publication
 from distribution.store.tables import contacts, outbox
 from tests.clients import Event, body, message
-from tests.database_setup import count, open_source
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count, open_source
+from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
 from tests.polling import until
 
@@ -33,10 +32,9 @@ GARBAGE = "amq.rabbitmq.reply-to.g2dkABByZXBseUA.garbage{}=="
 
 
 @pytest.fixture(scope="module")
-def rabbitmq() -> Iterator[Broker]:
+def rabbitmq(own_broker: Broker) -> Broker:
     """One of our own, whose queues may be stopped and users limited."""
-    with broker(control=True) as found:
-        yield found
+    return own_broker
 
 
 async def drained(engine: AsyncEngine) -> None:

@@ -20,8 +20,8 @@ from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Publication
 from distribution.store.tables import outbox
 from tests import factories as made
-from tests.database_setup import count, open_source
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count, open_source
+from tests.integration.worker.harness import WorkerHarness
 from tests.polling import until
 from worker.broker.supervisor import ConnectionLost, until_lost
 from worker.failpoints import Failpoint, no_failpoints

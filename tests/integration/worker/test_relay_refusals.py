@@ -9,24 +9,17 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from devservices.broker import Broker, broker
+from devservices.broker import Broker
 from distribution.store.engine import reading
 from distribution.store.tables import contacts, outbox
 from tests.clients import Subscriber, body, bot_at, message, subscribe
-from tests.database_setup import count, open_source
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count, open_source
+from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
 from tests.polling import until
 from worker.broker.topology import declare
 
 LARGEST = 4_000
-
-
-@pytest.fixture(scope="module")
-def own_broker() -> Iterator[Broker]:
-    """A broker whose limits may be changed."""
-    with broker(control=True) as started:
-        yield started
 
 
 @pytest.fixture

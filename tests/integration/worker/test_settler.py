@@ -1,42 +1,20 @@
 """What is acknowledged is what is committed: no message more, none less, each once."""
 
-import asyncio
-
 import aiormq
 import pytest
 from structlog.testing import capture_logs
 
 from distribution.store.tables import contacts
 from tests.clients import body, message
-from tests.database_setup import count, open_source, statuses
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count, open_source, statuses
+from tests.integration.worker.broker_state import give_back
+from tests.integration.worker.failpoint_hooks import Crash, Passes
+from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
-from tests.integration.worker.test_worker_suspects import give_back
 from tests.polling import until
 from worker.failpoints import Failpoint
 
 NUMBER, BATCH = 200, 20
-
-
-class Crash(Exception):
-    """A defect in some part of the worker."""
-
-
-class Passes:
-    """Counts the passes at one point; at one of them it crashes, or says that it was passed."""
-
-    def __init__(self, point: Failpoint, at: int, *, crash: bool) -> None:
-        self._point, self._left, self._crash = point, at, crash
-        self.reached = asyncio.Event()
-
-    def see(self, point: Failpoint, _about: str) -> None:
-        """Where the work stands."""
-        if point is self._point:
-            self._left -= 1
-            if self._left == 0:
-                self.reached.set()
-                if self._crash:
-                    raise Crash
 
 
 async def publish(world: WorkerHarness) -> None:

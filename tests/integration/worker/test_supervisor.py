@@ -24,10 +24,10 @@ Serve = Callable[[AbstractConnection], Awaitable[None]]
 
 
 @pytest.fixture(scope="module")
-def brokers() -> Iterator[list[Broker]]:
+def brokers(own_broker: Broker) -> Iterator[list[Broker]]:
     """Two that can be killed and frozen."""
-    with broker(control=True) as one, broker(control=True) as other:
-        yield [one, other]
+    with broker(control=True) as other:
+        yield [own_broker, other]
 
 
 def both(brokers: list[Broker], query: str = "") -> str:

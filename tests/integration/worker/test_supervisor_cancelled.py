@@ -2,27 +2,16 @@
 
 import aiormq
 import pytest
-from aiormq.exceptions import ChannelNotFoundEntity
 
 from devservices.broker import Broker
 from tests.clients import PATIENCE_SECONDS, body, message
-from tests.database_setup import open_source
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import open_source
+from tests.integration.worker.broker_state import consumers
+from tests.integration.worker.harness import WorkerHarness
 from tests.polling import until
 
 # What is shown here has nothing to do with which database there is.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-async def consumers(connection: aiormq.Connection, queue: str) -> int:
-    """How many there are; none if there is no such queue."""
-    channel = await connection.channel()
-    try:
-        found = await channel.queue_declare(queue, passive=True)
-    except ChannelNotFoundEntity:
-        return 0
-    await channel.close()
-    return found.consumer_count or 0
 
 
 async def test_deleted_queue(world: WorkerHarness, rabbitmq: Broker) -> None:

@@ -1,7 +1,6 @@
 """amqps: who is trusted, who we are, and what is said when it does not fit."""
 
 import asyncio
-import os
 import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 from yarl import URL
 
+from devservices.app_process import app_environment
 from devservices.broker import Broker, broker
 from devservices.rabbitmq_node import Certificates
 from tests.clients import PATIENCE_SECONDS
@@ -256,9 +256,8 @@ async def test_certificate_of_another_host(ours: CertificateFiles) -> None:
 
 async def errors_of_worker(folder: Path, **settings: str) -> str:
     """What `python -m worker` says, which must not get far."""
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "HOME", "TMPDIR", "TZ")}
     url = f"amqps://guest:{SECRET}@127.0.0.1:1/"
-    child = await start("worker", cwd=folder, env=kept | {"AMQP_URL": url} | settings)
+    child = await start("worker", cwd=folder, env=app_environment({"AMQP_URL": url} | settings))
     async with asyncio.timeout(PATIENCE_SECONDS):
         _, errors = await child.communicate()
     assert child.returncode == 2, errors

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from random import Random
@@ -15,12 +15,12 @@ from aiormq.exceptions import ChannelNotFoundEntity, ConnectionInternalError, Pu
 from pydantic import SecretStr
 from yarl import URL
 
-from devservices.broker import Broker, broker
+from devservices.broker import Broker
 from distribution.store import depths
 from distribution.store.engine import reading
 from tests.clients import PATIENCE_SECONDS, body, message
-from tests.database_setup import open_source
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import open_source
+from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
 from tests.polling import until
 from worker.app import run
@@ -35,10 +35,9 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="module")
-def rabbitmq() -> Iterator[Broker]:
+def rabbitmq(own_broker: Broker) -> Broker:
     """One whose users are ours to make."""
-    with broker(control=True) as found:
-        yield found
+    return own_broker
 
 
 @dataclass

@@ -2,9 +2,8 @@
 
 import httpx2
 
-from tests.database_setup import open_source
-from tests.factories import message, take
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import message, open_source, take
+from tests.integration.worker.harness import WorkerHarness
 from tests.polling import until
 
 

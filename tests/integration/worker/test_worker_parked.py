@@ -11,9 +11,9 @@ from pamqp.commands import Basic
 from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
 from tests.clients import PATIENCE_SECONDS, body, message
-from tests.database_setup import count, open_source, refuse_lead
-from tests.integration.worker.conftest import WorkerHarness
-from tests.integration.worker.test_settler import Crash, Passes
+from tests.factories import count, open_source, refuse_lead
+from tests.integration.worker.failpoint_hooks import Crash, Passes
+from tests.integration.worker.harness import WorkerHarness
 from tests.polling import until
 from worker.failpoints import Failpoint
 

@@ -18,8 +18,8 @@ from distribution.store.engine import transaction
 from distribution.store.tables import outbox, parked_messages
 from tests import factories as made
 from tests.clients import body, message
-from tests.database_setup import count, open_source
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import count, open_source
+from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
 from tests.polling import until
 

@@ -1,13 +1,9 @@
 """Messages that came back: handled apart from the others, and the others at full speed again afterwards."""
 
-import asyncio
-
-import aiormq
-from aiormq.abc import DeliveredMessage
-
 from tests.clients import body, message
-from tests.database_setup import open_source, statuses
-from tests.integration.worker.conftest import WorkerHarness
+from tests.factories import open_source, statuses
+from tests.integration.worker.broker_state import give_back
+from tests.integration.worker.harness import WorkerHarness
 from worker.failpoints import Failpoint
 
 NUMBER, BATCH = 200, 100
@@ -27,18 +23,6 @@ class BatchSizes:
         elif point is Failpoint.AFTER_COMMIT:
             self.sizes.append(self._taken)
             self._taken = 0
-
-
-async def give_back(world: WorkerHarness, number: int) -> None:
-    """Be delivered this many messages and give all of them back, as a worker that died does."""
-    held: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
-
-    async with aiormq.connect(world.settings.amqp_url.get_secret_value()) as connection:
-        channel = await connection.channel()
-        await channel.basic_qos(prefetch_count=number)
-        await channel.basic_consume(world.topology.inbound, held.put)
-        for _ in range(number):
-            await held.get()
 
 
 async def through(world: WorkerHarness, number: int) -> BatchSizes:
