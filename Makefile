@@ -15,7 +15,7 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup demo run compose-env test test-fast chaos outages bench check lint types imports format lock clean
+.PHONY: help setup demo run compose-env test test-fast chaos outages bench check lint types imports format lock asyncapi clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,10 @@ lock: $(STAMP) ## renew both lock files
 	@$(LOCK) --upgrade --output-file requirements.lock pyproject.toml
 	@$(LOCK) --upgrade --all-extras --output-file requirements-dev.lock pyproject.toml
 	@! grep -nE '://|--(extra-)?index-url|--find-links' requirements.lock requirements-dev.lock
+	@$(BIN)/python tools/lock-node
+
+asyncapi: $(STAMP) ## write docs/asyncapi.json anew from the code
+	@$(BIN)/python -m admin_api.asyncapi > docs/asyncapi.json.new && mv docs/asyncapi.json.new docs/asyncapi.json
 
 clean: ## remove what was made here, the virtual environment included
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

@@ -4,14 +4,19 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from admin_api.http.context import Context
 from admin_api.http.endpoint import Endpoint
 from admin_api.http.metrics import MetricsMiddleware, backlog_measured
 from admin_api.http.operation import Operation
+from admin_api.http.problems import problem_of, respond
 from admin_api.routes import all_operations
+from admin_api.routes.docs import static_files
 from distribution.store.engine import dispose
 
 
@@ -25,7 +30,8 @@ def create_app(context: Context) -> Starlette:
         await dispose(context.engine)
 
     app = Starlette(
-        routes=routes(context, all_operations()),
+        routes=[*routes(context, all_operations()), static_files()],
+        exception_handlers={HTTPException: problem_response},
         middleware=[Middleware(MetricsMiddleware, metrics=context.metrics)],
         lifespan=lifespan,
     )
@@ -40,3 +46,8 @@ def routes(context: Context, operations: Iterable[Operation]) -> list[Route]:
     for operation in operations:
         by_path.setdefault(operation.path, []).append(operation)
     return [Route(path, Endpoint(context, found)) for path, found in by_path.items()]
+
+
+async def problem_response(_: Request, error: Exception) -> Response:
+    """The response if static files raise: a problem like all others."""
+    return respond(problem_of(error))

@@ -1,5 +1,6 @@
 """The business of Contact Distribution: it knows no broker and no HTTP.
 
+release        the number of this release
 settings       what both processes read from the environment
 startup        how both processes start, or say in one line why not
 logs           one log, for people and for machines
@@ -8,6 +9,7 @@ ids            time-ordered ids of contacts and events
 normalize/     the one form of a phone number and of an e-mail address
 terminal       text from outside, made harmless for a terminal
 reply_queues   the queues that replies may go to
+event_shapes   the shapes of events
 events         what is published to subscribers: CloudEvents
 messages/      the wire contract of what comes in: bodies, CloudEvents, keys
 selection/     who gets a contact; pure

@@ -1,11 +1,21 @@
 """The events that the service publishes: CloudEvents 1.0 in structured JSON."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 from uuid import UUID
 
 import orjson
 
+from distribution.event_shapes import (
+    ContactChange,
+    ContactEvent,
+    Envelope,
+    LeadReference,
+    OperatorReference,
+    ParkedReply,
+    Rejection,
+    SourceReference,
+)
 from distribution.ids import isoformat, time_of
 
 ASSIGNED = "contact.assigned"
@@ -15,7 +25,7 @@ CLOSED = "contact.closed"
 PARKED = "contact.parked"
 TYPES = (ASSIGNED, WAITING, REASSIGNED, CLOSED)
 """What `assignments` carries; PARKED is only ever a reply."""
-SOURCE = "/contact-distribution"
+SOURCE: Literal["/contact-distribution"] = "/contact-distribution"
 NOBODY = "none"
 
 
@@ -28,10 +38,10 @@ class Change:
     contact_id: UUID
     status: str
     message_id: str
-    lead: dict[str, Any]
-    source: dict[str, Any]
-    operator: dict[str, Any] | None
-    previous_operator: dict[str, Any] | None
+    lead: LeadReference
+    source: SourceReference
+    operator: OperatorReference | None
+    previous_operator: OperatorReference | None
     payload: str
     sequence: int
     reason: str | None
@@ -47,45 +57,41 @@ class Change:
 
 def body_of(change: Change) -> bytes:
     """The event as it goes over the wire."""
-    return orjson.dumps(
-        _envelope(
-            change.id,
-            change.type,
-            str(change.contact_id),
-            {
-                "contact": {
-                    "id": str(change.contact_id),
-                    "status": change.status,
-                    "created_at": isoformat(time_of(change.contact_id)),
-                    "message_id": change.message_id,
-                },
-                "lead": change.lead,
-                "source": change.source,
-                "operator": change.operator,
-                "previous_operator": change.previous_operator,
-                "payload": orjson.Fragment(change.payload),
-                "sequence": change.sequence,
-                "reason": change.reason,
-            },
-        )
-    )
+    data: ContactChange = {
+        "contact": {
+            "id": str(change.contact_id),
+            "status": change.status,
+            "created_at": isoformat(time_of(change.contact_id)),
+            "message_id": change.message_id,
+        },
+        "lead": change.lead,
+        "source": change.source,
+        "operator": change.operator,
+        "previous_operator": change.previous_operator,
+        "payload": orjson.Fragment(change.payload),
+        "sequence": change.sequence,
+        "reason": change.reason,
+    }
+    event: ContactEvent = {**_envelope(change.id, change.type, str(change.contact_id)), "data": data}
+    return orjson.dumps(event)
 
 
 def parked_body(event_id: UUID, code: str, detail: str, message_id: str | None) -> bytes:
-    """The answer to a sender that asked for one and whose message is parked."""
-    data = {"code": code, "detail": detail, "message_id": message_id}
-    return orjson.dumps(_envelope(event_id, PARKED, message_id or None, data))
+    """The reply to a sender whose message is parked."""
+    data: Rejection = {"code": code, "detail": detail, "message_id": message_id}
+    event: ParkedReply = {**_envelope(event_id, PARKED, message_id or None), "data": data}
+    return orjson.dumps(event)
 
 
-def _envelope(event_id: UUID, kind: str, subject: str | None, data: dict[str, Any]) -> dict[str, Any]:
-    named = {} if subject is None else {"subject": subject}  # CloudEvents knows no empty subject
-    return {
+def _envelope(event_id: UUID, kind: str, subject: str | None) -> Envelope:
+    envelope: Envelope = {
         "specversion": "1.0",
         "id": str(event_id),
         "source": SOURCE,
         "type": kind,
-        **named,
         "time": isoformat(time_of(event_id)),
         "datacontenttype": "application/json",
-        "data": data,
     }
+    if subject is not None:  # CloudEvents knows no empty subject
+        envelope["subject"] = subject
+    return envelope

@@ -1,1 +1,1 @@
-"""The page that shows the API: our part of it; script and style come from an installed package."""
+"""The pages that show the HTTP API and the messages; what they load of others comes from installed packages."""

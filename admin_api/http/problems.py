@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from distribution.errors import Conflict, InvalidField, MessageRejected, NotFound, ParkedCode, VersionConflict
@@ -48,6 +49,10 @@ def problem_of(error: Exception) -> RequestRejected:
     match error:
         case RequestRejected():
             return error
+        case HTTPException(status_code=405):
+            return RequestRejected(405, "method-not-allowed", "This path takes GET, HEAD.", headers=error.headers or {})
+        case HTTPException(status_code=404):
+            return RequestRejected(404, "not-found", "There is nothing at this path.")
         case NotFound():
             return RequestRejected(404, "not-found", str(error))
         case Conflict():

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from typing_extensions import TypedDict
 
 from admin_api.http.cursor import NUMBER_CURSOR, UUID_CURSOR, cursor_of
+from distribution.event_shapes import LeadReference
 from distribution.ids import isoformat
 from distribution.messages import Text
 from distribution.store.leads import Lead
@@ -111,9 +112,6 @@ class UuidPageQuery(PageQuery):
 
 T = TypeVar("T")
 R = TypeVar("R")
-# Texts to the type checker; what they hold stands in the API's document.
-Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 
 
 class PageShape(TypedDict, Generic[T]):
@@ -121,29 +119,6 @@ class PageShape(TypedDict, Generic[T]):
 
     items: list[T]
     next_cursor: str | None
-
-
-class LeadReference(TypedDict):
-    """A lead as events show it."""
-
-    id: int
-    external_id: str
-    phone: str | None
-    email: str | None
-
-
-class SourceReference(TypedDict):
-    """A source as events show it."""
-
-    id: int
-    code: str
-
-
-class OperatorReference(TypedDict):
-    """An operator as events show it."""
-
-    id: int
-    name: str
 
 
 def page_shape(page: Page[R, int] | Page[R, UUID], shape: Callable[[R], T]) -> PageShape[T]:

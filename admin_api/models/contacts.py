@@ -8,23 +8,11 @@ from pydantic import Field
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
-from admin_api.models.common import (
-    Body,
-    Id,
-    LeadReference,
-    OperatorReference,
-    QueryId,
-    QueryMoment,
-    SourceReference,
-    Time,
-    Uuid,
-    UuidPageQuery,
-    lead_reference,
-    time_or_null,
-)
+from admin_api.models.common import Body, Id, QueryId, QueryMoment, UuidPageQuery, lead_reference, time_or_null
 from distribution.admin.contacts import ContactDetails
+from distribution.event_shapes import LeadReference, OperatorReference, SourceReference, Status, Time, Uuid
 from distribution.ids import isoformat
-from distribution.messages import MAX_KEY_BYTES, BlankOrText, SourceCode, SubmissionBody
+from distribution.messages import KEY, MAX_KEY_BYTES, BlankOrText, SourceCode, SubmissionBody
 from distribution.store.contact_lists import Listed
 from distribution.store.contacts import Contact
 
@@ -35,7 +23,7 @@ KEY_IN_SCHEMA: JsonDict = {"minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern"
 class NewContact(SubmissionBody):
     """The body of `contact.submit` and its key; unknown fields are ignored, as in a message."""
 
-    message_id: Annotated[str, Field(json_schema_extra=KEY_IN_SCHEMA)] | None = None
+    message_id: Annotated[Annotated[str, Field(json_schema_extra=KEY_IN_SCHEMA)] | None, Field(description=KEY)] = None
 
 
 class ContactClosing(Body):
@@ -60,9 +48,6 @@ class ContactsQuery(UuidPageQuery):
     lead_id: QueryId | None = None
     created_from: QueryMoment | None = None
     created_to: QueryMoment | None = None
-
-
-Status = Annotated[str, Field(json_schema_extra={"enum": ["waiting", "active", "closed"]})]
 
 
 class ContactShape(TypedDict):

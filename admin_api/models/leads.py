@@ -5,9 +5,10 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from admin_api.models.common import LeadReference, PageQuery, QueryText, Time, lead_reference
+from admin_api.models.common import PageQuery, QueryText, lead_reference
 from admin_api.models.contacts import ListedContactShape, listed_shape
 from distribution.admin.leads import Duplicate, LeadDetails
+from distribution.event_shapes import LeadReference, Time
 from distribution.ids import isoformat
 
 

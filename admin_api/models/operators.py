@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from typing_extensions import TypedDict
 
-from admin_api.models.common import Body, Name, Query, Time, Whole, absent, truth
+from admin_api.models.common import Body, Name, Query, Whole, absent, truth
+from distribution.event_shapes import Time
 from distribution.ids import isoformat
 from distribution.store.operators import OperatorRow
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from admin_api.models.common import Body, Time, Uuid, UuidPageQuery
+from admin_api.models.common import Body, UuidPageQuery
 from distribution.errors import ParkedCode
+from distribution.event_shapes import Time, Uuid
 from distribution.ids import isoformat
 from distribution.intake import message_properties
 from distribution.intake.parked_messages import shown_source

@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from admin_api.models.common import QueryText, Time, Uuid, UuidPageQuery
+from admin_api.models.common import QueryText, UuidPageQuery
 from admin_api.models.parked import Code, OpenState
 from distribution.admin.backlog import SourceLine
 from distribution.admin.stats import Stats
 from distribution.audit import Action, AuditEntry, AuditRole
+from distribution.event_shapes import Time, Uuid
 from distribution.ids import isoformat, time_of
 
 

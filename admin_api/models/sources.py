@@ -6,8 +6,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
 
-from admin_api.models.common import Body, Id, Name, Time, Whole, absent
+from admin_api.models.common import Body, Id, Name, Whole, absent
 from distribution.admin.sources import shares
+from distribution.event_shapes import Time
 from distribution.ids import isoformat
 from distribution.messages import SourceCode
 from distribution.selection.pool import WEIGHTED_RANDOM

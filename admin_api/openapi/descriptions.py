@@ -6,10 +6,16 @@ from typing import Any
 from admin_api.models.contacts import ContactAssignment, ContactClosing, NewContact
 from admin_api.models.operators import NewOperator
 from admin_api.models.sources import NewSource, NewWeights
+from distribution.release import VERSION
 
+TITLE = "Contact Distribution"
+CONTACT = {"name": "The team that runs this installation"}
+LICENSE = {"name": "MIT"}
 ABOUT = {
-    "title": "Contact Distribution",
-    "version": "1.0.0",
+    "title": TITLE,
+    "version": VERSION,
+    "contact": CONTACT,
+    "license": LICENSE | {"identifier": "MIT"},
     "summary": "Gives customer enquiries to operators, by weights and limits.",
     "description": (
         "A *lead* (a customer) sends a *contact* (one enquiry) through a *source* (a bot, a channel). It becomes "
@@ -18,6 +24,7 @@ ABOUT = {
         " Objects carry an `ETag`; an edit with `If-Match` gets 412 if the object has changed since."
     ),
 }
+SERVERS = [{"url": "/", "description": "The server that serves this document."}]
 TAGS = {
     "operators": "People who handle contacts, each up to a limit.",
     "sources": "Where contacts come from, and the weights of their operators.",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from admin_api.http.operation import Operation
-from admin_api.openapi.descriptions import ABOUT, HEADERS, SECURITY, TAGS
+from admin_api.openapi.descriptions import ABOUT, HEADERS, SECURITY, SERVERS, TAGS
 from admin_api.openapi.operation import describe
 from admin_api.openapi.problems import responses
 from admin_api.openapi.schemas import Schemas
@@ -21,6 +21,7 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": ABOUT,
+        "servers": SERVERS,
         "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in used],
         "paths": paths,
         "components": {

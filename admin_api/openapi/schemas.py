@@ -1,11 +1,13 @@
 """Shapes and bodies as JSON schema, each once, under a name that people read."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import WithDefaultSchema
 
 from admin_api.http.operation import Operation
 from admin_api.openapi.problems import InvalidInput, Problem
@@ -27,6 +29,19 @@ class Generator(GenerateJsonSchema):
         return False
 
 
+class BodyGenerator(Generator):
+    """Defaults of bodies in words: to generated TypeScript clients a field with `default` is required."""
+
+    def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
+        """The field's schema; its description says the default, unless that is null."""
+        inner = self.generate_inner(schema["schema"])
+        default = schema.get("default")
+        if default is None:
+            return inner
+        words = [inner.get("description"), f"Default: `{json.dumps(default)}`."]
+        return {**inner, "description": " ".join(filter(None, words))}
+
+
 class Schemas:
     """The JSON schemas of all that operations take and answer."""
 
@@ -40,7 +55,7 @@ class Schemas:
         self._schemas, made = TypeAdapter.json_schemas(
             [*inputs, *outputs, *problems],  # type: ignore[list-item]  # the modes are literals
             ref_template=REFERENCE,
-            schema_generator=Generator,
+            schema_generator=BodyGenerator,
         )
         self.definitions: dict[str, Any] = made.get("$defs", {})
         self._queries = {operation.query: self._query(operation.query) for operation in found if operation.query}

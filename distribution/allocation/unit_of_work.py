@@ -3,7 +3,6 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution import events
 from distribution.allocation.waiting_queue import NextWaiting, WaitingQueue
 from distribution.allocation.yielding import CooperativeYield
+from distribution.event_shapes import OperatorReference
 from distribution.ids import new_id, time_of
 from distribution.messages import AS_WRITTEN, Submission
 from distribution.selection import decision_log as records
@@ -245,5 +245,5 @@ class UnitOfWork:
         return None if operator_id is None else OperatorName(operator_id, self.pool.operators[operator_id].name)
 
 
-def _shown(operator: OperatorName | None) -> dict[str, Any] | None:
+def _shown(operator: OperatorName | None) -> OperatorReference | None:
     return None if operator is None else {"id": operator.id, "name": operator.name}

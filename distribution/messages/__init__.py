@@ -12,9 +12,9 @@ digest     identifies a body, so that a key reused with another is noticed
 decode     a message becomes a command, or is rejected
 """
 
-from distribution.messages.bodies import SOURCE_CODE, BlankOrText, SourceCode, SubmissionBody, Text, WireModel
+from distribution.messages.bodies import KEY, SOURCE_CODE, BlankOrText, SourceCode, SubmissionBody, Text, WireModel
 from distribution.messages.commands import Closing, Command, Submission
-from distribution.messages.decode import CLOSE, SUBMIT, Asked, decode, read_submission, submission
+from distribution.messages.decode import BODIES, CLOSE, SUBMIT, Asked, decode, read_submission, submission
 from distribution.messages.digest import AS_WRITTEN, ROUNDED, is_same_body
 from distribution.messages.envelope import CLOUDEVENTS_TYPE
 from distribution.messages.incoming import (
@@ -33,10 +33,12 @@ from distribution.messages.words import describe
 
 __all__ = [
     "AS_WRITTEN",
+    "BODIES",
     "CLOSE",
     "CLOUDEVENTS_TYPE",
     "CUT_BYTES",
     "JSON_TYPE",
+    "KEY",
     "MAX_KEY_BYTES",
     "MAX_PRODUCER_BYTES",
     "ROUNDED",

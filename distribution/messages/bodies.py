@@ -9,6 +9,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from distribution.messages.keys import MAX_KEY_BYTES, MAX_PRODUCER_BYTES
 
 MOST = 255
+KEY = (
+    "The idempotency key, 1 to 255 bytes, unique within the source: the same key with the same body is the same"
+    " contact. Takes precedence over the key beside the body."
+)
 
 
 def _without_nul(value: str) -> str:
@@ -40,6 +44,8 @@ ExternalId = Annotated[
     Field(json_schema_extra={"minLength": 1, "maxLength": MOST, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}),
 ]
 SourceCode = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_-]+$")]
+ContactKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY_BYTES), NoNul]
+Producer = Annotated[str, Field(max_length=MAX_PRODUCER_BYTES), NoNul]
 SOURCE_CODE = re.compile(r"[a-z0-9_-]{1,64}")
 """The same, for settings."""
 
@@ -53,28 +59,28 @@ class WireModel(BaseModel):
 class LeadBody(WireModel):
     """The lead as a bot knows it; spaces around `external_id` do not count."""
 
-    external_id: ExternalId
-    phone: BlankOrText = None
-    email: BlankOrText = None
+    external_id: Annotated[ExternalId, Field(description="The customer's id at the bot.")]
+    phone: Annotated[BlankOrText, Field(description="Fills the lead's phone if it has none.")] = None
+    email: Annotated[BlankOrText, Field(description="Fills the lead's e-mail if it has none.")] = None
 
 
 class SubmissionBody(WireModel):
-    """The body of `contact.submit`; its key, where it has one, comes before any other."""
+    """The body of `contact.submit`; unknown fields are ignored."""
 
-    source: SourceCode
+    source: Annotated[SourceCode, Field(description="The code of the source, as an admin created it.")]
     lead: LeadBody
-    payload: Any = None
-    message_id: str | None = None
+    payload: Annotated[Any, Field(description="Any JSON value; passed on unchanged.")] = None
+    message_id: Annotated[str | None, Field(description=KEY)] = None
 
 
 class ClosingBody(WireModel):
     """The body of `contact.close`: the contact by its id, or by the key it was submitted with."""
 
-    contact_id: Annotated[UUID, Field(strict=False)] | None = None
-    source: SourceCode | None = None
-    message_id: Annotated[str, Field(min_length=1, max_length=MAX_KEY_BYTES), NoNul] | None = None
-    producer: Annotated[str, Field(max_length=MAX_PRODUCER_BYTES), NoNul] | None = None
-    reason: BlankOrText = None
+    contact_id: Annotated[Annotated[UUID, Field(strict=False)] | None, Field(description="The contact's id.")] = None
+    source: Annotated[SourceCode | None, Field(description="Its source, if it is named by its key.")] = None
+    message_id: Annotated[ContactKey | None, Field(description="The key that it was submitted with.")] = None
+    producer: Annotated[Producer | None, Field(description="If it was a CloudEvent: the CloudEvent's `source`.")] = None
+    reason: Annotated[BlankOrText, Field(description="Why it is closed; stands in the event.")] = None
 
     @model_validator(mode="after")
     def _names_a_contact(self) -> Self:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
+from distribution.event_shapes import LeadReference
 from distribution.normalize import RULE
 from distribution.store.bulk import IDS, POSTGRESQL, TEXTS, ValuesTable, row_of
 from distribution.store.tables import leads
@@ -25,7 +26,7 @@ class Lead:
     phone: str | None
     email: str | None
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self) -> LeadReference:
         """As events and the API show it."""
         return {"id": self.id, "external_id": self.external_id, "phone": self.phone, "email": self.email}
 

@@ -1,14 +1,20 @@
-"""The OpenAPI document and the page that shows it, as a browser gets them."""
+"""The documents and the pages that show them, as a browser gets them."""
 
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import PurePosixPath
+from urllib.parse import urljoin
 
-import httpx2
+import pytest
 
+from admin_api.asyncapi.document import asyncapi_document
 from admin_api.routes import all_operations
 from tests.integration.api_client import ORIGIN, ClientOf
 
-SCRIPT, STYLE, PICTURE = "text/javascript", "text/css", "image/png"
+SCRIPT, STYLE, PICTURE = "text/javascript", "text/css", "image/svg+xml"
+PAGES = pytest.mark.parametrize("page", ["/docs", "/docs/events"])
 
 
 class Addresses(HTMLParser):
@@ -35,21 +41,29 @@ async def test_the_document_is_there_without_a_token(client_of: ClientOf) -> Non
     assert set(answer.json()["paths"]) == served
 
 
-async def test_the_page_asks_nobody_else(client_of: ClientOf) -> None:
-    """All that it names lies beside it and is there, with its type; the browser is told to allow nothing else."""
+async def test_the_messages_are_there_without_a_token(client_of: ClientOf) -> None:
+    """What the broker carries is no secret either; it is the document that the repository holds."""
+    answer = await client_of(None).get(f"{ORIGIN}/asyncapi.json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.json() == asyncapi_document()
+
+
+@PAGES
+async def test_a_page_asks_nobody_else(client_of: ClientOf, page: str) -> None:
+    """All that it names is there, with its type; the browser is told to allow nothing else."""
     nobody = client_of(None)
-    page = await nobody.get(f"{ORIGIN}/docs")
-    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    shown = await nobody.get(f"{ORIGIN}{page}")
+    assert (shown.status_code, shown.headers["content-type"]) == (200, "text/html; charset=utf-8")
     names = Addresses()
-    names.feed(page.text)
-    types = {".js": SCRIPT, ".css": STYLE, ".png": PICTURE, ".json": "application/json"}
-    assert len(names.found) == 5
+    names.feed(shown.text)
+    types = {".js": SCRIPT, ".css": STYLE, ".svg": PICTURE, ".json": "application/json", "": "text/html"}
+    assert len(names.found) >= 5
     for name in names.found:
         assert not re.match(r"[a-z]+:|/", name), name
-        answer = await nobody.get(f"{ORIGIN}/{name}")
+        answer = await nobody.get(urljoin(f"{ORIGIN}{page}", name))
         assert answer.status_code == 200, name
-        assert answer.headers["content-type"].split(";")[0] == types[name[name.rindex(".") :]]
-    policy = page.headers["content-security-policy"]
+        assert answer.headers["content-type"].split(";")[0] == types[PurePosixPath(name).suffix]
+    policy = shown.headers["content-security-policy"]
     allowed = {word for rule in policy.split("; ") for word in rule.split()[1:]}
     assert allowed == {"'none'", "'self'", "data:"}
 
@@ -57,7 +71,9 @@ async def test_the_page_asks_nobody_else(client_of: ClientOf) -> None:
 async def test_our_script_starts_theirs(client_of: ClientOf) -> None:
     """The installed script is one that knows OpenAPI 3.1; ours shows our document and reports it to no validator."""
     nobody = client_of(None)
-    ours, theirs = [(await nobody.get(f"{ORIGIN}/docs/{name}")).text for name in ("start.js", "swagger-ui-bundle.js")]
+    ours, theirs = [
+        (await nobody.get(f"{ORIGIN}/docs/static/{name}")).text for name in ("start.js", "swagger-ui-bundle.js")
+    ]
     assert 'url: "openapi.json"' in ours
     assert "validatorUrl: null" in ours
     version = re.search(r'PACKAGE_VERSION:"(\d+)\.', theirs)
@@ -65,10 +81,40 @@ async def test_our_script_starts_theirs(client_of: ClientOf) -> None:
     assert int(version[1]) >= 5
 
 
-async def test_only_what_is_named_is_served(client_of: ClientOf) -> None:
-    """Nothing else of the package, and nothing beside it."""
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/docs/",
+        "/docs/index.html",
+        "/docs/static",
+        "/docs/static/",
+        "/docs/static/index.html",
+        "/docs/static/swagger.html",
+        "/docs/static/LICENSE",
+        "/docs/static/../__init__.py",
+        "/docs/static/..%2f__init__.py",
+        "/docs/static/%2e%2e/events.html",
+        "/docs/static/%00",
+    ],
+)
+async def test_nothing_beside_scripts_and_styles_is_served(client_of: ClientOf, path: str) -> None:
+    """Neither our package, nor pages of others, which would have no policy; what is not there is a problem."""
+    answer = await client_of(None).get(f"{ORIGIN}{path}")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/events", "/docs/static/start.js"])
+async def test_pages_and_files_are_only_read(client_of: ClientOf, path: str) -> None:
+    """GET and HEAD; any other method is told so."""
     nobody = client_of(None)
-    for path in ("/docs/", "/docs/index.html", "/docs/LICENSE", "/docs/../docs/__init__.py", "/docs/..%2f__init__.py"):
-        assert (await nobody.get(f"{ORIGIN}{path}")).status_code == 404, path
-    assert (await nobody.post(f"{ORIGIN}/docs")).status_code == 405
-    assert isinstance(await nobody.head(f"{ORIGIN}/docs"), httpx2.Response)
+    assert (await nobody.head(f"{ORIGIN}{path}")).status_code == 200
+    refused = await nobody.post(f"{ORIGIN}{path}")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
+def test_what_the_pages_load_comes_without_its_framework() -> None:
+    """The packages whose files are served are found, never imported: none of their dependencies is loaded."""
+    code = "import sys, admin_api.app as app; app.static_files(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603  # our code
+    assert not {"mkdocs_swagger_ui_tag", "asyncapi_viewer", "bs4", "markdown", "flask"} & set(loaded.split())

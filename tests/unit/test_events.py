@@ -7,11 +7,12 @@ from uuid import UUID
 
 import pytest
 
+from distribution.event_shapes import OperatorReference
 from distribution.events import ASSIGNED, CLOSED, REASSIGNED, WAITING, Change, body_of, parked_body
 
 EVENT_ID = UUID("019aafe8-9a7b-7000-8000-000000000001")
 CONTACT_ID = UUID("019aafe8-9a7a-7000-8000-000000000002")
-OLGA = {"id": 17, "name": "Olga"}
+OLGA: OperatorReference = {"id": 17, "name": "Olga"}
 
 CHANGE = Change(
     id=EVENT_ID,
@@ -81,7 +82,7 @@ def test_an_event_of_a_waiting_contact_has_no_operator() -> None:
         (CLOSED, None, "contact.closed.telegram-bot.none"),
     ],
 )
-def test_routing_keys_let_a_subscriber_choose(kind: str, operator: dict[str, Any] | None, key: str) -> None:
+def test_routing_keys_let_a_subscriber_choose(kind: str, operator: OperatorReference | None, key: str) -> None:
     """A subscriber binds by type, source and operator as the contract's table says."""
     assert replace(CHANGE, type=kind, operator=operator).routing_key == key
 

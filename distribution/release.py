@@ -1,0 +1,3 @@
+"""The release, said once: for the package, `--version`, OpenAPI and AsyncAPI."""
+
+VERSION = "0.2.0"
