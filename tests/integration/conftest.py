@@ -16,6 +16,8 @@ from admin_api.http.auth import parse_tokens
 from admin_api.http.context import Context
 from admin_api.http.token_guessing import Guesses
 from admin_api.routes import all_operations
+from distribution.intake.decoder import Decoder
+from distribution.store.database import Database
 
 ORIGIN = "http://api.test"
 API = f"{ORIGIN}/api/v1"
@@ -30,7 +32,7 @@ ClientOf = Callable[[str | None], httpx2.AsyncClient]
 def context(engine: AsyncEngine, random: Random) -> Context:
     """What the API works with: a token of each role."""
     tokens = parse_tokens(",".join(f"{role}:{token}" for role, token in TOKENS.items()))
-    return Context(engine, random, tokens, MAX_BYTES, guesses=Guesses(burst=MANY))
+    return Context(Database(engine, random), tokens, Decoder(MAX_BYTES), guesses=Guesses(burst=MANY))
 
 
 @pytest.fixture
