@@ -13,6 +13,7 @@ from admin_api.app import create_app
 from admin_api.http.context import Context
 from admin_api.settings import AdminSettings
 from distribution.startup import exit_with_error, start
+from distribution.store.database import Database
 from distribution.store.engine import create_engine
 from serving.config import Config
 from serving.limits import Limits, body_seconds, connections_within
@@ -46,14 +47,11 @@ def main() -> int:
 
 def _context(settings: AdminSettings) -> Context:
     return Context(
-        engine=create_engine(settings.database_url.get_secret_value()),
-        random=SystemRandom(),
+        database=Database(create_engine(settings.database_url.get_secret_value()), SystemRandom()),
         tokens=settings.tokens,
-        max_body_bytes=settings.max_message_bytes,
+        decoder=settings.decoder,
         max_admin_bytes=settings.admin_api_max_body_bytes,
         metrics_public=settings.metrics_public,
-        phone_region=settings.default_phone_region,
-        reply_queues=settings.reply_queues,
     )
 
 

@@ -21,13 +21,13 @@ from distribution.store.engine import dispose
 
 
 def create_app(context: Context) -> Starlette:
-    """The API over a context; the context's engine is disposed of when the application ends."""
+    """The API over a context; the engine of its database is disposed of when the application ends."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with backlog_measured(context.engine, context.metrics.registry):
+        async with backlog_measured(context.database, context.metrics.registry):
             yield
-        await dispose(context.engine)
+        await dispose(context.database.engine)
 
     app = Starlette(
         routes=[*routes(context, all_operations()), static_files()],

@@ -6,6 +6,7 @@ startup        how both processes start, or say in one line why not
 logs           one log, for people and for machines
 errors         what can go wrong, one stable code each
 ids            time-ordered ids of contacts and events
+backoff        pauses between tries that grow as long as these fail
 normalize/     the one form of a phone number and of an e-mail address
 terminal       text from outside, made harmless for a terminal
 reply_queues   the queues that replies may go to

@@ -10,11 +10,10 @@ import structlog
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.admin.backlog import Backlog, backlog
+from distribution.store.database import Database
 from distribution.store.db_errors import describe_error
-from distribution.store.engine import reading
 
 EVERY_SECONDS = 15.0
 SHARE_OF_TIME = 0.05
@@ -24,8 +23,8 @@ SHARE_OF_TIME = 0.05
 class BacklogGauges(Collector):
     """What was read last, with ages as of now. What is no longer there (a source, a code) has no series."""
 
-    def __init__(self, engine: AsyncEngine, every_seconds: float = EVERY_SECONDS) -> None:
-        self._engine, self._every_seconds = engine, every_seconds
+    def __init__(self, database: Database, every_seconds: float = EVERY_SECONDS) -> None:
+        self._database, self._every_seconds = database, every_seconds
         self._latest: Backlog | None = None
         self._read_at = datetime.now(UTC)
         self._failing = False
@@ -42,7 +41,7 @@ class BacklogGauges(Collector):
 
     async def read(self) -> None:
         """Read once."""
-        async with reading(self._engine) as conn:
+        async with self._database.reading() as conn:
             self._latest = await backlog(conn)
         self._read_at = datetime.now(UTC)
 

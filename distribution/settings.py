@@ -8,6 +8,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from distribution.errors import SettingsError
+from distribution.intake.decoder import Decoder
+from distribution.intake.sender_rules import SenderRules
 from distribution.normalize import is_region
 from distribution.reply_queues import ReplyQueues
 from distribution.store import database_address
@@ -76,6 +78,11 @@ class SharedSettings(BaseSettings):
     def reply_queues(self) -> ReplyQueues:
         """To which queues replies may go."""
         return ReplyQueues(self.broker_prefix, self.reply_queue_prefix)
+
+    @property
+    def decoder(self) -> Decoder:
+        """How messages are decoded, whoever sends them."""
+        return Decoder(self.max_message_bytes, self.default_phone_region, SenderRules(reply_queues=self.reply_queues))
 
     @property
     def owns_schema(self) -> bool:

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.intake.batch import BatchResult, process_batch
-from distribution.intake.process import DecodedMessage, decode_delivery
+from distribution.intake.decoder import Decoder
+from distribution.intake.process import DecodedMessage
 from distribution.intake.sender_rules import ANYBODY, SenderRules
 from distribution.messages import CLOSE, Incoming, Submission, decode
 from distribution.store.engine import reading, transaction
@@ -53,7 +54,7 @@ def messages(keys: Iterable[str], *, leads: int = 10, **content: Any) -> list[In
 
 def arrival(incoming: Incoming, rules: SenderRules = ANYBODY) -> DecodedMessage:
     """The message with what is understood of it."""
-    return decode_delivery(incoming, MAX_BYTES, sender_rules=rules)
+    return Decoder(MAX_BYTES, sender_rules=rules).decode(incoming)
 
 
 def submission_of(incoming: Incoming, max_bytes: int = MAX_BYTES) -> Submission:

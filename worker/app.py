@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.gauges import BacklogGauges
+from distribution.store.database import Database
 from distribution.store.engine import create_engine, dispose
 from worker.broker.supervisor import ConnectionSupervisor
 from worker.broker.tolerant_decoding import tolerate_any_properties
@@ -99,15 +100,16 @@ def build(
     pauses: RetryDelays,
 ) -> tuple[Sequence[Component], Sequence[Component]]:
     """What takes work in, and what publishes; each group is stopped together."""
-    random, brokers = SystemRandom(), settings.brokers
+    database, brokers = Database(engine, SystemRandom()), settings.brokers
+    random = database.random
     topology = topology_of(settings)
     relay = Relay(engine, topology, status, random, watch)
-    batches = BatchProcessor(engine, random, watch)
+    batches = BatchProcessor(database, watch)
     consumer = Consumer(settings, topology, batches, relay, status, watch, pauses)
-    sweeper = Sweeper(settings, engine, batches, relay, status, random)
-    topology_monitor = TopologyMonitor(settings, topology, engine, batches, relay, status, random)
-    lead_normalizer = LeadNormalizer(engine, settings.default_phone_region, random)
-    gauges = BacklogGauges(engine)
+    sweeper = Sweeper(settings, database, batches, relay, status)
+    topology_monitor = TopologyMonitor(settings, topology, database, batches, relay, status)
+    lead_normalizer = LeadNormalizer(database, settings.default_phone_region)
+    gauges = BacklogGauges(database)
     status.registry.register(gauges)
     consuming, monitoring = (
         ConnectionSupervisor(brokers, "consumer", status, random),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from distribution.backoff import Backoff
 from worker.status import Status
 
 PART = "database"
@@ -30,8 +31,8 @@ class DatabaseOutage:
     """Begins with a failure and is over once work was committed, and not before."""
 
     def __init__(self, status: Status, pauses: RetryDelays) -> None:
-        self._status, self._pauses = status, pauses
-        self._next = pauses.first
+        self._status = status
+        self._backoff = Backoff(pauses.first, pauses.longest)
         self._since: float | None = None
         self._log = structlog.get_logger("worker.database_outage")
 
@@ -44,7 +45,7 @@ class DatabaseOutage:
         """Say that a try failed; returns how long to pause before the next."""
         if self._since is None:
             self._since = time.monotonic()
-        pause, self._next = self._next, min(self._next * 2, self._pauses.longest)
+        pause = self._backoff.pause()
         self._status.set_unready(PART, why)
         self._log.warning("database_unavailable", reason=why, next_try_seconds=pause)
         return pause
@@ -54,4 +55,5 @@ class DatabaseOutage:
         if self._since is not None:
             self._log.info("database_available", after_seconds=round(self.seconds, 1))
             self._status.set_ready(PART)
-            self._since, self._next = None, self._pauses.first
+            self._since = None
+            self._backoff.reset()

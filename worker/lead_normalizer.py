@@ -1,13 +1,14 @@
 """Spells phones and e-mails of leads anew after an upgrade, beside all else, so that today's rule finds them."""
 
 import asyncio
-from random import Random
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from distribution.backoff import Backoff
+from distribution.errors import DatabaseUnavailable
 from distribution.intake.lead_normalization import renormalize
-from distribution.store.db_errors import describe_error, is_unavailable
+from distribution.store.database import Database
+from distribution.store.db_errors import describe_error
 from worker.broker.supervisor import wait_for_event
 
 BREATH_SECONDS = 0.05
@@ -21,8 +22,8 @@ class LeadNormalizer:
     A round may end anywhere: what is done is marked in the rows. Any number of workers may have theirs at once.
     """
 
-    def __init__(self, engine: AsyncEngine, phone_region: str, random: Random) -> None:
-        self._engine, self._phone_region, self._random = engine, phone_region, random
+    def __init__(self, database: Database, phone_region: str) -> None:
+        self._database, self._phone_region = database, phone_region
         self._stopping = asyncio.Event()
         self._log = structlog.get_logger("worker.lead_normalizer")
 
@@ -32,23 +33,21 @@ class LeadNormalizer:
 
     async def run(self) -> None:
         """Round after round until stopped; a database that is away is waited for."""
-        pause = FIRST_ROUND_SECONDS
+        pauses = Backoff(FIRST_ROUND_SECONDS, LAST_ROUND_SECONDS)
         while not self._stopping.is_set():
             try:
                 await self.round()
             except Exception as error:
                 # What goes wrong here must not end the work for which the process is there.
-                self._log.warning(
-                    "spelling_failed", reason=describe_error(error), exc_info=None if is_unavailable(error) else error
-                )
-            await wait_for_event(self._stopping, pause)
-            pause = min(pause * 2, LAST_ROUND_SECONDS)
+                defect = None if isinstance(error, DatabaseUnavailable) else error
+                self._log.warning("spelling_failed", reason=describe_error(error), exc_info=defect)
+            await wait_for_event(self._stopping, pauses.pause())
 
     async def round(self) -> None:
         """Once over all leads."""
         last, total = 0, 0
         while not self._stopping.is_set():
-            done, spelled = await renormalize(self._engine, self._random, self._phone_region, last)
+            done, spelled = await renormalize(self._database, self._phone_region, last)
             total += spelled
             if done <= last:
                 break

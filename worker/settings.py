@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from yarl import URL
 
+from distribution.intake.decoder import Decoder
 from distribution.intake.sender_rules import SenderRules
 from distribution.settings import SharedSettings
 from worker.bot_users import parse_bot_users
@@ -39,10 +41,10 @@ class WorkerSettings(SharedSettings):
     worker_health_port: int = Field(default=8001, ge=0, le=65535)
 
     @property
-    def sender_rules(self) -> SenderRules:
-        """What senders may do."""
+    def decoder(self) -> Decoder:
+        """How messages are decoded, within what their senders may do."""
         users = parse_bot_users(self.bot_users) if self.bot_users else {}
-        return SenderRules(users, self.reply_queues)
+        return replace(super().decoder, sender_rules=SenderRules(users, self.reply_queues))
 
     @property
     def brokers(self) -> tuple[URL, ...]:

@@ -4,19 +4,18 @@ import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from random import Random
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.errors import DatabaseUnavailable, LockedByOthers
 from distribution.intake.retry import Replayed, retry_due
 from distribution.store import parked_messages
-from distribution.store.db_errors import describe_error, is_unavailable
-from distribution.store.engine import reading
+from distribution.store.database import Database
+from distribution.store.db_errors import describe_error
 from distribution.store.pools import servable_sources
 from worker.broker.supervisor import wait_for_event
 from worker.consume.batch_processor import RETRY_LOCK_SECONDS, BatchProcessor
-from worker.errors import DatabaseUnavailable, LockedByOthers
 from worker.publish.relay import Relay
 from worker.settings import WorkerSettings
 from worker.status import Status
@@ -36,16 +35,13 @@ class Sweeper:
     def __init__(
         self,
         settings: WorkerSettings,
-        engine: AsyncEngine,
+        database: Database,
         batches: BatchProcessor,
         relay: Relay,
         status: Status,
-        random: Random,
     ) -> None:
-        self._max_bytes, self._phone_region = settings.max_message_bytes, settings.default_phone_region
-        self._sender_rules = settings.sender_rules
-        self._engine, self._batches, self._relay, self._status = engine, batches, relay, status
-        self._random = random
+        self._decoder, self._database = settings.decoder, database
+        self._batches, self._relay, self._status = batches, relay, status
         self._stopping = asyncio.Event()
         self._log = structlog.get_logger("worker.sweeper")
 
@@ -63,8 +59,8 @@ class Sweeper:
                     await self.sweep()
             except Exception as error:
                 # A defect that one source brings out must not end the work for all others.
-                away = isinstance(error, DatabaseUnavailable) or is_unavailable(error)
-                self._log.warning("sweep_failed", reason=describe_error(error), exc_info=None if away else error)
+                defect = None if isinstance(error, DatabaseUnavailable) else error
+                self._log.warning("sweep_failed", reason=describe_error(error), exc_info=defect)
             rounds += 1
             await wait_for_event(self._stopping, DUE_EVERY_SECONDS)
 
@@ -74,7 +70,7 @@ class Sweeper:
         locked: set[str | None] = set()
         while not self._stopping.is_set() and asyncio.get_running_loop().time() < until:
             now = datetime.now(UTC)
-            async with reading(self._engine) as conn:
+            async with self._database.reading() as conn:
                 due = await parked_messages.sources_due(conn, now, locked)
             if not due:
                 return
@@ -99,8 +95,7 @@ class Sweeper:
         return due
 
     async def _retry(self, now: datetime, left_out: set[str | None], conn: AsyncConnection) -> Replayed:
-        limits = self._max_bytes, self._phone_region
-        return await retry_due(conn, self._random, now, *limits, self._sender_rules, left_out)
+        return await retry_due(conn, self._database.random, self._decoder, now, left_out)
 
     async def _finish(self, done: Replayed) -> None:
         await self._batches.serve(done.unserved)
@@ -109,7 +104,7 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """Serve waiting contacts that somebody could have: every change does so itself, so this finds none."""
-        async with reading(self._engine) as conn:
+        async with self._database.reading() as conn:
             missed = await servable_sources(conn)
         if missed:
             self._status.swept.inc(len(missed))

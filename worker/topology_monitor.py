@@ -2,18 +2,15 @@
 
 import asyncio
 from datetime import UTC, datetime
-from random import Random
 
 import structlog
 from aiormq.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import AMQPChannelError, ChannelNotFoundEntity
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from distribution.errors import DatabaseUnavailable
 from distribution.ids import isoformat
 from distribution.store import depths
-from distribution.store.db_errors import describe_error as database_in_words
-from distribution.store.db_errors import is_unavailable
-from distribution.store.transactions import run_in_transaction
+from distribution.store.database import Database
 from worker.broker.errors import describe_error
 from worker.broker.event_log import EventLog
 from worker.broker.supervisor import not_cancelled, wait_for_event
@@ -41,14 +38,13 @@ class TopologyMonitor:
         self,
         settings: WorkerSettings,
         topology: Topology,
-        engine: AsyncEngine,
+        database: Database,
         batches: BatchProcessor,
         relay: Relay,
         status: Status,
-        random: Random,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
-        self._topology, self._engine, self._status, self._random = topology, engine, status, random
+        self._topology, self._database, self._status = topology, database, status
         self._stopping, self._look_seconds = asyncio.Event(), look_seconds
         self._collector = DeadLetterCollector(settings, topology, batches, relay, status, self._stopping)
         self._channel: AbstractChannel | None = None
@@ -138,11 +134,9 @@ class TopologyMonitor:
             self._status.inbound_age.set(0)
         now = datetime.now(UTC)
         try:
-            await run_in_transaction(self._engine, self._random, lambda conn: depths.write(conn, messages, now))
-        except Exception as error:
-            if not is_unavailable(error):
-                raise
-            self._log.info("queue_depths_not_written", reason=database_in_words(error))
+            await self._database.run(lambda conn: depths.write(conn, messages, now))
+        except DatabaseUnavailable as error:
+            self._log.info("queue_depths_not_written", reason=str(error))
 
     def _miss(self, missing: list[str]) -> None:
         if not missing:

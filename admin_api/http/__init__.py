@@ -8,7 +8,7 @@ token_guessing   wrong tokens are slowed down and logged
 parsing          reads the id in the path, the query, the body
 cursor           where a list goes on
 etag             ETag and If-Match
-transactions     a change: who asks for it, its transaction, the waiting contacts assigned after it
+transactions     a change: who asks for it, and the waiting contacts assigned after it
 problems         every error as application/problem+json
 metrics          requests counted and timed
 """

@@ -1,16 +1,15 @@
 """What every request needs, made once by the composition root."""
 
 from dataclasses import dataclass, field
-from random import Random
 
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.datastructures import Headers
 
 from admin_api.http.auth import Identity, Tokens
 from admin_api.http.metrics import Metrics
 from admin_api.http.token_guessing import Guesses
 from admin_api.readiness import Readiness
-from distribution.reply_queues import ALL_BUT_OWN, ReplyQueues
+from distribution.intake.decoder import Decoder
+from distribution.store.database import Database
 
 MAX_ADMIN_BYTES = 1920 * 1024
 """10,000 weights with each field on a line of its own; as much as a slow client can send in serving's 30 s."""
@@ -18,18 +17,15 @@ MAX_ADMIN_BYTES = 1920 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Database, randomness, tokens and who guesses them, limits, metrics, readiness.
+    """Database, tokens and who guesses them, limits, metrics, readiness.
 
-    `max_body_bytes` bounds what bots may send, `max_admin_bytes` what admins alone may.
+    The decoder's `max_bytes` bounds what bots may send, `max_admin_bytes` what admins alone may.
     """
 
-    engine: AsyncEngine
-    random: Random
+    database: Database
     tokens: Tokens
-    max_body_bytes: int
+    decoder: Decoder
     metrics_public: bool = False
-    phone_region: str = ""
-    reply_queues: ReplyQueues = ALL_BUT_OWN
     max_admin_bytes: int = MAX_ADMIN_BYTES
     metrics: Metrics = field(default_factory=Metrics)
     guesses: Guesses = field(default_factory=Guesses)

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from distribution.gauges import BacklogGauges
+from distribution.store.database import Database
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
@@ -72,9 +72,9 @@ class MetricsMiddleware:
 
 
 @asynccontextmanager
-async def backlog_measured(engine: AsyncEngine, registry: CollectorRegistry) -> AsyncIterator[None]:
+async def backlog_measured(database: Database, registry: CollectorRegistry) -> AsyncIterator[None]:
     """The backlog's gauges, kept up to date meanwhile."""
-    gauges, stopping = BacklogGauges(engine), asyncio.Event()
+    gauges, stopping = BacklogGauges(database), asyncio.Event()
     registry.register(gauges)
     reading = asyncio.create_task(gauges.run(stopping))
     try:

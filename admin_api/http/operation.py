@@ -79,7 +79,7 @@ class Operation:
 
     def max_bytes(self, context: Context) -> int:
         """How large a body may be: a message is as large over HTTP as over AMQP, whoever sends it."""
-        return context.max_body_bytes if Role.BOT in self.roles else context.max_admin_bytes
+        return context.decoder.max_bytes if Role.BOT in self.roles else context.max_admin_bytes
 
     @property
     def statuses(self) -> frozenset[int]:

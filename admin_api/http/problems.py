@@ -10,8 +10,15 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from distribution.errors import Conflict, InvalidField, MessageRejected, NotFound, ParkedCode, VersionConflict
-from distribution.store.db_errors import Failure, classify, describe_error
+from distribution.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    InvalidField,
+    MessageRejected,
+    NotFound,
+    ParkedCode,
+    VersionConflict,
+)
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:contact-distribution:problem:"
@@ -63,12 +70,11 @@ def problem_of(error: Exception) -> RequestRejected:
             return invalid([(name, message)])
         case MessageRejected():
             return _rejected(error)
-    log = structlog.get_logger("admin_api")
-    if classify(error) is not Failure.CONTENT:
-        log.warning("database_unavailable", reason=describe_error(error))
-        detail = "The database does not answer; try again."
-        return RequestRejected(503, "unavailable", detail, headers={"Retry-After": RETRY_AFTER_SECONDS})
-    log.error("request_failed", exc_info=error)
+        case DatabaseUnavailable():
+            structlog.get_logger("admin_api").warning("database_unavailable", reason=str(error))
+            detail = "The database does not answer; try again."
+            return RequestRejected(503, "unavailable", detail, headers={"Retry-After": RETRY_AFTER_SECONDS})
+    structlog.get_logger("admin_api").error("request_failed", exc_info=error)
     return RequestRejected(500, "internal", "Something went wrong here; the log has more.")
 
 

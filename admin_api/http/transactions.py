@@ -1,20 +1,17 @@
-"""Changes: who asks for one, its transaction, and the waiting contacts that it lets be served."""
+"""Changes: who asks for one, and the waiting contacts that it lets be assigned."""
 
-from collections.abc import Awaitable, Callable, Collection
-from typing import Any, TypeVar
+from collections.abc import Collection
+from typing import Any
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from admin_api.http.context import Context
 from admin_api.http.etag import versions_seen
 from admin_api.http.operation import ApiRequest
-from distribution.allocation.assign_waiting import assign_waiting
+from distribution.allocation.assign_waiting import assign_all_waiting
+from distribution.store.database import Work
 from distribution.store.db_errors import describe_error
-from distribution.store.transactions import run_in_transaction
 from distribution.versions import Actor, Edit
-
-T = TypeVar("T")
 
 
 def edit_of(call: ApiRequest[Any, Any, Any]) -> Edit:
@@ -24,30 +21,20 @@ def edit_of(call: ApiRequest[Any, Any, Any]) -> Edit:
     return Edit(Actor(call.identity.role.value, call.identity.name), versions_seen(call.headers))
 
 
-async def change(context: Context, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-    """Do work in one transaction, repeated where another one was in its way."""
-    return await run_in_transaction(context.engine, context.random, work)
-
-
-async def change_and_serve(context: Context, work: Callable[[AsyncConnection], Awaitable[Collection[int]]]) -> None:
+async def change_and_serve(context: Context, work: Work[frozenset[int]]) -> None:
     """Do work that returns which sources it could not serve to the end, and serve them in further transactions."""
-    await serve_further(context, await change(context, work))
+    await serve_further(context, await context.database.run(work))
 
 
 async def serve_further(context: Context, source_ids: Collection[int]) -> None:
-    """Serve the waiting contacts of these sources, in as many transactions as it takes.
+    """Assign the waiting contacts of these sources, in as many transactions as it takes.
 
-    The change is committed by then: where this fails, it is left to whatever serves these sources next.
+    The change is committed by then: if this fails, it is left to the next change of these sources.
     """
-    unserved = bool(source_ids)
+    database = context.database
     try:
-        while unserved:
-            unserved = await change(context, lambda conn: _serve(conn, context, source_ids))
+        await assign_all_waiting(database.run, database.random, source_ids)
     except Exception as error:
         structlog.get_logger("admin_api").warning(
             "waiting_contacts_not_assigned", sources=source_ids, reason=describe_error(error)
         )
-
-
-async def _serve(conn: AsyncConnection, context: Context, source_ids: Collection[int]) -> bool:
-    return await assign_waiting(conn, context.random, source_ids=source_ids)

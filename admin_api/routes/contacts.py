@@ -1,6 +1,6 @@
 """Contacts."""
 
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -15,7 +15,7 @@ from admin_api.http.cursor import uuid_after
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, uuid_key
 from admin_api.http.problems import invalid
-from admin_api.http.transactions import change, change_and_serve, edit_of, serve_further
+from admin_api.http.transactions import change_and_serve, edit_of, serve_further
 from admin_api.models.common import PageShape, Query, page_shape
 from admin_api.models.contacts import (
     ContactAssignment,
@@ -37,7 +37,6 @@ from distribution.errors import MessageRejected
 from distribution.intake.disclosure import contact_for
 from distribution.intake.submit import submit
 from distribution.messages import Incoming, Submission, read_submission, submission, unquoted
-from distribution.store.engine import reading
 
 PATH = f"{PREFIX}/contacts"
 ONE = f"{PATH}/{{id}}"
@@ -52,8 +51,8 @@ async def submit_contact(call: ApiRequest[None, bytes, Query]) -> ApiResponse:
     `contact.submit` are taken as well, structured and binary: their `source` and `id` are the key. A bot reads
     nothing: of the lead it gets the phone and the e-mail only if they are what it sent.
     """
-    wanted = _submission(call)
-    shown, is_new, unserved = await change(call.context, lambda conn: _submit(conn, wanted, call.context.random))
+    wanted, database = _submission(call), call.context.database
+    shown, is_new, unserved = await database.run(lambda conn: _submit(conn, wanted, database.random))
     await serve_further(call.context, unserved)
     headers = {"Location": f"{PATH}/{shown.contact.id}", **_tagged(shown)}
     shown = shown if _may_read(call) else contact_for(shown, wanted)
@@ -63,7 +62,7 @@ async def submit_contact(call: ApiRequest[None, bytes, Query]) -> ApiResponse:
 async def list_contacts(call: ApiRequest[None, None, ContactsQuery]) -> ApiResponse:
     """Contacts, the newest first; payloads beyond a total of 1 MiB are omitted."""
     wanted = ContactFilter(**call.query.model_dump(exclude={"limit", "cursor"}))
-    async with reading(call.context.engine) as conn:
+    async with call.context.database.reading() as conn:
         page = await contacts.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)
     return ApiResponse(200, page_shape(page, listed_shape))
 
@@ -78,12 +77,12 @@ async def close_contact(call: ApiRequest[UUID, ContactClosing, Query]) -> ApiRes
 
     A bot reads nothing: it gets the contact without its history, its payload, and the lead's phone and e-mail.
     """
-    random, edit, reason = call.context.random, edit_of(call), call.body.reason
+    random, edit, reason = call.context.database.random, edit_of(call), call.body.reason
     sources = call.identity.sources if call.identity else None
     await change_and_serve(call.context, lambda conn: contacts.close(conn, random, call.key, reason, edit, sources))
     if _may_read(call):
         return await _in_full(call.context, call.key)
-    async with reading(call.context.engine) as conn:
+    async with call.context.database.reading() as conn:
         shown = await contacts.show(conn, call.key)
     return ApiResponse(200, contact_with_names(contact_for(shown, None)), _tagged(shown))
 
@@ -93,7 +92,7 @@ async def assign_contact(call: ApiRequest[UUID, ContactAssignment, Query]) -> Ap
 
     At the operator's limit only with `force`, which is the one way over it.
     """
-    body, random, edit = call.body, call.context.random, edit_of(call)
+    body, random, edit = call.body, call.context.database.random, edit_of(call)
     await change_and_serve(
         call.context, lambda conn: contacts.assign(conn, random, call.key, body.operator_id, edit, force=body.force)
     )
@@ -101,7 +100,7 @@ async def assign_contact(call: ApiRequest[UUID, ContactAssignment, Query]) -> Ap
 
 
 async def _in_full(context: Context, contact_id: UUID) -> ApiResponse:
-    async with reading(context.engine) as conn:
+    async with context.database.reading() as conn:
         shown = await contacts.show(conn, contact_id)
         entries, waiting_for = await history(conn, contact_id), await contacts.waiting_for(conn, shown.contact)
     return ApiResponse(200, contact_in_full(shown, entries, waiting_for), _tagged(shown))
@@ -117,7 +116,7 @@ def _tagged(shown: ContactDetails) -> Mapping[str, str]:
 
 async def _submit(
     conn: AsyncConnection, wanted: Submission, random: Random
-) -> tuple[ContactDetails, bool, Collection[int]]:
+) -> tuple[ContactDetails, bool, frozenset[int]]:
     done = await submit(conn, [wanted], random)
     [outcome] = done.outcomes
     if isinstance(outcome, MessageRejected):
@@ -134,11 +133,11 @@ def _submission(call: ApiRequest[None, bytes, Query]) -> Submission:
         content_encoding=call.headers.get("content-encoding"),
         headers=call.headers,
     )
-    asked = read_submission(message, call.context.max_body_bytes)
+    asked = read_submission(message, call.context.decoder.max_bytes)
     authorize_source(call.identity, asked.body.source)
     if not asked.is_event:
         _check_agreement({unquoted(key) for key in sent}, asked.body.message_id)
-    found = submission(asked, message, call.context.phone_region)
+    found = submission(asked, message, call.context.decoder.phone_region)
     # The release before took the header as it stood.
     quoted = [key for key in sent if key != unquoted(key) == found.message_id]
     return replace(found, former_ids=(*found.former_ids, *quoted))

@@ -27,7 +27,7 @@ async def healthz(_: ApiRequest) -> ApiResponse:
 
 async def readyz(call: ApiRequest) -> ApiResponse:
     """The database responds in time and has a schema that this program supports."""
-    problem = await call.context.readiness.problem(call.context.engine)
+    problem = await call.context.readiness.problem(call.context.database.engine)
     if problem is not None:
         return ApiResponse(503, ReadinessShape(status="not ready", problems=[problem]))
     return ApiResponse(200, ReadinessShape(status="ready", problems=[]))

@@ -8,7 +8,6 @@ from admin_api.models.leads import LeadInFull, LeadShape, LeadsQuery, lead_in_fu
 from distribution import normalize
 from distribution.admin import leads
 from distribution.admin.leads import LeadFilter
-from distribution.store.engine import reading
 
 PATH = f"{PREFIX}/leads"
 ONE = f"{PATH}/{{id}}"
@@ -17,17 +16,17 @@ KEY = number_key("lead")
 
 async def list_leads(call: ApiRequest[None, None, LeadsQuery]) -> ApiResponse:
     """Leads, the newest first; payloads beyond a total of 1 MiB are omitted."""
-    wanted = _wanted(call.query, call.context.phone_region)
-    async with reading(call.context.engine) as conn:
+    wanted = _wanted(call.query, call.context.decoder.phone_region)
+    async with call.context.database.reading() as conn:
         page = await leads.page(conn, wanted, number_after(call.query.cursor), call.query.limit)
     return ApiResponse(200, page_shape(page, lead_shape))
 
 
 async def show_lead(call: ApiRequest[int, None, Query]) -> ApiResponse:
     """One lead, and the others that may be the same customer; payloads beyond a total of 1 MiB are omitted."""
-    async with reading(call.context.engine) as conn:
+    async with call.context.database.reading() as conn:
         lead = await leads.show(conn, call.key)
-        duplicates = await leads.possible_duplicates(conn, lead.id, call.context.phone_region)
+        duplicates = await leads.possible_duplicates(conn, lead.id, call.context.decoder.phone_region)
     return ApiResponse(200, lead_in_full(lead, duplicates))
 
 

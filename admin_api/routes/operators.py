@@ -8,11 +8,10 @@ from admin_api.http.cursor import number_after
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
 from admin_api.http.problems import invalid
-from admin_api.http.transactions import change, change_and_serve, edit_of, serve_further
+from admin_api.http.transactions import change_and_serve, edit_of, serve_further
 from admin_api.models.common import PageQuery, PageShape, Query, page_shape
 from admin_api.models.operators import NewOperator, OperatorChange, OperatorChangeQuery, OperatorShape, operator_shape
 from distribution.admin import operators
-from distribution.store.engine import reading
 from distribution.store.operators import OperatorRow
 from distribution.versions import Edit
 
@@ -24,15 +23,15 @@ KEY = number_key("operator")
 async def create_operator(call: ApiRequest[None, NewOperator, Query]) -> ApiResponse:
     """Create an operator."""
     body, edit = call.body, edit_of(call)
-    made = await change(
-        call.context, lambda conn: operators.create(conn, body.name, body.is_active, body.max_active_contacts, edit)
+    made = await call.context.database.run(
+        lambda conn: operators.create(conn, body.name, body.is_active, body.max_active_contacts, edit)
     )
     return _answer(made, 201, {"Location": f"{PATH}/{made.id}"})
 
 
 async def list_operators(call: ApiRequest[None, None, PageQuery]) -> ApiResponse:
     """Operators, ordered by id."""
-    async with reading(call.context.engine) as conn:
+    async with call.context.database.reading() as conn:
         page = await operators.page(conn, number_after(call.query.cursor), call.query.limit)
     return ApiResponse(200, page_shape(page, operator_shape))
 
@@ -50,7 +49,7 @@ async def change_operator(call: ApiRequest[int, OperatorChange, OperatorChangeQu
     values = call.body.model_dump(exclude_unset=True)
     if call.query.reassign and values.get("is_active") is not False:
         raise invalid([("is_active", "must be false to move the operator's contacts away")])
-    random, edit = call.context.random, edit_of(call)
+    random, edit = call.context.database.random, edit_of(call)
     await change_and_serve(call.context, lambda conn: operators.change(conn, random, call.key, values, edit))
     if call.query.reassign:
         await _reassign(call.context, call.key, edit)
@@ -60,22 +59,22 @@ async def change_operator(call: ApiRequest[int, OperatorChange, OperatorChangeQu
 async def delete_operator(call: ApiRequest[int, None, Query]) -> ApiResponse:
     """Delete an operator that never had a contact."""
     edit = edit_of(call)
-    await change(call.context, lambda conn: operators.delete(conn, call.key, edit))
+    await call.context.database.run(lambda conn: operators.delete(conn, call.key, edit))
     return ApiResponse(204)
 
 
 async def _reassign(context: Context, operator_id: int, edit: Edit) -> None:
     unserved: set[int] = set()
-    moved = True
+    moved, random = True, context.database.random
     while moved:
-        done = await change(context, lambda conn: operators.reassign(conn, context.random, operator_id, edit))
+        done = await context.database.run(lambda conn: operators.reassign(conn, random, operator_id, edit))
         moved = done.contacts > 0
         unserved |= done.unserved
     await serve_further(context, unserved)
 
 
 async def _shown(context: Context, operator_id: int) -> ApiResponse:
-    async with reading(context.engine) as conn:
+    async with context.database.reading() as conn:
         return _answer(await operators.show(conn, operator_id))
 
 

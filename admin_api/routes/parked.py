@@ -1,14 +1,12 @@
 """Messages that could not be processed."""
 
+from functools import partial
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from admin_api.http.auth import ADMINS, READERS
-from admin_api.http.context import Context
 from admin_api.http.cursor import uuid_after
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, uuid_key
-from admin_api.http.transactions import change, edit_of, serve_further
+from admin_api.http.transactions import edit_of, serve_further
 from admin_api.models.common import Nothing, PageShape, Query, page_shape
 from admin_api.models.parked import (
     CodeReplay,
@@ -21,9 +19,6 @@ from admin_api.models.parked import (
 )
 from distribution.intake import parked_messages
 from distribution.intake.parked_messages import ParkedFilter
-from distribution.intake.retry import Replayed
-from distribution.store.engine import reading
-from distribution.versions import Edit
 
 PATH = f"{PREFIX}/parked"
 ONE = f"{PATH}/{{id}}"
@@ -33,58 +28,42 @@ KEY = uuid_key("parked message")
 async def list_parked(call: ApiRequest[None, None, ParkedQuery]) -> ApiResponse:
     """Parked messages, the newest first; a page holds fewer than `limit` if they are large."""
     wanted = ParkedFilter(**call.query.model_dump(exclude={"limit", "cursor"}))
-    async with reading(call.context.engine) as conn:
+    async with call.context.database.reading() as conn:
         page = await parked_messages.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)
     return ApiResponse(200, page_shape(page, parked_shape))
 
 
 async def show_parked(call: ApiRequest[UUID, None, Query]) -> ApiResponse:
     """One parked message."""
-    async with reading(call.context.engine) as conn:
+    async with call.context.database.reading() as conn:
         return ApiResponse(200, parked_shape(await parked_messages.show(conn, call.key)))
 
 
 async def replay_parked(call: ApiRequest[UUID, Nothing, Query]) -> ApiResponse:
     """Replay a parked message; it keeps its key, so it cannot create a second contact."""
     context, edit = call.context, edit_of(call)
-    settings, queues = (context.max_body_bytes, context.phone_region), context.reply_queues
-    done = await change(
-        context, lambda conn: parked_messages.replay(conn, context.random, call.key, *settings, edit, queues)
-    )
+    random, decoder = context.database.random, context.decoder
+    done = await context.database.run(lambda conn: parked_messages.replay(conn, random, decoder, call.key, edit))
     await serve_further(context, done.unserved)
-    async with reading(context.engine) as conn:
+    async with context.database.reading() as conn:
         row = await parked_messages.show(conn, call.key)
     return ApiResponse(200, {**parked_shape(row), **replay_shape(done)})
 
 
 async def replay_code(call: ApiRequest[None, CodeReplay, Query]) -> ApiResponse:
     """Replay all parked messages with a code, the oldest first, in as many transactions as needed."""
-    edit, replayed, parked_again = edit_of(call), 0, 0
-    done: Replayed | None = None
-    while done is None or done.last is not None:
-        done = await _replay_some(call.context, call.body.code.value, done.last if done else None, edit)
-        replayed, parked_again = replayed + done.replayed, parked_again + done.parked_again
+    context, code = call.context, call.body.code.value
+    replayed, parked_again = await parked_messages.replay_all(
+        context.database, context.decoder, code, edit_of(call), partial(serve_further, context)
+    )
     return ApiResponse(200, ReplayShape(replayed=replayed, parked_again=parked_again))
 
 
 async def drop_parked(call: ApiRequest[UUID, None, Query]) -> ApiResponse:
     """Drop a parked message; it can still be read, with the state `dropped`."""
     edit = edit_of(call)
-    await change(call.context, lambda conn: parked_messages.drop_message(conn, call.key, edit))
+    await call.context.database.run(lambda conn: parked_messages.drop_message(conn, call.key, edit))
     return ApiResponse(204)
-
-
-async def _replay_some(context: Context, code: str, after: UUID | None, edit: Edit) -> Replayed:
-    settings = context.max_body_bytes, context.phone_region
-
-    async def work(conn: AsyncConnection) -> Replayed:
-        return await parked_messages.replay_some(
-            conn, context.random, code, after, *settings, edit, context.reply_queues
-        )
-
-    done = await change(context, work)
-    await serve_further(context, done.unserved)
-    return done
 
 
 OPERATIONS = (

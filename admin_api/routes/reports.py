@@ -8,7 +8,6 @@ from admin_api.models.reports import AuditQuery, AuditShape, StatsShape, audit_s
 from distribution import audit
 from distribution.admin.stats import stats
 from distribution.audit import AuditFilter
-from distribution.store.engine import reading
 
 STATS = f"{PREFIX}/stats"
 AUDIT = f"{PREFIX}/audit"
@@ -19,14 +18,14 @@ async def show_stats(call: ApiRequest[None, None, Query]) -> ApiResponse:
 
     A contact's wait counts from its creation, even if it has been with an operator in between.
     """
-    async with reading(call.context.engine) as conn:
+    async with call.context.database.reading() as conn:
         return ApiResponse(200, stats_shape(await stats(conn)))
 
 
 async def list_audit(call: ApiRequest[None, None, AuditQuery]) -> ApiResponse:
     """Who changed what, the newest first; a page holds fewer than `limit` if the changes are large."""
     wanted = AuditFilter(**call.query.model_dump(exclude={"limit", "cursor"}))
-    async with reading(call.context.engine) as conn:
+    async with call.context.database.reading() as conn:
         page = await audit.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)
     return ApiResponse(200, page_shape(page, audit_shape))
 

@@ -7,7 +7,7 @@ from admin_api.http.context import Context
 from admin_api.http.cursor import number_after
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
-from admin_api.http.transactions import change, change_and_serve, edit_of
+from admin_api.http.transactions import change_and_serve, edit_of
 from admin_api.models.common import PageQuery, PageShape, Query, page_shape
 from admin_api.models.sources import (
     NewSource,
@@ -19,7 +19,6 @@ from admin_api.models.sources import (
     weights_shape,
 )
 from distribution.admin import sources
-from distribution.store.engine import reading
 from distribution.store.sources import SourceRow
 
 PATH = f"{PREFIX}/sources"
@@ -31,33 +30,33 @@ KEY = number_key("source")
 async def create_source(call: ApiRequest[None, NewSource, Query]) -> ApiResponse:
     """Create a source."""
     values, edit = call.body.model_dump() | {"name": call.body.name or call.body.code}, edit_of(call)
-    made = await change(call.context, lambda conn: sources.create(conn, values, edit))
+    made = await call.context.database.run(lambda conn: sources.create(conn, values, edit))
     return _answer(made, 201, {"Location": f"{PATH}/{made.id}"})
 
 
 async def list_sources(call: ApiRequest[None, None, PageQuery]) -> ApiResponse:
     """Sources, ordered by id."""
-    async with reading(call.context.engine) as conn:
+    async with call.context.database.reading() as conn:
         page = await sources.page(conn, number_after(call.query.cursor), call.query.limit)
     return ApiResponse(200, page_shape(page, source_shape))
 
 
 async def show_source(call: ApiRequest[int, None, Query]) -> ApiResponse:
     """One source."""
-    async with reading(call.context.engine) as conn:
+    async with call.context.database.reading() as conn:
         return _answer(await sources.show(conn, call.key))
 
 
 async def change_source(call: ApiRequest[int, SourceChange, Query]) -> ApiResponse:
     """Change a source; the change applies from the next contact on."""
     values, edit = call.body.model_dump(exclude_unset=True), edit_of(call)
-    return _answer(await change(call.context, lambda conn: sources.change(conn, call.key, values, edit)))
+    return _answer(await call.context.database.run(lambda conn: sources.change(conn, call.key, values, edit)))
 
 
 async def delete_source(call: ApiRequest[int, None, Query]) -> ApiResponse:
     """Delete a source that never had a contact."""
     edit = edit_of(call)
-    await change(call.context, lambda conn: sources.delete(conn, call.key, edit))
+    await call.context.database.run(lambda conn: sources.delete(conn, call.key, edit))
     return ApiResponse(204)
 
 
@@ -69,13 +68,13 @@ async def show_weights(call: ApiRequest[int, None, Query]) -> ApiResponse:
 async def replace_weights(call: ApiRequest[int, NewWeights, Query]) -> ApiResponse:
     """Replace the weights of a source, and assign waiting contacts to the places this frees; returns what GET does."""
     weights = [(row.operator_id, row.weight) for row in call.body.operators]
-    random, edit = call.context.random, edit_of(call)
+    random, edit = call.context.database.random, edit_of(call)
     await change_and_serve(call.context, lambda conn: sources.replace_weights(conn, random, call.key, weights, edit))
     return await _weights(call.context, call.key)
 
 
 async def _weights(context: Context, source_id: int) -> ApiResponse:
-    async with reading(context.engine) as conn:
+    async with context.database.reading() as conn:
         rows = await sources.weights(conn, source_id)
     return ApiResponse(200, weights_shape(rows), tagged(sources.weights_version(source_id, rows)))
 

@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from random import Random
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.allocation.load_correction import correct_loads
 from distribution.audit import Action, record
 from distribution.ids import first_id_at, isoformat, time_of
 from distribution.store import consistency
-from distribution.store.engine import snapshot
+from distribution.store.database import Database
 from distribution.store.pools import lock_pool, servable_sources
-from distribution.store.transactions import run_in_transaction
 from distribution.versions import Actor
 
 MAX_LISTED = 20
@@ -62,28 +60,28 @@ async def check(conn: AsyncConnection, now: datetime | None = None) -> Report:
     return Report([finding for part in parts for finding in part.findings], sum(part.total for part in parts))
 
 
-async def repair(engine: AsyncEngine, random: Random, who: Actor) -> int:
+async def repair(database: Database, who: Actor) -> int:
     """Repair loads and sequences in transactions of its own; returns how many. Each repair is audited.
 
     What is wrong is found without locks; a few objects at a time are then locked, looked at again and mended, so that
     work goes on beside it. Waiting contacts beside a free place are served afterwards by `assign_waiting`.
     """
-    async with snapshot(engine) as conn:
+    async with database.snapshot() as conn:
         suspected = [operator_id for operator_id, *_ in await consistency.wrong_loads(conn)]
     mended = 0
     for operator_id in suspected:
-        mended += await run_in_transaction(engine, random, partial(_mend_load, operator_id, who))
-    return mended + await _repair_sequences(engine, random, who)
+        mended += await database.run(partial(_mend_load, operator_id, who))
+    return mended + await _repair_sequences(database, who)
 
 
-async def _repair_sequences(engine: AsyncEngine, random: Random, who: Actor) -> int:
+async def _repair_sequences(database: Database, who: Actor) -> int:
     mended = 0
     while True:
-        async with snapshot(engine) as conn:
+        async with database.snapshot() as conn:
             suspected = await consistency.mendable_sequences(conn, READ_AT_ONCE)
         for start in range(0, len(suspected), MENDED_AT_ONCE):
             some = suspected[start : start + MENDED_AT_ONCE]
-            mended += await run_in_transaction(engine, random, partial(_mend_sequences, some, who))
+            mended += await database.run(partial(_mend_sequences, some, who))
         if len(suspected) < READ_AT_ONCE:
             return mended
 

@@ -95,8 +95,8 @@ async def close(
     reason: str | None,
     edit: Edit,
     sources: frozenset[str] | None = None,
-) -> set[int]:
-    """Close a contact, and fill its place; one that is closed stays so. Answers the sources to serve further.
+) -> frozenset[int]:
+    """Close a contact, and fill its place; one that is closed stays so. Returns the sources to serve further.
 
     `sources`: codes of those whose contacts the caller may close; any other is NotFound, as if there were none.
     """
@@ -111,13 +111,13 @@ async def close(
     if version(before) != version(after):
         closed = {**contact_state(after), "reason": reason}
         await record(conn, edit.who, Action.CONTACT_CLOSED, contact_id, contact_state(before), closed)
-    return set(pool.sources) if done.more else set()
+    return done.unserved
 
 
 async def assign(
     conn: AsyncConnection, random: Random, contact_id: UUID, operator_id: int, edit: Edit, *, force: bool
-) -> set[int]:
-    """Give a contact to an operator by hand, with `force` over the limit. Answers the sources to serve further."""
+) -> frozenset[int]:
+    """Give a contact to an operator by hand, with `force` over the limit. Returns the sources to serve further."""
     before = await _locked(conn, contact_id, operator_id)
     edit.check(version(before))
     unserved = await reassignment.assign(conn, random, contact_id, operator_id, force=force)
@@ -125,7 +125,7 @@ async def assign(
     reason = (await decision_rows.of_contact(conn, contact_id))[-1].reason
     action = Action.CONTACT_FORCED if reason == FORCED else Action.CONTACT_ASSIGNED
     await record(conn, edit.who, action, contact_id, contact_state(before), contact_state(after))
-    return set(unserved)
+    return unserved
 
 
 async def _locked(conn: AsyncConnection, contact_id: UUID, operator_id: int) -> Contact:

@@ -1,6 +1,6 @@
 """Operators: made, shown, changed and removed; a place that a change frees is filled with the change."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from random import Random
@@ -57,11 +57,11 @@ async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[Ope
 
 async def change(
     conn: AsyncConnection, random: Random, operator_id: int, values: Mapping[str, object], edit: Edit
-) -> Collection[int]:
+) -> frozenset[int]:
     """Change name, is_active or max_active_contacts, and serve whoever waits for a place this frees.
 
-    Takes nothing away: a limit below the load, or no activity, only means that nothing new comes. Answers the sources
-    that are not served to the end: call `assign_waiting` for them in further transactions.
+    Takes nothing away: a limit below the load, or no activity, only means that nothing new comes. Returns the sources
+    that are left for `assign_all_waiting`.
     """
     source_ids = await _lock(conn, operator_id)
     before = await show(conn, operator_id)
@@ -69,7 +69,7 @@ async def change(
     await rows.update(conn, operator_id, values)
     after = await show(conn, operator_id)
     await record(conn, edit.who, Action.OPERATOR_CHANGED, operator_id, editable(before), editable(after))
-    return source_ids if await assign_waiting(conn, random, source_ids=source_ids) else ()
+    return await assign_waiting(conn, random, source_ids=source_ids)
 
 
 async def reassign(conn: AsyncConnection, random: Random, operator_id: int, edit: Edit) -> Moved:

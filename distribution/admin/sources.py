@@ -107,10 +107,10 @@ def shares(weights: Sequence[WeightRow]) -> list[float]:
 
 async def replace_weights(
     conn: AsyncConnection, random: Random, source_id: int, weights: Weights, edit: Edit
-) -> Collection[int]:
+) -> frozenset[int]:
     """Make these (operator id, weight) the source's only ones, and serve whoever waits for a place this gives.
 
-    Answers the sources that are not served to the end: call `assign_waiting` for them in further transactions.
+    Returns the sources that are left for `assign_all_waiting`.
     """
     operator_ids = [operator_id for operator_id, _ in weights]
     await _lock(conn, source_id, operator_ids)
@@ -122,7 +122,7 @@ async def replace_weights(
     after = await weight_rows.of_source(conn, source_id)
     states = editable_weights(before), editable_weights(after)
     await record(conn, edit.who, Action.SOURCE_WEIGHTS_CHANGED, source_id, *states)
-    return [source_id] if await assign_waiting(conn, random, source_ids=[source_id]) else ()
+    return await assign_waiting(conn, random, source_ids=[source_id])
 
 
 async def _lock(conn: AsyncConnection, source_id: int, operator_ids: Collection[int] = ()) -> None:

@@ -6,7 +6,6 @@ from random import Random
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.allocation.assign_waiting import SERVE_LIMIT
 from distribution.allocation.load_correction import correct_before_freeing
 from distribution.allocation.unit_of_work import UnitOfWork
 from distribution.audit import State, contact_state
@@ -38,11 +37,11 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Closings:
-    """An outcome per closing, in order; `more`: contacts wait that could be served in another transaction."""
+    """An outcome per closing, in order; `unserved`: sources to serve in further transactions."""
 
     outcomes: list[Closed | MessageRejected]
     publications: list[Publication]
-    more: bool
+    unserved: frozenset[int] = frozenset()
 
 
 async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[ContactState | MessageRejected]:
@@ -88,7 +87,7 @@ async def lock_for(conn: AsyncConnection, closings: Sequence[Closing], codes: Co
 async def close(conn: AsyncConnection, pool: Pool, closings: Sequence[Closing], random: Random) -> Closings:
     """Close contacts over a pool from `lock_for`, and serve who waited; raises PoolOutdated if the pool lacks one."""
     if not closings:
-        return Closings([], [], more=False)
+        return Closings([], [])
     found = await find(conn, closings)
     full = await contact_rows.with_leads(conn, {contact.id for contact in found if isinstance(contact, ContactState)})
     await correct_before_freeing(conn, pool, (contact for contact, _, _ in full.values()))
@@ -104,8 +103,8 @@ async def close(conn: AsyncConnection, pool: Pool, closings: Sequence[Closing], 
             _check_locked(pool, contact)
             ledger.close(contact, lead, closing.reason)
         outcomes.append(Closed(contact, is_new, before, ledger.told.get(contact.id)))
-    more = await ledger.assign_waiting(SERVE_LIMIT)
-    return Closings(outcomes, await ledger.flush(), more)
+    unserved = await ledger.assign_waiting()
+    return Closings(outcomes, await ledger.flush(), unserved)
 
 
 def _check_locked(pool: Pool, contact: Contact) -> None:

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.allocation.assign_waiting import SERVE_LIMIT
 from distribution.allocation.load_correction import correct_before_freeing
 from distribution.allocation.unit_of_work import UnitOfWork
 from distribution.errors import Conflict, InvalidField, NotFound, PoolOutdated
@@ -58,9 +57,9 @@ async def assign(
     over = _check(pool, contact, operator_id, force=force)
     ledger = UnitOfWork(conn, pool, random)
     ledger.give(contact, lead, operator_id, previous, forced=over)
-    more = await ledger.assign_waiting(SERVE_LIMIT)
+    unserved = await ledger.assign_waiting()
     await ledger.flush()
-    return frozenset(pool.sources) if more else frozenset()
+    return unserved
 
 
 async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> Moved:
@@ -73,12 +72,12 @@ async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> M
     held = await _still_held(conn, pool, operator_id, [contact.id for contact in seen])
     await correct_before_freeing(conn, pool, (contact for contact, _, _ in held))
     ledger = UnitOfWork(conn, pool, random)
-    more = await ledger.assign_waiting(SERVE_LIMIT)
+    unserved = await ledger.assign_waiting()
     for contact, lead, _ in held:
         ledger.move_away(contact, lead, last_operator_id=None)
     await ledger.flush()
     to = {contact.id: contact.operator_id for contact, _, _ in held}
-    return Moved(to, frozenset(pool.sources) if more else frozenset())
+    return Moved(to, unserved)
 
 
 async def _still_held(conn: AsyncConnection, pool: Pool, operator_id: int, seen: list[UUID]) -> list[ContactWithLead]:

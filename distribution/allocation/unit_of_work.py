@@ -27,6 +27,8 @@ from distribution.store.outbox import Claim, Publication
 from distribution.store.pools import change_loads, write_deficits
 
 BY_HAND, FORCED = "manual", "forced"
+SERVE_LIMIT = 500
+"""Waiting contacts that one transaction assigns at most."""
 SERVE_BYTES = 8 * 2**20
 """Payloads of waiting contacts that one transaction reads, give or take the last one; their events hold them again."""
 
@@ -104,10 +106,10 @@ class UnitOfWork:
             self._forced.add(operator_id)
         self._assign(contact, lead, operator_id, FORCED if forced else BY_HAND, position, previous)
 
-    async def assign_waiting(self, limit: int) -> bool:
+    async def assign_waiting(self, limit: int = SERVE_LIMIT) -> frozenset[int]:
         """Give waiting contacts, the oldest first over all sources, to whoever is eligible.
 
-        At most `limit`, and SERVE_BYTES of payloads: True asks the caller to call again in another transaction. Until
+        At most `limit`, and SERVE_BYTES of payloads; returns the sources to serve in further transactions. Until
         all are served, a new contact of a source that still has waiting ones waits behind them.
         """
         line, pauses = await WaitingQueue.open(self.conn, self.pool), CooperativeYield()
@@ -125,7 +127,7 @@ class UnitOfWork:
         for contact_id, (pick_, position) in chosen.items():
             contact, lead, previous = full[contact_id]
             self._carry_out(contact, lead, pick_, position, previous)
-        return served == limit or read >= SERVE_BYTES
+        return frozenset(self.pool.sources) if served == limit or read >= SERVE_BYTES else frozenset()
 
     def _choose_for(self, waiting: NextWaiting) -> tuple[Pick, int]:
         """The pick for a waiting contact, and its position; the contact itself is read later, with others."""

@@ -1,7 +1,8 @@
 """Messages come in: each becomes a contact, is recognised, closes one, or is parked with its reason.
 
 batch                a batch of messages in one transaction
-process              one message: decoded, authorized, submitted or closed
+decoder              a message becomes a command, within what its sender may do
+process              what a batch asks for: submissions, then closings
 submit               submissions become contacts
 idempotency          which contact a submission asks for again
 dedupe_window        the same enquiry under another key is the same contact

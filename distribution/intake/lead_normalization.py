@@ -1,23 +1,19 @@
 """Phone numbers and e-mail addresses of known leads, spelled as they would be today."""
 
 import asyncio
-from random import Random
-
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution import normalize
 from distribution.store import normalized_details
-from distribution.store.engine import reading
+from distribution.store.database import Database
 from distribution.store.normalized_details import IDS_AT_ONCE, ROWS_AT_ONCE, Spelled, Told
-from distribution.store.transactions import run_in_transaction
 
 
-async def renormalize(engine: AsyncEngine, random: Random, phone_region: str, last: int) -> tuple[int, int]:
+async def renormalize(database: Database, phone_region: str, last: int) -> tuple[int, int]:
     """Spell a few of the leads after `last` anew that another rule spelled; each step is a short transaction.
 
     Returns the id up to which all are done, and how many were spelled; an id that is not above `last` ends the round.
     """
-    async with reading(engine) as conn:
+    async with database.reading() as conn:
         found = await normalized_details.after(conn, last)
         highest = await normalized_details.highest(conn)
     new = []
@@ -25,7 +21,7 @@ async def renormalize(engine: AsyncEngine, random: Random, phone_region: str, la
         new.append(_spelled(told, phone_region))
         await asyncio.sleep(0)  # some of them take as long as a message does
     if new:
-        await run_in_transaction(engine, random, lambda conn: normalized_details.write(conn, new))
+        await database.run(lambda conn: normalized_details.write(conn, new))
     done = new[-1].id if len(new) == ROWS_AT_ONCE else min(last + IDS_AT_ONCE, highest)
     return done, len(new)
 

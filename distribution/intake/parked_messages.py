@@ -1,7 +1,8 @@
 """Messages that could not be processed, as admins read, replay and drop them."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 from random import Random
 from typing import Any
@@ -12,14 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.audit import Action, record
 from distribution.errors import NotFound
+from distribution.intake.decoder import Decoder
 from distribution.intake.retry import Replayed, drop, open_row, replay_code, replay_one
-from distribution.intake.sender_rules import SenderRules
-from distribution.reply_queues import ALL_BUT_OWN, ReplyQueues
 from distribution.store.bulk import UUIDS, octets
+from distribution.store.database import Database
 from distribution.store.pagination import Page, cut_by_size
 from distribution.store.parked_messages import FIELDS, Parked
 from distribution.store.tables import parked_messages
 from distribution.versions import Edit
+
+Serve = Callable[[frozenset[int]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,41 +66,37 @@ async def show(conn: AsyncConnection, parked_id: UUID) -> Parked:
     return found[0]
 
 
-async def replay(
-    conn: AsyncConnection,
-    random: Random,
-    parked_id: UUID,
-    max_bytes: int,
-    phone_region: str,
-    edit: Edit,
-    reply_queues: ReplyQueues = ALL_BUT_OWN,
-) -> Replayed:
+async def replay(conn: AsyncConnection, random: Random, decoder: Decoder, parked_id: UUID, edit: Edit) -> Replayed:
     """Try one parked message again; one that is done with is a Conflict.
 
     Who sent it does not matter: whoever asks for the replay decides that.
     """
     before = _state(await open_row(conn, parked_id))
-    done = await replay_one(conn, random, parked_id, max_bytes, phone_region, SenderRules(reply_queues=reply_queues))
+    done = await replay_one(conn, random, decoder.for_any_sender(), parked_id)
     after = _state(await show(conn, parked_id))
     await record(conn, edit.who, Action.PARKED_REPLAYED, parked_id, before, after)
     return done
 
 
-async def replay_some(
-    conn: AsyncConnection,
-    random: Random,
-    code: str,
-    after: UUID | None,
-    max_bytes: int,
-    phone_region: str,
-    edit: Edit,
-    reply_queues: ReplyQueues = ALL_BUT_OWN,
-) -> Replayed:
-    """Try some parked messages of a code; call again with `last` in a new transaction until that is None.
+async def replay_all(database: Database, decoder: Decoder, code: str, edit: Edit, serve: Serve) -> tuple[int, int]:
+    """Try every parked message of a code, oldest first, in as many transactions as it takes.
 
-    The audit has one row for each such transaction, under the code.
+    Returns how many went through, and how many are parked again. `serve` assigns the waiting contacts of the sources
+    that each transaction leaves. The audit has one row for each transaction, under the code.
     """
-    done = await replay_code(conn, random, code, after, max_bytes, phone_region, SenderRules(reply_queues=reply_queues))
+    through, again, after = 0, 0, None
+    while True:
+        done = await database.run(partial(_replay_some, database.random, decoder, code, after, edit))
+        await serve(done.unserved)
+        through, again, after = through + done.replayed, again + done.parked_again, done.last
+        if after is None:
+            return through, again
+
+
+async def _replay_some(
+    random: Random, decoder: Decoder, code: str, after: UUID | None, edit: Edit, conn: AsyncConnection
+) -> Replayed:
+    done = await replay_code(conn, random, decoder.for_any_sender(), code, after)
     if done.last is not None:
         counts = {"replayed": done.replayed, "parked_again": done.parked_again}
         await record(conn, edit.who, Action.PARKED_REPLAYED, code, None, counts)

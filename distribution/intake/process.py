@@ -11,10 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution.allocation.close import Closed, close, lock_for
 from distribution.audit import NAME_LENGTH, Action, AuditEntry, contact_state, entry, record_all
 from distribution.errors import MessageRejected, ParkedCode
-from distribution.intake.sender_rules import ANYBODY, SenderRules
 from distribution.intake.submit import Submitted, submit_to
-from distribution.intake.undecoded import source_and_lead_in
-from distribution.messages import Closing, Command, Incoming, Submission, decode, storable
+from distribution.messages import Closing, Command, Incoming, Submission, storable
 from distribution.store.outbox import Claim, Publication
 from distribution.versions import Actor
 
@@ -41,26 +39,6 @@ class Processed:
     publications: list[Publication]
     unserved: frozenset[int]
     lock_seconds: float = 0.0
-
-
-def decode_delivery(
-    message: Incoming, max_bytes: int, phone_region: str = "", sender_rules: SenderRules = ANYBODY
-) -> DecodedMessage:
-    """The message with its command, or with the reason why there is none."""
-    command = sender_rules.permitted(_decoded(message, max_bytes, phone_region), message.user_id)
-    if isinstance(command, MessageRejected) and command.source is None:
-        # Here, where no locks are held yet.
-        command.named = source_and_lead_in(message)
-    return DecodedMessage(sender_rules.addressed(message), command)
-
-
-def _decoded(message: Incoming, max_bytes: int, phone_region: str) -> Command | MessageRejected:
-    try:
-        return decode(message, max_bytes, phone_region)
-    except MessageRejected as rejected:
-        # From here on it is a result: as an exception it would keep every frame it came through, with the whole batch.
-        rejected.__context__ = rejected.__cause__ = None
-        return rejected.with_traceback(None)
 
 
 def failed_alone(arrival: DecodedMessage) -> MessageRejected:
@@ -90,7 +68,7 @@ async def process(
     return Processed(
         settled,
         [*submitted.publications, *closed.publications],
-        frozenset(pool.sources) if closed.more else submitted.unserved,
+        submitted.unserved | closed.unserved,
         lock_seconds,
     )
 

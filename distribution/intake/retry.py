@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import Conflict, MessageRejected, NotFound
+from distribution.intake.decoder import Decoder
 from distribution.intake.parking import next_attempt, restored, words
-from distribution.intake.process import DecodedMessage, Outcome, Processed, decode_delivery, failed_alone, process
+from distribution.intake.process import DecodedMessage, Outcome, Processed, failed_alone, process
 from distribution.intake.replies import replies_to
-from distribution.intake.sender_rules import ANYBODY, SenderRules
 from distribution.store import outbox, parked_messages
 from distribution.store.db_errors import Failure, classify
 from distribution.store.engine import savepoint
@@ -36,10 +36,8 @@ class Replayed:
 async def retry_due(
     conn: AsyncConnection,
     random: Random,
+    decoder: Decoder,
     now: datetime,
-    max_bytes: int,
-    phone_region: str = "",
-    sender_rules: SenderRules = ANYBODY,
     left_out: Collection[str | None] = (),
 ) -> Replayed:
     """Try some deferred messages whose time has come, by source in turn; call again until `last` is None.
@@ -47,37 +45,24 @@ async def retry_due(
     What their senders may do is decided anew. `left_out`: sources to leave for later; None is those without one.
     """
     rows = await parked_messages.due(conn, now, CHUNK, CHUNK_BYTES, left_out)
-    return await _again(conn, rows, random, now, max_bytes, phone_region, sender_rules)
+    return await _again(conn, rows, random, decoder, now)
 
 
 async def replay_code(
-    conn: AsyncConnection,
-    random: Random,
-    code: str,
-    after: UUID | None,
-    max_bytes: int,
-    phone_region: str = "",
-    sender_rules: SenderRules = ANYBODY,
+    conn: AsyncConnection, random: Random, decoder: Decoder, code: str, after: UUID | None
 ) -> Replayed:
     """Try up to CHUNK parked messages of a code, oldest first; call again with `last` until that is None."""
     rows = await parked_messages.open_ones(conn, code, after, CHUNK, CHUNK_BYTES)
-    return await _again(conn, rows, random, datetime.now(UTC), max_bytes, phone_region, sender_rules)
+    return await _again(conn, rows, random, decoder, datetime.now(UTC))
 
 
-async def replay_one(
-    conn: AsyncConnection,
-    random: Random,
-    parked_id: UUID,
-    max_bytes: int,
-    phone_region: str = "",
-    sender_rules: SenderRules = ANYBODY,
-) -> Replayed:
+async def replay_one(conn: AsyncConnection, random: Random, decoder: Decoder, parked_id: UUID) -> Replayed:
     """Try one parked message; one that is done with, or not whole, is a Conflict."""
     row = await open_row(conn, parked_id)
     if row.body_size is not None:
         kept = f"only the first {len(row.body)} of its {row.body_size} bytes are kept"
         raise Conflict(f"Parked message {parked_id} cannot be replayed: {kept}. Have it published again, or drop it.")
-    return await _again(conn, [row], random, datetime.now(UTC), max_bytes, phone_region, sender_rules)
+    return await _again(conn, [row], random, decoder, datetime.now(UTC))
 
 
 async def drop(conn: AsyncConnection, parked_id: UUID) -> Parked:
@@ -99,18 +84,12 @@ async def open_row(conn: AsyncConnection, parked_id: UUID) -> Parked:
 
 
 async def _again(
-    conn: AsyncConnection,
-    rows: Sequence[Parked],
-    random: Random,
-    now: datetime,
-    max_bytes: int,
-    phone_region: str,
-    sender_rules: SenderRules,
+    conn: AsyncConnection, rows: Sequence[Parked], random: Random, decoder: Decoder, now: datetime
 ) -> Replayed:
     if not rows:
         return Replayed(0, 0, None, frozenset())
     whole = [row for row in rows if row.body_size is None]
-    arrivals = [decode_delivery(restored(row), max_bytes, phone_region, sender_rules) for row in whole]
+    arrivals = [decoder.decode(restored(row)) for row in whole]
     done = await _each_tried(conn, arrivals, random)
     for row, (_, outcome) in zip(whole, done.settled, strict=True):
         _mark(row, outcome, now)

@@ -7,7 +7,6 @@ from random import Random
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.allocation.assign_waiting import SERVE_LIMIT
 from distribution.allocation.unit_of_work import UnitOfWork
 from distribution.allocation.yielding import CooperativeYield
 from distribution.errors import MessageRejected, ParkedCode
@@ -80,7 +79,7 @@ async def submit_to(
     repeats = await dedupe_window.find(conn, first, sources)
     new = {key: submission for key, submission in first.items() if key not in repeats}
     ledger = UnitOfWork(conn, pool, random, claim)
-    more = await ledger.assign_waiting(SERVE_LIMIT) if new else False
+    unserved = await ledger.assign_waiting() if new else frozenset[int]()
     made = await _make(ledger, new, [first[key] for key in repeats], sources)
     publications = await ledger.flush()
     await dedupe_window.keep(conn, repeats, first, made, sources)
@@ -98,7 +97,6 @@ async def submit_to(
             return Submitted(contact, is_new=key in made, told=told)
         return _repeated(submission, Known(contact, first[key].digest, AS_WRITTEN), told)
 
-    unserved = frozenset(pool.sources) if more else frozenset[int]()
     return Submissions([*map(outcome, submissions, keys)], publications, unserved)
 
 

@@ -11,7 +11,7 @@ fitness             whether a database can hold what we keep in it
 connection_errors   why there is no connection, in words
 file_permissions    SQLite's files belong to their owner alone
 sqlite_driver       SQLite's driver with fewer changes of thread
-transactions        work in one transaction, repeated where it lost a race
+database            a process's database: units of work, retried if they lost a race; reads
 schema              whether the database has a schema that this code runs on
 revisions           which one it has, and whose programs run on it, as it stands in the database
 depths              what the broker's queues held when a worker last looked

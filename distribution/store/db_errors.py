@@ -1,12 +1,15 @@
-"""What a failed transaction means: the content is at fault, it lost a race, or the database did not do its part."""
+"""What a failed transaction means: its content or our own code is at fault, it lost a race, or the database failed."""
 
+import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy import exc
 
-from distribution.errors import PoolOutdated
+from distribution.errors import DatabaseUnavailable, LockedByOthers, PoolOutdated
 from distribution.store import connection_errors
 
 
@@ -15,6 +18,8 @@ class Failure(Enum):
 
     CONTENT = "content"
     """Something in the batch: find the culprit."""
+    DEFECT = "defect"
+    """A statement of ours that no database could execute: no retry helps, and it is not an outage."""
     RACE = "race"
     """A deadlock, a serialization failure, a stale read: the same again will do."""
     LOCKED = "locked"
@@ -29,6 +34,19 @@ SQLSTATES = {
     "22": Failure.CONTENT,  # values
     "23": Failure.CONTENT,  # constraints
     "40": Failure.RACE,  # deadlock, serialization failure
+    # Of class 42 only what our own text is wrong in: a missing table, column or right is the installation's.
+    "42601": Failure.DEFECT,  # syntax
+    "42702": Failure.DEFECT,  # ambiguous column
+    "42712": Failure.DEFECT,  # duplicate alias
+    "42725": Failure.DEFECT,  # ambiguous function
+    "42803": Failure.DEFECT,  # grouping
+    "42804": Failure.DEFECT,  # types that do not match
+    "42846": Failure.DEFECT,  # a cast that does not exist
+    "42883": Failure.DEFECT,  # no such function or operator
+    "42P02": Failure.DEFECT,  # no such parameter
+    "42P08": Failure.DEFECT,  # a parameter of two types
+    "42P18": Failure.DEFECT,  # a parameter of no type
+    "42P20": Failure.DEFECT,  # windowing
     "44": Failure.CONTENT,  # a view's check
     "55P03": Failure.LOCKED,  # lock_timeout, NOWAIT
     "54": Failure.CONTENT,  # too large or too deep for the server: a smaller batch may do
@@ -41,6 +59,12 @@ SQLITE_CODES = {
     sqlite3.SQLITE_SCHEMA: Failure.RACE,
     sqlite3.SQLITE_BUSY_SNAPSHOT: Failure.RACE,
 }
+# SQLite has one code for a mistake in a statement and for a missing table or column: its words tell them apart.
+SQLITE_MISTAKES = re.compile(
+    "syntax error|incomplete input|unrecognized token|no such function|ambiguous column|wrong number of arguments|"
+    r"misuse|values for \d+ columns|same number of result columns|sub-select returns|number of bindings|"
+    "supply a value for binding"
+)
 PRIMARY_CODE = 0xFF
 # Somebody else has what was needed, and gives it back: a lock, the whole SQLite file; a deadlock's loser.
 HELD_UP = {"55P03", "40001", "40P01", sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -50,33 +74,53 @@ BROKEN = (
     TimeoutError,
     MemoryError,
     exc.TimeoutError,
+    exc.InvalidRequestError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     sqlite3.Error,
 )
-# These say that our own code asked for what is not there.
-MISTAKEN = (exc.NoResultFound, exc.MultipleResultsFound, exc.NoSuchColumnError)
+# These say that our own code asked for what is not there, or made a statement that cannot be.
+MISTAKEN = (
+    exc.NoResultFound,
+    exc.MultipleResultsFound,
+    exc.NoSuchColumnError,
+    exc.NoReferenceError,
+    exc.NoInspectionAvailable,
+    exc.CompileError,
+    exc.ArgumentError,
+)
 
 
 def classify(error: Exception) -> Failure:
     """Tell them apart."""
     if isinstance(error, PoolOutdated):
         return Failure.RACE
+    if isinstance(error, MISTAKEN):
+        return Failure.DEFECT
     if isinstance(error, exc.DBAPIError):
         return _of_driver(error)
     if isinstance(error, exc.StatementError) and isinstance(error.orig, Exception):
-        return classify(error.orig)
+        # What SQLAlchemy itself cannot make a statement of is our mistake.
+        return Failure.DEFECT if type(error.orig) is exc.InvalidRequestError else classify(error.orig)
     # Not wrapped: raised while a new connection is being prepared.
     if isinstance(error, asyncpg.PostgresError):
         return _of_sqlstate(error.sqlstate)
-    if isinstance(error, exc.InvalidRequestError):
-        return Failure.CONTENT if isinstance(error, MISTAKEN) else Failure.WORLD
     return Failure.WORLD if isinstance(error, BROKEN) else Failure.CONTENT
 
 
-def is_unavailable(error: Exception) -> bool:
-    """Whether the database did not do its part, also if no library wrapped what the driver raised."""
-    return classify(error) is not Failure.CONTENT
+@contextmanager
+def unavailability_raised() -> Iterator[None]:
+    """Raise DatabaseUnavailable for what the database did not do, LockedByOthers for a lock, all else as it is.
+
+    This is the one rule for it: what is raised as anything else is no outage.
+    """
+    try:
+        yield
+    except Exception as error:
+        failure = classify(error)
+        if failure in (Failure.CONTENT, Failure.DEFECT):
+            raise
+        raise (LockedByOthers if failure is Failure.LOCKED else DatabaseUnavailable)(describe_error(error)) from error
 
 
 def is_held_up(error: Exception) -> bool:
@@ -99,6 +143,8 @@ def _of_driver(error: exc.DBAPIError) -> Failure:
     state, code = _state_and_code(error.orig)
     if state is not None:
         return _of_sqlstate(state)
+    if code in (None, sqlite3.SQLITE_ERROR) and SQLITE_MISTAKES.search(str(error.orig)):
+        return Failure.DEFECT
     if code is not None:
         return _of_sqlite(code)
     # The drivers' own refusals of a value have no code. Without a statement there was no value: it is about connecting.

@@ -12,6 +12,8 @@ from admin_api.app import create_app
 from admin_api.http.auth import parse_tokens
 from admin_api.http.context import Context
 from admin_api.http.token_guessing import Guesses
+from distribution.intake.decoder import Decoder
+from distribution.store.database import Database
 from tests.integration.api_client import MANY, MAX_BYTES, TOKENS, ClientOf, client
 
 
@@ -19,7 +21,7 @@ from tests.integration.api_client import MANY, MAX_BYTES, TOKENS, ClientOf, clie
 def context(engine: AsyncEngine, random: Random) -> Context:
     """What the API works with: a token of each role."""
     tokens = parse_tokens(",".join(f"{role}:{token}" for role, token in TOKENS.items()))
-    return Context(engine, random, tokens, MAX_BYTES, guesses=Guesses(burst=MANY))
+    return Context(Database(engine, random), tokens, Decoder(MAX_BYTES), guesses=Guesses(burst=MANY))
 
 
 @pytest.fixture

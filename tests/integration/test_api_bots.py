@@ -1,7 +1,7 @@
 """Bots over HTTP: bound to sources, and told nothing that others sent."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from admin_api.http.auth import parse_tokens
 from admin_api.http.context import Context
 from admin_api.http.operation import PREFIX
 from admin_api.routes import all_operations
+from distribution.intake.sender_rules import SenderRules
 from distribution.reply_queues import ReplyQueues
 from tests import factories as made
 from tests.integration.api_client import all_items, client
@@ -43,7 +44,7 @@ class Scene:
 def app(context: Context) -> Starlette:
     """The application, with a bot that is bound to the source web and one that is bound to none."""
     tokens = parse_tokens(f"admin:olga:{ADMIN},bot[web,fax]:site:{BOUND},bot:any:{UNBOUND}")
-    return create_app(Context(context.engine, context.random, tokens, context.max_body_bytes))
+    return create_app(Context(context.database, tokens, context.decoder))
 
 
 @pytest.fixture
@@ -184,7 +185,9 @@ async def test_a_replay_sends_no_reply_to_a_queue_that_is_refused(
     """The API replays what the worker parked, under the same rules: one message and all of a code."""
     queues = ReplyQueues("blue.", "answers.")
     tokens = parse_tokens(f"admin:olga:{ADMIN}")
-    app = create_app(Context(engine, context.random, tokens, context.max_body_bytes, reply_queues=queues))
+    app = create_app(
+        Context(context.database, tokens, replace(context.decoder, sender_rules=SenderRules(reply_queues=queues)))
+    )
     names = (queue, "answers.x") * 2
     await made.take(engine, [made.as_sent(made.message(f"m-{n}", reply_to=name)) for n, name in enumerate(names)])
     await made.make_source(engine, {})

@@ -15,6 +15,8 @@ from structlog.testing import capture_logs
 from admin_api.app import create_app
 from admin_api.http.auth import parse_tokens
 from admin_api.http.context import Context
+from distribution.intake.decoder import Decoder
+from distribution.store.database import Database
 from distribution.store.engine import create_engine, transaction
 from tests.factories import all_contacts, make_source, message, take
 from tests.integration.api_client import MAX_BYTES, ORIGIN, TOKENS, ClientOf, client
@@ -27,7 +29,7 @@ NOBODY_LISTENS = "postgresql+asyncpg://u:p@127.0.0.1:1/x"
 async def cut_off() -> AsyncIterator[httpx2.AsyncClient]:
     """An admin of an API whose database is away."""
     tokens = parse_tokens(f"admin:{TOKENS['admin']}")
-    app = create_app(Context(create_engine(NOBODY_LISTENS), Random(1), tokens, MAX_BYTES))
+    app = create_app(Context(Database(create_engine(NOBODY_LISTENS), Random(1)), tokens, Decoder(MAX_BYTES)))
     async with app.router.lifespan_context(app), client(app, TOKENS["admin"]) as admin:
         yield admin
 

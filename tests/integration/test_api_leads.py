@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin_api.app import create_app
 from admin_api.http.context import Context
+from distribution.intake.decoder import Decoder
 from tests.factories import SOURCE, make_operator, make_source, message, take
-from tests.integration.api_client import TOKENS, all_items, client
+from tests.integration.api_client import MAX_BYTES, TOKENS, all_items, client
 
 SHAPE = {"id", "external_id", "phone", "email", "created_at", "contacts", "contacts_total"}
 
@@ -167,7 +168,7 @@ async def test_possible_duplicates_are_at_most_twenty(admin: httpx2.AsyncClient,
 async def test_a_country_may_stand_for_numbers_without_their_code(context: Context, engine: AsyncEngine) -> None:
     """With DEFAULT_PHONE_REGION a number as people dial it at home is the same as with its country's code."""
     await make_source(engine, {})
-    app = create_app(dataclasses.replace(context, phone_region="RU"))
+    app = create_app(dataclasses.replace(context, decoder=Decoder(MAX_BYTES, "RU")))
     async with client(app, TOKENS["admin"]) as admin:
         for number, phone in enumerate(("8 (999) 123-45-67", "+79991234567")):
             body = {

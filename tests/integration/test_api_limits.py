@@ -16,6 +16,8 @@ from admin_api.http.auth import Role, parse_tokens
 from admin_api.http.context import MAX_ADMIN_BYTES, Context
 from admin_api.http.operation import Operation
 from admin_api.routes import all_operations
+from distribution.intake.decoder import Decoder
+from distribution.store.database import Database
 from distribution.store.engine import transaction
 from distribution.store.tables import MAX_ID, operators
 from tests.factories import make_source
@@ -58,7 +60,7 @@ async def test_ten_thousand_weights_are_set_at_once(admin: httpx2.AsyncClient, e
 def small_app(engine: AsyncEngine, random: Random) -> Starlette:
     """Admins may send 80 KiB, bots 64."""
     tokens = parse_tokens(f"admin:{TOKENS['admin']}")
-    return create_app(Context(engine, random, tokens, MAX_BYTES, max_admin_bytes=SMALL))
+    return create_app(Context(Database(engine, random), tokens, Decoder(MAX_BYTES), max_admin_bytes=SMALL))
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -28,7 +28,7 @@ SECRETS = {"olga": "s3cret-of-olga-p", "": "s3cret-of-nobody"}
 def named(context: Context) -> Starlette:
     """The API with one admin's token that has a name and one that has none."""
     tokens = parse_tokens(f"admin:olga:{SECRETS['olga']},admin:{SECRETS['']}")
-    return create_app(Context(context.engine, context.random, tokens, context.max_body_bytes))
+    return create_app(Context(context.database, tokens, context.decoder))
 
 
 async def test_stats_tell_loads_and_waits(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:

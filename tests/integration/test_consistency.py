@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.admin.consistency import MENDED_AT_ONCE, Kind, Report, check, repair
 from distribution.ids import new_id
+from distribution.store.database import Database
 from distribution.store.engine import create_engine, reading, snapshot, transaction
 from distribution.store.outbox import Publication, insert
 from distribution.store.pools import lock_pool
@@ -57,7 +58,7 @@ async def test_a_wrong_load_is_found_and_mended(desk: AsyncEngine, random: Rando
     await change(desk, sa.update(operators).values(load=operators.c.load + 3))
     report = await checked(desk)
     assert ([finding.kind for finding in report.findings], report.total) == ([Kind.LOAD, Kind.LOAD], 2)
-    assert await repair(desk, random, WHO) == 2
+    assert await repair(Database(desk, random), WHO) == 2
     assert await checked(desk) == Report([], 0)
     async with reading(desk) as conn:
         rows = (await conn.execute(sa.select(audit_log.c.action, audit_log.c.role, audit_log.c.name))).all()
@@ -67,7 +68,7 @@ async def test_a_wrong_load_is_found_and_mended(desk: AsyncEngine, random: Rando
 async def test_a_load_over_the_limit_is_the_truth_where_it_was_counted(desk: AsyncEngine, random: Random) -> None:
     """What is active stays active: the repair tells the truth even where it exceeds a limit."""
     await change(desk, sa.update(operators).values(max_active_contacts=1, load=0))
-    await repair(desk, random, WHO)
+    await repair(Database(desk, random), WHO)
     async with reading(desk) as conn:
         assert await conn.scalar(sa.select(sa.func.sum(operators.c.load))) == 30
 
@@ -83,7 +84,7 @@ async def test_a_wrong_sequence_is_mended_and_a_lost_history_is_told(desk: Async
         sa.delete(decisions).where(decisions.c.contact_id == other),
     )
     assert sorted(await kinds(desk)) == [(Kind.HISTORY, False), (Kind.SEQUENCE, True)]
-    assert await repair(desk, random, WHO) == 1
+    assert await repair(Database(desk, random), WHO) == 1
     assert await kinds(desk) == [(Kind.HISTORY, False)]
 
 
@@ -138,7 +139,7 @@ async def test_nothing_is_locked_where_nothing_is_wrong(desk: AsyncEngine, datab
     async with transaction(desk) as conn:
         await lock_pool(conn, operator_ids=await ids_of_operators(desk))
         async with asyncio.timeout(5):
-            assert await repair(counting, random, WHO) == 0
+            assert await repair(Database(counting, random), WHO) == 0
     await counting.dispose()
 
 
@@ -152,7 +153,7 @@ async def test_only_what_is_wrong_is_locked(desk: AsyncEngine, random: Random) -
     async with transaction(desk) as conn:
         await lock_pool(conn, operator_ids=others)
         async with asyncio.timeout(5):
-            assert await repair(desk, random, WHO) == 1
+            assert await repair(Database(desk, random), WHO) == 1
     assert await checked(desk) == Report([], 0)
 
 
@@ -167,7 +168,7 @@ async def test_many_wrong_sequences_are_mended_beside_work(desk: AsyncEngine, ra
             await take(desk, messages(f"w-{batch}-{n}" for n in range(20)), random)
 
     working = asyncio.create_task(work())
-    assert await repair(desk, random, WHO) == 3 * MENDED_AT_ONCE + 30 + 2
+    assert await repair(Database(desk, random), WHO) == 3 * MENDED_AT_ONCE + 30 + 2
     await working
     assert await checked(desk) == Report([], 0)
 

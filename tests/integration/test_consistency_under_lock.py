@@ -9,13 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.admin import contacts, operators
 from distribution.allocation import reassignment
-from distribution.allocation.assign_waiting import SERVE_LIMIT
 from distribution.allocation.reassignment import Moved
+from distribution.allocation.unit_of_work import SERVE_LIMIT
 from distribution.intake.batch import process_batch
 from distribution.messages import Incoming
+from distribution.store.database import Database
 from distribution.store.engine import reading, transaction
 from distribution.store.pools import servable_sources
-from distribution.store.transactions import run_in_transaction
 from distribution.versions import Actor, Edit
 from tests.factories import (
     all_contacts,
@@ -40,7 +40,7 @@ async def crossing(engine: AsyncEngine, random: Random, first: Work[object], sec
     """Commit `first` after `second` has read what it reads before its locks, and before it has them."""
     async with transaction(engine) as conn:
         await first(conn)
-        late = asyncio.create_task(run_in_transaction(engine, random, second))
+        late = asyncio.create_task(Database(engine, random).run(second))
         await until_blocked(engine, late)
     await late
 

@@ -19,7 +19,9 @@ from admin_api.http.auth import parse_tokens
 from admin_api.http.context import Context
 from admin_api.http.token_guessing import Guesses
 from distribution.ids import first_id_at
+from distribution.intake.decoder import Decoder
 from distribution.messages import Incoming
+from distribution.store.database import Database
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import contact_keys, contact_payloads, contacts, sources
 from tests import factories as made
@@ -120,7 +122,8 @@ async def test_the_broker_and_http_at_once_make_one_contact(engine: AsyncEngine,
     await open_source(engine)
 
     async def over_http(own: AsyncEngine, random: Random) -> Counter[str]:
-        context = Context(own, random, parse_tokens(f"bot:{TOKENS['bot']}"), MAX_BYTES, guesses=Guesses(burst=MANY))
+        database, tokens = Database(own, random), parse_tokens(f"bot:{TOKENS['bot']}")
+        context = Context(database, tokens, Decoder(MAX_BYTES), guesses=Guesses(burst=MANY))
         app, counts = create_app(context), Counter[str]()
         async with app.router.lifespan_context(app), client(app, TOKENS["bot"]) as bot:
             for i in range(10):

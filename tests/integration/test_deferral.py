@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.errors import MessageRejected, ParkedCode
+from distribution.intake.decoder import Decoder
 from distribution.intake.parking import park
 from distribution.intake.retry import CHUNK, CHUNK_BYTES, Replayed, replay_code, retry_due
 from distribution.messages import CLOSE, Incoming
@@ -35,7 +36,7 @@ def close_by_id(contact_id: UUID) -> Incoming:
 async def retry(engine: AsyncEngine, random: Random, now: datetime) -> Replayed:
     """One transaction of retries."""
     async with transaction(engine) as conn:
-        return await retry_due(conn, random, now, made.MAX_BYTES)
+        return await retry_due(conn, random, Decoder(made.MAX_BYTES), now)
 
 
 async def open_source(engine: AsyncEngine, code: str = made.SOURCE) -> None:
@@ -86,7 +87,7 @@ async def test_a_replayed_close_that_was_undelivered_is_deferred(engine: AsyncEn
     await open_source(engine)
     async with transaction(engine) as conn:
         await park(conn, [(close(), MessageRejected(ParkedCode.UNDELIVERED, "It expired."))])
-        await replay_code(conn, random, "undelivered", None, made.MAX_BYTES)
+        await replay_code(conn, random, Decoder(made.MAX_BYTES), "undelivered", None)
     [row] = await made.all_parked(engine)
     assert (row.state, row.code) == ("deferred", "unknown_contact")
 

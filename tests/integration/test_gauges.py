@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from random import Random
 
 import httpx2
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from distribution.admin import sources
 from distribution.gauges import BacklogGauges
 from distribution.intake.retry import drop
 from distribution.messages import Incoming
+from distribution.store.database import Database
 from distribution.store.engine import create_engine, transaction
 from distribution.store.tables import outbox
 from distribution.versions import Actor, Edit
@@ -32,7 +34,7 @@ class Board:
     """The gauges as a registry shows them."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self.gauges = BacklogGauges(engine, every_seconds=0.01)
+        self.gauges = BacklogGauges(Database(engine, Random(1)), every_seconds=0.01)
         self._registry = CollectorRegistry()
         self._registry.register(self.gauges)
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.intake.lead_normalization import renormalize
 from distribution.normalize import RULE
 from distribution.store import normalized_details
+from distribution.store.database import Database
 from distribution.store.engine import reading, transaction
 from distribution.store.normalized_details import IDS_AT_ONCE, ROWS_AT_ONCE, Spelled
 from distribution.store.tables import leads
@@ -55,7 +56,7 @@ async def round_of(engine: AsyncEngine) -> int:
     """Once over all leads; returns how many were spelled."""
     last = total = 0
     while True:
-        done, number = await renormalize(engine, Random(1), "", last)
+        done, number = await renormalize(Database(engine, Random(1)), "", last)
         total += number
         if done <= last:
             return total
@@ -147,7 +148,7 @@ async def test_a_round_may_end_anywhere(engine: AsyncEngine) -> None:
     await write_as_before(engine, {f"lead-{n}": {"email": f"L{n}@Example.com"} for n in range(number)})
     async with transaction(engine) as conn:
         await conn.execute(sa.update(leads).where(leads.c.id > 5).values(id=leads.c.id + 3 * IDS_AT_ONCE))
-    done, first = await renormalize(engine, Random(1), "", 0)
+    done, first = await renormalize(Database(engine, Random(1)), "", 0)
     assert (done, first) == (IDS_AT_ONCE, 5)
     assert await round_of(engine) == number - 5
     assert await kept(engine) == {f"lead-{n}": (None, f"l{n}@example.com") for n in range(number)}

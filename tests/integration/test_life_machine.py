@@ -29,10 +29,10 @@ from distribution.messages import Closing, Submission
 from distribution.selection.decision_log import picked_again
 from distribution.selection.strategies import NOBODY_ELIGIBLE, OLDER_FIRST, STRATEGIES
 from distribution.store import decisions as decision_rows
+from distribution.store.database import Database
 from distribution.store.engine import create_engine
 from distribution.store.pools import servable_sources
 from distribution.store.tables import contacts, metadata, operators
-from distribution.store.transactions import run_in_transaction
 from distribution.versions import Actor, Edit
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class Life(RuleBasedStateMachine):
 
     def run(self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> T:
         """Work in one transaction."""
-        return self.runner.run(run_in_transaction(self.engine, self.random, work))
+        return self.runner.run(Database(self.engine, self.random).run(work))
 
     def teardown(self) -> None:
         """Close everything."""

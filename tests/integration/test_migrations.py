@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.ids import new_id
 from distribution.intake.lead_normalization import renormalize
 from distribution.store import schema
+from distribution.store.database import Database
 from distribution.store.engine import reading, transaction
 from distribution.store.revisions import VERSION_TABLE, bookkeeping
 from distribution.store.tables import metadata
@@ -141,7 +142,7 @@ async def test_known_leads_keep_their_details(database_url: str, engine: AsyncEn
     async with transaction(engine) as conn:
         await conn.execute(sa.text(insert), [dict(zip(("id", "phone", "email"), row, strict=True)) for row in rows])
     await asyncio.to_thread(schema.upgrade, database_url)
-    await renormalize(engine, Random(1), "", 0)
+    await renormalize(Database(engine, Random(1)), "", 0)
     async with reading(engine) as conn:
         filled = (await conn.execute(sa.text(read))).all()
     assert filled == [(*rows[0], "+79990000001", "l1@example.com"), (*rows[1], None, None)]

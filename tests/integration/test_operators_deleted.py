@@ -21,6 +21,7 @@ from distribution.ids import new_id
 from distribution.messages import Closing
 from distribution.store import decisions as decision_rows
 from distribution.store import schema
+from distribution.store.database import Database
 from distribution.store.decisions import Decision
 from distribution.store.engine import reading, transaction
 from distribution.store.pools import lock_pool, servable_sources
@@ -159,7 +160,7 @@ async def test_a_load_that_is_too_low_is_repaired(engine: AsyncEngine, random: R
     async with transaction(engine) as conn:
         await operator_service.delete(conn, gone, EDIT)
         await conn.execute(sa.update(contacts).values(operator_id=gone))
-    assert await repair(engine, random, EDIT.who) == 2
+    assert await repair(Database(engine, random), EDIT.who) == 2
     assert await made.loads(engine) == {olga: 0, gone: 1}
 
 

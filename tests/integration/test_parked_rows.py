@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.ids import new_id
+from distribution.intake.decoder import Decoder
 from distribution.intake.parking import park
 from distribution.intake.retry import replay_code
 from distribution.intake.sender_rules import SenderRules
@@ -116,7 +117,7 @@ async def test_each_who_asked_is_answered_when_it_is_replayed(engine: AsyncEngin
     await made.take(engine, tries)
     await made.make_source(engine, {await made.make_operator(engine): 1}, "late")
     async with transaction(engine) as conn:
-        done = await replay_code(conn, random, "unknown_source", None, made.MAX_BYTES)
+        done = await replay_code(conn, random, Decoder(made.MAX_BYTES), "unknown_source", None)
         queues = set(
             await conn.scalars(sa.text("SELECT routing_key FROM outbox WHERE type = 'contact.assigned' AND reply"))
         )

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.intake.batch import process_batch
-from distribution.intake.process import decode_delivery
+from distribution.intake.decoder import Decoder
 from distribution.intake.retry import replay_code
 from distribution.messages import Incoming
 from distribution.store.engine import reading, transaction
@@ -25,13 +25,13 @@ def incoming(external_id: str) -> Incoming:
 
 async def test_one_that_still_fails(engine: AsyncEngine, random: Random) -> None:
     """Of four replayed messages the one that the database refuses is parked again, with a new reason."""
-    waiting = [decode_delivery(incoming(lead), MOST) for lead in ("a", "poison", "b", "c")]
+    waiting = [Decoder(MOST).decode(incoming(lead)) for lead in ("a", "poison", "b", "c")]
     async with transaction(engine) as conn:
         await process_batch(conn, waiting, random)
     await open_source(engine, "late", {"Olga": (1, 2)})
     await refuse_lead(engine, "poison")
     async with transaction(engine) as conn:
-        done = await replay_code(conn, random, "unknown_source", None, MOST)
+        done = await replay_code(conn, random, Decoder(MOST), "unknown_source", None)
     assert (done.replayed, done.parked_again) == (3, 1)
     p = parked_messages.c
     async with reading(engine) as conn:

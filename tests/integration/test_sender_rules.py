@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.intake import parked_messages
+from distribution.intake.decoder import Decoder
 from distribution.intake.parking import park
 from distribution.intake.retry import retry_due
 from distribution.intake.sender_rules import SenderRules
@@ -79,8 +80,9 @@ async def test_of_a_batch_only_what_is_not_allowed_is_parked(engine: AsyncEngine
 
 async def retry(engine: AsyncEngine, rules: SenderRules) -> None:
     """Try what is deferred, as the worker does by itself."""
+    decoder = Decoder(made.MAX_BYTES, sender_rules=rules)
     async with transaction(engine) as conn:
-        await retry_due(conn, Random(1), datetime.now(UTC) + timedelta(seconds=6), made.MAX_BYTES, sender_rules=rules)
+        await retry_due(conn, Random(1), decoder, datetime.now(UTC) + timedelta(seconds=6))
 
 
 async def test_a_deferred_closing_is_checked_again(engine: AsyncEngine, contact: sa.Row[Any]) -> None:
@@ -107,7 +109,7 @@ async def test_a_persons_replay_is_that_persons_decision(engine: AsyncEngine, co
     await made.take(engine, [made.closing(OTHER, contact_id=contact.id)], rules=RULES)
     (row,) = await made.all_parked(engine)
     async with transaction(engine) as conn:
-        done = await parked_messages.replay(conn, Random(1), row.id, made.MAX_BYTES, "", ADMIN)
+        done = await parked_messages.replay(conn, Random(1), Decoder(made.MAX_BYTES, sender_rules=RULES), row.id, ADMIN)
     assert (done.replayed, (await made.all_contacts(engine))[0].status) == (1, "closed")
     assert [(a.action, a.role, a.name) for a in await made.all_audited(engine)] == [
         ("contact.closed", "bot", OTHER), ("parked.replayed", "admin", "olga"),

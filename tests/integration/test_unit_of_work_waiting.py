@@ -6,7 +6,8 @@ from random import Random
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.allocation.assign_waiting import SERVE_LIMIT, assign_waiting
+from distribution.allocation.assign_waiting import assign_waiting
+from distribution.allocation.unit_of_work import SERVE_LIMIT
 from distribution.store.engine import transaction
 from distribution.store.tables import source_operators
 from tests import factories as made
@@ -27,9 +28,9 @@ async def served(engine: AsyncEngine) -> list[str]:
 
 
 async def serve(engine: AsyncEngine, random: Random, *operator_ids: int) -> bool:
-    """Serve who waits for these operators."""
+    """Serve who waits for these operators; returns whether others are left."""
     async with transaction(engine) as conn:
-        return await assign_waiting(conn, random, operator_ids=operator_ids)
+        return bool(await assign_waiting(conn, random, operator_ids=operator_ids))
 
 
 async def test_the_oldest_is_served_first_over_all_sources(engine: AsyncEngine, random: Random) -> None:

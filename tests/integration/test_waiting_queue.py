@@ -30,9 +30,9 @@ async def one_operator(engine: AsyncEngine, sources: int, *, sticky: bool = Fals
 
 
 async def serve(engine: AsyncEngine, random: Random, operator_id: int) -> bool:
-    """Serve who waits for this operator."""
+    """Serve who waits for this operator; returns whether others are left."""
     async with transaction(engine) as conn:
-        return await assign_waiting(conn, random, operator_ids=[operator_id])
+        return bool(await assign_waiting(conn, random, operator_ids=[operator_id]))
 
 
 async def served(engine: AsyncEngine) -> list[str]:

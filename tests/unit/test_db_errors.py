@@ -63,6 +63,12 @@ def from_sqlite(code: int) -> exc.DBAPIError:
         ("42501", Failure.WORLD),  # no privilege
         ("42703", Failure.WORLD),  # no such column
         ("42P01", Failure.WORLD),  # no such table
+        ("42P05", Failure.WORLD),  # a pooler's prepared statement
+        ("42601", Failure.DEFECT),  # syntax
+        ("42702", Failure.DEFECT),  # ambiguous column
+        ("42804", Failure.DEFECT),  # types that do not match
+        ("42883", Failure.DEFECT),  # no such function
+        ("42P18", Failure.DEFECT),  # a parameter of no type
         ("53100", Failure.WORLD),  # disk full
         ("53200", Failure.WORLD),  # out of memory
         ("53300", Failure.WORLD),  # too many connections
@@ -77,7 +83,7 @@ def from_sqlite(code: int) -> exc.DBAPIError:
     ],
 )
 def test_postgresql_says_who_is_at_fault(sqlstate: str, failure: Failure) -> None:
-    """The server's code decides: bad values park a message, a lost race repeats it, all else is the world."""
+    """Bad values park a message, a lost race repeats it, a wrong statement is a defect, all else is the world."""
     assert classify(from_driver(exc.DBAPIError, PostgresError(sqlstate))) is failure
 
 
@@ -123,6 +129,30 @@ def test_sqlite_says_who_is_at_fault(code: int, failure: Failure) -> None:
 def test_without_a_code_the_kind_decides(kind: type[exc.DBAPIError], orig: Exception, failure: Failure) -> None:
     """What Python's own layer of SQLite raises has no code."""
     assert classify(from_driver(kind, orig)) is failure
+
+
+@pytest.mark.parametrize(
+    ("statement", "failure"),
+    [
+        ("SELEC 1", Failure.DEFECT),
+        ("SELECT", Failure.DEFECT),
+        ("SELECT nothing_such(1)", Failure.DEFECT),
+        ("SELECT a FROM t JOIN t AS u", Failure.DEFECT),
+        ("SELECT length()", Failure.DEFECT),
+        ("SELECT a FROM t WHERE count(a) > 1", Failure.DEFECT),
+        ("INSERT INTO t VALUES (1, 2, 3)", Failure.WORLD),  # a table of another revision
+        ("SELECT b FROM t", Failure.WORLD),
+        ("SELECT a FROM u", Failure.WORLD),
+    ],
+)
+def test_sqlite_tells_a_wrong_statement_from_a_wrong_schema(statement: str, failure: Failure) -> None:
+    """SQLite has one code for both; a statement that no schema could take is a defect of ours."""
+    database = sqlite3.connect(":memory:")
+    database.execute("CREATE TABLE t (a INTEGER)")
+    with pytest.raises(sqlite3.Error) as caught:
+        database.execute(statement)
+    database.close()
+    assert classify(from_driver(exc.OperationalError, caught.value)) is failure
 
 
 def test_codes_are_those_that_sqlite_gives(tmp_path: Path) -> None:
@@ -185,7 +215,9 @@ def test_a_plan_of_an_older_schema_is_repeated() -> None:
         (exc.PendingRollbackError("gone"), Failure.WORLD),
         (exc.ResourceClosedError("this connection is closed"), Failure.WORLD),
         (exc.StatementError("x", "SELECT 1", {}, ConnectionResetError()), Failure.WORLD),
-        (exc.NoResultFound("none"), Failure.CONTENT),
+        (exc.NoResultFound("none"), Failure.DEFECT),
+        (exc.CompileError("no such dialect"), Failure.DEFECT),
+        (exc.StatementError("x", "SELECT 1", {}, exc.InvalidRequestError("a value is required")), Failure.DEFECT),
         (ValueError("x"), Failure.CONTENT),
         (RecursionError(), Failure.CONTENT),
         (KeyError("x"), Failure.CONTENT),

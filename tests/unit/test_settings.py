@@ -114,9 +114,9 @@ def test_an_empty_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_bot_users_have_sources(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spaces around an entry and empty entries do not matter; a user may hold a plus and a colon."""
-    assert load(WorkerSettings).sender_rules.users == {}
+    assert load(WorkerSettings).decoder.sender_rules.users == {}
     monkeypatch.setenv("BOT_USERS", " tg+bot:1 = web+fax , site=web,")
-    assert load(WorkerSettings).sender_rules.users == {"tg+bot:1": {"web", "fax"}, "site": {"web"}}
+    assert load(WorkerSettings).decoder.sender_rules.users == {"tg+bot:1": {"web", "fax"}, "site": {"web"}}
 
 
 def test_both_processes_know_where_replies_may_go(monkeypatch: pytest.MonkeyPatch) -> None:

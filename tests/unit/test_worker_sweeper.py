@@ -1,11 +1,14 @@
 """What goes wrong in one round of the sweeper ends neither it nor the worker."""
 
+from pathlib import Path
 from random import Random
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import pytest
+from sqlalchemy.exc import ProgrammingError
 from structlog.testing import capture_logs
 
+from distribution.store.database import Database
 from distribution.store.engine import create_engine
 from worker.broker.topology import Topology
 from worker.consume.batch_processor import BatchProcessor
@@ -24,9 +27,11 @@ class Failing(Sweeper):
     async def retry_deferred(self) -> None:
         """Raise the error, once."""
         error, self.error = self.error, None
-        if error is not None:
+        if error is None:
+            self.stop()
+            return
+        async with self._database.reading():
             raise error
-        self.stop()
 
     async def sweep(self) -> None:
         """Nothing is missed here."""
@@ -34,13 +39,19 @@ class Failing(Sweeper):
 
 @pytest.mark.parametrize(
     ("error", "is_defect"),
-    [(asyncpg.InterfaceError("connection is closed"), False), (OSError("no route"), False), (KeyError("7"), True)],
+    [
+        (asyncpg.InterfaceError("connection is closed"), False),
+        (OSError("no route"), False),
+        (KeyError("7"), True),
+        (ProgrammingError("SELEC 1", {}, asyncpg.PostgresSyntaxError("syntax error at SELEC")), True),
+    ],
 )
-async def test_the_next_round_comes(error: Exception, is_defect: bool) -> None:
-    """An outage, also one that no library wrapped, is logged in a line; a defect with its traceback."""
-    engine, random, status = create_engine("sqlite+aiosqlite://"), Random(1), Status()
+async def test_the_next_round_comes(error: Exception, is_defect: bool, tmp_path: Path) -> None:
+    """An outage, also one that no library wrapped, is logged in a line; a defect, also in SQL, with its traceback."""
+    engine, random, status = create_engine(f"sqlite+aiosqlite:///{tmp_path}/contacts.db"), Random(1), Status()
+    database = Database(engine, random)
     relay = Relay(engine, Topology("", "7D"), status, random, no_failpoints)
-    sweeper = Failing(WorkerSettings(), engine, BatchProcessor(engine, random), relay, status, random)
+    sweeper = Failing(WorkerSettings(), database, BatchProcessor(database), relay, status)
     sweeper.error = error
     with capture_logs() as logged:
         await sweeper.run()

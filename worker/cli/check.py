@@ -8,7 +8,6 @@ import typer
 
 from distribution.admin import consistency as checks
 from distribution.admin.consistency import Report
-from distribution.store.engine import reading, snapshot
 from distribution.store.pools import servable_sources
 from distribution.terminal import escaped, escaped_json, say
 from worker.cli.session import CliSession, looked_at, with_database
@@ -45,11 +44,11 @@ def check(
 async def _check(tools: CliSession, repair: bool) -> tuple[str, int, Report]:
     mended = 0
     if repair:
-        mended = await checks.repair(tools.engine, tools.random, tools.who)
-        async with reading(tools.engine) as conn:
+        mended = await checks.repair(tools.database, tools.who)
+        async with tools.database.reading() as conn:
             sources = await servable_sources(conn)
         await tools.serve(sources)
-    async with snapshot(tools.engine) as conn:
+    async with tools.database.snapshot() as conn:
         return tools.place, mended, await checks.check(conn)
 
 

@@ -10,9 +10,7 @@ from distribution.errors import DistributionError, ParkedCode
 from distribution.ids import isoformat
 from distribution.intake import message_properties, parked_messages
 from distribution.intake.parked_messages import ParkedFilter
-from distribution.intake.retry import Replayed
 from distribution.messages import WHOLE_BYTES
-from distribution.store.engine import reading
 from distribution.store.parked_messages import STATES, Parked
 from distribution.terminal import escaped, escaped_json, say
 from worker.broker.supervisor import open_connection
@@ -41,7 +39,7 @@ def show_list(
         # Page by page, since one is short if the messages are large; of each only its line is kept.
         lines: list[str] = []
         before: UUID | None = None
-        async with reading(tools.engine) as conn:
+        async with tools.database.reading() as conn:
             while len(lines) < limit:
                 page = await parked_messages.page(conn, wanted, before, limit - len(lines))
                 lines += [_line(row) for row in page.items]
@@ -66,7 +64,7 @@ def show(parked_id: UUID) -> None:
     """One of them, with its body and properties, as JSON."""
 
     async def read(tools: CliSession) -> Parked:
-        async with reading(tools.engine) as conn:
+        async with tools.database.reading() as conn:
             return await parked_messages.show(conn, parked_id)
 
     row = with_database(read)
@@ -107,7 +105,7 @@ def drop(parked_id: UUID) -> None:
     """Give one up; it stays on record as dropped, and in the audit."""
 
     async def drop_one(tools: CliSession) -> None:
-        await tools.change(lambda conn: parked_messages.drop_message(conn, parked_id, tools.edit))
+        await tools.database.run(lambda conn: parked_messages.drop_message(conn, parked_id, tools.edit))
 
     with_database(drop_one)
     say(f"{parked_id} dropped")
@@ -123,42 +121,25 @@ def collect() -> None:
 
 
 async def _replay(tools: CliSession, parked_id: UUID | None, code: ParkedCode | None) -> tuple[int, int]:
-    limits = tools.settings.max_message_bytes, tools.settings.default_phone_region
+    database, decoder = tools.database, tools.settings.decoder
     if parked_id is not None:
-        to = tools.settings.reply_queues
-        one = await tools.change(lambda c: parked_messages.replay(c, tools.random, parked_id, *limits, tools.edit, to))
+        one = await database.run(lambda c: parked_messages.replay(c, database.random, decoder, parked_id, tools.edit))
         await tools.serve(one.unserved)
         return one.replayed, one.parked_again
     if code is None:
         raise DistributionError("neither a message nor a code was given")
-    through, again, after = 0, 0, None
-    while True:
-        some = await _replay_some(tools, code, after)
-        through, again, after = through + some.replayed, again + some.parked_again, some.last
-        if after is None:
-            return through, again
-
-
-async def _replay_some(tools: CliSession, code: ParkedCode, after: UUID | None) -> Replayed:
-    limits = tools.settings.max_message_bytes, tools.settings.default_phone_region
-    some = await tools.change(
-        lambda conn: parked_messages.replay_some(
-            conn, tools.random, code.value, after, *limits, tools.edit, tools.settings.reply_queues
-        )
-    )
-    await tools.serve(some.unserved)
-    return some
+    return await parked_messages.replay_all(database, decoder, code.value, tools.edit, tools.serve)
 
 
 async def _collect(tools: CliSession) -> int:
     settings, collected = tools.settings, 0
     topology = Topology(settings.broker_prefix, settings.event_log_max_age)
-    batches = BatchProcessor(tools.engine, tools.random)
+    batches = BatchProcessor(tools.database)
     connection = await open_connection(settings.brokers, "collect")
     try:
         channel = await DeadLetterChannel.on(connection, max(WHOLE_BYTES, settings.max_message_bytes))
         while taken := await channel.take(topology.dead):
-            dead = [given_up(delivery, topology, settings.sender_rules) for delivery in taken]
+            dead = [given_up(delivery, topology, settings.decoder.sender_rules) for delivery in taken]
             await batches.take_at_once(dead, None)
             await channel.settle(taken)
             collected += len(taken)

@@ -6,22 +6,21 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from random import Random, SystemRandom
+from random import SystemRandom
 from typing import Any, TypeVar
 
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import AMQPError
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from distribution.allocation.assign_waiting import assign_waiting
-from distribution.errors import DistributionError, NotFound
+from distribution.allocation.assign_waiting import assign_all_waiting
+from distribution.errors import DatabaseUnavailable, DistributionError, NotFound
 from distribution.settings import load
 from distribution.startup import exit_with_error, start
 from distribution.store import database_address
+from distribution.store.database import Database
 from distribution.store.db_errors import describe_error
 from distribution.store.engine import create_engine, dispose
-from distribution.store.transactions import run_in_transaction
 from distribution.terminal import escaped
 from distribution.versions import Actor, Edit
 from worker.broker.supervisor import open_connection
@@ -40,8 +39,7 @@ class CliSession:
     """A database to work on."""
 
     settings: WorkerSettings
-    engine: AsyncEngine
-    random: Random
+    database: Database
 
     @property
     def place(self) -> str:
@@ -58,15 +56,9 @@ class CliSession:
         """A change by whoever is at the command line, whatever was seen before."""
         return Edit(self.who)
 
-    async def change(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Do work in one transaction, repeated where another one was in its way."""
-        return await run_in_transaction(self.engine, self.random, work)
-
     async def serve(self, source_ids: Collection[int]) -> None:
-        """Serve the waiting contacts of these sources, in as many transactions as it takes."""
-        more = bool(source_ids)
-        while more:
-            more = await self.change(lambda conn: assign_waiting(conn, self.random, source_ids=source_ids))
+        """Assign the waiting contacts of these sources, in as many transactions as it takes."""
+        await assign_all_waiting(self.database.run, self.database.random, source_ids)
 
 
 def with_database(work: Callable[[CliSession], Coroutine[Any, Any, T]]) -> T:
@@ -93,10 +85,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     tolerate_any_properties()
     try:
         return asyncio.run(work)
+    except (DatabaseUnavailable, SQLAlchemyError) as error:
+        exit_with_error(PROGRAM, f"the database (DATABASE_URL): {describe_error(error)}")
     except DistributionError as wrong:
         exit_with_error(PROGRAM, str(wrong))
-    except SQLAlchemyError as error:
-        exit_with_error(PROGRAM, f"the database (DATABASE_URL): {describe_error(error)}")
     except (AMQPError, ConnectionError, TimeoutError) as error:
         exit_with_error(PROGRAM, f"the broker (AMQP_URL): {str(error) or type(error).__name__}")
 
@@ -114,7 +106,7 @@ async def channel(settings: WorkerSettings, name: str, *, confirms: bool = False
 async def _on_database(settings: WorkerSettings, work: Callable[[CliSession], Awaitable[T]]) -> T:
     # A recount of years of contacts takes what it takes.
     engine = create_engine(settings.database_url.get_secret_value(), patient=True)
-    tools = CliSession(settings, engine, SystemRandom())
+    tools = CliSession(settings, Database(engine, SystemRandom()))
     try:
         return await work(tools)
     except NotFound as missing:

@@ -4,7 +4,7 @@ import time
 
 import structlog
 
-from distribution.intake.process import DecodedMessage, decode_delivery
+from distribution.intake.process import DecodedMessage
 from distribution.messages import Incoming
 from worker.settings import WorkerSettings
 from worker.status import Status
@@ -17,14 +17,13 @@ class SenderAuthorization:
     """Understands messages; counts those whose `reply_to` may not be used, and logs one of them a minute."""
 
     def __init__(self, settings: WorkerSettings, status: Status) -> None:
-        self._max_bytes, self._phone_region = settings.max_message_bytes, settings.default_phone_region
-        self._rules, self._refused = settings.sender_rules, status.replies_refused
+        self._decoder, self._refused = settings.decoder, status.replies_refused
         self._say_at = 0.0
         self._log = structlog.get_logger("worker.consume.authorization")
 
     def decode(self, message: Incoming) -> DecodedMessage:
         """The message with its command, or with the reason why there is none."""
-        arrival = decode_delivery(message, self._max_bytes, self._phone_region, self._rules)
+        arrival = self._decoder.decode(message)
         if message.reply_to and not arrival.message.reply_to:
             self._refuse(message, message.reply_to)
         return arrival

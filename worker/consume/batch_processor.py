@@ -1,26 +1,23 @@
 """One batch through the business: repeated when it lost a race, split around what is locked or cannot be done."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from random import Random
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.allocation.assign_waiting import assign_waiting
+from distribution.allocation.assign_waiting import assign_all_waiting
+from distribution.errors import DatabaseUnavailable, LockedByOthers
 from distribution.intake.batch import BatchResult, process_batch
 from distribution.intake.process import DecodedMessage, contacts_named, failed_alone, source_of
 from distribution.messages import Incoming
 from distribution.store import locks, outbox, sources
-from distribution.store.db_errors import Failure, classify, describe_error
-from distribution.store.engine import reading
+from distribution.store.database import Database, Work
 from distribution.store.outbox import Claim
-from distribution.store.transactions import run_in_transaction
 from worker.consume.batch_progress import BatchProgress, Told
 from worker.consume.lock_wait import LockWait
-from worker.errors import DatabaseUnavailable, LockedByOthers
 from worker.failpoints import Failpoint, FailpointHook, no_failpoints
 
 T = TypeVar("T")
@@ -36,8 +33,8 @@ QUEUE_SECONDS = (1.0, 3.0, 3.0, 3.0)
 class BatchProcessor:
     """Takes batches in; a batch that cannot be committed as a whole is committed in parts, in order."""
 
-    def __init__(self, engine: AsyncEngine, random: Random, watch: FailpointHook = no_failpoints) -> None:
-        self._engine, self._random, self._watch = engine, random, watch
+    def __init__(self, database: Database, watch: FailpointHook = no_failpoints) -> None:
+        self._database, self._watch = database, watch
         self._log = structlog.get_logger("worker.consume.batch_processor")
 
     async def take(
@@ -83,11 +80,9 @@ class BatchProcessor:
 
     async def serve(self, source_ids: Collection[int]) -> None:
         """Serve waiting contacts of these sources in as many transactions as it takes."""
-        more = bool(source_ids)
-        while more:
-            more = await self.commit(lambda conn: assign_waiting(conn, self._random, source_ids=source_ids))
+        await assign_all_waiting(self.commit, self._database.random, source_ids)
 
-    async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def commit(self, work: Work[T]) -> T:
         """Do work in one transaction; errors of the content are raised as they are, all others as DatabaseUnavailable.
 
         LockedByOthers: another transaction keeps a lock, or a turn in a queue of short transactions did not come.
@@ -100,7 +95,7 @@ class BatchProcessor:
                     raise
         return await self.try_commit(work, QUEUE_SECONDS[-1])
 
-    async def try_commit(self, work: Callable[[AsyncConnection], Awaitable[T]], lock_seconds: float) -> T:
+    async def try_commit(self, work: Work[T], lock_seconds: float) -> T:
         """The same without patience: Locked if a lock cannot be had within `lock_seconds`."""
         wait = LockWait(self._is_held_long, lock_seconds)
 
@@ -109,9 +104,8 @@ class BatchProcessor:
             return await work(conn)
 
         try:
-            with _judged():
-                async with wait.watched():
-                    return await run_in_transaction(self._engine, self._random, limited)
+            async with wait.watched():
+                return await self._database.run(limited)
         except LockedByOthers as locked:
             locked.held = wait.held
             raise
@@ -193,7 +187,7 @@ class BatchProcessor:
 
         async def taken_in(conn: AsyncConnection) -> BatchResult:
             await outbox.delete(conn, done)
-            intake = await process_batch(conn, arrivals, self._random, claim)
+            intake = await process_batch(conn, arrivals, self._database.random, claim)
             self._watch(Failpoint.BEFORE_COMMIT, "")
             return intake
 
@@ -221,19 +215,6 @@ class BatchProcessor:
             )
             return await self._take_in([DecodedMessage(bare, rejected)], None, done, lock_seconds)
 
-    async def _read(self, question: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        with _judged():
-            async with reading(self._engine) as conn:
-                return await question(conn)
-
-
-@contextmanager
-def _judged() -> Iterator[None]:
-    """Raise what the content is at fault for as it is, all else as Locked or DatabaseUnavailable."""
-    try:
-        yield
-    except Exception as error:
-        failure = classify(error)
-        if failure is Failure.CONTENT:
-            raise
-        raise (LockedByOthers if failure is Failure.LOCKED else DatabaseUnavailable)(describe_error(error)) from error
+    async def _read(self, question: Work[T]) -> T:
+        async with self._database.reading() as conn:
+            return await question(conn)

@@ -7,6 +7,8 @@ import structlog
 from aiormq.abc import AbstractConnection
 from aiormq.exceptions import AMQPChannelError
 
+from distribution.backoff import Backoff
+from distribution.errors import DatabaseUnavailable
 from distribution.intake.batch import BatchResult
 from distribution.intake.process import DecodedMessage
 from distribution.messages import WHOLE_BYTES
@@ -15,7 +17,6 @@ from worker.broker.supervisor import wait_for_event
 from worker.broker.topology import Topology
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.dead_letters import DeadLetterChannel, given_up
-from worker.errors import DatabaseUnavailable
 from worker.publish.relay import Relay
 from worker.settings import WorkerSettings
 from worker.status import Status
@@ -43,7 +44,7 @@ class DeadLetterCollector:
     ) -> None:
         self._topology, self._batches, self._relay, self._status = topology, batches, relay, status
         self._stopping, self._whole_bytes = stopping, max(WHOLE_BYTES, settings.max_message_bytes)
-        self._rules = settings.sender_rules
+        self._rules = settings.decoder.sender_rules
         self._log = structlog.get_logger("worker.consume.dead_letter_collector")
 
     async def serve(self, connection: AbstractConnection) -> None:
@@ -74,15 +75,15 @@ class DeadLetterCollector:
 
     async def _parked(self, waiting: Sequence[DecodedMessage]) -> bool:
         """Try to park until it is committed; returns whether it was, before it was time to stop."""
-        pause = FIRST_PAUSE_SECONDS
+        pauses = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not self._stopping.is_set():
             try:
                 await self._batches.take_at_once(waiting, None, self._told)
             except DatabaseUnavailable as away:
+                pause = pauses.pause()
                 self._tell(len(waiting), f": {away}")
                 self._log.warning("database_unavailable", reason=str(away), next_try_seconds=pause)
                 await wait_for_event(self._stopping, pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                 continue
             self._relay.wake()
             return True

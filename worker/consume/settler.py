@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from time import perf_counter, time
 
+from distribution.errors import DatabaseUnavailable, LockedByOthers
 from distribution.intake.batch import BatchResult
 from distribution.intake.process import DecodedMessage
 from worker.broker.channels import Delivery
@@ -15,7 +16,6 @@ from worker.consume.delivery import incoming_of
 from worker.consume.delivery_buffer import DeliveryBuffer, ReturnedToBroker, first_of
 from worker.consume.locked_sources import LockedSources
 from worker.database_outage import DatabaseOutage, RetryDelays
-from worker.errors import DatabaseUnavailable, LockedByOthers
 from worker.failpoints import Failpoint, FailpointHook
 from worker.publish.relay import Relay
 from worker.settings import WorkerSettings

@@ -10,16 +10,15 @@ from typing import TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from distribution.errors import DatabaseUnavailable
 from distribution.ids import first_id_at, new_id
 from distribution.store import clock, leases, outbox
-from distribution.store.db_errors import describe_error, is_unavailable
-from distribution.store.engine import reading
+from distribution.store.database import Database
+from distribution.store.db_errors import Failure, classify, describe_error
 from distribution.store.outbox import Claim, Kind, Publication
-from distribution.store.transactions import run_in_transaction
-from worker.errors import DatabaseUnavailable
 from worker.failpoints import Failpoint, FailpointHook
 from worker.publish.in_flight import LeasedPublication
 from worker.publish.outbox_buffer import Unsettled
@@ -52,7 +51,7 @@ class LeasedRows:
         watch: FailpointHook,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
-        self._engine, self._status, self._random, self._watch = engine, status, random, watch
+        self._database, self._status, self._watch = Database(engine, random), status, watch
         self._lease_seconds = lease_seconds
         self.renewed_before, self.renew_every = lease_seconds / 2, lease_seconds / 15
         """Seconds before its end that a lease is renewed, and between looks for such."""
@@ -122,7 +121,7 @@ class LeasedRows:
         after = first_id_at(datetime.now(UTC) - RECENT) if recent else leases.EVERYTHING
 
         async def claimed() -> list[Publication]:
-            async with reading(self._engine) as conn:
+            async with self._database.reading() as conn:
                 if not await leases.any_free(conn, kind, after):
                     return []
             return await self._commit(lambda conn: leases.claim(conn, kind, mine, limit, max_bytes, after))
@@ -174,7 +173,7 @@ class LeasedRows:
         """Delete some of the replies that nobody waits for any more; returns how many, 0 when there are no more."""
 
         async def deleted() -> int:
-            async with reading(self._engine) as conn:
+            async with self._database.reading() as conn:
                 # A process whose clock is ahead must not take everybody's replies for old.
                 first = first_id_at(await clock.now(conn) - older_than)
                 if not await outbox.any_reply_before(conn, first):
@@ -187,13 +186,13 @@ class LeasedRows:
         """How many events wait for another try; None if the database does not say."""
 
         async def counted() -> int | None:
-            async with reading(self._engine) as conn:
+            async with self._database.reading() as conn:
                 return await outbox.count_retries(conn, most)
 
         return await self._try(counted, None)
 
     async def _commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        return await run_in_transaction(self._engine, self._random, work)
+        return await self._database.run(work)
 
     async def _ask(self, work: Callable[[], Awaitable[T]], otherwise: T) -> T:
         """What the database does not do here says nothing of the broker's connection, so it is not raised."""
@@ -250,6 +249,7 @@ async def _settle(
 
 
 def _raise_unless_the_databases(error: Exception) -> None:
-    """A driver's errors while it connects come unwrapped."""
-    if not (isinstance(error, SQLAlchemyError) or is_unavailable(error)):
+    """What the database refuses (by an owner's trigger, say) is its own doing too; a wrong statement is ours."""
+    is_refused = isinstance(error, DBAPIError) and classify(error) is Failure.CONTENT
+    if not (is_refused or isinstance(error, DatabaseUnavailable)):
         raise error

@@ -8,8 +8,10 @@ from uuid import UUID
 import pytest
 
 from devservices.broker import Broker
+from distribution.errors import DatabaseUnavailable
 from distribution.intake.batch import BatchResult
 from distribution.intake.process import DecodedMessage
+from distribution.store.database import Database
 from distribution.store.outbox import Claim
 from distribution.store.tables import contacts
 from tests.factories import count, open_source
@@ -21,7 +23,6 @@ from worker.consume.batch_progress import Told
 from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT, ReturnedToBroker
 from worker.consume.settler import Settler
 from worker.database_outage import RetryDelays
-from worker.errors import DatabaseUnavailable
 from worker.failpoints import no_failpoints
 from worker.publish.relay import Relay
 from worker.status import Status
@@ -57,7 +58,8 @@ async def test_nothing_is_consumed_until_the_rest_is_taken(world: WorkerHarness,
     await open_source(world.engine, "s", {"Olga": (1, NUMBER)})
     await send(world)
     status, random = Status(), Random(1)
-    batches, relay = Failing(world.engine, random), Relay(world.engine, world.topology, status, random, no_failpoints)
+    batches = Failing(Database(world.engine, random))
+    relay = Relay(world.engine, world.topology, status, random, no_failpoints)
     together = {SAFE: NUMBER, SUSPECT: 1, ALONE: 1}
     settler = Settler(world.settings, together, batches, relay, status, AT_ONCE, no_failpoints, asyncio.Event())
     async with delivered(rabbitmq, world.topology.inbound) as (_, inbox):

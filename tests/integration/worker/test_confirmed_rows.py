@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.ids import new_id
 from distribution.intake.process import DecodedMessage
+from distribution.store.database import Database
 from distribution.store.engine import reading
 from distribution.store.outbox import Claim
 from distribution.store.tables import outbox
@@ -40,7 +41,7 @@ async def unconfirmed(engine: AsyncEngine) -> set[str | None]:
 async def test_a_batch_forgets_what_was_confirmed_before_it(engine: AsyncEngine) -> None:
     """One transaction deletes the events of the batch before and writes its own."""
     await open_source(engine, "s", {"Olga": (1, 100)})
-    batches, claim = BatchProcessor(engine, Random(1)), Claim(new_id(), 60)
+    batches, claim = BatchProcessor(Database(engine, Random(1))), Claim(new_id(), 60)
     (first,) = await batches.take(arrivals(["a", "b"], "one"), claim)
     assert await unconfirmed(engine) == {"a", "b"}
     await batches.take(arrivals(["c"], "one"), claim, [publication.id for publication in first.publications])
@@ -51,7 +52,7 @@ async def test_a_batch_that_is_split_forgets_too(engine: AsyncEngine) -> None:
     """Whichever of its parts go through, and even where none does."""
     await open_source(engine, "s", {"Olga": (1, 100)})
     await refuse_lead(engine, "poison")
-    batches, claim = BatchProcessor(engine, Random(1)), Claim(new_id(), 60)
+    batches, claim = BatchProcessor(Database(engine, Random(1))), Claim(new_id(), 60)
     (first,) = await batches.take(arrivals(["a"], "one"), claim)
     (second,) = await batches.take(arrivals(["b"], "one"), claim, [p.id for p in first.publications])
     await batches.take(arrivals(["bad"], "poison"), claim, [p.id for p in second.publications])
@@ -62,7 +63,7 @@ async def test_a_batch_that_is_split_forgets_too(engine: AsyncEngine) -> None:
 async def test_a_batch_goes_on_although_a_row_is_locked(engine: AsyncEngine) -> None:
     """What it could not forget, since somebody left a transaction open, is left in its list."""
     await open_source(engine, "s", {"Olga": (1, 100)})
-    batches, claim = BatchProcessor(engine, Random(1)), Claim(new_id(), 60)
+    batches, claim = BatchProcessor(Database(engine, Random(1))), Claim(new_id(), 60)
     (first,) = await batches.take(arrivals(["a", "b"], "one"), claim)
     done = [publication.id for publication in first.publications]
     locked = done[0]

@@ -11,8 +11,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.intake.process import DecodedMessage, decode_delivery
+from distribution.errors import LockedByOthers
+from distribution.intake.decoder import Decoder
+from distribution.intake.process import DecodedMessage
 from distribution.messages import Incoming
+from distribution.store.database import Database
 from distribution.store.engine import reading, transaction
 from distribution.store.pools import lock_pool
 from distribution.store.tables import contacts
@@ -23,7 +26,6 @@ from tests.integration.worker.health_pages import HealthPages
 from tests.integration.worker.locked_rows import held, open_both, send, until_made
 from tests.polling import until
 from worker.consume.batch_processor import BatchProcessor
-from worker.errors import LockedByOthers
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -50,7 +52,7 @@ async def make_slow(engine: AsyncEngine) -> None:
 
 def arrivals(source: str, *keys: str) -> list[DecodedMessage]:
     """Submissions with these keys."""
-    return [decode_delivery(Incoming(dumps(body(source, key)).encode(), message_id=key), 10_000) for key in keys]
+    return [Decoder(10_000).decode(Incoming(dumps(body(source, key)).encode(), message_id=key)) for key in keys]
 
 
 async def test_ten_workers_on_one_source(world: WorkerHarness) -> None:
@@ -59,7 +61,7 @@ async def test_ten_workers_on_one_source(world: WorkerHarness) -> None:
     await make_slow(world.engine)
 
     async def take(worker: int) -> int:
-        batches = BatchProcessor(world.engine, Random(worker))
+        batches = BatchProcessor(Database(world.engine, Random(worker)))
         taken = [await batches.take(arrivals("web", f"{worker}-{turn}"), None) for turn in range(2)]
         return sum(len(intakes) for intakes in taken)
 
@@ -74,7 +76,8 @@ async def test_what_is_not_a_batch_gets_its_turn(world: WorkerHarness) -> None:
     await make_slow(world.engine)
     async with others_at_work(world):
         for _ in range(2):
-            pool = await BatchProcessor(world.engine, Random(0)).commit(lambda conn: lock_pool(conn, codes={"web"}))
+            batches = BatchProcessor(Database(world.engine, Random(0)))
+            pool = await batches.commit(lambda conn: lock_pool(conn, codes={"web"}))
     assert [source.code for source in pool.sources.values()] == ["web"]
 
 
@@ -84,7 +87,7 @@ async def others_at_work(world: WorkerHarness, *, set_aside: bool = False) -> As
     stopping = asyncio.Event()
 
     async def work(worker: int) -> None:
-        batches = BatchProcessor(world.engine, Random(worker))
+        batches = BatchProcessor(Database(world.engine, Random(worker)))
         for turn in count_up():
             if stopping.is_set():
                 return

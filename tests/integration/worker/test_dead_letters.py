@@ -102,7 +102,7 @@ async def test_each_reason_is_told_and_a_replay_makes_the_contact(world: WorkerH
     assert f"a consumer of {queue} rejected it" in rows["rejected"].detail
     assert (reply["type"], reply["data"]["code"]) == ("contact.parked", "undelivered")
     async with transaction(world.engine) as conn:
-        done = await replay_code(conn, random, "undelivered", None, world.settings.max_message_bytes)
+        done = await replay_code(conn, random, world.settings.decoder, "undelivered", None)
     assert (done.replayed, done.parked_again) == (4, 0)
     async with reading(world.engine) as conn:
         assert set(await conn.scalars(sa.select(contacts.c.message_id))) == set(rows)

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
 from distribution.errors import ParkedCode
-from distribution.intake.process import decode_delivery
+from distribution.intake.decoder import Decoder
 from distribution.messages import CUT_BYTES, WHOLE_BYTES, Incoming
+from distribution.store.database import Database
 from tests.clients import bot_at, message
 from tests.factories import open_source
 from tests.integration.worker.deliveries import arrive, delivered
@@ -44,7 +45,7 @@ async def test_of_a_huge_body_only_the_beginning_is_kept(rabbitmq: Broker, prefi
 
 def rejection(message: Incoming) -> tuple[str, str]:
     """Why it is parked."""
-    why = decode_delivery(message, WHOLE_BYTES).command
+    why = Decoder(WHOLE_BYTES).decode(message).command
     return getattr(why, "code", ""), getattr(why, "detail", "")
 
 
@@ -91,7 +92,7 @@ async def test_the_watchdog_sees_after_an_outage(world: WorkerHarness, engine: A
     await send(world)
     status, random = Status(), Random(1)
     relay = Relay(engine, world.topology, status, random, no_failpoints)
-    batches = BatchProcessor(engine, random)
+    batches = BatchProcessor(Database(engine, random))
     consumer = Consumer(world.settings, world.topology, batches, relay, status, no_failpoints, SOON)
 
     async def failed() -> bool:

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 import structlog.testing
 
+from distribution.store.database import Database
 from distribution.store.engine import create_engine, dispose, reading, transaction
 from distribution.store.tables import leads
 from tests.clients import PATIENCE_SECONDS
@@ -34,7 +35,7 @@ async def test_a_worker_spells_what_it_finds(world: WorkerHarness) -> None:
 async def test_a_database_that_fails_ends_nothing(tmp_path: Path) -> None:
     """It is said, and waited for until the worker stops."""
     engine = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}")
-    spelling = LeadNormalizer(engine, "", Random(1))
+    spelling = LeadNormalizer(Database(engine, Random(1)), "")
 
     async def is_said() -> bool:
         return any(entry["event"] == "spelling_failed" for entry in said)

@@ -17,6 +17,7 @@ from yarl import URL
 
 from devservices.broker import Broker
 from distribution.store import depths
+from distribution.store.database import Database
 from distribution.store.engine import reading
 from tests.clients import PATIENCE_SECONDS, body, message
 from tests.factories import open_source
@@ -80,10 +81,9 @@ async def looking(world: WorkerHarness, url: str) -> AsyncIterator[Looking]:
     """A topology monitor at work on a connection of its own, after its first look."""
     status, random = Status(), Random(3)
     relay = Relay(world.engine, world.topology, status, random, no_failpoints)
-    batches = BatchProcessor(world.engine, random)
-    monitor = TopologyMonitor(
-        world.settings, world.topology, world.engine, batches, relay, status, random, look_seconds=0.1
-    )
+    database = Database(world.engine, random)
+    batches = BatchProcessor(database)
+    monitor = TopologyMonitor(world.settings, world.topology, database, batches, relay, status, look_seconds=0.1)
     async with aiormq.connect(url) as connection:
         serving = asyncio.create_task(supervised(monitor, url))
         gauge = "contacts_queue_messages", {"queue": "inbound"}

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.intake.batch import process_batch
+from distribution.intake.decoder import Decoder
 from distribution.intake.parking import PAUSES
-from distribution.intake.process import decode_delivery
 from distribution.intake.retry import retry_due
 from distribution.messages import CLOSE, Incoming
 from distribution.store.engine import reading, transaction
@@ -86,7 +86,7 @@ async def test_a_close_of_nothing_is_rejected_in_the_end(engine: AsyncEngine, ra
     """A close whose contact never turns up is tried after 5 s, 30 s, 2 min and 10 min, then needs a person."""
     nothing = Incoming(b'{"source": "web", "message_id": "never"}', type=CLOSE, properties={"message_type": CLOSE})
     async with transaction(engine) as conn:
-        await process_batch(conn, [decode_delivery(nothing, 10_000)], random)
+        await process_batch(conn, [Decoder(10_000).decode(nothing)], random)
     p = parked_messages.c
     seen = []
     async with reading(engine) as conn:
@@ -98,7 +98,7 @@ async def test_a_close_of_nothing_is_rejected_in_the_end(engine: AsyncEngine, ra
         tried = row.next_attempt_at
         if tried is not None:
             async with transaction(engine) as conn:
-                await retry_due(conn, random, tried, 10_000)
+                await retry_due(conn, random, Decoder(10_000), tried)
     assert seen == [
         *[("deferred", "unknown_contact", n + 1, pause) for n, pause in enumerate(PAUSES)],
         ("rejected", "unknown_contact", 5, None),

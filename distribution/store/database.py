@@ -1,0 +1,66 @@
+"""A process's database: units of work, each in one transaction and retried if it lost a race; reads."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from distribution.backoff import Backoff
+from distribution.store import engine as engines
+from distribution.store.db_errors import Failure, classify, describe_error, unavailability_raised
+
+T = TypeVar("T")
+Work = Callable[[AsyncConnection], Awaitable[T]]
+
+RACES = 10
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where the data is. Every method raises DatabaseUnavailable if the database does not do its part.
+
+    `random`: for the pauses between retries, and for the draws of those who decide in its transactions.
+    """
+
+    engine: AsyncEngine
+    random: Random
+
+    async def run(self, work: Work[T]) -> T:
+        """Do work in one transaction and commit it; repeated if another transaction was in its way, RACES times."""
+        pauses = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+        with unavailability_raised():
+            for attempt in range(1, RACES):
+                try:
+                    return await self._once(work)
+                except Exception as error:
+                    if classify(error) is not Failure.RACE:
+                        raise
+                    structlog.get_logger("store").info(
+                        "transaction_retried", reason=describe_error(error), attempt=attempt
+                    )
+                    await asyncio.sleep(pauses.pause() * self.random.random())
+            return await self._once(work)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction that only reads."""
+        with unavailability_raised():
+            async with engines.reading(self.engine) as conn:
+                yield conn
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction that only reads, and sees one moment in all its statements."""
+        with unavailability_raised():
+            async with engines.snapshot(self.engine) as conn:
+                yield conn
+
+    async def _once(self, work: Work[T]) -> T:
+        async with engines.transaction(self.engine) as conn:
+            return await work(conn)

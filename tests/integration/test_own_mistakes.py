@@ -1,0 +1,56 @@
+"""A mistake in a statement of ours is no outage: waiting and trying again would hide it and help nobody."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+import httpx2
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from distribution.store.database import Database
+from tests.factories import SOURCE, all_parked, arrival, make_source, message
+from worker.consume.batch_processor import BatchProcessor
+from worker.failpoints import no_failpoints
+from worker.publish.leased_rows import LeasedRows
+from worker.status import Status
+
+
+@contextmanager
+def mistaken(engine: AsyncEngine, beginning: str) -> Iterator[None]:
+    """A syntax error in every statement that begins so."""
+
+    def mistake(_conn: object, _cursor: object, text: str, values: Any, _context: object, _many: bool) -> Any:
+        return (text.replace(beginning, f"{beginning} ,", 1), values) if text.startswith(beginning) else (text, values)
+
+    sa.event.listen(engine.sync_engine, "before_cursor_execute", mistake, retval=True)
+    yield
+    sa.event.remove(engine.sync_engine, "before_cursor_execute", mistake)
+
+
+async def test_the_api_says_that_it_is_broken(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
+    """500, not 503: the same request will not do better later."""
+    await make_source(engine, {})
+    body = {"source": SOURCE, "message_id": "m", "lead": {"external_id": "a"}}
+    with mistaken(engine, "INSERT INTO contacts"):
+        assert (await admin.post("/contacts", json=body)).status_code == 500
+    with mistaken(engine, "SELECT"):
+        assert (await admin.get("/operators")).status_code == 500
+
+
+async def test_the_message_that_brings_it_out_is_parked(engine: AsyncEngine) -> None:
+    """As after any other defect: logged with its traceback, to be replayed once it is fixed; the worker goes on."""
+    await make_source(engine, {})
+    with mistaken(engine, "INSERT INTO contacts"):
+        await BatchProcessor(Database(engine, Random(1))).take([arrival(message("m"))], None)
+    assert [row.code for row in await all_parked(engine)] == ["processing_failed"]
+
+
+async def test_the_relay_does_not_wait_for_the_database(engine: AsyncEngine) -> None:
+    """It raises, which names the component in the log and ends the process."""
+    rows = LeasedRows(engine, Status(), Random(1), no_failpoints)
+    with mistaken(engine, "SELECT"), pytest.raises(DBAPIError):
+        await rows.count_retries(10)
