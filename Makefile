@@ -15,7 +15,7 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup demo run compose-env test test-fast chaos outages bench check lint types imports format lock asyncapi clean
+.PHONY: help setup demo run compose-env test test-fast coverage chaos outages bench check lint types imports format lock asyncapi clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ test: $(STAMP) ## all tests; finds or starts a broker and a PostgreSQL by itself
 
 test-fast: $(STAMP) ## the tests that need no service
 	@exec $(BIN)/python -m pytest tests/unit tests/property
+
+coverage: $(STAMP) ## all tests, then which lines and branches of the product they do not run
+	@mkdir -p .coverage && $(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest $(TESTS)
+	@$(BIN)/coverage combine --quiet
+	@exec $(BIN)/coverage report
 
 chaos: $(STAMP) ## the long failure runs (about fifty minutes); SEED=… repeats one
 	@exec $(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
@@ -82,5 +88,5 @@ asyncapi: $(STAMP) ## write docs/asyncapi.json anew from the code
 	@$(BIN)/python -m admin_api.asyncapi > docs/asyncapi.json.new && mv docs/asyncapi.json.new docs/asyncapi.json
 
 clean: ## remove what was made here, the virtual environment included
-	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .coverage .ruff_cache .import_linter_cache .hypothesis *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,7 +8,8 @@ PACKAGES = ("distribution", "serving", "worker", "admin_api", "migrations", "tes
 
 
 def copy_source(code: Path) -> Path:
-    """Copy the packages to a new folder; returns it."""
+    """Copy the packages to a new folder, with what is compiled of them; returns it."""
     for package in PACKAGES:
-        shutil.copytree(ROOT / package, code / package, ignore=shutil.ignore_patterns("__pycache__"))
+        # What another process is just compiling may be gone by the time it would be copied.
+        shutil.copytree(ROOT / package, code / package, ignore=shutil.ignore_patterns("*.pyc.*"))
     return code
