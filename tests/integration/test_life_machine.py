@@ -198,7 +198,8 @@ class Life(RuleBasedStateMachine):
                     continue
                 place = decision.batch_id, decision.position or 0
                 record = self.run(lambda conn, p=place: decision_rows.records(conn, [p]))[place]  # type: ignore[misc]
-                again = picked_again(record, place[1])
+                [source] = record.roster["sources"]
+                [again] = [again for at, _, again in picked_again(record, source[0]) if at == place[1]]
                 assert again.operator_id == decision.operator_id
                 assert again.reason == decision.reason or decision.reason == NOBODY
 
