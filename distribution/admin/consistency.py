@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution.allocation.load_correction import correct_loads
 from distribution.audit import Action, record
 from distribution.ids import first_id_at, isoformat, time_of
-from distribution.store import consistency
+from distribution.selection.decision_log import picked_again
+from distribution.selection.strategies import Pick
+from distribution.store import consistency, decisions
 from distribution.store.database import Database
 from distribution.store.pools import lock_pool, servable_sources
 from distribution.versions import Actor
@@ -21,6 +23,8 @@ MAX_LISTED = 20
 READ_AT_ONCE = 10_000
 MENDED_AT_ONCE = 100
 LATE_AFTER = timedelta(minutes=5)
+REPLAYED_BATCHES = 100
+"""So many of the newest transactions have their picks made again: enough to show that what is kept explains them."""
 
 
 class Kind(StrEnum):
@@ -32,6 +36,7 @@ class Kind(StrEnum):
     OUTBOX = "outbox"
     UNPUBLISHED = "unpublished"
     WAITING = "waiting"
+    DECISION = "decision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ async def check(conn: AsyncConnection, now: datetime | None = None) -> Report:
     """Everything that differs, read in one snapshot that the caller opened."""
     moment = now or datetime.now(UTC)
     parts = [await _loads(conn), await _sequences(conn), await _events(conn), await _late(conn, moment)]
-    parts.append(await _waiting(conn))
+    parts += [await _waiting(conn), await _decisions(conn)]
     return Report([finding for part in parts for finding in part.findings], sum(part.total for part in parts))
 
 
@@ -148,3 +153,17 @@ async def _waiting(conn: AsyncConnection) -> Report:
         for id_ in sources[:MAX_LISTED]
     ]
     return Report(findings, len(sources))
+
+
+async def _decisions(conn: AsyncConnection) -> Report:
+    findings = []
+    for batch_id, source_id, record_ in await decisions.newest_records(conn, REPLAYED_BATCHES):
+        for position, was, again in picked_again(record_, source_id):
+            if was != again:
+                detail = f"step {position} picked {_shown(was)}, and its kept data gives {_shown(again)}"
+                findings.append(Finding(Kind.DECISION, f"batch {batch_id}", detail, False))
+    return Report(findings[:MAX_LISTED], len(findings))
+
+
+def _shown(chosen: Pick) -> str:
+    return chosen.reason if chosen.operator_id is None else f"operator {chosen.operator_id} ({chosen.reason})"

@@ -10,18 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.allocation import close as closing
 from distribution.allocation import reassignment
-from distribution.allocation.unit_of_work import FORCED
+from distribution.allocation.close import Closed
 from distribution.audit import Action, contact_state, record
-from distribution.errors import MessageRejected, NotFound, PoolOutdated
+from distribution.errors import MessageRejected, NotFound
 from distribution.ids import first_id_at
 from distribution.messages import Closing
 from distribution.selection.explain import MAX_COUNTED, unblocked_by
-from distribution.store import decisions as decision_rows
 from distribution.store.contact_lists import Listed, select_listed, with_payloads
-from distribution.store.contacts import FIELDS, WAITING, Contact, by_ids, count_older_waiting
+from distribution.store.contact_states import ContactState
+from distribution.store.contacts import FIELDS, WAITING, Contact, count_older_waiting
 from distribution.store.leads import Lead
 from distribution.store.pagination import Page, page_of
-from distribution.store.pools import lock_pool, read_pool
+from distribution.store.pools import read_pool
 from distribution.store.tables import contacts, leads, operators, sources
 from distribution.versions import Edit, version_of
 
@@ -83,7 +83,7 @@ async def waiting_for(conn: AsyncConnection, contact: Contact) -> str | None:
     return unblocked_by(await read_pool(conn, contact.source_id), contact.source_id, older)
 
 
-def version(contact: Contact) -> str:
+def version(contact: Contact | ContactState) -> str:
     """Names the contact as it is now: every change of its status or operator counts its sequence up."""
     return version_of("contact", contact.id, {"sequence": contact.sequence})
 
@@ -101,16 +101,16 @@ async def close(
     `sources`: codes of those whose contacts the caller may close; any other is NotFound, as if there were none.
     """
     wanted = [Closing(contact_id, None, None, reason, sources)]
-    pool = await closing.lock_for(conn, wanted)
-    if isinstance((await closing.find(conn, wanted))[0], MessageRejected):
+    locked = await closing.lock_for(conn, wanted)
+    [found] = locked.found
+    if isinstance(found, MessageRejected):
         raise NotFound("contact", contact_id)
-    before = await _one(conn, contact_id)
-    edit.check(version(before))
-    done = await closing.close(conn, pool, wanted, random)
-    after = await _one(conn, contact_id)
-    if version(before) != version(after):
-        closed = {**contact_state(after), "reason": reason}
-        await record(conn, edit.who, Action.CONTACT_CLOSED, contact_id, contact_state(before), closed)
+    edit.check(version(found))
+    done = await closing.close(conn, locked, wanted, random)
+    for closed in done.outcomes:
+        if isinstance(closed, Closed) and closed.is_new:
+            after = {**contact_state(closed.contact), "reason": reason}
+            await record(conn, edit.who, Action.CONTACT_CLOSED, contact_id, closed.before, after)
     return done.unserved
 
 
@@ -118,32 +118,14 @@ async def assign(
     conn: AsyncConnection, random: Random, contact_id: UUID, operator_id: int, edit: Edit, *, force: bool
 ) -> frozenset[int]:
     """Give a contact to an operator by hand, with `force` over the limit. Returns the sources to serve further."""
-    before = await _locked(conn, contact_id, operator_id)
-    edit.check(version(before))
-    unserved = await reassignment.assign(conn, random, contact_id, operator_id, force=force)
-    after = await _one(conn, contact_id)
-    reason = (await decision_rows.of_contact(conn, contact_id))[-1].reason
-    action = Action.CONTACT_FORCED if reason == FORCED else Action.CONTACT_ASSIGNED
-    await record(conn, edit.who, action, contact_id, contact_state(before), contact_state(after))
-    return unserved
-
-
-async def _locked(conn: AsyncConnection, contact_id: UUID, operator_id: int) -> Contact:
-    """The contact, under the locks that giving it to the operator takes again."""
-    seen = await _one(conn, contact_id)
-    held = set() if seen.operator_id is None else {seen.operator_id}
-    await lock_pool(conn, ids=[seen.source_id], operator_ids={operator_id} | held)
-    found = await _one(conn, contact_id)
-    if found.operator_id != seen.operator_id:
-        raise PoolOutdated("the contact moved meanwhile")
-    return found
-
-
-async def _one(conn: AsyncConnection, contact_id: UUID) -> Contact:
-    found = (await by_ids(conn, [contact_id])).get(contact_id)
-    if found is None:
-        raise NotFound("contact", contact_id)
-    return found
+    locked = await reassignment.lock_for(conn, contact_id, operator_id)
+    contact = locked.held.contact
+    before = contact_state(contact)
+    edit.check(version(contact))
+    given = await reassignment.assign(conn, random, locked, operator_id, force=force)
+    action = Action.CONTACT_FORCED if given.forced else Action.CONTACT_ASSIGNED
+    await record(conn, edit.who, action, contact_id, before, contact_state(contact))
+    return given.unserved
 
 
 def _conditions(wanted: ContactFilter) -> list[sa.ColumnElement[bool]]:

@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.allocation.assign_waiting import assign_waiting
+from distribution.allocation.assign_waiting import assign_waiting_over
 from distribution.allocation.reassignment import Moved, move_all
 from distribution.audit import Action, entry, record, record_all
 from distribution.errors import Conflict, NotFound
+from distribution.selection.pool import Operator, Pool
 from distribution.store import operators as rows
 from distribution.store import weights as weight_rows
 from distribution.store.operators import OperatorRow
@@ -63,13 +64,16 @@ async def change(
     Takes nothing away: a limit below the load, or no activity, only means that nothing new comes. Returns the sources
     that are left for `assign_all_waiting`.
     """
-    source_ids = await _lock(conn, operator_id)
+    pool = await _lock(conn, operator_id)
     before = await show(conn, operator_id)
     edit.check(version(before))
     await rows.update(conn, operator_id, values)
     after = await show(conn, operator_id)
     await record(conn, edit.who, Action.OPERATOR_CHANGED, operator_id, editable(before), editable(after))
-    return await assign_waiting(conn, random, source_ids=source_ids)
+    pool.operators[operator_id] = Operator(
+        operator_id, after.name, after.is_active, after.max_active_contacts, after.load
+    )
+    return await assign_waiting_over(conn, pool, random)
 
 
 async def reassign(conn: AsyncConnection, random: Random, operator_id: int, edit: Edit) -> Moved:
@@ -88,14 +92,14 @@ async def reassign(conn: AsyncConnection, random: Random, operator_id: int, edit
 
 async def delete(conn: AsyncConnection, operator_id: int, edit: Edit) -> None:
     """Remove an operator that no contact ever had; else Conflict."""
-    source_ids = await _lock(conn, operator_id)
+    pool = await _lock(conn, operator_id)
     before = await show(conn, operator_id)
     edit.check(version(before))
     if await rows.has_history(conn, operator_id):
         raise Conflict(f"Operator {operator_id} has contacts in history; deactivate it instead.")
     weights = await weight_rows.of_operator(conn, operator_id)
     await rows.delete(conn, operator_id, datetime.now(UTC))
-    await weight_rows.share_out_deficits(conn, source_ids)
+    await weight_rows.share_out_deficits(conn, list(pool.sources))
     await _note_removed(conn, edit, before, weights)
 
 
@@ -114,8 +118,8 @@ async def _note_removed(
         await record_all(conn, of_sources)
 
 
-async def _lock(conn: AsyncConnection, operator_id: int) -> list[int]:
+async def _lock(conn: AsyncConnection, operator_id: int) -> Pool:
     pool = await lock_pool(conn, operator_ids=[operator_id])
     if operator_id not in pool.operators:
         raise NotFound("operator", operator_id)
-    return list(pool.sources)
+    return pool

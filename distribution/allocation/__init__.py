@@ -2,6 +2,7 @@
 
 unit_of_work      one transaction's decisions: made in memory over the locked pool, written at once
 waiting_queue     waiting contacts, the oldest first
+result            what a transaction came to, for who acknowledges and publishes
 assign_waiting    waiting contacts get the places that became free
 close             contacts are closed, and their places filled
 reassignment      contacts that people move

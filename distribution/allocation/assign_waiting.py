@@ -6,6 +6,7 @@ from random import Random
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.allocation.unit_of_work import UnitOfWork
+from distribution.selection.pool import Pool
 from distribution.store.pools import lock_pool
 
 Unserved = frozenset[int]
@@ -32,7 +33,12 @@ async def assign_waiting(
     Takes the locks it needs; a caller that changes weights, limits or operators takes the same ones with `lock_pool`
     before its change. Returns the sources that are left for `assign_all_waiting`.
     """
-    ledger = UnitOfWork(conn, await lock_pool(conn, ids=source_ids, operator_ids=operator_ids), random)
+    return await assign_waiting_over(conn, await lock_pool(conn, ids=source_ids, operator_ids=operator_ids), random)
+
+
+async def assign_waiting_over(conn: AsyncConnection, pool: Pool, random: Random) -> Unserved:
+    """The same over a pool that is locked already."""
+    ledger = UnitOfWork(conn, pool, random)
     unserved = await ledger.assign_waiting()
     await ledger.flush()
     return unserved

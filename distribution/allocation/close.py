@@ -3,10 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.allocation.load_correction import correct_before_freeing
+from distribution.allocation.result import Result
 from distribution.allocation.unit_of_work import UnitOfWork
 from distribution.audit import State, contact_state
 from distribution.errors import MessageRejected, ParkedCode, PoolOutdated
@@ -18,7 +20,6 @@ from distribution.store import contacts as contact_rows
 from distribution.store import sources as source_rows
 from distribution.store.contact_states import ContactState
 from distribution.store.contacts import ACTIVE, CLOSED, Contact
-from distribution.store.outbox import Publication
 from distribution.store.pools import lock_pool
 
 
@@ -35,13 +36,11 @@ class Closed:
     told: Change | None
 
 
-@dataclass(frozen=True, slots=True)
-class Closings:
-    """An outcome per closing, in order; `unserved`: sources to serve in further transactions."""
+class LockedClosings(NamedTuple):
+    """What closing takes, locked, and for each closing the contact that it names, as it stands under the locks."""
 
-    outcomes: list[Closed | MessageRejected]
-    publications: list[Publication]
-    unserved: frozenset[int] = frozenset()
+    pool: Pool
+    found: list[ContactState | MessageRejected]
 
 
 async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[ContactState | MessageRejected]:
@@ -69,7 +68,7 @@ async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[Conta
     return [found(closing) for closing in closings]
 
 
-async def lock_for(conn: AsyncConnection, closings: Sequence[Closing], codes: Collection[str] = ()) -> Pool:
+async def lock_for(conn: AsyncConnection, closings: Sequence[Closing], codes: Collection[str] = ()) -> LockedClosings:
     """Lock what closing these contacts takes, and besides it the sources of these codes.
 
     Whose place becomes free has to be locked with all its sources, so that contacts of any of them can have it: raises
@@ -77,18 +76,20 @@ async def lock_for(conn: AsyncConnection, closings: Sequence[Closing], codes: Co
     """
     source_ids, operator_ids = concerned(await find(conn, closings))
     pool = await lock_pool(conn, codes=codes, ids=source_ids, operator_ids=operator_ids)
-    if closings:
-        now_in, now_with = concerned(await find(conn, closings))
-        if not (now_in <= set(pool.sources) and now_with <= operator_ids):
-            raise PoolOutdated("a contact to be closed moved meanwhile")
-    return pool
-
-
-async def close(conn: AsyncConnection, pool: Pool, closings: Sequence[Closing], random: Random) -> Closings:
-    """Close contacts over a pool from `lock_for`, and serve who waited; raises PoolOutdated if the pool lacks one."""
-    if not closings:
-        return Closings([], [])
     found = await find(conn, closings)
+    now_in, now_with = concerned(found)
+    if not (now_in <= set(pool.sources) and now_with <= operator_ids):
+        raise PoolOutdated("a contact to be closed moved meanwhile")
+    return LockedClosings(pool, found)
+
+
+async def close(
+    conn: AsyncConnection, locked: LockedClosings, closings: Sequence[Closing], random: Random
+) -> Result[Closed | MessageRejected]:
+    """Close contacts under the locks of `lock_for`, and serve who waited; raises PoolOutdated if they lack one."""
+    if not closings:
+        return Result([], [])
+    pool, found = locked
     full = await contact_rows.with_leads(conn, {contact.id for contact in found if isinstance(contact, ContactState)})
     await correct_before_freeing(conn, pool, (contact for contact, _, _ in full.values()))
     ledger = UnitOfWork(conn, pool, random)
@@ -104,7 +105,7 @@ async def close(conn: AsyncConnection, pool: Pool, closings: Sequence[Closing], 
             ledger.close(contact, lead, closing.reason)
         outcomes.append(Closed(contact, is_new, before, ledger.told.get(contact.id)))
     unserved = await ledger.assign_waiting()
-    return Closings(outcomes, await ledger.flush(), unserved)
+    return Result(outcomes, await ledger.flush(), unserved)
 
 
 def _check_locked(pool: Pool, contact: Contact) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,24 +34,44 @@ class Moved:
         return len(self.to)
 
 
-async def assign(
-    conn: AsyncConnection, random: Random, contact_id: UUID, operator_id: int, *, force: bool
-) -> frozenset[int]:
-    """Give a waiting or active contact to an operator by hand; a place this frees is filled.
+class LockedContact(NamedTuple):
+    """A contact under the locks that giving it to an operator takes."""
 
-    At the limit it is a Conflict, unless forced. Answers the sources to serve in further transactions.
-    """
+    pool: Pool
+    held: ContactWithLead
+
+
+class Given(NamedTuple):
+    """Whether it took force, and the sources to serve in further transactions."""
+
+    forced: bool
+    unserved: frozenset[int]
+
+
+async def lock_for(conn: AsyncConnection, contact_id: UUID, operator_id: int) -> LockedContact:
+    """Lock what giving a contact to an operator takes; raises PoolOutdated if it moved before it was locked."""
     seen = (await contact_states.by_ids(conn, [contact_id])).get(contact_id)
     if seen is None:
         raise NotFound("contact", contact_id)
     held = {seen.operator_id} if seen.operator_id is not None else set()
     pool = await lock_pool(conn, ids=[seen.source_id], operator_ids={operator_id} | held)
-    contact, lead, previous = (await contact_rows.with_leads(conn, [contact_id]))[contact_id]
+    found = (await contact_rows.with_leads(conn, [contact_id]))[contact_id]
     # Whose place this frees has to be locked with all its sources, not only with this one.
-    if contact.operator_id != seen.operator_id:
+    if found.contact.operator_id != seen.operator_id:
         raise PoolOutdated("the contact moved meanwhile")
+    return LockedContact(pool, found)
+
+
+async def assign(
+    conn: AsyncConnection, random: Random, locked: LockedContact, operator_id: int, *, force: bool
+) -> Given:
+    """Give a waiting or active contact to an operator by hand; a place this frees is filled.
+
+    At the limit it is a Conflict, unless forced.
+    """
+    pool, (contact, lead, previous) = locked
     if contact.status == ACTIVE and contact.operator_id == operator_id:
-        return frozenset()
+        return Given(forced=False, unserved=frozenset())
     await correct_before_freeing(conn, pool, [contact])
     if not await operator_rows.existing(conn, [operator_id]):
         raise InvalidField("operator_id", f"There is no operator {operator_id}.")
@@ -59,7 +80,7 @@ async def assign(
     ledger.give(contact, lead, operator_id, previous, forced=over)
     unserved = await ledger.assign_waiting()
     await ledger.flush()
-    return unserved
+    return Given(over, unserved)
 
 
 async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> Moved:

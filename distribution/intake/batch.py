@@ -1,34 +1,22 @@
 """A batch of messages in one transaction: every one is done, recognised, or parked with its reason."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from random import Random
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.allocation.close import Closed
+from distribution.allocation.result import Result
 from distribution.errors import MessageRejected
 from distribution.intake.parking import park
-from distribution.intake.process import DecodedMessage, Outcome, Processed, process
+from distribution.intake.process import DecodedMessage, Outcome, process
 from distribution.intake.replies import replies_to
 from distribution.intake.submit import Submitted
 from distribution.store import outbox
-from distribution.store.outbox import Claim, Publication
+from distribution.store.outbox import Claim
 
-
-@dataclass(frozen=True, slots=True)
-class BatchResult:
-    """What to publish once the transaction is committed, how many messages ended how, whom to serve further.
-
-    `claim`: under which the first event of each contact is the caller's own to publish.
-    """
-
-    publications: list[Publication]
-    counts: Counter[str]
-    claim: Claim | None = None
-    unserved: frozenset[int] = frozenset()
-    lock_seconds: float = 0.0
+BatchResult = Result[str]
+"""For each message how it ended."""
 
 
 async def process_batch(
@@ -36,15 +24,11 @@ async def process_batch(
 ) -> BatchResult:
     """Process a batch; nothing that a sender can put into a message makes it raise."""
     done = await process(conn, arrivals, random, claim)
-    await park(conn, [(a.message, outcome) for a, outcome in done.settled if isinstance(outcome, MessageRejected)])
+    await park(conn, [(a.message, outcome) for a, outcome in done.outcomes if isinstance(outcome, MessageRejected)])
     answers = await replies_to(conn, done)
     await outbox.insert(conn, answers, claim)
-    return BatchResult([*done.publications, *answers], counts(done), claim, done.unserved, done.lock_seconds)
-
-
-def counts(done: Processed) -> Counter[str]:
-    """How many messages ended how."""
-    return Counter(_kind(outcome) for _, outcome in done.settled)
+    kinds = [_kind(outcome) for _, outcome in done.outcomes]
+    return Result(kinds, [*done.publications, *answers], done.unserved, done.lock_seconds, claim)
 
 
 def _kind(outcome: Outcome) -> str:

@@ -8,12 +8,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.allocation.close import Closed, close, lock_for
+from distribution.allocation.close import Closed, LockedClosings, close, find, lock_for
+from distribution.allocation.result import Result
 from distribution.audit import NAME_LENGTH, Action, AuditEntry, contact_state, entry, record_all
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.intake.submit import Submitted, submit_to
 from distribution.messages import Closing, Command, Incoming, Submission, storable
-from distribution.store.outbox import Claim, Publication
+from distribution.store.outbox import Claim
 from distribution.versions import Actor
 
 Outcome = Submitted | Closed | MessageRejected
@@ -28,17 +29,7 @@ class DecodedMessage:
     command: Command | MessageRejected
 
 
-@dataclass(frozen=True, slots=True)
-class Processed:
-    """Every arrival with its outcome; `unserved`: sources to serve in further transactions.
-
-    `lock_seconds`: how long it took to lock the sources and operators.
-    """
-
-    settled: list[tuple[DecodedMessage, Outcome]]
-    publications: list[Publication]
-    unserved: frozenset[int]
-    lock_seconds: float = 0.0
+Settled = tuple[DecodedMessage, Outcome]
 
 
 def failed_alone(arrival: DecodedMessage) -> MessageRejected:
@@ -50,22 +41,25 @@ def failed_alone(arrival: DecodedMessage) -> MessageRejected:
 
 async def process(
     conn: AsyncConnection, arrivals: Sequence[DecodedMessage], random: Random, claim: Claim | None = None
-) -> Processed:
-    """Do what the commands ask for. All locks are taken at once, so that no two batches wait for each other.
+) -> Result[Settled]:
+    """Do what the commands ask for; returns every message with its outcome.
 
+    All locks are taken at once, so that no two batches wait for each other.
     Closings come after submissions, so that a contact may be made and closed in one batch, in whatever order.
     """
     submissions = [a.command for a in arrivals if isinstance(a.command, Submission)]
     closings = [a.command for a in arrivals if isinstance(a.command, Closing)]
     codes = {s.source for s in submissions} | {c.source for c in closings if c.source and c.contact_id is None}
     begun = perf_counter()
-    pool = await lock_for(conn, closings, codes)
+    locked = await lock_for(conn, closings, codes)
     lock_seconds = perf_counter() - begun
-    submitted = await submit_to(conn, pool, submissions, random, claim)
-    closed = await close(conn, pool, closings, random)
+    submitted = await submit_to(conn, locked.pool, submissions, random, claim)
+    if submissions:
+        locked = LockedClosings(locked.pool, await find(conn, closings))  # among them perhaps what was just made
+    closed = await close(conn, locked, closings, random)
     settled = list(_settled(arrivals, submitted.outcomes, closed.outcomes))
     await record_all(conn, [_noted(a, o) for a, o in settled if isinstance(o, Closed) and o.is_new])
-    return Processed(
+    return Result(
         settled,
         [*submitted.publications, *closed.publications],
         submitted.unserved | closed.unserved,
@@ -103,7 +97,7 @@ def _settled(
     arrivals: Sequence[DecodedMessage],
     submitted: Iterable[Submitted | MessageRejected],
     closed: Iterable[Closed | MessageRejected],
-) -> Iterator[tuple[DecodedMessage, Outcome]]:
+) -> Iterator[Settled]:
     of_submissions, of_closings = iter(submitted), iter(closed)
     for arrival in arrivals:
         match arrival.command:

@@ -8,23 +8,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution import events
 from distribution.admin.history import closing_events, first_events
 from distribution.allocation.close import Closed
+from distribution.allocation.result import Result
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.events import Change, body_of
 from distribution.ids import new_id
 from distribution.intake.disclosure import event_for
-from distribution.intake.process import DecodedMessage, Outcome, Processed
+from distribution.intake.process import DecodedMessage, Outcome, Settled
 from distribution.intake.submit import Submitted
 from distribution.messages import Incoming, Submission, storable, traceparent_of
 from distribution.store.outbox import Publication
 
 
-async def replies_to(conn: AsyncConnection, done: Processed, *, last_try: bool = False) -> list[Publication]:
+async def replies_to(conn: AsyncConnection, done: Result[Settled], *, last_try: bool = False) -> list[Publication]:
     """A reply to everybody who asked: the event of the contact, made again where it was told before.
 
     It holds what the sender sent itself and nothing that others sent. Who is deferred hears nothing yet, unless this
     is the `last_try`.
     """
-    asked = [(a, o) for a, o in done.settled if a.message.reply_to and (last_try or not _deferred(o))]
+    asked = [(a, o) for a, o in done.outcomes if a.message.reply_to and (last_try or not _deferred(o))]
     if not asked:
         return []
     again = await _told_before(conn, [outcome for _, outcome in asked])

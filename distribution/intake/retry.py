@@ -8,10 +8,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.allocation.result import Result
 from distribution.errors import Conflict, MessageRejected, NotFound
 from distribution.intake.decoder import Decoder
 from distribution.intake.parking import next_attempt, restored, words
-from distribution.intake.process import DecodedMessage, Outcome, Processed, failed_alone, process
+from distribution.intake.process import DecodedMessage, Outcome, Settled, failed_alone, process
 from distribution.intake.replies import replies_to
 from distribution.store import outbox, parked_messages
 from distribution.store.db_errors import Failure, classify
@@ -91,7 +92,7 @@ async def _again(
     whole = [row for row in rows if row.body_size is None]
     arrivals = [decoder.decode(restored(row)) for row in whole]
     done = await _each_tried(conn, arrivals, random)
-    for row, (_, outcome) in zip(whole, done.settled, strict=True):
+    for row, (_, outcome) in zip(whole, done.outcomes, strict=True):
         _mark(row, outcome, now)
     await parked_messages.update(conn, whole)
     await outbox.insert(conn, await replies_to(conn, _final(done, whole), last_try=True), None)
@@ -99,7 +100,7 @@ async def _again(
     return Replayed(through, len(rows) - through, rows[-1].id, done.unserved)
 
 
-async def _each_tried(conn: AsyncConnection, arrivals: Sequence[DecodedMessage], random: Random) -> Processed:
+async def _each_tried(conn: AsyncConnection, arrivals: Sequence[DecodedMessage], random: Random) -> Result[Settled]:
     """Process all; where that fails for their content, in halves, so that one keeps nobody else from going through."""
     try:
         async with savepoint(conn):
@@ -108,10 +109,10 @@ async def _each_tried(conn: AsyncConnection, arrivals: Sequence[DecodedMessage],
         if classify(error) is not Failure.CONTENT:
             raise
         if len(arrivals) == 1:
-            return Processed([(arrivals[0], failed_alone(arrivals[0]))], [], frozenset())
+            return Result([(arrivals[0], failed_alone(arrivals[0]))], [])
     middle = len(arrivals) // 2
     one, other = [await _each_tried(conn, half, random) for half in (arrivals[:middle], arrivals[middle:])]
-    return Processed(one.settled + other.settled, one.publications + other.publications, one.unserved | other.unserved)
+    return Result(one.outcomes + other.outcomes, one.publications + other.publications, one.unserved | other.unserved)
 
 
 def _mark(row: Parked, outcome: Outcome, now: datetime) -> None:
@@ -125,9 +126,7 @@ def _mark(row: Parked, outcome: Outcome, now: datetime) -> None:
     row.code, row.detail, row.source = str(outcome.code), words(outcome), outcome.source
 
 
-def _final(done: Processed, rows: Sequence[Parked]) -> Processed:
+def _final(done: Result[Settled], rows: Sequence[Parked]) -> Result[Settled]:
     """Without what will be tried again: nobody is told yet."""
-    settled: list[tuple[DecodedMessage, Outcome]] = [
-        each for row, each in zip(rows, done.settled, strict=True) if row.state != DEFERRED
-    ]
-    return Processed(settled, done.publications, done.unserved)
+    settled = [each for row, each in zip(rows, done.outcomes, strict=True) if row.state != DEFERRED]
+    return Result(settled, done.publications, done.unserved)

@@ -7,6 +7,7 @@ from random import Random
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.allocation.result import Result
 from distribution.allocation.unit_of_work import UnitOfWork
 from distribution.allocation.yielding import CooperativeYield
 from distribution.errors import MessageRejected, ParkedCode
@@ -19,7 +20,7 @@ from distribution.store import contacts as contact_rows
 from distribution.store import leads as lead_rows
 from distribution.store.contacts import Contact
 from distribution.store.leads import Details, Lead
-from distribution.store.outbox import Claim, Publication
+from distribution.store.outbox import Claim
 from distribution.store.pools import lock_pool
 
 
@@ -37,21 +38,9 @@ class Submitted:
     told: Change | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Submissions:
-    """An outcome per submission, in order, and what to publish once the transaction is committed.
-
-    `unserved`: sources with older contacts to serve in further transactions.
-    """
-
-    outcomes: list[Submitted | MessageRejected]
-    publications: list[Publication]
-    unserved: frozenset[int] = frozenset()
-
-
 async def submit(
     conn: AsyncConnection, submissions: Sequence[Submission], random: Random, claim: Claim | None = None
-) -> Submissions:
+) -> Result[Submitted | MessageRejected]:
     """Take submissions in order; a known key is the same contact, a key with another body is refused."""
     return await submit_to(
         conn, await lock_pool(conn, codes={s.source for s in submissions}), submissions, random, claim
@@ -64,10 +53,10 @@ async def submit_to(
     submissions: Sequence[Submission],
     random: Random,
     claim: Claim | None = None,
-) -> Submissions:
+) -> Result[Submitted | MessageRejected]:
     """The same over a pool that is locked already."""
     if not submissions:
-        return Submissions([], [])
+        return Result([], [])
     sources = {source.code: source for source in pool.sources.values()}
     before = await known(conn, submissions, sources)
     first: dict[Key, Submission] = {}
@@ -97,7 +86,7 @@ async def submit_to(
             return Submitted(contact, is_new=key in made, told=told)
         return _repeated(submission, Known(contact, first[key].digest, AS_WRITTEN), told)
 
-    return Submissions([*map(outcome, submissions, keys)], publications, unserved)
+    return Result([*map(outcome, submissions, keys)], publications, unserved)
 
 
 async def _make(

@@ -1,5 +1,6 @@
 """A transaction's decisions as recorded data: the pool at its start and every step after; a replay returns the same."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any
@@ -147,12 +148,13 @@ def pool_at_start(record: Record) -> Pool:
     return Pool(operators, sources, {(s, o): owed for s, o, owed in record.deficits})
 
 
-def picked_again(record: Record, position: int) -> Pick:
-    """The pick at `position`, made again from the recorded data alone."""
-    step = record.steps[position]
-    if not isinstance(step, PickStep) or step.pick.reason == OLDER_FIRST:
-        raise ValueError(f"nothing was picked at step {position}")
-    return pick(pool_before(record, position), step.source_id, step.pick.draw or 0.0, step.last_operator_id)
+def picked_again(record: Record, source_id: int) -> Iterator[tuple[int, Pick, Pick]]:
+    """Each pick for a source made again from the recorded data alone: its position, as it was and as it comes out."""
+    pool = pool_at_start(record)
+    for position, step in enumerate(record.steps):
+        if isinstance(step, PickStep) and step.source_id == source_id and step.pick.reason != OLDER_FIRST:
+            yield position, step.pick, pick(pool, source_id, step.pick.draw or 0.0, step.last_operator_id)
+        apply(pool, step)
 
 
 def source_at(data: dict[str, Any], position: int) -> int | None:

@@ -26,6 +26,7 @@ class ContactState(NamedTuple):
     operator_id: int | None
     status: str
     format: int
+    sequence: int
 
 
 FIELDS = tuple(contacts.c[name] for name in ContactState._fields)

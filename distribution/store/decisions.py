@@ -108,6 +108,18 @@ async def records(conn: AsyncConnection, places: Collection[Place]) -> dict[Plac
     }
 
 
+async def newest_records(conn: AsyncConnection, limit: int) -> list[tuple[UUID, int, Record]]:
+    """(batch id, source id, record as far as it concerns the source) of the newest batches that picked somebody."""
+    newest = sa.select(decision_batches.c.id, decision_batches.c.body).order_by(decision_batches.c.id.desc())
+    source_of: dict[Place, int] = {}
+    for row in await conn.execute(newest.limit(limit)):
+        data = orjson.loads(row.body)
+        picked_for = {source_at(data, position): position for position in range(len(data["steps"]))}
+        source_of |= {(row.id, position): source for source, position in picked_for.items() if source is not None}
+    found = await records(conn, source_of)
+    return [(place[0], source_id, found[place]) for place, source_id in source_of.items()]
+
+
 def _roster_of(source_id: int, roster: bytes, data: dict[str, Any]) -> bytes:
     if ROSTERS not in data:
         return roster

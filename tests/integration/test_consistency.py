@@ -1,6 +1,7 @@
 """`check` finds what differs from the truth, and nothing else; `repair` mends counters, audited."""
 
 import asyncio
+import json
 from random import Random
 from uuid import UUID, uuid4
 
@@ -14,7 +15,7 @@ from distribution.store.database import Database
 from distribution.store.engine import create_engine, reading, snapshot, transaction
 from distribution.store.outbox import Publication, insert
 from distribution.store.pools import lock_pool
-from distribution.store.tables import audit_log, contacts, decisions, operators, outbox
+from distribution.store.tables import audit_log, contacts, decisions, operators, outbox, rosters
 from distribution.versions import Actor
 from tests.factories import make_operator, make_source, messages, take
 
@@ -86,6 +87,16 @@ async def test_a_wrong_sequence_is_mended_and_a_lost_history_is_told(desk: Async
     assert sorted(await kinds(desk)) == [(Kind.HISTORY, False), (Kind.SEQUENCE, True)]
     assert await repair(Database(desk, random), WHO) == 1
     assert await kinds(desk) == [(Kind.HISTORY, False)]
+
+
+async def test_a_decision_that_its_kept_data_does_not_explain_is_found(desk: AsyncEngine) -> None:
+    """With other weights at its start the same draws give other operators."""
+    async with reading(desk) as conn:
+        roster = json.loads(await conn.scalar(sa.select(rosters.c.body)) or "")
+    [source] = roster["sources"]
+    source[-1] = [[operator_id, 10_000 if n == 0 else 1] for n, (operator_id, _) in enumerate(source[-1])]
+    await change(desk, sa.update(rosters).values(body=json.dumps(roster)))
+    assert set(await kinds(desk)) == {(Kind.DECISION, False)}
 
 
 async def test_an_event_without_its_change_is_found(desk: AsyncEngine) -> None:

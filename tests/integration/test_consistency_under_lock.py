@@ -175,7 +175,7 @@ async def test_a_contact_given_by_hand_frees_the_place_it_got_meanwhile(engine: 
         engine,
         random,
         change(olga, random, is_active=True),
-        lambda conn: reassignment.assign(conn, random, first, ivan, force=False),
+        lambda conn: contacts.assign(conn, random, first, ivan, EDIT, force=False),
     )
     assert [c.operator_id for c in await all_contacts(engine)] == [ivan, olga]
     assert await all_is_well(engine)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 from uuid import UUID
@@ -23,6 +24,7 @@ from distribution.admin import operators as operator_service
 from distribution.admin import sources as source_service
 from distribution.allocation.close import close, lock_for
 from distribution.allocation.reassignment import assign, move_all
+from distribution.allocation.reassignment import lock_for as lock_to_assign
 from distribution.errors import Conflict
 from distribution.intake.submit import submit
 from distribution.messages import Closing, Submission
@@ -126,13 +128,17 @@ class Life(RuleBasedStateMachine):
         self.change(operator, active=False, limit=2)
         self.run(lambda conn: move_all(conn, self.random, self.operators[operator]))
 
+    async def assign(self, contact_id: UUID, operator_id: int, force: bool, conn: AsyncConnection) -> None:
+        """Lock what it takes, and assign."""
+        await assign(conn, self.random, await lock_to_assign(conn, contact_id, operator_id), operator_id, force=force)
+
     @precondition(lambda self: self.contacts)
     @rule(data=st.data(), operator=operator_index, force=st.booleans())
     def give(self, data: st.DataObject, operator: int, force: bool) -> None:
         """Give a contact by hand."""
         contact_id, operator_id = data.draw(st.sampled_from(self.contacts)), self.operators[operator]
         try:
-            self.run(lambda conn: assign(conn, self.random, contact_id, operator_id, force=force))
+            self.run(partial(self.assign, contact_id, operator_id, force))
         except Conflict:
             return
         self.by_hand.add(contact_id)
@@ -192,7 +198,8 @@ class Life(RuleBasedStateMachine):
                     continue
                 place = decision.batch_id, decision.position or 0
                 record = self.run(lambda conn, p=place: decision_rows.records(conn, [p]))[place]  # type: ignore[misc]
-                again = picked_again(record, place[1])
+                [source] = record.roster["sources"]
+                [again] = [again for at, _, again in picked_again(record, source[0]) if at == place[1]]
                 assert again.operator_id == decision.operator_id
                 assert again.reason == decision.reason or decision.reason == NOBODY_ELIGIBLE
 

@@ -16,7 +16,7 @@ from distribution.admin import operators as operator_service
 from distribution.admin import sources as source_service
 from distribution.admin.consistency import repair
 from distribution.allocation.assign_waiting import assign_waiting
-from distribution.allocation.close import close, concerned, find
+from distribution.allocation.close import close, lock_for
 from distribution.ids import new_id
 from distribution.messages import Closing
 from distribution.store import decisions as decision_rows
@@ -24,7 +24,7 @@ from distribution.store import schema
 from distribution.store.database import Database
 from distribution.store.decisions import Decision
 from distribution.store.engine import reading, transaction
-from distribution.store.pools import lock_pool, servable_sources
+from distribution.store.pools import servable_sources
 from distribution.store.tables import contacts, operators, source_operators
 from distribution.versions import Actor, Edit
 from tests import factories as made
@@ -124,8 +124,7 @@ async def test_what_a_program_of_the_release_before_gives_it_is_done_with(engine
     [contact] = await made.all_contacts(engine)
     closings = [Closing(contact.id, None, None, "done")]
     async with transaction(engine) as conn:
-        source_ids, operator_ids = concerned(await find(conn, closings))
-        await close(conn, await lock_pool(conn, ids=source_ids, operator_ids=operator_ids), closings, random)
+        await close(conn, await lock_for(conn, closings), closings, random)
     assert await made.loads(engine) == {olga: 0, gone: 0}
 
 

@@ -24,6 +24,8 @@ def check(
 ) -> None:
     """Recount what counters claim: loads, sequences, history, outbox, waiting contacts beside free places.
 
+    The newest decisions are made again from what is kept of them.
+
     Exit status 0: nothing differs. 1: something differs, or still does after the repair. 2: could not be checked.
     """
     place, mended, report = with_database(lambda tools: _check(tools, repair))

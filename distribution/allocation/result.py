@@ -1,0 +1,29 @@
+"""What a transaction came to, from what decides up to who acknowledges and publishes."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from distribution.store.outbox import Claim, Publication
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Generic[T]):
+    """An outcome for each thing that was asked, in order, and what to publish once the transaction is committed.
+
+    `unserved`: sources with waiting contacts to assign in further transactions. `lock_seconds`: how long it took to
+    lock the sources and operators. `claim`: under which the first event of each contact is the caller's to publish.
+    """
+
+    outcomes: list[T]
+    publications: list[Publication]
+    unserved: frozenset[int] = frozenset()
+    lock_seconds: float = 0.0
+    claim: Claim | None = None
+
+    @property
+    def counts(self) -> Counter[T]:
+        """How many ended how."""
+        return Counter(self.outcomes)
