@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.intake.lead_normalization import renormalize
 from distribution.store.db_errors import describe_error, is_unavailable
-from worker.broker.supervisor import wait_for_event
+from worker.aio import wait_for_event
 
 BREATH_SECONDS = 0.05
 FIRST_ROUND_SECONDS = 60.0

@@ -14,7 +14,7 @@ from distribution.store import parked_messages
 from distribution.store.db_errors import describe_error, is_unavailable
 from distribution.store.engine import reading
 from distribution.store.pools import servable_sources
-from worker.broker.supervisor import wait_for_event
+from worker.aio import wait_for_event
 from worker.consume.batch_processor import RETRY_LOCK_SECONDS, BatchProcessor
 from worker.errors import DatabaseUnavailable, LockedByOthers
 from worker.publish.relay import Relay

@@ -5,9 +5,29 @@ import errno
 import os
 import ssl
 
-from aiormq.exceptions import AMQPError, AuthenticationError, InvalidFrameError, ProbableAuthenticationError
+from aio_pika.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ChannelInvalidStateError,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
 
 from distribution.error_causes import causes, describe_tls_error
+from distribution.errors import DistributionError
+
+LOST = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, EOFError)
+"""What says that a connection was lost, or could not be made."""
+
+
+class ConnectionLost(ConnectionError):
+    """The connection ended while it was in use, or never came to be."""
+
+
+class NoBroker(DistributionError):
+    """None of the brokers could be connected to; the message says why for each."""
+
+    code = "no_broker"
 
 
 def describe_error(error: BaseException) -> str:

@@ -3,14 +3,13 @@
 import asyncio
 import getpass
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random, SystemRandom
 from typing import Any, TypeVar
 
-from aiormq.abc import AbstractChannel
-from aiormq.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, ChannelNotFoundEntity
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -24,7 +23,6 @@ from distribution.store.engine import create_engine, dispose
 from distribution.store.transactions import run_in_transaction
 from distribution.terminal import escaped
 from distribution.versions import Actor, Edit
-from worker.broker.supervisor import open_connection
 from worker.broker.tolerant_decoding import tolerate_any_properties
 from worker.settings import WorkerSettings
 
@@ -97,18 +95,17 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         exit_with_error(PROGRAM, str(wrong))
     except SQLAlchemyError as error:
         exit_with_error(PROGRAM, f"the database (DATABASE_URL): {describe_error(error)}")
-    except (AMQPError, ConnectionError, TimeoutError) as error:
+    except (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError) as error:
         exit_with_error(PROGRAM, f"the broker (AMQP_URL): {str(error) or type(error).__name__}")
 
 
-@asynccontextmanager
-async def channel(settings: WorkerSettings, name: str, *, confirms: bool = False) -> AsyncIterator[AbstractChannel]:
-    """A channel on a connection of its own."""
-    connection = await open_connection(settings.brokers, name)
+@contextmanager
+def required(what: str) -> Iterator[None]:
+    """Say what to do if the broker does not have it."""
     try:
-        yield await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
-    finally:
-        await connection.close()
+        yield
+    except ChannelNotFoundEntity:
+        raise DistributionError(f"the broker has no {what}: start the worker once, it makes it") from None
 
 
 async def _on_database(settings: WorkerSettings, work: Callable[[CliSession], Awaitable[T]]) -> T:

@@ -14,9 +14,10 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
+from tests.broker_setup import declare_at
 from tests.clients import PATIENCE_SECONDS, Bot, Subscriber, bot_at, listen, subscribe
 from worker.app import run
-from worker.broker.topology import Topology, declare
+from worker.broker.topology import Topology
 from worker.database_outage import DEFAULT_DELAYS, RetryDelays
 from worker.failpoints import FailpointHook, no_failpoints
 from worker.settings import WorkerSettings
@@ -75,8 +76,7 @@ async def prefix(rabbitmq: Broker) -> AsyncIterator[str]:
     """Names of one test's own on the broker, with everything declared; gone afterwards."""
     made = f"t{secrets.token_hex(4)}."
     topology = Topology(made, "1h")
-    async with aiormq.connect(rabbitmq.url) as connection:
-        await declare(await connection.channel(), topology)
+    await declare_at(rabbitmq.url, topology)
     yield made
     async with aiormq.connect(rabbitmq.url) as connection:
         channel = await connection.channel()

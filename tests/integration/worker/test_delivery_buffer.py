@@ -14,6 +14,7 @@ from devservices.broker import Broker
 from distribution.errors import ParkedCode
 from distribution.intake.process import decode_delivery
 from distribution.messages import CUT_BYTES, WHOLE_BYTES, Incoming
+from tests.broker_setup import worker_connection
 from tests.clients import PATIENCE_SECONDS, bot_at, message
 from tests.database_setup import open_source
 from tests.integration.worker.conftest import WorkerHarness
@@ -124,7 +125,7 @@ async def test_the_watchdog_sees_after_an_outage(world: WorkerHarness, engine: A
     async def failed() -> bool:
         return "database" in status.problems and consumer.pulse().unsettled > 0
 
-    async with aiormq.connect(rabbitmq.url) as connection:
+    async with await worker_connection(rabbitmq.url) as connection:
         serving = asyncio.ensure_future(consumer.serve(connection))
         await until(failed)
         serving.cancel()

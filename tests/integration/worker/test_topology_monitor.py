@@ -18,6 +18,7 @@ from yarl import URL
 from devservices.broker import Broker, broker
 from distribution.store import depths
 from distribution.store.engine import reading
+from tests.broker_setup import declare_at, worker_connection
 from tests.clients import PATIENCE_SECONDS, body, message
 from tests.database_setup import open_source
 from tests.integration.worker.conftest import WorkerHarness
@@ -101,7 +102,7 @@ async def looking(world: WorkerHarness, url: str) -> AsyncIterator[Looking]:
 async def supervised(monitor: TopologyMonitor, url: str) -> None:
     """Serve, again after a broker has ended the connection since it was deleting what was declared."""
     while True:
-        async with aiormq.connect(url) as connection:
+        async with await worker_connection(url) as connection:
             with suppress(ConnectionInternalError):
                 await monitor.serve(connection)
                 return
@@ -296,5 +297,5 @@ async def test_a_worker_that_only_looks(restricted: WorkerHarness, rabbitmq: Bro
         await channel.queue_delete(log.name)
         async with started(restricted) as pages:
             await pages.until(says("publisher", f"The broker has no queue {log.name}"))
-            await log.declare(channel)
+            await declare_at(rabbitmq.url, restricted.topology)
             await pages.until(lambda problems: problems == {})
