@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import aio_pika
 import aiormq
 import psutil
 from aiormq.abc import AbstractChannel
@@ -141,9 +142,10 @@ class Environment:
             url = await asyncio.to_thread(self._copy, template)
         else:
             url = await self.database(contestant, size)
+        async with await aio_pika.connect(self.broker.url) as connection:
+            await declare(await connection.channel(), topology)
         async with aiormq.connect(self.broker.url) as connection:
             channel = await connection.channel(publisher_confirms=False)
-            await declare(channel, topology)
             ground = BenchmarkRun(self, contestant, url, topology, channel)
             await channel.queue_declare(ground.events, durable=True, arguments={"x-queue-type": "quorum"})
             await channel.queue_bind(ground.events, topology.assignments, routing_key="#")

@@ -5,6 +5,7 @@ settings       what both processes read from the environment
 startup        how both processes start, or say in one line why not
 logs           one log, for people and for machines
 errors         what can go wrong, one stable code each
+error_causes   what caused an error of a connection, what an error of TLS means
 ids            time-ordered ids of contacts and events
 backoff        pauses between tries that grow as long as these fail
 normalize/     the one form of a phone number and of an e-mail address

@@ -12,6 +12,7 @@ lead_normalizer    renews normalized phones and e-mails of leads after an upgrad
 database_outage    pauses between retries while the database is unavailable
 incident_log       one log line for each incident, not for each time
 failpoints         where a delivery and an event stand, for failure tests to hook into
+aio                waiting for events, whose cancellation it is
 status             readiness and metrics of all components
 health             /healthz, /readyz, /metrics
 cli/               contacts-worker, for people

@@ -9,7 +9,7 @@ from distribution.errors import DatabaseUnavailable
 from distribution.intake.lead_normalization import renormalize
 from distribution.store.database import Database
 from distribution.store.db_errors import describe_error
-from worker.broker.supervisor import wait_for_event
+from worker.aio import wait_for_event
 
 BREATH_SECONDS = 0.05
 FIRST_ROUND_SECONDS = 60.0

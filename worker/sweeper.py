@@ -14,7 +14,7 @@ from distribution.store import parked_messages
 from distribution.store.database import Database
 from distribution.store.db_errors import describe_error
 from distribution.store.pools import servable_sources
-from worker.broker.supervisor import wait_for_event
+from worker.aio import wait_for_event
 from worker.consume.batch_processor import RETRY_LOCK_SECONDS, BatchProcessor
 from worker.publish.relay import Relay
 from worker.settings import WorkerSettings

@@ -4,16 +4,17 @@ import asyncio
 from datetime import UTC, datetime
 
 import structlog
-from aiormq.abc import AbstractChannel, AbstractConnection
-from aiormq.exceptions import AMQPChannelError, ChannelNotFoundEntity
+from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
 
 from distribution.errors import DatabaseUnavailable
 from distribution.ids import isoformat
 from distribution.store import depths
 from distribution.store.database import Database
+from worker.aio import wait_for_event
+from worker.broker.connection import Connection, not_cancelled, opened
 from worker.broker.errors import describe_error
 from worker.broker.event_log import EventLog
-from worker.broker.supervisor import not_cancelled, wait_for_event
 from worker.broker.topology import NotSetUp, Topology, TopologyMismatch, declare_each, missing_in_words
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.dead_letter_collector import DeadLetterCollector
@@ -47,7 +48,6 @@ class TopologyMonitor:
         self._topology, self._database, self._status = topology, database, status
         self._stopping, self._look_seconds = asyncio.Event(), look_seconds
         self._collector = DeadLetterCollector(settings, topology, batches, relay, status, self._stopping)
-        self._channel: AbstractChannel | None = None
         self._is_silent = False
         self._was_there = False
         self._missed: list[str] = []
@@ -58,10 +58,10 @@ class TopologyMonitor:
         """Make `serve` return once what was taken is settled."""
         self._stopping.set()
 
-    async def serve(self, connection: AbstractConnection) -> None:
+    async def serve(self, connection: Connection) -> None:
         """Look and collect over one connection until stopped; raises when the connection fails."""
-        self._channel, log = None, EventLog(self._topology, connection)
-        work = [self._look(connection, log), self._collector.serve(connection)]
+        log = EventLog(self._topology, connection)
+        work = [self._look(connection.channel(publisher_confirms=False), log), self._collector.serve(connection)]
         tasks = [asyncio.create_task(not_cancelled(each)) for each in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -73,29 +73,32 @@ class TopologyMonitor:
             await asyncio.gather(*tasks, return_exceptions=True)
             await log.close()
 
-    async def _look(self, connection: AbstractConnection, log: EventLog) -> None:
+    async def _look(self, channel: AbstractChannel, log: EventLog) -> None:
         while not self._stopping.is_set():
             problem = ""
             try:
-                await self.look_once(connection, log)
+                await self.look_once(channel, log)
             except (TopologyMismatch, NotSetUp, AMQPChannelError) as wrong:
                 problem = describe_error(wrong)
             self._tell(problem)
             await wait_for_event(self._stopping, self._look_seconds)
 
-    async def look_once(self, connection: AbstractConnection, log: EventLog) -> None:
-        """Look whether everything is there, say what is not, declare everything, measure the queues."""
+    async def look_once(self, channel: AbstractChannel, log: EventLog) -> None:
+        """Look whether everything is there, say what is not, declare everything, measure the queues.
+
+        The broker closes the channel for each object that is missing; it is opened again.
+        """
         has_log = await log.is_there()
         self._tell_silent(log.name, has_log is None)
         # As late as can be: what is deleted between this and the declaration is declared anew unseen.
-        missing = await self._missing(connection)
+        missing = await self._missing(channel)
         if has_log is False:
             missing.append(log.name)
         # Before anything was ever declared there is nothing to miss.
         if self._was_there:
             self._miss([name for name in missing if name not in self._missed])
         if self._topology.declares:
-            await declare_each(await self._open_channel(connection), self._topology.needed(), declares=True)
+            await declare_each(await opened(channel), self._topology.needed(), declares=True)
             if has_log is not None:
                 await log.declare()
         elif missing:
@@ -103,27 +106,22 @@ class TopologyMonitor:
             raise NotSetUp(" ".join(map(missing_in_words, missing)))
         self._was_there, self._missed = True, []
 
-    async def _missing(self, connection: AbstractConnection) -> list[str]:
+    async def _missing(self, channel: AbstractChannel) -> list[str]:
         """Names of what is not there, the log aside; counts the messages of what is."""
         missing, found = [], dict[str, int]()
         for each in self._topology.needed():
             try:
-                queue = await each.look(await self._open_channel(connection))
+                queue = await each.look(await opened(channel))
             except ChannelNotFoundEntity:
                 missing.append(str(each))
                 continue
             if queue is not None:
-                found[each.name] = queue.message_count or 0
+                found[each.name] = queue.declaration_result.message_count or 0
                 if each.name == self._topology.inbound:
-                    self._status.queue_consumers.labels(depths.INBOUND).set(queue.consumer_count or 0)
+                    consumers = queue.declaration_result.consumer_count or 0
+                    self._status.queue_consumers.labels(depths.INBOUND).set(consumers)
         await self._measured(found)
         return missing
-
-    async def _open_channel(self, connection: AbstractConnection) -> AbstractChannel:
-        """The channel to look on, made anew after the broker closed it, as it does for each object that is missing."""
-        if self._channel is None or self._channel.is_closed:
-            self._channel = await connection.channel(publisher_confirms=False)
-        return self._channel
 
     async def _measured(self, found: dict[str, int]) -> None:
         names = {depths.INBOUND: self._topology.inbound, depths.DEAD: self._topology.dead}

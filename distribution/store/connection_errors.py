@@ -1,9 +1,10 @@
 """Why there is no connection to the database, in words that say where to look."""
 
 import ssl
-from collections.abc import Iterator
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
+
+from distribution.error_causes import causes, describe_tls_error
 
 NO_TLS = "the server offers no TLS, which sslmode asks for"
 NOT_TAKEN = "the server takes no writes (a standby, or read-only), which target_session_attrs asks for"
@@ -15,9 +16,9 @@ NO_AUTHORITY = (
 
 def of_connecting(error: BaseException) -> str:
     """What the cause that says the most says, in one line or several; empty if it says nothing."""
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, ssl.SSLError):
-            return _of_tls(cause)
+            return describe_tls_error(cause, "server")
         if isinstance(cause, asyncpg.TargetServerAttributeNotMatched):
             return NOT_TAKEN
         if isinstance(cause, ConnectionError) and "rejected SSL upgrade" in str(cause):
@@ -27,19 +28,3 @@ def of_connecting(error: BaseException) -> str:
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer in time"
     return str(getattr(error, "orig", None) or error).strip()
-
-
-def _of_tls(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the server's certificate is not trusted: {error.verify_message.rstrip('.')}"
-    reason = (error.reason or str(error)).lower().replace("_", " ")
-    if "alert" in reason:
-        return f"the server refuses our certificate or our TLS: {reason}"
-    return f"TLS failed: {reason}"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__

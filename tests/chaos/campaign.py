@@ -17,6 +17,7 @@ from devservices.broker import Broker
 from devservices.postgres import Postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine, transaction
+from tests.broker_setup import declare_at
 from tests.chaos import limit_trigger
 from tests.chaos.admin_client import AdminClient, admin_client
 from tests.chaos.bot import Bot
@@ -25,12 +26,12 @@ from tests.chaos.faults import Faults
 from tests.chaos.hostile_parties import HostileParties
 from tests.chaos.judge import judge
 from tests.chaos.plan import Plan
-from tests.chaos.reconnecting_channel import LOST, channel_at
+from tests.chaos.reconnecting_channel import LOST
 from tests.chaos.subscriber import Heard, Subscriber
 from tests.chaos.workers import Workers
 from tests.factories import open_source
 from tests.polling import until
-from worker.broker.topology import Topology, declare
+from worker.broker.topology import Topology
 
 OPERATORS = 5
 CLOSED, CLOSED_BY_HAND = 0.5, 0.1
@@ -155,8 +156,7 @@ class Campaign:
             await limit_trigger.watch(conn)
             if self.spoil:
                 await conn.execute(sa.text(self.spoil))
-        async with channel_at(self.broker.url, confirms=False) as channel:
-            await declare(channel, Topology(self.prefix, "1h"))
+        await declare_at(self.broker.url, Topology(self.prefix, "1h"))
         await self.subscriber.subscribe()
         await self.abuse.begin()
         if self.plan.full_subscriber:

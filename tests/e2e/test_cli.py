@@ -20,20 +20,20 @@ from distribution.messages import Incoming
 from distribution.store.engine import transaction
 from distribution.store.parked_messages import STATES
 from distribution.store.tables import contacts, operators, parked_messages
+from tests.broker_setup import declare_at
 from tests.clients import PATIENCE_SECONDS
 from tests.e2e.cli import cli
 from tests.e2e.programs import Programs
 from tests.factories import all_events, count, open_source, take
 from tests.factories import message as sent
 from tests.polling import until
-from worker.broker.topology import Topology, declare
+from worker.broker.topology import Topology
 
 
 async def declared(programs: Programs) -> Topology:
     """Everything that the worker declares, without a worker."""
     topology = Topology(programs.settings["BROKER_PREFIX"], programs.settings["EVENT_LOG_MAX_AGE"])
-    async with aiormq.connect(programs.settings["AMQP_URL"]) as connection:
-        await declare(await connection.channel(), topology)
+    await declare_at(programs.settings["AMQP_URL"], topology)
     return topology
 
 
@@ -121,11 +121,10 @@ async def test_the_list_of_parked_messages_is_as_long_as_asked_for(programs: Pro
 async def test_what_the_broker_gave_up_is_collected_and_replayed(programs: Programs, engine: AsyncEngine) -> None:
     """contacts.dead is emptied into the parked messages, and from there into a contact; a huge one is no more whole."""
     await open_source(engine, "web", {"Olga": (1, 100)})
-    topology = Topology(programs.settings["BROKER_PREFIX"], "1h")
+    topology = await declared(programs)
     body = json.dumps({"source": "web", "lead": {"external_id": "7"}}).encode()
     async with aiormq.connect(programs.settings["AMQP_URL"]) as connection:
         channel = await connection.channel()
-        await declare(channel, topology)
         properties = Basic.Properties(message_id="killer", message_type="contact.submit", delivery_mode=2)
         await channel.basic_publish(body, exchange=topology.dead, properties=properties)
         huge = Basic.Properties(message_id="huge", delivery_mode=2)

@@ -9,9 +9,10 @@ from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 
 from devservices.ports import free_ports
+from tests.broker_setup import declare_at
 from tests.e2e.cli import cli
 from tests.e2e.programs import Programs
-from worker.broker.topology import Topology, declare
+from worker.broker.topology import Topology
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -22,10 +23,9 @@ SECRET = "hush4c1d9e"  # noqa: S105  # what is looked for
 @pytest.fixture
 async def channel(programs: Programs) -> AsyncIterator[AbstractChannel]:
     """Everything declared, no worker running."""
+    await declare_at(programs.settings["AMQP_URL"], names(programs))
     async with aiormq.connect(programs.settings["AMQP_URL"]) as connection:
-        made = await connection.channel()
-        await declare(made, names(programs))
-        yield made
+        yield await connection.channel()
 
 
 def names(programs: Programs) -> Topology:

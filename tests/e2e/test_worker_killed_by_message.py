@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
+from tests.broker_setup import declare_at
 from tests.chaos.worker_process import EXIT_STATUS
 from tests.clients import PATIENCE_SECONDS, body, bot_at, message
 from tests.e2e.programs import Programs
 from tests.factories import count, open_source
 from tests.polling import until
-from worker.broker.topology import DELIVERY_LIMIT, Topology, declare
+from worker.broker.topology import DELIVERY_LIMIT, Topology
 
 GOOD = 600
 
@@ -35,9 +36,9 @@ async def test_the_killer_is_given_up_and_its_neighbours_are_not(
     """Six hundred messages and one killer among them: six hundred contacts, one parked message; its reason is true."""
     await open_source(engine, "s", {"Olga": (1, 1000)})
     topology, deaths = Topology(programs.settings["BROKER_PREFIX"], "1h"), Counter[int]()
+    await declare_at(programs.settings["AMQP_URL"], topology)
     async with aiormq.connect(programs.settings["AMQP_URL"]) as connection:
         channel = await connection.channel()
-        await declare(channel, topology)
         letters = [message(body("s", f"lead-{n}"), f"m-{n}") for n in range(GOOD)]
         letters.insert(GOOD // 2, message(body("s", "lead-x"), "killer"))
         async with bot_at(programs.settings["AMQP_URL"], topology.prefix) as bot:

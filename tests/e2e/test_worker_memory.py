@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import aiormq
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,12 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from devservices.broker import Broker
 from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
+from tests.broker_setup import declare_at
 from tests.clients import PATIENCE_SECONDS, bot_at, message
 from tests.e2e.load import watched
 from tests.e2e.programs import Process, Programs
 from tests.factories import open_source
 from tests.polling import until
-from worker.broker.topology import Topology, declare
+from worker.broker.topology import Topology
 
 Kind = Callable[[str, int], Iterator[bytes]]
 MOST_MIB = 250
@@ -77,8 +77,7 @@ async def test_memory_and_health(
     """Everything becomes a contact or a parked row, under 250 MiB, and the health page answers all the while."""
     await open_source(engine, "s", {"Olga": (1, 100_000)})
     prefix = programs.settings["BROKER_PREFIX"]
-    async with aiormq.connect(rabbitmq.url) as connection:
-        await declare(await connection.channel(), Topology(prefix, "1h"))
+    await declare_at(rabbitmq.url, Topology(prefix, "1h"))
     bodies = list(kind(source, number))
     async with bot_at(rabbitmq.url, prefix) as bot:
         for first in range(0, len(bodies), TOGETHER):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
+from random import Random
 
 from prometheus_client import Counter, Gauge, Histogram, Metric
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from admin_api.http.metrics import Metrics
 from distribution.gauges import BacklogGauges
 from distribution.messages import Incoming
+from distribution.store.database import Database
 from tests.factories import make_source, take
 from worker.status import Status
 
@@ -65,6 +67,6 @@ async def test_those_of_the_database(engine: AsyncEngine) -> None:
     """What both processes show of it, once there is a source and a parked message."""
     await make_source(engine, {})
     await take(engine, [Incoming(b"{", message_id="m-1")])
-    gauges = BacklogGauges(engine)
+    gauges = BacklogGauges(Database(engine, Random(1)))
     await gauges.read()
     assert exposed(gauges.collect()) == documented("Of the database")

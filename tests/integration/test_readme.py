@@ -13,7 +13,7 @@ import httpx2
 
 from devservices.broker import Broker
 from distribution.messages import Incoming, Submission, decode
-from tests.integration.test_api_process import running
+from tests.integration.api_process import running
 
 README = Path(__file__).parents[2] / "README.md"
 TOKEN = "token-of-an-admin-0001"  # noqa: S105  # of this test

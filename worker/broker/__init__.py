@@ -2,11 +2,12 @@
 
 urls                AMQP_URL: the brokers, and in which order they are tried
 tls                 certificates and keys
+connection          one try to connect with aio-pika; how a loss is noticed
 supervisor          keeps one connection: reconnects, goes on to the next broker
 flow_control        a broker that is alive and takes no publications
 errors              why a connection failed, in words
 topology            every exchange, queue and binding
 event_log           the stream of events, which a restarted broker recovers last
-channels            channels below the client library's conveniences: no task per message
+channels            channels of aiormq, below aio-pika, for speed: no task per message
 tolerant_decoding   odd message properties must not cost the connection
 """

@@ -4,21 +4,42 @@ import asyncio
 import errno
 import os
 import ssl
-from collections.abc import Iterator
 
-from aiormq.exceptions import AMQPError, AuthenticationError, InvalidFrameError, ProbableAuthenticationError
+from aio_pika.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ChannelInvalidStateError,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
+
+from distribution.error_causes import causes, describe_tls_error
+from distribution.errors import DistributionError
+
+LOST = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, EOFError)
+"""What says that a connection was lost, or could not be made."""
+
+
+class ConnectionLost(ConnectionError):
+    """The connection ended while it was in use, or never came to be."""
+
+
+class NoBroker(DistributionError):
+    """None of the brokers could be connected to; the message says why for each."""
+
+    code = "no_broker"
 
 
 def describe_error(error: BaseException) -> str:
     """The cause that says the most, in one line."""
-    causes = list(_causes(error))
-    for cause in causes:
+    chain = list(causes(error))
+    for cause in chain:
         if isinstance(cause, ssl.SSLError):
-            return _tls_reason(cause)
+            return describe_tls_error(cause, "broker")
     if isinstance(error, AMQPError) and (said := _broker_reason(error)):
         return said
     # The innermost is the system's own; the client library wraps it.
-    for cause in reversed(causes):
+    for cause in reversed(chain):
         if isinstance(cause, OSError) and cause.errno:
             return os_reason(cause)
     return " ".join(str(error).split()) or type(error).__name__
@@ -27,7 +48,7 @@ def describe_error(error: BaseException) -> str:
 def was_dropped(error: BaseException) -> bool:
     """Whether the other side hung up without a word that reached us."""
     dropped = (ConnectionResetError, BrokenPipeError, asyncio.IncompleteReadError)
-    return any(isinstance(cause, dropped) for cause in _causes(error))
+    return any(isinstance(cause, dropped) for cause in causes(error))
 
 
 def os_reason(error: OSError) -> str:
@@ -50,21 +71,3 @@ def _broker_reason(error: AMQPError) -> str:
             " (the one named / is written %2F, or left out)"
         )
     return ""
-
-
-def _tls_reason(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the broker's certificate is not trusted: {error.verify_message.rstrip('.')}"
-    reason = (error.reason or str(error)).lower().replace("_", " ")
-    if "alert" in reason:
-        return f"the broker refuses our certificate or our TLS: {reason}"
-    if error.reason == "WRONG_VERSION_NUMBER":
-        return "the broker does not speak TLS on this port"
-    return f"TLS failed: {reason}"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__

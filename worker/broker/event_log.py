@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
-from aiormq.abc import AbstractConnection
-from aiormq.exceptions import ChannelNotFoundEntity
+from aio_pika.exceptions import ChannelNotFoundEntity
 
-from worker.broker.supervisor import not_cancelled
+from worker.broker.connection import Connection, not_cancelled, opened
 from worker.broker.topology import Topology, declare_each
 
 PATIENCE_SECONDS = 2.0
@@ -48,12 +47,13 @@ class Slow(Generic[T]):
 class EventLog:
     """`assignments.log` over one connection: nothing else waits for it for longer than `seconds`.
 
-    Each question has a channel of its own, since a channel answers one after the other.
+    Its questions have a channel of their own, since a channel answers one after the other.
     """
 
-    def __init__(self, topology: Topology, connection: AbstractConnection, seconds: float = PATIENCE_SECONDS) -> None:
-        self._topology, self._connection, self._seconds = topology, connection, seconds
+    def __init__(self, topology: Topology, connection: Connection, seconds: float = PATIENCE_SECONDS) -> None:
+        self._topology, self._seconds = topology, seconds
         self._declaring, self._looking = Slow[bool](), Slow[bool]()
+        self._channel = connection.channel(publisher_confirms=False)
 
     @property
     def name(self) -> str:
@@ -73,23 +73,20 @@ class EventLog:
         self._declaring.answer()
 
     async def close(self) -> None:
-        """Ask no more; the channels end with the connection."""
+        """Ask no more; the channel ends with the connection."""
         await self._declaring.close()
         await self._looking.close()
 
     async def _declare(self) -> bool:
         if self._topology.log_queue is not None:
-            channel = await self._connection.channel(publisher_confirms=False)
+            channel = await opened(self._channel)
             await declare_each(channel, [self._topology.log_queue], declares=self._topology.declares)
-            await channel.close()
         return True
 
     async def _look(self) -> bool:
         if self._topology.log_queue is not None:
-            channel = await self._connection.channel(publisher_confirms=False)
             try:
-                await self._topology.log_queue.look(channel)
+                await self._topology.log_queue.look(await opened(self._channel))
             except ChannelNotFoundEntity:
                 return False
-            await channel.close()
         return True

@@ -1,22 +1,22 @@
 """A broker that is alive and takes no publications: its memory or disk alarm.
 
 The broker says so to a connection only once that publishes, and stops reading from it; what was sent is confirmed after
-the alarm. The client library offers one public way to see it: `ready` waits while the connection is blocked.
+the alarm. aiormq offers one public way to see it: its `ready` waits while the connection is blocked.
 """
 
 import asyncio
 from collections.abc import Callable
 
-from aiormq.abc import AbstractConnection
+from worker.broker.connection import Connection
 
 LOOK_SECONDS = 0.5
 
 
-def is_blocked(connection: AbstractConnection) -> bool:
+def is_blocked(connection: Connection) -> bool:
     """Whether the broker has said that it takes no publications on this connection now."""
     if connection.is_closed:
         return False
-    step = connection.ready()
+    step = connection.underlay.ready()
     try:
         step.send(None)
     except StopIteration:
@@ -26,14 +26,7 @@ def is_blocked(connection: AbstractConnection) -> bool:
     return True
 
 
-async def unblocked(connection: AbstractConnection) -> None:
-    """Return once the broker takes publications again; the connection's loss is for others to notice."""
-    # Its own `ready` would wait for ever on a lost connection, and the library has no event to wait for.
-    while is_blocked(connection):  # noqa: ASYNC110
-        await asyncio.sleep(LOOK_SECONDS)
-
-
-async def watch(connection: AbstractConnection, tell: Callable[[bool], None]) -> None:
+async def watch(connection: Connection, tell: Callable[[bool], None]) -> None:
     """Tell of each beginning (True) and each end (False), for as long as this is not cancelled."""
     known = False
     while True:

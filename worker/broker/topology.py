@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from aiormq.abc import AbstractChannel
-from aiormq.exceptions import AMQPError, ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed
-from pamqp.commands import Queue as QueueCommands
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq.exceptions import ChannelAccessRefused  # the one that aio-pika does not export
 from pamqp.common import FieldValue
 
 from distribution.errors import DistributionError
@@ -35,11 +35,11 @@ class Exchange:
 
     async def declare(self, channel: AbstractChannel) -> None:
         """Make it, unless it is there."""
-        await channel.exchange_declare(self.name, exchange_type=self.kind, durable=True)
+        await channel.declare_exchange(self.name, self.kind, durable=True)
 
     async def look(self, channel: AbstractChannel) -> None:
         """Raise ChannelNotFoundEntity, which ends the channel, unless it is there."""
-        await channel.exchange_declare(self.name, passive=True)
+        await channel.get_exchange(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,12 @@ class Queue:
 
     async def declare(self, channel: AbstractChannel) -> None:
         """Make it and bind it, unless that is so."""
-        await channel.queue_declare(self.name, durable=True, arguments=dict(self.arguments))
-        await channel.queue_bind(self.name, self.exchange, routing_key="#")
+        queue = await channel.declare_queue(self.name, durable=True, arguments=dict(self.arguments))
+        await queue.bind(self.exchange, routing_key="#")
 
-    async def look(self, channel: AbstractChannel) -> QueueCommands.DeclareOk:
-        """How many messages and consumers it has; raises ChannelNotFoundEntity, which ends the channel, without it."""
-        return await channel.queue_declare(self.name, passive=True)
+    async def look(self, channel: AbstractChannel) -> AbstractQueue:
+        """The queue, counted; raises ChannelNotFoundEntity, which ends the channel, unless it is there."""
+        return await channel.get_queue(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +149,16 @@ async def declare(channel: AbstractChannel, topology: Topology) -> None:
     Raises as `declare_each` does.
     """
     await declare_each(channel, topology.objects(), declares=topology.declares)
+
+
+async def declare_needed(connection: AbstractConnection, topology: Topology) -> None:
+    """Declare all but the log, or look whether it is there, on a channel for this alone.
+
+    Raises as `declare_each` does.
+    """
+    channel = await connection.channel(publisher_confirms=False)
+    await declare_each(channel, topology.needed(), declares=topology.declares)
+    await channel.close()
 
 
 async def declare_each(channel: AbstractChannel, objects: Iterable[Exchange | Queue], *, declares: bool) -> None:

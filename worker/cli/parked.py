@@ -13,7 +13,7 @@ from distribution.intake.parked_messages import ParkedFilter
 from distribution.messages import WHOLE_BYTES
 from distribution.store.parked_messages import STATES, Parked
 from distribution.terminal import escaped, escaped_json, say
-from worker.broker.supervisor import open_connection
+from worker.broker.connection import open_connection
 from worker.broker.topology import Topology
 from worker.cli.options import list_words, one_of
 from worker.cli.session import CliSession, looked_at, with_database
@@ -135,14 +135,11 @@ async def _collect(tools: CliSession) -> int:
     settings, collected = tools.settings, 0
     topology = Topology(settings.broker_prefix, settings.event_log_max_age)
     batches = BatchProcessor(tools.database)
-    connection = await open_connection(settings.brokers, "collect")
-    try:
-        channel = await DeadLetterChannel.on(connection, max(WHOLE_BYTES, settings.max_message_bytes))
+    async with await open_connection(settings.brokers, "collect") as connection:
+        channel = await DeadLetterChannel.on(connection.underlay, max(WHOLE_BYTES, settings.max_message_bytes))
         while taken := await channel.take(topology.dead):
             dead = [given_up(delivery, topology, settings.decoder.sender_rules) for delivery in taken]
             await batches.take_at_once(dead, None)
             await channel.settle(taken)
             collected += len(taken)
-    finally:
-        await connection.close()
     return collected

@@ -8,23 +8,23 @@ from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 
+import aio_pika
 import typer
-from aiormq.abc import AbstractChannel
-from aiormq.exceptions import ChannelNotFoundEntity, DeliveryError
-from pamqp.commands import Basic
+from aio_pika.abc import AbstractExchange
+from aio_pika.exceptions import DeliveryError
 
 from distribution.errors import DistributionError, MessageRejected
 from distribution.ids import new_id
 from distribution.messages import parsed, written
 from distribution.terminal import escaped, say
+from worker.broker.connection import open_connection
 from worker.broker.topology import Topology
 from worker.cli.replies import REPLY_TO, Replies, describe_reply, is_parked
-from worker.cli.session import broker_settings, channel, run
+from worker.cli.session import broker_settings, required, run
 from worker.settings import WorkerSettings
 
 IN_FLIGHT = 200
 NOT_ALL, NO_OUTCOME = 1, 3
-PERSISTENT = 2
 SUBMIT = "contact.submit"
 SHORT_STRING_BYTES = 255
 
@@ -52,9 +52,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class PublishOptions:
-    """What all messages have in common: where they go, who sends them, where outcomes are to go."""
+    """What all messages have in common: who sends them, where outcomes are to go."""
 
-    exchange: str
     user: str | None
     reply_to: str | None
 
@@ -141,20 +140,22 @@ def _read(file: Path) -> str:
 async def _publish_all(settings: WorkerSettings, text: str, patience: float | None) -> int:
     """Publish every message and, with patience, wait for the outcomes; returns the exit status."""
     lines = list(messages(text))
-    exchange = Topology(settings.broker_prefix, settings.event_log_max_age).contacts
+    topology = Topology(settings.broker_prefix, settings.event_log_max_age)
     good, failures = [each for each in lines if isinstance(each, Message)], [e for e in lines if isinstance(e, BadLine)]
-    async with channel(settings, "publish", confirms=True) as broker:
+    async with await open_connection(settings.brokers, "publish") as connection:
+        channel = await connection.channel(on_return_raises=True)
         # Asked for by name first: a missing exchange would end the channel in the midst of the window.
-        await _there(broker, exchange)
-        outcomes = Replies(broker)
+        with required(f"exchange {topology.contacts}"):
+            contacts = await channel.get_exchange(topology.contacts)
+        outcomes = Replies(channel)
         if patience is not None:
             await outcomes.listen()
         # Only if the worker asks for it: where users have other names for the broker, it would refuse this one.
-        user = broker.connection.url.user if settings.bot_users else None
-        asked = PublishOptions(exchange, user, REPLY_TO if patience is not None else None)
+        user = connection.url.user if settings.bot_users else None
+        asked = PublishOptions(user, REPLY_TO if patience is not None else None)
         with typer.progressbar(length=len(lines), label="publishing", file=sys.stderr) as bar:
             bar.update(len(failures))
-            refused = await _publish_good(broker, asked, good, bar.update)
+            refused = await _publish_good(contacts, asked, good, bar.update)
         _tell_published(lines, [*failures, *refused.values()])
         confirmed = [message for message in good if message.line not in refused]
         outcome = 0
@@ -165,7 +166,7 @@ async def _publish_all(settings: WorkerSettings, text: str, patience: float | No
 
 
 async def _publish_good(
-    broker: AbstractChannel, asked: PublishOptions, good: list[Message], done: Callable[[int], None]
+    contacts: AbstractExchange, asked: PublishOptions, good: list[Message], done: Callable[[int], None]
 ) -> dict[int, BadLine]:
     """Publish with many in flight; returns what the broker did not take, by its line."""
     room, refused = asyncio.Semaphore(IN_FLIGHT), dict[int, BadLine]()
@@ -173,7 +174,7 @@ async def _publish_good(
     async def one(message: Message) -> None:
         async with room:
             try:
-                await _publish(broker, asked, message)
+                await contacts.publish(_outgoing(message, asked), message.routing_key)
             except DeliveryError as why:
                 refused[message.line] = BadLine(f"line {message.line}: the broker did not take it: {why}")
             done(1)
@@ -207,26 +208,14 @@ def _tell_outcomes(confirmed: Sequence[Message], heard: Mapping[str, Mapping[str
     return NO_OUTCOME if silent else 0
 
 
-async def _there(broker: AbstractChannel, exchange: str) -> None:
-    try:
-        await broker.exchange_declare(exchange, passive=True)
-    except ChannelNotFoundEntity:
-        raise DistributionError(f"the broker has no exchange {exchange}: start the worker once, it makes it") from None
-
-
-async def _publish(broker: AbstractChannel, asked: PublishOptions, message: Message) -> None:
-    await broker.basic_publish(
+def _outgoing(message: Message, asked: PublishOptions) -> aio_pika.Message:
+    return aio_pika.Message(
         message.body,
-        exchange=asked.exchange,
-        routing_key=message.routing_key,
-        mandatory=True,
-        properties=Basic.Properties(
-            message_id=message.message_id,
-            message_type=message.type,
-            content_type="application/json",
-            delivery_mode=PERSISTENT,
-            user_id=asked.user,
-            reply_to=asked.reply_to,
-            correlation_id=str(message.line) if asked.reply_to else None,
-        ),
+        message_id=message.message_id,
+        type=message.type,
+        content_type="application/json",
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        user_id=asked.user,
+        reply_to=asked.reply_to,
+        correlation_id=str(message.line) if asked.reply_to else None,
     )

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from distribution.events import PARKED
+from worker.aio import first_of
 
 REPLY_TO = "amq.rabbitmq.reply-to"
 """The broker's own way to reply: it takes no queue, and no right to make one."""
@@ -19,33 +20,30 @@ class Replies:
     Messages are told apart by their correlation_id, since several may have one key.
     """
 
-    def __init__(self, broker: AbstractChannel) -> None:
-        self._broker = broker
+    def __init__(self, channel: AbstractChannel) -> None:
+        self._channel = channel
         self._heard: dict[str, Mapping[str, Any]] = {}
         self._news = asyncio.Event()
 
     async def listen(self) -> None:
         """Begin to hear; to be called before anything is published."""
-        await self._broker.basic_consume(REPLY_TO, self._hear, no_ack=True)
+        queue = await self._channel.get_queue(REPLY_TO, ensure=False)
+        await queue.consume(self._hear, no_ack=True)
 
     async def wait_for(self, correlation_ids: Iterable[str], seconds: float) -> dict[str, Mapping[str, Any]]:
         """The outcomes, once all are there or nothing was heard for so long. ConnectionError: none can come."""
-        missing = set(correlation_ids)
+        missing, closed = set(correlation_ids), asyncio.ensure_future(self._channel.closed())
         while missing := missing - self._heard.keys():
             self._news.clear()
-            waiting = asyncio.ensure_future(self._news.wait())
-            done, _ = await asyncio.wait(
-                {waiting, self._broker.closing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-            )
-            waiting.cancel()
-            if self._broker.closing in done:
+            await first_of(self._news, closed, seconds=seconds)
+            if closed.done():
                 raise ConnectionError("the connection was lost; the messages are published")
-            if not done:
+            if not self._news.is_set():
                 break
         return self._heard
 
-    async def _hear(self, delivery: DeliveredMessage) -> None:
-        self._heard[str(delivery.header.properties.correlation_id)] = orjson.loads(delivery.body)
+    async def _hear(self, reply: AbstractIncomingMessage) -> None:
+        self._heard[str(reply.correlation_id)] = orjson.loads(reply.body)
         self._news.set()
 
 

@@ -3,14 +3,13 @@
 import asyncio
 import getpass
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import SystemRandom
 from typing import Any, TypeVar
 
-from aiormq.abc import AbstractChannel
-from aiormq.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, ChannelNotFoundEntity
 from sqlalchemy.exc import SQLAlchemyError
 
 from distribution.allocation.assign_waiting import assign_all_waiting
@@ -23,7 +22,6 @@ from distribution.store.db_errors import describe_error
 from distribution.store.engine import create_engine, dispose
 from distribution.terminal import escaped
 from distribution.versions import Actor, Edit
-from worker.broker.supervisor import open_connection
 from worker.broker.tolerant_decoding import tolerate_any_properties
 from worker.settings import WorkerSettings
 
@@ -89,18 +87,17 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         exit_with_error(PROGRAM, f"the database (DATABASE_URL): {describe_error(error)}")
     except DistributionError as wrong:
         exit_with_error(PROGRAM, str(wrong))
-    except (AMQPError, ConnectionError, TimeoutError) as error:
+    except (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError) as error:
         exit_with_error(PROGRAM, f"the broker (AMQP_URL): {str(error) or type(error).__name__}")
 
 
-@asynccontextmanager
-async def channel(settings: WorkerSettings, name: str, *, confirms: bool = False) -> AsyncIterator[AbstractChannel]:
-    """A channel on a connection of its own."""
-    connection = await open_connection(settings.brokers, name)
+@contextmanager
+def required(what: str) -> Iterator[None]:
+    """Say what to do if the broker does not have it."""
     try:
-        yield await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
-    finally:
-        await connection.close()
+        yield
+    except ChannelNotFoundEntity:
+        raise DistributionError(f"the broker has no {what}: start the worker once, it makes it") from None
 
 
 async def _on_database(settings: WorkerSettings, work: Callable[[CliSession], Awaitable[T]]) -> T:

@@ -1,6 +1,5 @@
 """`contacts-worker watch`: events as they leave, or from the log."""
 
-import asyncio
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,17 +8,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from aiormq.abc import AbstractChannel, DeliveredMessage
-from aiormq.exceptions import ChannelNotFoundEntity
+from aio_pika.abc import AbstractChannel, AbstractQueueIterator
 
-from distribution.errors import DistributionError, MessageRejected
+from distribution.errors import MessageRejected
 from distribution.events import TYPES
 from distribution.messages import parsed
 from distribution.terminal import escaped, escaped_json, say
+from worker.broker.connection import not_cancelled, open_connection
 from worker.broker.topology import Topology
 from worker.broker.urls import host_port
 from worker.cli.options import list_words, one_of
-from worker.cli.session import broker_settings, channel, looked_at, run
+from worker.cli.session import broker_settings, looked_at, required, run
 from worker.settings import WorkerSettings
 
 AGO = re.compile(r"([1-9][0-9]*)([smhd])")
@@ -85,21 +84,21 @@ def json_line(body: bytes) -> str:
 
 async def _watch(settings: WorkerSettings, wanted: EventFilter, count: int | None, as_json: bool) -> None:
     topology = Topology(settings.broker_prefix, settings.event_log_max_age)
-    async with channel(settings, "watch") as broker:
-        events: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
-        await broker.basic_qos(prefetch_count=PREFETCH)
-        await _consume(broker, topology, wanted.since, events)
-        looked_at(
-            f"broker {host_port(broker.connection.url)}, {topology.log if wanted.since else topology.assignments}"
-        )
+    async with await open_connection(settings.brokers, "watch") as connection:
+        channel = await connection.channel(publisher_confirms=False)
+        await channel.set_qos(prefetch_count=PREFETCH)
+        events = await _events(channel, topology, wanted.since)
+        await events.consume()
+        looked_at(f"broker {host_port(connection.url)}, {topology.log if wanted.since else topology.assignments}")
         shown = 0
-        while count is None or shown < count:
-            delivery = await _next(broker, events)
-            if delivery.delivery_tag is not None:
-                await broker.basic_ack(delivery.delivery_tag, wait=False)
-            if (text := _shown(delivery.body, wanted, as_json)) is not None:
+        async for event in events:
+            await not_cancelled(event.ack())
+            if (text := _shown(event.body, wanted, as_json)) is not None:
                 say(text)
                 shown += 1
+            if shown == count:
+                return
+        raise ConnectionError("the connection was lost")
 
 
 def _shown(body: bytes, wanted: EventFilter, as_json: bool) -> str | None:
@@ -114,33 +113,13 @@ def _shown(body: bytes, wanted: EventFilter, as_json: bool) -> str | None:
         return None
 
 
-async def _consume(
-    broker: AbstractChannel, topology: Topology, since: datetime | None, events: asyncio.Queue[DeliveredMessage]
-) -> None:
+async def _events(channel: AbstractChannel, topology: Topology, since: datetime | None) -> AbstractQueueIterator:
+    """Those that leave from now on; or first those of the log."""
     if since is None:
-        queue = (await broker.queue_declare(exclusive=True)).queue or ""
-        try:
-            await broker.queue_bind(queue, topology.assignments, routing_key="#")
-        except ChannelNotFoundEntity:
-            raise _missing("exchange", topology.assignments) from None
-        await broker.basic_consume(queue, events.put)
-        return
-    try:
-        await broker.queue_declare(topology.log, passive=True)
-    except ChannelNotFoundEntity:
-        raise _missing("event log", topology.log) from None
-    await broker.basic_consume(topology.log, events.put, arguments={"x-stream-offset": since})
-
-
-async def _next(broker: AbstractChannel, events: asyncio.Queue[DeliveredMessage]) -> DeliveredMessage:
-    """The next event; raises ConnectionError where none will come any more."""
-    waiting = asyncio.ensure_future(events.get())
-    done, _ = await asyncio.wait({waiting, broker.closing}, return_when=asyncio.FIRST_COMPLETED)
-    if waiting in done:
-        return waiting.result()
-    waiting.cancel()
-    raise ConnectionError("the connection was lost")
-
-
-def _missing(what: str, name: str) -> DistributionError:
-    return DistributionError(f"the broker has no {what} {name}: start the worker once, it makes it")
+        queue = await channel.declare_queue(exclusive=True)
+        with required(f"exchange {topology.assignments}"):
+            await queue.bind(topology.assignments, routing_key="#")
+        return queue.iterator()
+    with required(f"event log {topology.log}"):
+        log = await channel.get_queue(topology.log)
+    return log.iterator(arguments={"x-stream-offset": since})

@@ -4,11 +4,12 @@ import asyncio
 from itertools import groupby
 
 import structlog
-from aiormq.abc import AbstractConnection
 
 from distribution.messages import WHOLE_BYTES
+from worker.aio import first_of
 from worker.broker.channels import ConsumingChannel, Delivery
-from worker.broker.topology import Topology, declare_each
+from worker.broker.connection import Connection
+from worker.broker.topology import Topology, declare_needed
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.delivery_buffer import (
     ALONE,
@@ -17,7 +18,6 @@ from worker.consume.delivery_buffer import (
     DeliveryBuffer,
     ReturnedToBroker,
     first_batch,
-    first_of,
     lane,
 )
 from worker.consume.prefetch import Prefetch
@@ -76,11 +76,10 @@ class Consumer:
             return Pulse(0, 0, 0)
         return Pulse(self._consumer, inbox.delivered, inbox.unsettled - len(self._aside))
 
-    async def serve(self, connection: AbstractConnection) -> None:
+    async def serve(self, connection: Connection) -> None:
         """Consume until stopped; raises when the connection fails or the broker gives us nothing."""
         # Not the log: nothing that is taken waits for it.
-        channel = await connection.channel(publisher_confirms=False)
-        await declare_each(channel, self._topology.needed(), declares=self._topology.declares)
+        await declare_needed(connection, self._topology)
         watching = asyncio.ensure_future(watch_over(connection, self._topology.inbound, self.pulse))
         working = asyncio.ensure_future(self._serve(connection))
         try:
@@ -91,12 +90,12 @@ class Consumer:
                 task.cancel()
             await asyncio.gather(watching, working, return_exceptions=True)
 
-    async def _serve(self, connection: AbstractConnection) -> None:
+    async def _serve(self, connection: Connection) -> None:
         while not self._stopping.is_set():
             # Nothing is asked for while the database does not even take what it did not take before.
             await self._settler.until_taken()
             # A channel of its own each time: closing it gives back what is held, and its tags die with it.
-            channel = await ConsumingChannel.on(connection, self._whole_bytes)
+            channel = await ConsumingChannel.on(connection.underlay, self._whole_bytes)
             try:
                 await self._consume(channel)
             except ReturnedToBroker as why:

@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Sequence
 
 import structlog
-from aiormq.abc import AbstractConnection
-from aiormq.exceptions import AMQPChannelError
+from aio_pika.exceptions import AMQPChannelError
 
 from distribution.backoff import Backoff
 from distribution.errors import DatabaseUnavailable
 from distribution.intake.batch import BatchResult
 from distribution.intake.process import DecodedMessage
 from distribution.messages import WHOLE_BYTES
+from worker.aio import wait_for_event
+from worker.broker.connection import Connection
 from worker.broker.errors import describe_error
-from worker.broker.supervisor import wait_for_event
 from worker.broker.topology import Topology
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.dead_letters import DeadLetterChannel, given_up
@@ -47,7 +47,7 @@ class DeadLetterCollector:
         self._rules = settings.decoder.sender_rules
         self._log = structlog.get_logger("worker.consume.dead_letter_collector")
 
-    async def serve(self, connection: AbstractConnection) -> None:
+    async def serve(self, connection: Connection) -> None:
         """Look into the queue again and again until stopped."""
         while not self._stopping.is_set():
             try:
@@ -57,8 +57,8 @@ class DeadLetterCollector:
                 self._status.set_detail(PART, f"{self._topology.dead} cannot be read: {describe_error(refused)}")
             await wait_for_event(self._stopping, LOOK_SECONDS)
 
-    async def _collect(self, connection: AbstractConnection) -> None:
-        channel = await DeadLetterChannel.on(connection, self._whole_bytes)
+    async def _collect(self, connection: Connection) -> None:
+        channel = await DeadLetterChannel.on(connection.underlay, self._whole_bytes)
         while not self._stopping.is_set():
             count = (await channel.queue_declare(self._topology.dead, passive=True)).message_count or 0
             self._tell(count)

@@ -5,12 +5,12 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
 
 from aiormq.abc import DeliveredMessage
 
+from worker.aio import first_of
 from worker.broker.channels import ConsumingChannel, Delivery
-from worker.broker.supervisor import ConnectionLost
+from worker.broker.errors import ConnectionLost
 
 SAFE, SUSPECT, ALONE = range(3)
 """Lanes: new to everybody; came back once, so that it may be what ended a worker; came back again."""
@@ -140,14 +140,3 @@ class DeliveryBuffer:
     def _channel_closed(self, closing: asyncio.Future[object]) -> None:
         why = None if closing.cancelled() else closing.exception()
         self.end(f"the channel was closed: {why}" if why else "the channel was closed")
-
-
-async def first_of(*things: asyncio.Event | asyncio.Future[Any], seconds: float | None = None) -> None:
-    """Wait until one of them is set or done, at most so long."""
-    waiting = [asyncio.ensure_future(t.wait()) if isinstance(t, asyncio.Event) else t for t in things]
-    try:
-        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for thing, task in zip(things, waiting, strict=True):
-            if isinstance(thing, asyncio.Event):
-                task.cancel()

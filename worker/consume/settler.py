@@ -9,11 +9,12 @@ from time import perf_counter, time
 from distribution.errors import DatabaseUnavailable, LockedByOthers
 from distribution.intake.batch import BatchResult
 from distribution.intake.process import DecodedMessage
+from worker.aio import first_of
 from worker.broker.channels import Delivery
 from worker.consume.authorization import SenderAuthorization
 from worker.consume.batch_processor import LOCK_SECONDS, BatchProcessor
 from worker.consume.delivery import incoming_of
-from worker.consume.delivery_buffer import DeliveryBuffer, ReturnedToBroker, first_of
+from worker.consume.delivery_buffer import DeliveryBuffer, ReturnedToBroker
 from worker.consume.locked_sources import LockedSources
 from worker.database_outage import DatabaseOutage, RetryDelays
 from worker.failpoints import Failpoint, FailpointHook

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from aiormq.abc import AbstractConnection
-from pamqp import commands as spec
+from aio_pika.abc import AbstractQueue
 
-from worker.broker.supervisor import ConnectionLost
+from worker.broker.connection import Connection
+from worker.broker.errors import ConnectionLost
 
 EVERY_SECONDS = 5
 ANSWER_SECONDS = 20
@@ -22,21 +22,21 @@ class Pulse:
     unsettled: int
 
 
-async def watch_over(connection: AbstractConnection, queue: str, pulse: Callable[[], Pulse]) -> None:
+async def watch_over(connection: Connection, queue: str, pulse: Callable[[], Pulse]) -> None:
     """Ask the broker about the queue again and again; raise ConnectionLost where we get nothing of what is there."""
     channel = await connection.channel(publisher_confirms=False)
     suspicion: tuple[str, Pulse] | None = None
     while True:
         await asyncio.sleep(EVERY_SECONDS)
         before = pulse()
-        what = _wrong(await _answered(channel.queue_declare(queue, passive=True), pulse), before)
+        what = _wrong(await _answered(channel.get_queue(queue), pulse), before)
         now = (what, before) if what and pulse() == before else None
         if what and now == suspicion:
             raise ConnectionLost(what)
         suspicion = now
 
 
-async def _answered(asking: Awaitable[spec.Queue.DeclareOk], pulse: Callable[[], Pulse]) -> spec.Queue.DeclareOk:
+async def _answered(asking: Awaitable[AbstractQueue], pulse: Callable[[], Pulse]) -> AbstractQueue:
     """The broker's answer, which stands behind the deliveries on their way: as long as those are taken, it may come."""
     answer = asyncio.ensure_future(asking)
     try:
@@ -50,9 +50,10 @@ async def _answered(asking: Awaitable[spec.Queue.DeclareOk], pulse: Callable[[],
         answer.cancel()
 
 
-def _wrong(queue: spec.Queue.DeclareOk, pulse: Pulse) -> str:
-    if pulse.consumer and not queue.consumer_count:
+def _wrong(queue: AbstractQueue, pulse: Pulse) -> str:
+    counted = queue.declaration_result
+    if pulse.consumer and not counted.consumer_count:
         return "the broker does not know our consumer"
-    if pulse.consumer and queue.message_count and not pulse.unsettled:
+    if pulse.consumer and counted.message_count and not pulse.unsettled:
         return "messages are ready and the broker delivers none"
     return ""

@@ -4,13 +4,12 @@ import time
 from asyncio import Event as Signal
 from collections.abc import Callable, Iterable, Sequence
 
-from aiormq.abc import AbstractChannel, AbstractConnection
-
 from distribution.store.outbox import Publication
+from worker.aio import wait_for_event
+from worker.broker.connection import Connection
 from worker.broker.event_log import EventLog
 from worker.broker.flow_control import is_blocked
-from worker.broker.supervisor import wait_for_event
-from worker.broker.topology import Topology, declare_each
+from worker.broker.topology import Topology, declare_needed
 from worker.failpoints import Failpoint, FailpointHook
 from worker.publish.fault_attribution import Fault, attribute_fault
 from worker.publish.in_flight import LaneLimits
@@ -90,7 +89,7 @@ class Lane:
         self._looks.at_everything()
         self._signal.set()
 
-    async def serve(self, connection: AbstractConnection) -> None:
+    async def serve(self, connection: Connection) -> None:
         """Publish over one connection until stopped; raises when the connection fails."""
         self.is_serving = True
         try:
@@ -98,23 +97,22 @@ class Lane:
         finally:
             self.is_serving = False
 
-    async def _serve(self, connection: AbstractConnection) -> None:
-        declaring = await connection.channel()
+    async def _serve(self, connection: Connection) -> None:
         self._log = EventLog(self._topology, connection) if self._topology else None
         try:
-            await self._declare(declaring)
-            await self._publish(connection, declaring)
+            await self._declare(connection)
+            await self._publish(connection)
         finally:
             if self._log:
                 await self._log.close()
 
-    async def _publish(self, connection: AbstractConnection, declaring: AbstractChannel) -> None:
+    async def _publish(self, connection: Connection) -> None:
         self._renew_at = 0.0
         while True:
-            window = await PublisherPool.open(connection, self._target, self._signal)
+            window = await PublisherPool.open(connection.underlay, self._target, self._signal)
             self.is_connected = True
             try:
-                await self._work(connection, window, declaring)
+                await self._work(connection, window)
                 return
             except ChannelEnded:
                 blamed = attribute_fault(*window.ended_by())
@@ -126,7 +124,7 @@ class Lane:
             # The connection goes on without these.
             await window.close()
 
-    async def _work(self, connection: AbstractConnection, window: PublisherPool, declaring: AbstractChannel) -> None:
+    async def _work(self, connection: Connection, window: PublisherPool) -> None:
         while True:
             self._signal.clear()
             last = self._stopping
@@ -143,7 +141,7 @@ class Lane:
                 self._log.check()
             if self._undeclared:
                 self._undeclared = False
-                await self._declare(declaring)
+                await self._declare(connection)
 
     async def _renew(self) -> None:
         now = time.monotonic()
@@ -203,7 +201,7 @@ class Lane:
             self._settle_at = now + SETTLE_ASIDE_SECONDS
             await self._rows.settle(delete=delete)
 
-    async def _judge(self, connection: AbstractConnection, window: PublisherPool) -> None:
+    async def _judge(self, connection: Connection, window: PublisherPool) -> None:
         """Note what landed and what did not in time. Raises what that says of the channel or the connection."""
         now = time.monotonic()
         self._tell(self._hand.land(window.take_news(), now, self._may_declare))
@@ -224,9 +222,9 @@ class Lane:
             self._undeclared = True
         return self._undeclared
 
-    async def _declare(self, channel: AbstractChannel) -> None:
+    async def _declare(self, connection: Connection) -> None:
         if self._topology and self._log:
-            await declare_each(channel, self._topology.needed(), declares=self._topology.declares)
+            await declare_needed(connection, self._topology)
             # Where the broker is slow about it, what it does not confirm is published again later.
             await self._log.declare()
             self._signal.set()

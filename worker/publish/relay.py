@@ -8,12 +8,12 @@ from datetime import timedelta
 from random import Random
 from uuid import UUID
 
-from aiormq.abc import AbstractConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.intake.batch import BatchResult
 from distribution.store.outbox import Claim
-from worker.broker.supervisor import wait_for_event
+from worker.aio import wait_for_event
+from worker.broker.connection import Connection
 from worker.broker.topology import Topology
 from worker.failpoints import FailpointHook
 from worker.incident_log import IncidentLog
@@ -102,7 +102,7 @@ class Relay:
         for lane in self._lanes:
             lane.stop()
 
-    async def serve(self, connection: AbstractConnection) -> None:
+    async def serve(self, connection: Connection) -> None:
         """Publish events over one connection until stopped; raises when the connection fails."""
         self._status.set_ready(PART)
         try:

@@ -9,9 +9,10 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
+from tests.broker_setup import declare_at
 from tests.clients import bot_at, listen, subscribe
 from tests.integration.worker.harness import WorkerHarness
-from worker.broker.topology import Topology, declare
+from worker.broker.topology import Topology
 from worker.settings import WorkerSettings
 
 
@@ -20,8 +21,7 @@ async def prefix(rabbitmq: Broker) -> AsyncIterator[str]:
     """Names of one test's own on the broker, with everything declared; gone afterwards."""
     made = f"t{secrets.token_hex(4)}."
     topology = Topology(made, "1h")
-    async with aiormq.connect(rabbitmq.url) as connection:
-        await declare(await connection.channel(), topology)
+    await declare_at(rabbitmq.url, topology)
     yield made
     async with aiormq.connect(rabbitmq.url) as connection:
         channel = await connection.channel()

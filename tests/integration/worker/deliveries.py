@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiormq
-
 from devservices.broker import Broker
+from tests.broker_setup import worker_connection
 from tests.clients import PATIENCE_SECONDS
 from tests.polling import until
 from worker.broker.channels import ConsumingChannel, Delivery
@@ -17,8 +16,8 @@ MANY = 200
 @asynccontextmanager
 async def delivered(rabbitmq: Broker, queue: str) -> AsyncIterator[tuple[ConsumingChannel, DeliveryBuffer]]:
     """A channel that is delivered as much as it lets in."""
-    async with aiormq.connect(rabbitmq.url) as connection:
-        channel = await ConsumingChannel.on(connection)
+    async with await worker_connection(rabbitmq.url) as connection:
+        channel = await ConsumingChannel.on(connection.underlay)
         inbox = DeliveryBuffer(channel)
         await channel.basic_qos(prefetch_count=MANY)
         await channel.basic_consume(queue, inbox.put)

@@ -13,6 +13,7 @@ from distribution.errors import ParkedCode
 from distribution.intake.decoder import Decoder
 from distribution.messages import CUT_BYTES, WHOLE_BYTES, Incoming
 from distribution.store.database import Database
+from tests.broker_setup import worker_connection
 from tests.clients import bot_at, message
 from tests.factories import open_source
 from tests.integration.worker.deliveries import arrive, delivered
@@ -98,7 +99,7 @@ async def test_the_watchdog_sees_after_an_outage(world: WorkerHarness, engine: A
     async def failed() -> bool:
         return "database" in status.problems and consumer.pulse().unsettled > 0
 
-    async with aiormq.connect(rabbitmq.url) as connection:
+    async with await worker_connection(rabbitmq.url) as connection:
         serving = asyncio.ensure_future(consumer.serve(connection))
         await until(failed)
         serving.cancel()

@@ -3,12 +3,15 @@
 import asyncio
 import socket
 
+import aio_pika
 import aiormq
 import pytest
+from aio_pika.abc import AbstractChannel
 from aiormq.abc import DeliveredMessage
 from pydantic import SecretStr
 
 from devservices.broker import Broker
+from tests.broker_setup import declare_at
 from tests.clients import PATIENCE_SECONDS, body, message
 from tests.factories import open_source, statuses
 from tests.integration.worker.harness import WorkerHarness
@@ -16,7 +19,9 @@ from tests.integration.worker.health_pages import HealthPages
 from tests.integration.worker.slow_log import slow_log
 from tests.polling import until
 from worker.app import run
-from worker.broker.topology import Topology, TopologyMismatch, declare
+from worker.broker.connection import Connection
+from worker.broker.event_log import EventLog
+from worker.broker.topology import Topology, TopologyMismatch
 
 # What is shown here has nothing to do with which database there is.
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -74,7 +79,7 @@ async def test_a_log_of_an_older_installation_is_taken_as_it_is(rabbitmq: Broker
         channel = await connection.channel()
         await channel.queue_delete(topology.log)
         await channel.queue_declare(topology.log, durable=True, arguments={"x-queue-type": "stream", "x-max-age": "1h"})
-        await declare(channel, topology)
+    await declare_at(rabbitmq.url, topology)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +89,34 @@ async def test_a_size_that_a_log_was_not_made_with_is_named(
     rabbitmq: Broker, prefix: str, argument: str, sizes: tuple[int | None, int | None]
 ) -> None:
     """As with every other argument: the worker says which one, instead of trying again."""
-    async with aiormq.connect(rabbitmq.url) as connection:
-        with pytest.raises(TopologyMismatch, match=argument):
-            await declare(await connection.channel(), Topology(prefix, "1h", True, *sizes))
+    with pytest.raises(TopologyMismatch, match=argument):
+        await declare_at(rabbitmq.url, Topology(prefix, "1h", True, *sizes))
+
+
+class Counting(Connection):
+    """Counts the channels that are asked for."""
+
+    channels = 0
+
+    def channel(
+        self, channel_number: int | None = None, publisher_confirms: bool = True, on_return_raises: bool = False
+    ) -> AbstractChannel:
+        """One more."""
+        self.channels += 1
+        return super().channel(channel_number, publisher_confirms, on_return_raises)
+
+
+async def test_questions_about_the_log_share_a_channel(rabbitmq: Broker, prefix: str) -> None:
+    """It is asked for every 15 s, also where it is missing: a channel each time would take memory for ever."""
+    topology = Topology(prefix, "1h")
+    async with await aio_pika.connect(rabbitmq.url, connection_class=Counting) as connection:
+        log, other = EventLog(topology, connection, PATIENCE_SECONDS), await connection.channel()
+        assert await log.is_there()
+        await other.queue_delete(topology.log)
+        assert not await log.is_there()
+        assert await log.declare()
+        assert await log.is_there()
+        assert connection.channels == 2
 
 
 async def test_the_oldest_events_go_by_whole_segments(rabbitmq: Broker, prefix: str) -> None:
@@ -95,7 +125,7 @@ async def test_the_oldest_events_go_by_whole_segments(rabbitmq: Broker, prefix: 
     async with aiormq.connect(rabbitmq.url) as connection:
         channel = await connection.channel()
         await channel.queue_delete(topology.log)
-        await declare(channel, topology)
+        await declare_at(rabbitmq.url, topology)
         for number in range(50):
             await channel.basic_publish(f"{number} ".encode().ljust(100_000), exchange=topology.assignments)
         await channel.basic_qos(prefetch_count=1)

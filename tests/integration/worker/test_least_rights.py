@@ -20,10 +20,11 @@ from yarl import URL
 
 from deploy import definitions
 from devservices.broker import Broker
+from tests.broker_setup import declare_at
 from tests.clients import PATIENCE_SECONDS, body, message
 from tests.factories import open_source
 from tests.integration.worker.harness import WorkerHarness
-from worker.broker.topology import Topology, declare
+from worker.broker.topology import Topology
 from worker.settings import WorkerSettings
 
 REPLY_TO = "amq.rabbitmq.reply-to"
@@ -92,8 +93,7 @@ async def world(users: Installation, engine: AsyncEngine, database_url: str) -> 
 @pytest.fixture
 async def declared(users: Installation) -> Topology:
     """Everything is there, and a queue of somebody else."""
-    async with users.channel("worker") as channel:
-        await declare(channel, users.topology)
+    await declare_at(users.url("worker"), users.topology)
     async with users.channel("admin") as channel:
         await channel.queue_declare(MADE_BY_OTHERS, durable=True)
     return users.topology
@@ -240,8 +240,7 @@ async def test_what_is_not_its_work_is_refused(users: Installation, declared: To
             channel = await connection.channel()
             await channel.basic_qos(prefetch_count=1)
             assert await is_refused(ACTS[what](channel, declared)), f"{user} may {what}"
-    async with users.channel("admin") as channel:
-        await declare(channel, declared)
+    await declare_at(users.url("admin"), declared)
 
 
 async def is_refused(act: Awaitable[object]) -> bool:

@@ -5,15 +5,15 @@ import time
 from dataclasses import replace
 from random import Random
 
-import aiormq
 import pytest
-from aiormq.abc import AbstractConnection
 
 from devservices.broker import Broker
 from distribution.ids import new_id
 from distribution.store.outbox import Publication
+from tests.broker_setup import worker_connection
 from tests.integration.worker.harness import WorkerHarness
 from tests.polling import until
+from worker.broker.connection import Connection
 from worker.failpoints import Failpoint, no_failpoints
 from worker.incident_log import IncidentLog
 from worker.publish.in_flight import REPLIES
@@ -38,9 +38,9 @@ def publication() -> Publication:
     return Publication(row_id, None, 0, str(row_id), "contact.assigned", "q", True, None, None, b"{}")
 
 
-def open_channels(connection: AbstractConnection) -> int:
+def open_channels(connection: Connection) -> int:
     """How many channels of ours are open."""
-    return sum(channel is not None and not channel.is_closed for channel in connection.channels.values())
+    return sum(channel is not None and not channel.is_closed for channel in connection.underlay.channels.values())
 
 
 async def test_a_lane_whose_channel_ended_closes_the_others(world: WorkerHarness, rabbitmq: Broker) -> None:
@@ -57,8 +57,8 @@ async def test_a_lane_whose_channel_ended_closes_the_others(world: WorkerHarness
 
     outcomes, target = OutcomeReporter(status, IncidentLog("test")), PublishTarget(exchange, mandatory=False)
     lane = Lane(IMPATIENT, EventRetryPolicy(), target, rows, outcomes, see, lambda: False, all_suspect=True)
-    async with aiormq.connect(rabbitmq.url) as connection:
-        declaring = await connection.channel()
+    async with await worker_connection(rabbitmq.url) as connection:
+        declaring = await connection.underlay.channel()
         await declaring.exchange_declare(exchange)
         work = asyncio.create_task(lane.serve(connection))
 

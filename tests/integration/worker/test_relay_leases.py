@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-import aiormq
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,10 +19,12 @@ from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Publication
 from distribution.store.tables import outbox
 from tests import factories as made
+from tests.broker_setup import worker_connection
 from tests.factories import count, open_source
 from tests.integration.worker.harness import WorkerHarness
 from tests.polling import until
-from worker.broker.supervisor import ConnectionLost, until_lost
+from worker.broker.connection import until_lost
+from worker.broker.errors import ConnectionLost
 from worker.failpoints import Failpoint, no_failpoints
 from worker.publish.relay import Relay
 from worker.status import Status
@@ -49,7 +50,7 @@ async def losing(world: WorkerHarness, url: str, confirmed: Published) -> AsyncI
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
     relay = Relay(world.engine, world.topology, Status(), Random(1), confirmed.see)
     messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
-    async with aiormq.connect(url) as connection:
+    async with await worker_connection(url) as connection:
         work = asyncio.create_task(until_lost(connection, relay.serve(connection)))
 
         async def connected() -> bool:
@@ -75,7 +76,7 @@ async def serving(
 ) -> AsyncIterator[Relay]:
     """A relay at work."""
     relay = Relay(world.engine, world.topology, status or Status(), Random(1), published.see, lease_seconds)
-    async with aiormq.connect(url) as connection:
+    async with await worker_connection(url) as connection:
         work = asyncio.create_task(relay.serve(connection))
 
         async def connected() -> bool:

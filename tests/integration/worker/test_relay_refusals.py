@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterator, Iterator
 
-import aiormq
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -12,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from devservices.broker import Broker
 from distribution.store.engine import reading
 from distribution.store.tables import contacts, outbox
+from tests.broker_setup import declare_at
 from tests.clients import Subscriber, body, bot_at, message, subscribe
 from tests.factories import count, open_source
 from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
 from tests.polling import until
-from worker.broker.topology import declare
 
 LARGEST = 4_000
 
@@ -36,8 +35,8 @@ def small_messages(own_broker: Broker) -> Iterator[None]:
 async def unheard(own_broker: Broker, world: WorkerHarness) -> AsyncIterator[WorkerHarness]:
     """The usual corner, on the broker of this module, without a subscriber."""
     settings = world.settings.model_copy(update={"amqp_url": SecretStr(own_broker.url)})
-    async with aiormq.connect(own_broker.url) as connection, bot_at(own_broker.url, settings.broker_prefix) as bot:
-        await declare(await connection.channel(), world.topology)
+    await declare_at(own_broker.url, world.topology)
+    async with bot_at(own_broker.url, settings.broker_prefix) as bot:
         yield WorkerHarness(world.engine, settings, world.topology, bot, Subscriber(), "", Subscriber())
 
 

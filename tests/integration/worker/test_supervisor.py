@@ -7,20 +7,20 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from random import Random
 
-import aiormq
 import pytest
-from aiormq.abc import AbstractConnection
 from structlog.testing import capture_logs
 from yarl import URL
 
 from devservices.broker import Broker, broker
 from tests.clients import PATIENCE_SECONDS
 from tests.polling import until
-from worker.broker.supervisor import ConnectionSupervisor, NoBroker, open_connection
+from worker.broker.connection import Connection, connect, open_connection, until_lost
+from worker.broker.errors import ConnectionLost, NoBroker
+from worker.broker.supervisor import ConnectionSupervisor
 from worker.broker.urls import parse
 from worker.status import Status
 
-Serve = Callable[[AbstractConnection], Awaitable[None]]
+Serve = Callable[[Connection], Awaitable[None]]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ class Served:
         self.ports: list[int | None] = []
         self.news = asyncio.Event()
 
-    async def serve(self, connection: AbstractConnection) -> None:
+    async def serve(self, connection: Connection) -> None:
         """Stay until the connection is lost."""
         self.ports.append(connection.url.port)
         self.news.set()
@@ -103,7 +103,7 @@ async def test_connection_that_does_not_last(brokers: list[Broker]) -> None:
     moments: list[float] = []
     enough = asyncio.Event()
 
-    async def dropped(_: AbstractConnection) -> None:
+    async def dropped(_: Connection) -> None:
         moments.append(asyncio.get_running_loop().time())
         if len(moments) == 4:
             enough.set()
@@ -119,7 +119,7 @@ async def test_foreign_cancellation(brokers: list[Broker]) -> None:
     """The client library cancels whoever waits on a dying channel; that is a lost connection, not the end of work."""
     calls = 0
 
-    async def serve(_: AbstractConnection) -> None:
+    async def serve(_: Connection) -> None:
         nonlocal calls
         calls += 1
         if calls == 1:
@@ -134,7 +134,7 @@ async def test_foreign_cancellation(brokers: list[Broker]) -> None:
 async def test_what_is_not_about_the_connection(brokers: list[Broker]) -> None:
     """A fault of ours is not taken for a broker that is away."""
 
-    async def serve(_: AbstractConnection) -> None:
+    async def serve(_: Connection) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -210,7 +210,7 @@ async def test_command_line_tool_tries_each_broker_once(brokers: list[Broker]) -
     """A tool gets a connection from the first broker that gives one; or one line that says why of each."""
     dead = "amqp://guest:s3cr3t-w0rd@127.0.0.1:1/"
     connection = await open_connection(parse(f"{dead},{brokers[0].url}"), "tool")
-    assert isinstance(connection, aiormq.Connection)
+    assert isinstance(connection, Connection)
     await connection.close()
     wrong = str(URL(brokers[0].url).with_password("s3cr3t-w0rd"))
     with pytest.raises(NoBroker) as refusal:
@@ -220,6 +220,16 @@ async def test_command_line_tool_tries_each_broker_once(brokers: list[Broker]) -
     assert "refused the user or the password of AMQP_URL: ACCESS_REFUSED" in line
     assert "\n" not in line
     assert "s3cr3t-w0rd" not in line
+
+
+async def test_a_lost_connection_says_so(brokers: list[Broker]) -> None:
+    """A connection that the broker ended is closed to whoever looks at it; aio-pika's own would say that it is open."""
+    async with await connect(URL(brokers[0].url), "test") as connection:
+        assert not connection.is_closed
+        brokers[0].rabbitmqctl("close_all_connections", "maintenance")
+        await until(lambda: asyncio.sleep(0, connection.is_closed))
+        with pytest.raises(ConnectionLost, match="maintenance"):
+            await until_lost(connection, Served().serve(connection))
 
 
 async def test_what_the_broker_refuses(brokers: list[Broker]) -> None:

@@ -12,7 +12,6 @@ from random import Random
 
 import pytest
 import trustme
-from aiormq.abc import AbstractConnection
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -27,7 +26,9 @@ from devservices.broker import Broker, broker
 from devservices.rabbitmq_node import Certificates
 from tests.clients import PATIENCE_SECONDS
 from tests.programs.forked import start
-from worker.broker.supervisor import ConnectionSupervisor, NoBroker, open_connection
+from worker.broker.connection import Connection, open_connection
+from worker.broker.errors import NoBroker
+from worker.broker.supervisor import ConnectionSupervisor
 from worker.broker.urls import parse
 from worker.settings import WorkerSettings
 from worker.status import Status
@@ -116,7 +117,7 @@ async def test_settings_name_the_files(secure: Broker, ours: CertificateFiles) -
     )
     status, served = Status(), asyncio.Event()
 
-    async def serve(connection: AbstractConnection) -> None:
+    async def serve(connection: Connection) -> None:
         await connection.channel()
         assert status.problems == {}
         served.set()
@@ -148,7 +149,7 @@ async def test_untrusted_broker(secure: Broker, ours: CertificateFiles, theirs: 
     url += f"&certfile={ours.certificate}&keyfile={ours.key}"
     status = Status()
 
-    async def serve(_: AbstractConnection) -> None:
+    async def serve(_: Connection) -> None:
         raise AssertionError
 
     link = ConnectionSupervisor(url, "consumer", status, Random(1))
@@ -166,7 +167,7 @@ async def test_frozen_broker(secure: Broker, ours: CertificateFiles) -> None:
     """A broker that answers nothing is noticed by the heartbeat, and the end of TLS is not waited for."""
     status, served = Status(), asyncio.Event()
 
-    async def serve(_: AbstractConnection) -> None:
+    async def serve(_: Connection) -> None:
         served.set()
         await asyncio.Event().wait()
 
@@ -189,7 +190,7 @@ async def test_leaving_a_frozen_broker(secure: Broker, ours: CertificateFiles) -
     """Whoever gives up on a broker before the heartbeat does is not held up by closing the connection."""
     gave_up = 0.0
 
-    async def serve(_: AbstractConnection) -> None:
+    async def serve(_: Connection) -> None:
         nonlocal gave_up
         await asyncio.to_thread(secure.freeze)
         gave_up = asyncio.get_running_loop().time()

@@ -19,6 +19,7 @@ from devservices.broker import Broker
 from distribution.store import depths
 from distribution.store.database import Database
 from distribution.store.engine import reading
+from tests.broker_setup import declare_at, worker_connection
 from tests.clients import PATIENCE_SECONDS, body, message
 from tests.factories import open_source
 from tests.integration.worker.harness import WorkerHarness
@@ -100,7 +101,7 @@ async def looking(world: WorkerHarness, url: str) -> AsyncIterator[Looking]:
 async def supervised(monitor: TopologyMonitor, url: str) -> None:
     """Serve, again after a broker has ended the connection since it was deleting what was declared."""
     while True:
-        async with aiormq.connect(url) as connection:
+        async with await worker_connection(url) as connection:
             with suppress(ConnectionInternalError):
                 await monitor.serve(connection)
                 return
@@ -295,5 +296,5 @@ async def test_a_worker_that_only_looks(restricted: WorkerHarness, rabbitmq: Bro
         await channel.queue_delete(log.name)
         async with started(restricted) as pages:
             await pages.until(says("publisher", f"The broker has no queue {log.name}"))
-            await log.declare(channel)
+            await declare_at(rabbitmq.url, restricted.topology)
             await pages.until(lambda problems: problems == {})

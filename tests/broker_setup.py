@@ -1,0 +1,17 @@
+"""Connections and declarations of the tests, made as the worker makes them."""
+
+import aio_pika
+
+from worker.broker.connection import Connection
+from worker.broker.topology import Topology, declare
+
+
+async def worker_connection(url: str) -> Connection:
+    """A connection for a part of the worker."""
+    return await aio_pika.connect(url, connection_class=Connection)
+
+
+async def declare_at(url: str, topology: Topology) -> None:
+    """Declare everything, without a worker."""
+    async with await aio_pika.connect(url) as connection:
+        await declare(await connection.channel(), topology)

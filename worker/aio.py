@@ -1,0 +1,29 @@
+"""Waiting for events and futures, and whose cancellation it is."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+
+async def wait_for_event(event: asyncio.Event, seconds: float) -> None:
+    """Pause, or less if the event comes first."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+async def first_of(*things: asyncio.Event | asyncio.Future[Any], seconds: float | None = None) -> None:
+    """Wait until one of them is set or done, at most so long."""
+    waiting = [asyncio.ensure_future(t.wait()) if isinstance(t, asyncio.Event) else t for t in things]
+    try:
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for thing, task in zip(things, waiting, strict=True):
+            if isinstance(thing, asyncio.Event):
+                task.cancel()
+
+
+def is_being_cancelled() -> bool:
+    """Whether our own task is being cancelled; the AMQP library also cancels tasks that wait for it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,148 @@
+"""A connection to a broker: one try to make it, how its loss is noticed, its end."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, ConnectionParameter
+from aiormq.abc import AbstractConnection as UnderlayConnection
+from yarl import URL
+
+from worker.aio import is_being_cancelled
+from worker.broker import tls
+from worker.broker.errors import LOST, ConnectionLost, NoBroker, describe_error, was_dropped
+from worker.broker.urls import connect_seconds, host_port
+
+CLOSE_SECONDS = 3
+PROGRAM = "contact-distribution"
+
+T = TypeVar("T")
+
+
+class Connection(aio_pika.Connection):
+    """aio-pika's plain connection, which does not reconnect; this one knows when it is lost.
+
+    `underlay`: the connection of aiormq, for channels of our own and for what aio-pika does not tell.
+    """
+
+    PARAMETERS = (
+        *aio_pika.Connection.PARAMETERS,
+        ConnectionParameter(name="ssl_shutdown_timeout", parser=float, is_kwarg=True),
+    )
+
+    @property
+    def underlay(self) -> UnderlayConnection:
+        """The connection of aiormq; raises ConnectionLost before it is made and after it is closed."""
+        if self.transport is None:
+            raise ConnectionLost("closed")
+        return self.transport.connection
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, by us or by the broker: aio-pika's own stays False after a loss."""
+        return self.transport is None or self.transport.connection.is_closed
+
+
+async def connect(url: URL, name: str) -> Connection:
+    """One try at one broker; raises one of LOST."""
+    secured = await asyncio.to_thread(tls.context, url)
+    # A broker that froze would hold up the end of a TLS connection for half a minute.
+    shutdown = None if secured is None else CLOSE_SECONDS
+    try:
+        async with asyncio.timeout(connect_seconds(url)):
+            return await aio_pika.connect(
+                url,
+                ssl_context=secured,
+                client_properties={"connection_name": f"{url.query.get('name', PROGRAM)} {name}"},
+                connection_class=Connection,
+                ssl_shutdown_timeout=shutdown,
+            )
+    except TimeoutError:
+        raise ConnectionLost(f"no answer within {connect_seconds(url)} s") from None
+    except StopAsyncIteration:
+        # What the library says where a proxy takes connections and has no broker behind it.
+        raise ConnectionLost("hung up before it said anything") from None
+    except asyncio.CancelledError:
+        if is_being_cancelled():
+            raise
+        raise ConnectionLost("the connection was dropped while it was made") from None
+    except LOST as lost:
+        # The broker judges our certificate after the handshake; its alert can be overtaken by its hanging up.
+        if secured is not None and was_dropped(lost):
+            raise ConnectionLost(f"{describe_error(lost)}; the broker may have refused our certificate") from None
+        raise
+
+
+async def open_connection(brokers: Sequence[URL], name: str) -> Connection:
+    """A connection for a command line tool, which closes it: each broker is tried once, in order. Raises NoBroker."""
+    refusals = []
+    for url in brokers:
+        try:
+            return await connect(url, name)
+        except LOST as lost:
+            refusals.append(f"{host_port(url)}: {describe_error(lost)}")
+    raise NoBroker(f"no broker can be connected to (AMQP_URL): {'; '.join(refusals)}")
+
+
+async def opened(channel: AbstractChannel) -> AbstractChannel:
+    """The channel, opened if it is new or the broker has closed it.
+
+    Open few and keep them: for each one that was opened aio-pika keeps some kilobytes until the connection ends.
+    """
+    if channel.is_closed:
+        await channel.reopen()
+    return channel
+
+
+async def close(connection: Connection) -> None:
+    """Close it, within CLOSE_SECONDS."""
+    with suppress(*LOST):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            # aio-pika's own close() keeps waiting for this one when it is cancelled.
+            await connection.underlay.close()
+
+
+async def until_lost(connection: Connection, work: Awaitable[None]) -> None:
+    """Run the work; end it and raise ConnectionLost as soon as the connection is gone."""
+    task = asyncio.ensure_future(work)
+    closing = asyncio.ensure_future(_closed(connection))
+    try:
+        await asyncio.wait({task, closing}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ConnectionLost(closing.result())
+        # The client library cancels tasks of a dying channel: that is a loss, not a wish to stop.
+        if task.cancelled():
+            raise ConnectionLost("a channel was closed")
+        if (error := task.exception()) is not None:
+            if connection.is_closed:
+                raise ConnectionLost(describe_error(error)) from error
+            raise error
+    finally:
+        for pending in (task, closing):
+            pending.cancel()
+        await asyncio.gather(task, closing, return_exceptions=True)
+
+
+async def not_cancelled(work: Awaitable[T]) -> T:
+    """The work; the client library cancels who waits on a channel that dies, which is a loss and no wish to stop."""
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if is_being_cancelled():
+            raise
+        raise ConnectionLost("a channel was closed") from None
+
+
+async def _closed(connection: Connection) -> str:
+    """Wait for the end of the connection; returns why."""
+    try:
+        await connection.underlay.closing
+    except asyncio.CancelledError:
+        if is_being_cancelled():
+            raise
+        return "closed"
+    except Exception as why:
+        return describe_error(why)
+    return "closed"
