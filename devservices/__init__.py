@@ -7,5 +7,6 @@ postgres_cluster.py         how a private PostgreSQL cluster is set up
 program.py, container.py    a server as a program, a server as a container
 guard.py, guard_process.py  end what was started, even when its starter dies
 apt.py, engine.py, pull.py  Debian packages, the Docker engine, images
+app_process.py              programs of ours as processes: their environment, address, readiness and end
 ports.py, processes.py, folders.py, settings.py, report.py, errors.py   small tools
 """

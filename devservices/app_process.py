@@ -15,7 +15,6 @@ import httpx2
 
 from devservices.ports import LOOPBACK, free_ports
 
-ROOT = Path(__file__).resolve().parent.parent
 KEPT = ("PATH", "LANG", "HOME", "TMPDIR", "TZ", "COVERAGE_PROCESS_CONFIG")
 READY_SECONDS = 120.0
 STOP_SECONDS = 60.0

@@ -29,6 +29,9 @@ from worker.publish.publisher import Landed, Publisher
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 NUMBER = 300
+CONSUMER_TIMEOUT = (
+    "application:set_env(rabbit, consumer_timeout, {}), application:set_env(rabbit, channel_tick_interval, {})."
+)
 
 
 @pytest.fixture(scope="module")
@@ -137,8 +140,7 @@ async def test_stop_while_the_broker_is_frozen(world: WorkerHarness, rabbitmq: B
 
 async def test_consumer_timeout(world: WorkerHarness, rabbitmq: Broker) -> None:
     """A batch that takes longer than the broker allows costs the channel, and is done once all the same."""
-    rabbitmq.rabbitmqctl("eval", "application:set_env(rabbit, consumer_timeout, 300).")
-    rabbitmq.rabbitmqctl("eval", "application:set_env(rabbit, channel_tick_interval, 300).")
+    rabbitmq.rabbitmqctl("eval", CONSUMER_TIMEOUT.format(300, 300))
     try:
         await open_places(world)
         async with aiormq.connect(rabbitmq.url) as connection, world.worker() as address:
@@ -152,8 +154,7 @@ async def test_consumer_timeout(world: WorkerHarness, rabbitmq: Broker) -> None:
             await all_once(world)
             await HealthPages(address).until(lambda problems: not problems)
     finally:
-        rabbitmq.rabbitmqctl("eval", "application:set_env(rabbit, consumer_timeout, 1800000).")
-        rabbitmq.rabbitmqctl("eval", "application:set_env(rabbit, channel_tick_interval, 60000).")
+        rabbitmq.rabbitmqctl("eval", CONSUMER_TIMEOUT.format(1_800_000, 60_000))
 
 
 async def test_channels_and_publications_in_flight_are_bounded(world: WorkerHarness, rabbitmq: Broker) -> None:

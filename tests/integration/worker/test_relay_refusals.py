@@ -19,16 +19,15 @@ from tests.integration.worker.health_pages import HealthPages
 from tests.polling import until
 
 LARGEST = 4_000
+TAKES_UP_TO = "application:set_env(rabbit, max_message_size, {0}), persistent_term:put(max_message_size, {0})."
 
 
 @pytest.fixture
 def small_messages(own_broker: Broker) -> Iterator[None]:
     """The broker takes no message over LARGEST; newer ones keep the limit elsewhere."""
-    own_broker.rabbitmqctl("eval", f"application:set_env(rabbit, max_message_size, {LARGEST}).")
-    own_broker.rabbitmqctl("eval", f"persistent_term:put(max_message_size, {LARGEST}).")
+    own_broker.rabbitmqctl("eval", TAKES_UP_TO.format(LARGEST))
     yield
-    own_broker.rabbitmqctl("eval", "application:set_env(rabbit, max_message_size, 16777216).")
-    own_broker.rabbitmqctl("eval", "persistent_term:put(max_message_size, 16777216).")
+    own_broker.rabbitmqctl("eval", TAKES_UP_TO.format(16_777_216))
 
 
 @pytest.fixture
