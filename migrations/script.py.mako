@@ -3,11 +3,13 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = ${repr(up_revision)}
-down_revision = ${repr(down_revision)}
+from migrations import online
+
+revision = "${up_revision}"
+down_revision = "${down_revision}"
 branch_labels = None
 depends_on = None
-oldest_program = ${repr(down_revision)}  # the oldest revision whose programs run on this schema
+oldest_program = "${down_revision}"  # the oldest revision whose programs run on this schema
 
 
 def upgrade() -> None:

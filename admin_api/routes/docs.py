@@ -1,14 +1,17 @@
 """The OpenAPI and AsyncAPI documents, and pages that show them and load nothing from other hosts."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import orjson
+from starlette.responses import Response
 from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
+from starlette.staticfiles import PathLike, StaticFiles
+from starlette.types import Scope
 
 from admin_api import docs_page
 from admin_api.asyncapi.document import asyncapi_document
@@ -74,7 +77,19 @@ def operations(described: Sequence[Operation]) -> list[Operation]:
 
 def static_files() -> Mount:
     """Scripts and styles of the pages."""
-    return Mount(f"{PAGE}/static", StaticFiles(directory=PAGES / "static", packages=PACKAGES))
+    return Mount(f"{PAGE}/static", CachedFiles(directory=PAGES / "static", packages=PACKAGES))
+
+
+class CachedFiles(StaticFiles):
+    """Files that say how long they may be kept."""
+
+    def file_response(
+        self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        """The file, or that it has not changed."""
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["Cache-Control"] = "max-age=3600"
+        return response
 
 
 def _page(path: str, summary: str, file: Path) -> Operation:

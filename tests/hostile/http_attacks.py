@@ -58,7 +58,7 @@ async def not_reading(port: int) -> None:
     """Ask for the largest answer that needs no token, and never read it."""
     async with connection(port) as (_, writer):
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport that reads
-        writer.write((b"GET /docs/swagger-ui-bundle.js" + HEAD + b"\r\n") * 4)
+        writer.write((b"GET /docs/static/swagger-ui-bundle.js" + HEAD + b"\r\n") * 4)
         await asyncio.sleep(60)
 
 

@@ -136,7 +136,7 @@ async def test_sigterm_waits_for_no_slow_client(tmp_path: Path) -> None:
     """Half-open, idle, in the midst of a body, not reading: it ends in time, and well."""
     with running(tmp_path, **TOKENS) as (process, url):
         body = b"POST /api/v1/operators HTTP/1.1" + ADMINS + b"\r\nContent-Length: 9\r\n\r\n{"
-        script = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
+        script = b"GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
         async with connected(url, EMPTY, HALF, body, script * 4), httpx2.AsyncClient(headers=ADMIN) as idle:
             assert (await idle.get(f"{url}/api/v1/operators")).status_code == 200
             process.send_signal(signal.SIGTERM)

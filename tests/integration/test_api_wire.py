@@ -64,7 +64,7 @@ async def test_every_response_forbids_guessing_its_type(server: str) -> None:
     """Good ones, errors, the page, the metrics, what is no JSON; each says as well how long it may be kept."""
     for line, status in (
         (b"GET /healthz", 200), (b"GET /readyz", 200), (b"GET /metrics", 200), (b"GET /docs", 200),
-        (b"GET /docs/start.js", 200), (b"GET /openapi.json", 200), (b"GET /api/v1/operators", 200),
+        (b"GET /docs/static/start.js", 200), (b"GET /openapi.json", 200), (b"GET /api/v1/operators", 200),
         (b"GET /api/v1/operators/1", 404), (b"GET /nothing", 404), (b"DELETE /healthz", 405),
         (b"GET /api/v1/operators?limit=x", 422), (b"POST /api/v1/operators", 400),
     ):  # fmt: skip
