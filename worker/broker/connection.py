@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, ConnectionParameter
-from aiormq.abc import AbstractConnection as UnderlayConnection
+from aiormq.abc import AbstractConnection as AiormqConnection
 from yarl import URL
 
 from worker.aio import is_being_cancelled
@@ -33,7 +33,7 @@ class Connection(aio_pika.Connection):
     )
 
     @property
-    def underlay(self) -> UnderlayConnection:
+    def underlay(self) -> AiormqConnection:
         """The connection of aiormq; raises ConnectionLost before it is made and after it is closed."""
         if self.transport is None:
             raise ConnectionLost("closed")

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 
 import structlog
-from aiormq.exceptions import ChannelAccessRefused  # the one that aio-pika does not export
+from aiormq.exceptions import ChannelAccessRefused  # aio-pika does not export it
 from yarl import URL
 
 from worker.aio import is_being_cancelled, wait_for_event

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed
-from aiormq.exceptions import ChannelAccessRefused  # the one that aio-pika does not export
+from aiormq.exceptions import ChannelAccessRefused  # aio-pika does not export it
 from pamqp.common import FieldValue
 
 from distribution.errors import DistributionError
