@@ -13,7 +13,7 @@ from admin_api.models.contacts import contact_in_full
 from distribution.admin import contacts
 from distribution.admin.history import LEAST_COUNTED, history
 from distribution.allocation.assign_waiting import assign_waiting
-from distribution.allocation.reassignment import assign, move_all
+from distribution.allocation.reassignment import assign, lock_for, move_all
 from distribution.ids import isoformat
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import decision_batches, operators, rosters, source_operators, sources
@@ -148,7 +148,7 @@ async def test_of_many_decisions_over_many_operators_the_newest_are_explained(
             await move_all(conn, random, leaves)
     await made.change_operator(engine, olga, is_active=True)
     async with transaction(engine) as conn:
-        await assign(conn, random, contact.id, olga, force=False)
+        await assign(conn, random, await lock_for(conn, contact.id, olga), olga, force=False)
     async with reading(engine) as conn:
         entries = await history(conn, contact.id, operators_shown=3 * LEAST_COUNTED)
         shown = contact_in_full(await contacts.show(conn, contact.id), entries, None)["history"]
