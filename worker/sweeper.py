@@ -17,7 +17,7 @@ from distribution.store.pools import servable_sources
 from worker.broker.supervisor import wait_for_event
 from worker.consume.batch_processor import RETRY_LOCK_SECONDS, BatchProcessor
 from worker.errors import DatabaseUnavailable, LockedByOthers
-from worker.publish.relay import Relay
+from worker.publish.relay_client import RelayClient
 from worker.settings import WorkerSettings
 from worker.status import Status
 
@@ -38,7 +38,7 @@ class Sweeper:
         settings: WorkerSettings,
         engine: AsyncEngine,
         batches: BatchProcessor,
-        relay: Relay,
+        relay: RelayClient,
         status: Status,
         random: Random,
     ) -> None:

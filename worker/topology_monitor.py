@@ -20,7 +20,7 @@ from worker.broker.supervisor import not_cancelled, wait_for_event
 from worker.broker.topology import NotSetUp, Topology, TopologyMismatch, declare_each, missing_in_words
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.dead_letter_collector import DeadLetterCollector
-from worker.publish.relay import Relay
+from worker.publish.relay_client import RelayClient
 from worker.settings import WorkerSettings
 from worker.status import Status
 
@@ -43,7 +43,7 @@ class TopologyMonitor:
         topology: Topology,
         engine: AsyncEngine,
         batches: BatchProcessor,
-        relay: Relay,
+        relay: RelayClient,
         status: Status,
         random: Random,
         look_seconds: float = LOOK_SECONDS,

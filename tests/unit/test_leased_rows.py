@@ -7,8 +7,11 @@ from typing import NoReturn
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from distribution.store.outbox import Kind
 from worker.failpoints import no_failpoints
+from worker.publish.lane_state import ClaimRequest
 from worker.publish.leased_rows import LeasedRows
+from worker.publish.outbox_cleanup import OutboxCleanup
 from worker.status import Status
 
 
@@ -21,6 +24,10 @@ async def test_a_connection_that_is_lost_while_it_is_made_is_an_outage() -> None
     """Neither claiming nor tidying raises; the reason is told."""
     engine, status = create_async_engine("sqlite+aiosqlite://", async_creator=closed), Status()
     rows = LeasedRows(engine, status, Random(1), no_failpoints)
-    assert await rows.delete_stale_replies(timedelta(minutes=10)) == 0
-    assert await rows.count_retries(10) is None
+    claimed, _ = await rows.claim(Kind.EVENT, ClaimRequest(10, 1_000, recent=False, began=0.0))
+    assert claimed == []
+    assert "outbox" in status.problems
+    cleanup = OutboxCleanup(engine, Random(1))
+    assert await cleanup.delete_stale_replies(timedelta(minutes=10)) == 0
+    assert await cleanup.count_retries(10) is None
     await engine.dispose()

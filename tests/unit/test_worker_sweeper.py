@@ -40,7 +40,7 @@ async def test_the_next_round_comes(error: Exception, is_defect: bool) -> None:
     """An outage, also one that no library wrapped, is logged in a line; a defect with its traceback."""
     engine, random, status = create_engine("sqlite+aiosqlite://"), Random(1), Status()
     relay = Relay(engine, Topology("", "7D"), status, random, no_failpoints)
-    sweeper = Failing(WorkerSettings(), engine, BatchProcessor(engine, random), relay, status, random)
+    sweeper = Failing(WorkerSettings(), engine, BatchProcessor(engine, random), relay.client, status, random)
     sweeper.error = error
     with capture_logs() as logged:
         await sweeper.run()

@@ -25,7 +25,7 @@ from worker.consume.settler import Settler
 from worker.consume.watchdog import Pulse, watch_over
 from worker.database_outage import RetryDelays
 from worker.failpoints import FailpointHook
-from worker.publish.relay import Relay
+from worker.publish.relay_client import RelayClient
 from worker.settings import WorkerSettings
 from worker.status import Status
 
@@ -46,7 +46,7 @@ class Consumer:
         settings: WorkerSettings,
         topology: Topology,
         batches: BatchProcessor,
-        relay: Relay,
+        relay: RelayClient,
         status: Status,
         watch: FailpointHook,
         pauses: RetryDelays,

@@ -16,7 +16,7 @@ from worker.broker.topology import Topology
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.dead_letters import DeadLetterChannel, given_up
 from worker.errors import DatabaseUnavailable
-from worker.publish.relay import Relay
+from worker.publish.relay_client import RelayClient
 from worker.settings import WorkerSettings
 from worker.status import Status
 
@@ -37,7 +37,7 @@ class DeadLetterCollector:
         settings: WorkerSettings,
         topology: Topology,
         batches: BatchProcessor,
-        relay: Relay,
+        relay: RelayClient,
         status: Status,
         stopping: asyncio.Event,
     ) -> None:

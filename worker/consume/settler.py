@@ -17,7 +17,7 @@ from worker.consume.locked_sources import LockedSources
 from worker.database_outage import DatabaseOutage, RetryDelays
 from worker.errors import DatabaseUnavailable, LockedByOthers
 from worker.failpoints import Failpoint, FailpointHook
-from worker.publish.relay import Relay
+from worker.publish.relay_client import RelayClient
 from worker.settings import WorkerSettings
 from worker.status import Status
 
@@ -49,7 +49,7 @@ class Settler:
         settings: WorkerSettings,
         together: Mapping[int, int],
         batches: BatchProcessor,
-        relay: Relay,
+        relay: RelayClient,
         status: Status,
         pauses: RetryDelays,
         watch: FailpointHook,

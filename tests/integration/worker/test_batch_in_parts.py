@@ -59,7 +59,7 @@ async def test_nothing_is_consumed_until_the_rest_is_taken(world: WorkerHarness,
     status, random = Status(), Random(1)
     batches, relay = Failing(world.engine, random), Relay(world.engine, world.topology, status, random, no_failpoints)
     together = {SAFE: NUMBER, SUSPECT: 1, ALONE: 1}
-    settler = Settler(world.settings, together, batches, relay, status, AT_ONCE, no_failpoints, asyncio.Event())
+    settler = Settler(world.settings, together, batches, relay.client, status, AT_ONCE, no_failpoints, asyncio.Event())
     async with delivered(rabbitmq, world.topology.inbound) as (_, inbox):
         deliveries = await arrive(inbox, NUMBER)
         with pytest.raises(ReturnedToBroker):

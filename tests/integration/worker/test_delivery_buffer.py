@@ -119,7 +119,7 @@ async def test_the_watchdog_sees_after_an_outage(world: WorkerHarness, engine: A
     status, random = Status(), Random(1)
     relay = Relay(engine, world.topology, status, random, no_failpoints)
     batches = BatchProcessor(engine, random)
-    consumer = Consumer(world.settings, world.topology, batches, relay, status, no_failpoints, SOON)
+    consumer = Consumer(world.settings, world.topology, batches, relay.client, status, no_failpoints, SOON)
 
     async def failed() -> bool:
         return "database" in status.problems and consumer.pulse().unsettled > 0

@@ -18,9 +18,10 @@ from worker.failpoints import Failpoint, no_failpoints
 from worker.incident_log import IncidentLog
 from worker.publish.in_flight import REPLIES
 from worker.publish.lane import Lane
+from worker.publish.lane_state import LaneState
 from worker.publish.leased_rows import LeasedRows
 from worker.publish.outcome_reporter import OutcomeReporter
-from worker.publish.publisher_pool import PublishTarget
+from worker.publish.publisher import PublishTarget
 from worker.publish.retry_policy import EventRetryPolicy
 from worker.status import Status
 
@@ -50,13 +51,14 @@ async def test_a_lane_whose_channel_ended_closes_the_others(world: WorkerHarness
 
     def see(point: Failpoint, about: str) -> None:
         if point is Failpoint.BEFORE_PUBLISH and about == first.message_id:
-            lane.wake(look=False)  # so that it looks before the broker can have confirmed
+            lane.wake(poll=False)  # so that it looks before the broker can have confirmed
 
     def unconfirmed() -> float:
         return status.registry.get_sample_value("contacts_published_total", {"result": "reply_unconfirmed"}) or 0.0
 
     outcomes, target = OutcomeReporter(status, IncidentLog("test")), PublishTarget(exchange, mandatory=False)
-    lane = Lane(IMPATIENT, EventRetryPolicy(), target, rows, outcomes, see, lambda: False, all_suspect=True)
+    state = LaneState(IMPATIENT, EventRetryPolicy(), rows.unsettled, all_suspect=True)
+    lane = Lane(state, target, rows, outcomes, see, lambda: False)
     async with aiormq.connect(rabbitmq.url) as connection:
         declaring = await connection.channel()
         await declaring.exchange_declare(exchange)

@@ -53,14 +53,14 @@ async def losing(world: WorkerHarness, url: str, confirmed: Published) -> AsyncI
         work = asyncio.create_task(until_lost(connection, relay.serve(connection)))
 
         async def connected() -> bool:
-            return relay.claim() is not None
+            return relay.client.claim() is not None
 
         async def all_confirmed() -> bool:
             return confirmed.number == NUMBER
 
         await until(connected)
-        with relay.lend_confirmed_ids():
-            relay.enqueue(await made.take(world.engine, messages, claim=relay.claim()))
+        with relay.client.lend_confirmed_ids():
+            relay.client.enqueue(await made.take(world.engine, messages, claim=relay.client.claim()))
             await until(all_confirmed)
             await connection.close()
             with pytest.raises(ConnectionLost):
@@ -79,7 +79,7 @@ async def serving(
         work = asyncio.create_task(relay.serve(connection))
 
         async def connected() -> bool:
-            return relay.claim() is not None
+            return relay.client.claim() is not None
 
         try:
             await until(connected)
@@ -104,8 +104,8 @@ async def test_a_batch_longer_than_a_lease_doubles_nothing(world: WorkerHarness,
         serving(world, rabbitmq.url, mine, SHORT_SECONDS) as relay,
         serving(world, rabbitmq.url, others, SHORT_SECONDS),
     ):
-        with relay.lend_confirmed_ids():
-            relay.enqueue(await made.take(world.engine, messages, claim=relay.claim()))
+        with relay.client.lend_confirmed_ids():
+            relay.client.enqueue(await made.take(world.engine, messages, claim=relay.client.claim()))
             await world.subscriber.count(NUMBER)
             first = await lease_ends(world)
 
@@ -130,9 +130,9 @@ async def test_a_confirmed_row_that_is_locked_is_not_published_again(world: Work
     mine, status = Published(), Status()
     messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
     async with serving(world, rabbitmq.url, mine, SHORT_SECONDS, status) as relay:
-        with relay.lend_confirmed_ids():
-            taken = await made.take(world.engine, messages, claim=relay.claim())
-            relay.enqueue(taken)
+        with relay.client.lend_confirmed_ids():
+            taken = await made.take(world.engine, messages, claim=relay.client.claim())
+            relay.client.enqueue(taken)
             await world.subscriber.count(NUMBER)
             somebody = await world.engine.connect()
             await somebody.execute(sa.delete(outbox).where(outbox.c.id == taken.publications[0].id))
@@ -232,10 +232,10 @@ async def test_what_a_long_batch_wrote_is_published_by_its_writer(world: WorkerH
     published = Published()
     messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
     async with serving(world, rabbitmq.url, published, LONG_SECONDS) as relay:
-        claim = relay.claim()
+        claim = relay.client.claim()
         assert claim is not None
         long_ago = replace(claim, since=claim.since - 10 * LONG_SECONDS)
-        relay.enqueue(await made.take(world.engine, messages, claim=long_ago))
+        relay.client.enqueue(await made.take(world.engine, messages, claim=long_ago))
         async with asyncio.timeout(LONG_SECONDS / 2):
             await world.subscriber.count(NUMBER)
     assert published.number == len(world.subscriber.messages) == NUMBER

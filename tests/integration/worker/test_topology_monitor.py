@@ -83,7 +83,7 @@ async def looking(world: WorkerHarness, url: str) -> AsyncIterator[Looking]:
     relay = Relay(world.engine, world.topology, status, random, no_failpoints)
     batches = BatchProcessor(world.engine, random)
     monitor = TopologyMonitor(
-        world.settings, world.topology, world.engine, batches, relay, status, random, look_seconds=0.1
+        world.settings, world.topology, world.engine, batches, relay.client, status, random, look_seconds=0.1
     )
     async with aiormq.connect(url) as connection:
         serving = asyncio.create_task(supervised(monitor, url))
