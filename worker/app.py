@@ -22,9 +22,10 @@ from worker.database_outage import DEFAULT_DELAYS, RetryDelays
 from worker.failpoints import FailpointHook, no_failpoints
 from worker.health import create_server
 from worker.lead_normalizer import LeadNormalizer
+from worker.metrics import Metrics
 from worker.publish.relay import Relay
+from worker.readiness import Readiness
 from worker.settings import WorkerSettings
-from worker.status import Status
 from worker.sweeper import Sweeper
 from worker.topology_monitor import TopologyMonitor
 
@@ -65,10 +66,10 @@ async def run(
     """
     log = structlog.get_logger("worker")
     tolerate_any_properties()
-    status = Status()
+    readiness, metrics = Readiness(), Metrics()
     engine = create_engine(settings.database_url.get_secret_value())
-    taking, publishing = build(settings, engine, status, stopping, watch, pauses)
-    health = create_server(status)
+    taking, publishing = build(settings, engine, readiness, metrics, stopping, watch, pauses)
+    health = create_server(readiness, metrics)
     try:
         async with asyncio.TaskGroup() as group:
             components = (*taking, *publishing)
@@ -93,7 +94,8 @@ async def run(
 def build(
     settings: WorkerSettings,
     engine: AsyncEngine,
-    status: Status,
+    readiness: Readiness,
+    metrics: Metrics,
     stopping: asyncio.Event,
     watch: FailpointHook,
     pauses: RetryDelays,
@@ -101,23 +103,23 @@ def build(
     """What takes work in, and what publishes; each group is stopped together."""
     random, brokers = SystemRandom(), settings.brokers
     topology = topology_of(settings)
-    relay = Relay(engine, topology, status, random, watch)
+    relay = Relay(engine, topology, readiness, metrics, random, watch)
     batches = BatchProcessor(engine, random, watch)
-    consumer = Consumer(settings, topology, batches, relay.client, status, watch, pauses)
-    sweeper = Sweeper(settings, engine, batches, relay.client, status, random)
-    topology_monitor = TopologyMonitor(settings, topology, engine, batches, relay.client, status, random)
+    consumer = Consumer(settings, topology, batches, relay.client, readiness, metrics, watch, pauses)
+    sweeper = Sweeper(settings, engine, batches, relay.client, metrics, random)
+    topology_monitor = TopologyMonitor(settings, topology, engine, batches, relay.client, readiness, metrics, random)
     lead_normalizer = LeadNormalizer(engine, settings.default_phone_region, random)
     gauges = BacklogGauges(engine)
-    status.registry.register(gauges)
+    metrics.registry.register(gauges)
     consuming, monitoring = (
-        ConnectionSupervisor(brokers, "consumer", status, random),
-        ConnectionSupervisor(brokers, "topology_monitor", status, random, vital=False),
+        ConnectionSupervisor(brokers, "consumer", readiness, metrics, random),
+        ConnectionSupervisor(brokers, "topology_monitor", readiness, metrics, random, vital=False),
     )
-    publishing = ConnectionSupervisor(brokers, "publisher", status, random)
-    retrying = ConnectionSupervisor(brokers, "retries", status, random, vital=False)
+    publishing = ConnectionSupervisor(brokers, "publisher", readiness, metrics, random)
+    retrying = ConnectionSupervisor(brokers, "retries", readiness, metrics, random, vital=False)
     # A reply may end its connection again and again, and the others should not have to wait for long.
     replying = ConnectionSupervisor(
-        brokers, "replies", status, random, vital=False, longest_pause=REPLIES_LONGEST_PAUSE_SECONDS
+        brokers, "replies", readiness, metrics, random, vital=False, longest_pause=REPLIES_LONGEST_PAUSE_SECONDS
     )
     return (
         Component("consumer", consuming.run(consumer.serve), (consumer.stop, consuming.stop), CONSUMER_STOP_SECONDS),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from worker.status import Status
+from worker.readiness import Readiness
 
 PART = "database"
 
@@ -29,8 +29,8 @@ DEFAULT_DELAYS = RetryDelays()
 class DatabaseOutage:
     """Begins with a failure and is over once work was committed, and not before."""
 
-    def __init__(self, status: Status, pauses: RetryDelays) -> None:
-        self._status, self._pauses = status, pauses
+    def __init__(self, readiness: Readiness, pauses: RetryDelays) -> None:
+        self._readiness, self._pauses = readiness, pauses
         self._next = pauses.first
         self._since: float | None = None
         self._log = structlog.get_logger("worker.database_outage")
@@ -45,7 +45,7 @@ class DatabaseOutage:
         if self._since is None:
             self._since = time.monotonic()
         pause, self._next = self._next, min(self._next * 2, self._pauses.longest)
-        self._status.set_unready(PART, why)
+        self._readiness.set_unready(PART, why)
         self._log.warning("database_unavailable", reason=why, next_try_seconds=pause)
         return pause
 
@@ -53,5 +53,5 @@ class DatabaseOutage:
         """Work was committed."""
         if self._since is not None:
             self._log.info("database_available", after_seconds=round(self.seconds, 1))
-            self._status.set_ready(PART)
+            self._readiness.set_ready(PART)
             self._since, self._next = None, self._pauses.first

@@ -17,9 +17,9 @@ from distribution.store.pools import servable_sources
 from worker.broker.supervisor import wait_for_event
 from worker.consume.batch_processor import RETRY_LOCK_SECONDS, BatchProcessor
 from worker.errors import DatabaseUnavailable, LockedByOthers
+from worker.metrics import Metrics
 from worker.publish.relay_client import RelayClient
 from worker.settings import WorkerSettings
-from worker.status import Status
 
 DUE_EVERY_SECONDS = 1.0
 RETRY_SECONDS = 10.0
@@ -39,12 +39,12 @@ class Sweeper:
         engine: AsyncEngine,
         batches: BatchProcessor,
         relay: RelayClient,
-        status: Status,
+        metrics: Metrics,
         random: Random,
     ) -> None:
         self._max_bytes, self._phone_region = settings.max_message_bytes, settings.default_phone_region
         self._sender_rules = settings.sender_rules
-        self._engine, self._batches, self._relay, self._status = engine, batches, relay, status
+        self._engine, self._batches, self._relay, self._metrics = engine, batches, relay, metrics
         self._random = random
         self._stopping = asyncio.Event()
         self._log = structlog.get_logger("worker.sweeper")
@@ -104,7 +104,7 @@ class Sweeper:
 
     async def _finish(self, done: Replayed) -> None:
         await self._batches.serve(done.unserved)
-        self._status.messages.labels("retried").inc(done.replayed)
+        self._metrics.messages.labels("retried").inc(done.replayed)
         self._relay.wake()
 
     async def sweep(self) -> None:
@@ -112,7 +112,7 @@ class Sweeper:
         async with reading(self._engine) as conn:
             missed = await servable_sources(conn)
         if missed:
-            self._status.swept.inc(len(missed))
+            self._metrics.swept.inc(len(missed))
             self._log.warning("waiting_contacts_recovered", source_ids=missed)
             for source_id in missed:
                 with suppress(LockedByOthers):

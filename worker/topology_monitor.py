@@ -20,9 +20,10 @@ from worker.broker.supervisor import not_cancelled, wait_for_event
 from worker.broker.topology import NotSetUp, Topology, TopologyMismatch, declare_each, missing_in_words
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.dead_letter_collector import DeadLetterCollector
+from worker.metrics import Metrics
 from worker.publish.relay_client import RelayClient
+from worker.readiness import Readiness
 from worker.settings import WorkerSettings
-from worker.status import Status
 
 PART, LOG = "topology", "event log"
 LOOK_SECONDS = 15.0
@@ -44,13 +45,20 @@ class TopologyMonitor:
         engine: AsyncEngine,
         batches: BatchProcessor,
         relay: RelayClient,
-        status: Status,
+        readiness: Readiness,
+        metrics: Metrics,
         random: Random,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
-        self._topology, self._engine, self._status, self._random = topology, engine, status, random
+        self._topology, self._engine, self._readiness, self._metrics, self._random = (
+            topology,
+            engine,
+            readiness,
+            metrics,
+            random,
+        )
         self._stopping, self._look_seconds = asyncio.Event(), look_seconds
-        self._collector = DeadLetterCollector(settings, topology, batches, relay, status, self._stopping)
+        self._collector = DeadLetterCollector(settings, topology, batches, relay, readiness, metrics, self._stopping)
         self._channel: AbstractChannel | None = None
         self._is_silent = False
         self._was_there = False
@@ -119,7 +127,7 @@ class TopologyMonitor:
             if queue is not None:
                 found[each.name] = queue.message_count or 0
                 if each.name == self._topology.inbound:
-                    self._status.queue_consumers.labels(depths.INBOUND).set(queue.consumer_count or 0)
+                    self._metrics.queue_consumers.labels(depths.INBOUND).set(queue.consumer_count or 0)
         await self._measured(found)
         return missing
 
@@ -133,9 +141,9 @@ class TopologyMonitor:
         names = {depths.INBOUND: self._topology.inbound, depths.DEAD: self._topology.dead}
         messages = {name: found[queue] for name, queue in names.items() if queue in found}
         for name, number in messages.items():
-            self._status.queue_messages.labels(name).set(number)
+            self._metrics.queue_messages.labels(name).set(number)
         if not messages.get(depths.INBOUND, 1):
-            self._status.inbound_age.set(0)
+            self._metrics.inbound_age.set(0)
         now = datetime.now(UTC)
         try:
             await run_in_transaction(self._engine, self._random, lambda conn: depths.write(conn, messages, now))
@@ -148,7 +156,7 @@ class TopologyMonitor:
         if not missing:
             return
         for name in missing:
-            self._status.missing.labels(name).inc()
+            self._metrics.missing.labels(name).inc()
         self._log.warning("broker_objects_missing", objects=missing, declared_anew=self._topology.declares)
         if self._topology.declares:
             when = isoformat(datetime.now(UTC))
@@ -157,9 +165,9 @@ class TopologyMonitor:
 
     def _tell_silent(self, name: str, is_silent: bool) -> None:
         if is_silent:
-            self._status.set_detail(LOG, f"{name} does not answer yet; the broker recovers it last after a restart")
+            self._readiness.set_detail(LOG, f"{name} does not answer yet; the broker recovers it last after a restart")
         elif self._is_silent:
-            self._status.clear_detail(LOG)
+            self._readiness.clear_detail(LOG)
         if is_silent != self._is_silent:
             self._log.warning("event_log_silent" if is_silent else "event_log_answers", name=name)
         self._is_silent = is_silent
@@ -168,9 +176,9 @@ class TopologyMonitor:
         """A readiness detail while something is wrong, and for a while after something was missing."""
         said, until = self._told
         now = problem or (said if asyncio.get_running_loop().time() < until else "")
-        if problem and self._status.details.get(PART) != problem:
+        if problem and self._readiness.details.get(PART) != problem:
             self._log.warning("broker_not_set_up", reason=problem)
         if now:
-            self._status.set_detail(PART, now)
+            self._readiness.set_detail(PART, now)
         else:
-            self._status.clear_detail(PART)
+            self._readiness.clear_detail(PART)

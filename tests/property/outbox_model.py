@@ -24,12 +24,15 @@ class Row:
 
 @dataclass
 class OutboxModel:
-    """`locked`: rows that another transaction has locked. `works`, `renews`: whether transactions succeed."""
+    """`locked`: rows that another transaction has locked.
+
+    `works`: whether anything succeeds; `updates`: whether renewing and settling do.
+    """
 
     rows: dict[UUID, Row] = field(default_factory=dict)
     locked: set[UUID] = field(default_factory=set)
     works: bool = True
-    renews: bool = True
+    updates: bool = True
 
     def insert(self, contact_id: UUID, size: int, now: float, *, ours: bool) -> Publication:
         """Write the next event of a contact, with a lease of ours or free."""
@@ -62,9 +65,8 @@ class OutboxModel:
 
     def renew(self, ids: Iterable[UUID], now: float) -> set[UUID]:
         """As `leases.renew` does."""
-        renewed = {
-            one for one in ids if self.renews and one in self.rows and self.rows[one].is_ours and one not in self.locked
-        }
+        ours = {one for one in ids if one in self.rows and self.rows[one].is_ours}
+        renewed = ours - self.locked if self.updates else set()
         for row_id in renewed:
             self.rows[row_id].until = now + LEASE_SECONDS
         return renewed
@@ -100,3 +102,21 @@ class OutboxModel:
         )
         is_of_kind = (event.attempts > 0) == (kind is Kind.RETRY)
         return is_of_kind and is_first and row.until < now and event.id not in self.locked
+
+
+class Connection:
+    """A lane's connection: what was sent over each of its channels and has no result yet."""
+
+    def __init__(self) -> None:
+        self.channel = 1
+        self.sent: dict[int, dict[UUID, Publication]] = {1: {}}
+
+    def unanswered(self) -> list[Publication]:
+        """Everything that may still get a result."""
+        return list({one.id: one for sent in self.sent.values() for one in sent.values()}.values())
+
+    def change_channel(self) -> None:
+        """As the publisher does: the previous channel stays, older ones are closed."""
+        self.channel += 1
+        self.sent = {number: of for number, of in self.sent.items() if number == self.channel - 1}
+        self.sent[self.channel] = {}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from admin_api.settings import AdminSettings
+from worker.metrics import Metrics
 from worker.settings import WorkerSettings
-from worker.status import Status
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTSIDE_CONTAINERS = {"AMQP_CA_FILE", "AMQP_CERT_FILE", "AMQP_KEY_FILE", "WORKER_HEALTH_PORT"}
@@ -37,7 +37,7 @@ def test_every_failure_says_all_of_it(heading: str) -> None:
 def test_every_metric_of_the_worker_is_explained() -> None:
     """Whoever sees a metric finds what it means and when to worry."""
     text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
-    families = [family.name + ("_total" if family.type == "counter" else "") for family in Status().registry.collect()]
+    families = [family.name + ("_total" if family.type == "counter" else "") for family in Metrics().registry.collect()]
     assert [name for name in families if f"`{name}" not in text] == []
 
 

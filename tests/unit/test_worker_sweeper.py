@@ -10,9 +10,10 @@ from distribution.store.engine import create_engine
 from worker.broker.topology import Topology
 from worker.consume.batch_processor import BatchProcessor
 from worker.failpoints import no_failpoints
+from worker.metrics import Metrics
 from worker.publish.relay import Relay
+from worker.readiness import Readiness
 from worker.settings import WorkerSettings
-from worker.status import Status
 from worker.sweeper import Sweeper
 
 
@@ -38,9 +39,9 @@ class Failing(Sweeper):
 )
 async def test_the_next_round_comes(error: Exception, is_defect: bool) -> None:
     """An outage, also one that no library wrapped, is logged in a line; a defect with its traceback."""
-    engine, random, status = create_engine("sqlite+aiosqlite://"), Random(1), Status()
-    relay = Relay(engine, Topology("", "7D"), status, random, no_failpoints)
-    sweeper = Failing(WorkerSettings(), engine, BatchProcessor(engine, random), relay.client, status, random)
+    engine, random, metrics = create_engine("sqlite+aiosqlite://"), Random(1), Metrics()
+    relay = Relay(engine, Topology("", "7D"), Readiness(), metrics, random, no_failpoints)
+    sweeper = Failing(WorkerSettings(), engine, BatchProcessor(engine, random), relay.client, metrics, random)
     sweeper.error = error
     with capture_logs() as logged:
         await sweeper.run()

@@ -24,7 +24,7 @@ from worker.failpoints import Failpoint, FailpointHook
 from worker.publish.in_flight import LeasedPublication
 from worker.publish.lane_state import LEASE_SECONDS, ClaimRequest
 from worker.publish.unsettled_rows import Settlement, UnsettledRows
-from worker.status import Status
+from worker.readiness import Readiness
 
 T = TypeVar("T")
 
@@ -43,12 +43,12 @@ class LeasedRows:
     def __init__(
         self,
         engine: AsyncEngine,
-        status: Status,
+        readiness: Readiness,
         random: Random,
         watch: FailpointHook,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
-        self._engine, self._status, self._random, self._watch = engine, status, random, watch
+        self._engine, self._readiness, self._random, self._watch = engine, readiness, random, watch
         self.lease_seconds = lease_seconds
         self._me = new_id()
         self._retry_at = float("-inf")
@@ -145,17 +145,17 @@ class LeasedRows:
             raise_unless_from_database(error)
             self._retry_at = time.monotonic() + AWAY_SECONDS
             reason = str(DatabaseUnavailable(describe_error(error)))
-            self._status.set_unready(OUTBOX, reason)
+            self._readiness.set_unready(OUTBOX, reason)
             self._log.warning("outbox_unavailable", reason=reason)
             return otherwise
-        self._status.set_ready(OUTBOX)
+        self._readiness.set_ready(OUTBOX)
         return result
 
     def _report_locked(self) -> None:
         if number := self.unsettled.long_locked(time.monotonic()):
-            self._status.set_detail(OUTBOX, f"{number} published messages cannot be deleted: their rows are locked")
+            self._readiness.set_detail(OUTBOX, f"{number} published messages cannot be deleted: their rows are locked")
         elif not self.unsettled.locked:
-            self._status.clear_detail(OUTBOX)
+            self._readiness.clear_detail(OUTBOX)
 
 
 async def _settle(conn: AsyncConnection, settlement: Settlement) -> set[UUID]:

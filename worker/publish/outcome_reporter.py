@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from worker.broker.publish_result import PublishResult
 from worker.incident_log import IncidentLog
+from worker.metrics import Metrics
 from worker.publish.outbox_buffer import Attempt
-from worker.status import Status
 
 REASONS = {
     PublishResult.REFUSED: "a queue that should get it is full or cannot take it",
@@ -20,8 +20,8 @@ PATTERN_WORDS = 3
 class OutcomeReporter:
     """Counts and logs. The log never contains what a message carries."""
 
-    def __init__(self, status: Status, incidents: IncidentLog) -> None:
-        self._status, self._incidents = status, incidents
+    def __init__(self, metrics: Metrics, incidents: IncidentLog) -> None:
+        self._metrics, self._incidents = metrics, incidents
 
     def count(self, attempts: Sequence[Attempt]) -> None:
         """Attempts to publish that are over."""
@@ -30,15 +30,15 @@ class OutcomeReporter:
             for attempt in attempts
         )
         for label, number in labels.items():
-            self._status.published.labels(label).inc(number)
+            self._metrics.published.labels(label).inc(number)
 
     def count_retried(self, number: int) -> None:
         """Events that are sent again."""
-        self._status.published.labels("retried").inc(number)
+        self._metrics.published.labels("retried").inc(number)
 
     def count_stale(self, number: int) -> None:
         """Replies that were deleted because they were too old."""
-        self._status.published.labels("reply_dropped").inc(number)
+        self._metrics.published.labels("reply_dropped").inc(number)
         self._incidents.tell("replies_dropped", "stale", reason="not published in time", number=number)
 
     def _confirmed(self, attempt: Attempt) -> str:

@@ -12,6 +12,7 @@ from worker.broker.supervisor import wait_for_event
 from worker.broker.topology import Topology
 from worker.failpoints import FailpointHook
 from worker.incident_log import IncidentLog
+from worker.metrics import Metrics
 from worker.publish.in_flight import EVENTS, REPLIES, RETRIES
 from worker.publish.lane import Lane
 from worker.publish.lane_state import LEASE_SECONDS, LaneState
@@ -21,7 +22,7 @@ from worker.publish.outcome_reporter import OutcomeReporter
 from worker.publish.publisher import PublishTarget
 from worker.publish.relay_client import RelayClient
 from worker.publish.retry_policy import EventRetryPolicy, ReplyRetryPolicy, RetryBudget
-from worker.status import Status
+from worker.readiness import Readiness
 
 TIDY_SECONDS, SETTLE_SECONDS, SETTLE_LAST_SECONDS = 5.0, 1.0, 0.1
 REPLY_AGE = timedelta(minutes=10)
@@ -41,15 +42,16 @@ class Relay:
         self,
         engine: AsyncEngine,
         topology: Topology,
-        status: Status,
+        readiness: Readiness,
+        metrics: Metrics,
         random: Random,
         watch: FailpointHook,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
-        self._status = status
-        self._rows = rows = LeasedRows(engine, status, random, watch, lease_seconds)
+        self._readiness, self._metrics = readiness, metrics
+        self._rows = rows = LeasedRows(engine, readiness, random, watch, lease_seconds)
         self._cleanup = OutboxCleanup(engine, random)
-        self._outcomes = OutcomeReporter(status, IncidentLog("worker.publish.relay"))
+        self._outcomes = OutcomeReporter(metrics, IncidentLog("worker.publish.relay"))
         self._stopping = asyncio.Event()
         assignments = PublishTarget(topology.assignments, mandatory=bool(topology.event_log_max_age))
         leases = rows.unsettled, lease_seconds
@@ -61,7 +63,7 @@ class Relay:
         self.replies = Lane(state, PublishTarget("", mandatory=False), *shared)
         self._lanes = self.events, self.retries, self.replies
         self.client = RelayClient(rows, self.events, self.replies)
-        status.set_unready(PART, "not publishing")
+        readiness.set_unready(PART, "not publishing")
 
     def stop(self) -> None:
         """Make the lanes return after one more pass: what is in memory and what is in the outbox."""
@@ -71,11 +73,11 @@ class Relay:
 
     async def serve(self, connection: AbstractConnection) -> None:
         """Publish events over one connection until stopped; raises when the connection fails."""
-        self._status.set_ready(PART)
+        self._readiness.set_ready(PART)
         try:
             await self.events.serve(connection)
         finally:
-            self._status.set_unready(PART, "not publishing")
+            self._readiness.set_unready(PART, "not publishing")
 
     async def tidy(self) -> None:
         """Until stopped, with or without a broker: delete replies that are too old, count what waits for a retry.
@@ -115,11 +117,11 @@ class Relay:
     def _report_retries(self, number: int | None) -> None:
         if number is None:
             return
-        self._status.set_aside.set(number)
+        self._metrics.set_aside.set(number)
         if number:
             more = "or more " if number >= COUNTED_AT_MOST else ""
-            self._status.set_detail(
+            self._readiness.set_detail(
                 RETRYING, f"{number} {more}events wait for another try: the broker did not take them"
             )
         else:
-            self._status.clear_detail(RETRYING)
+            self._readiness.clear_detail(RETRYING)

@@ -23,8 +23,9 @@ from worker.consume.settler import Settler
 from worker.database_outage import RetryDelays
 from worker.errors import DatabaseUnavailable
 from worker.failpoints import no_failpoints
+from worker.metrics import Metrics
 from worker.publish.relay import Relay
-from worker.status import Status
+from worker.readiness import Readiness
 
 PART_TAKEN, TAKEN_AGAIN = 2, 5
 AT_ONCE = RetryDelays(first=0.01, longest=0.02, hold=0)
@@ -56,15 +57,18 @@ async def test_nothing_is_consumed_until_the_rest_is_taken(world: WorkerHarness,
     """A database that takes a part and is away again is waited for as before."""
     await open_source(world.engine, "s", {"Olga": (1, NUMBER)})
     await send(world)
-    status, random = Status(), Random(1)
-    batches, relay = Failing(world.engine, random), Relay(world.engine, world.topology, status, random, no_failpoints)
+    readiness, metrics, random = Readiness(), Metrics(), Random(1)
+    batches = Failing(world.engine, random)
+    relay = Relay(world.engine, world.topology, readiness, metrics, random, no_failpoints).client
     together = {SAFE: NUMBER, SUSPECT: 1, ALONE: 1}
-    settler = Settler(world.settings, together, batches, relay.client, status, AT_ONCE, no_failpoints, asyncio.Event())
+    settler = Settler(
+        world.settings, together, batches, relay, readiness, metrics, AT_ONCE, no_failpoints, asyncio.Event()
+    )
     async with delivered(rabbitmq, world.topology.inbound) as (_, inbox):
         deliveries = await arrive(inbox, NUMBER)
         with pytest.raises(ReturnedToBroker):
             await settler.settle(inbox, deliveries)
     await settler.until_taken()
     assert batches.tries == TAKEN_AGAIN
-    assert "database" not in status.problems
+    assert "database" not in readiness.problems
     assert await count(world.engine, contacts) > 1

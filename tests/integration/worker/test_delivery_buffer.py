@@ -27,8 +27,9 @@ from worker.consume.delivery import incoming_of
 from worker.consume.delivery_buffer import INBOX_BYTES, DeliveryBuffer
 from worker.consume.watchdog import Pulse
 from worker.failpoints import no_failpoints
+from worker.metrics import Metrics
 from worker.publish.relay import Relay
-from worker.status import Status
+from worker.readiness import Readiness
 
 MANY = 200
 
@@ -116,13 +117,13 @@ async def test_the_watchdog_sees_after_an_outage(world: WorkerHarness, engine: A
     await open_source(engine, "s", {"Olga": (1, 100)})
     await execute(engine, RENAMED)
     await send(world)
-    status, random = Status(), Random(1)
-    relay = Relay(engine, world.topology, status, random, no_failpoints)
+    readiness, metrics, random = Readiness(), Metrics(), Random(1)
+    relay = Relay(engine, world.topology, readiness, metrics, random, no_failpoints)
     batches = BatchProcessor(engine, random)
-    consumer = Consumer(world.settings, world.topology, batches, relay.client, status, no_failpoints, SOON)
+    consumer = Consumer(world.settings, world.topology, batches, relay.client, readiness, metrics, no_failpoints, SOON)
 
     async def failed() -> bool:
-        return "database" in status.problems and consumer.pulse().unsettled > 0
+        return "database" in readiness.problems and consumer.pulse().unsettled > 0
 
     async with aiormq.connect(rabbitmq.url) as connection:
         serving = asyncio.ensure_future(consumer.serve(connection))

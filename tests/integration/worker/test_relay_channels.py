@@ -16,6 +16,7 @@ from tests.integration.worker.conftest import WorkerHarness
 from tests.polling import until
 from worker.failpoints import Failpoint, no_failpoints
 from worker.incident_log import IncidentLog
+from worker.metrics import Metrics
 from worker.publish.in_flight import REPLIES
 from worker.publish.lane import Lane
 from worker.publish.lane_state import LaneState
@@ -23,7 +24,7 @@ from worker.publish.leased_rows import LeasedRows
 from worker.publish.outcome_reporter import OutcomeReporter
 from worker.publish.publisher import PublishTarget
 from worker.publish.retry_policy import EventRetryPolicy
-from worker.status import Status
+from worker.readiness import Readiness
 
 # What is shown here has nothing to do with which database there is.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -46,17 +47,17 @@ def open_channels(connection: AbstractConnection) -> int:
 
 async def test_a_lane_whose_channel_ended_closes_the_others(world: WorkerHarness, rabbitmq: Broker) -> None:
     """The channel that was kept for what was in flight on it does not stay with the connection."""
-    status, exchange, (first, second) = Status(), f"{world.topology.prefix}gone", (publication(), publication())
-    rows = LeasedRows(world.engine, status, Random(1), no_failpoints)
+    metrics, exchange, (first, second) = Metrics(), f"{world.topology.prefix}gone", (publication(), publication())
+    rows = LeasedRows(world.engine, Readiness(), Random(1), no_failpoints)
 
     def see(point: Failpoint, about: str) -> None:
         if point is Failpoint.BEFORE_PUBLISH and about == first.message_id:
             lane.wake(poll=False)  # so that it looks before the broker can have confirmed
 
     def unconfirmed() -> float:
-        return status.registry.get_sample_value("contacts_published_total", {"result": "reply_unconfirmed"}) or 0.0
+        return metrics.registry.get_sample_value("contacts_published_total", {"result": "reply_unconfirmed"}) or 0.0
 
-    outcomes, target = OutcomeReporter(status, IncidentLog("test")), PublishTarget(exchange, mandatory=False)
+    outcomes, target = OutcomeReporter(metrics, IncidentLog("test")), PublishTarget(exchange, mandatory=False)
     state = LaneState(IMPATIENT, EventRetryPolicy(), rows.unsettled, all_suspect=True)
     lane = Lane(state, target, rows, outcomes, see, lambda: False)
     async with aiormq.connect(rabbitmq.url) as connection:

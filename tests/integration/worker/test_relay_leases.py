@@ -25,8 +25,9 @@ from tests.integration.worker.conftest import WorkerHarness
 from tests.polling import until
 from worker.broker.supervisor import ConnectionLost, until_lost
 from worker.failpoints import Failpoint, no_failpoints
+from worker.metrics import Metrics
 from worker.publish.relay import Relay
-from worker.status import Status
+from worker.readiness import Readiness
 
 NUMBER = 20
 SHORT_SECONDS, LONG_SECONDS = 1.5, 60.0
@@ -47,7 +48,7 @@ class Published:
 async def losing(world: WorkerHarness, url: str, confirmed: Published) -> AsyncIterator[Relay]:
     """A relay whose connection is lost while events that are confirmed wait for a batch."""
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
-    relay = Relay(world.engine, world.topology, Status(), Random(1), confirmed.see)
+    relay = Relay(world.engine, world.topology, Readiness(), Metrics(), Random(1), confirmed.see)
     messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
     async with aiormq.connect(url) as connection:
         work = asyncio.create_task(until_lost(connection, relay.serve(connection)))
@@ -71,10 +72,12 @@ async def losing(world: WorkerHarness, url: str, confirmed: Published) -> AsyncI
 
 @asynccontextmanager
 async def serving(
-    world: WorkerHarness, url: str, published: Published, lease_seconds: float, status: Status | None = None
+    world: WorkerHarness, url: str, published: Published, lease_seconds: float, readiness: Readiness | None = None
 ) -> AsyncIterator[Relay]:
     """A relay at work."""
-    relay = Relay(world.engine, world.topology, status or Status(), Random(1), published.see, lease_seconds)
+    relay = Relay(
+        world.engine, world.topology, readiness or Readiness(), Metrics(), Random(1), published.see, lease_seconds
+    )
     async with aiormq.connect(url) as connection:
         work = asyncio.create_task(relay.serve(connection))
 
@@ -127,9 +130,9 @@ async def test_a_batch_longer_than_a_lease_doubles_nothing(world: WorkerHarness,
 async def test_a_confirmed_row_that_is_locked_is_not_published_again(world: WorkerHarness, rabbitmq: Broker) -> None:
     """All others are deleted meanwhile; it is, once it can be, although its lease has ended. A person is told."""
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
-    mine, status = Published(), Status()
+    mine, readiness = Published(), Readiness()
     messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
-    async with serving(world, rabbitmq.url, mine, SHORT_SECONDS, status) as relay:
+    async with serving(world, rabbitmq.url, mine, SHORT_SECONDS, readiness) as relay:
         with relay.client.lend_confirmed_ids():
             taken = await made.take(world.engine, messages, claim=relay.client.claim())
             relay.client.enqueue(taken)
@@ -144,14 +147,11 @@ async def test_a_confirmed_row_that_is_locked_is_not_published_again(world: Work
             async with reading(world.engine) as conn:
                 return await lease_ends(world) < (await clock.now(conn)).timestamp()
 
-        async def is_told() -> bool:
-            return status.details.get("outbox", "").startswith("1 published")
-
         async with asyncio.timeout(LONG_SECONDS / 6):
             await until(only_one_is_left)
             await until(lease_is_over)
-            await until(is_told)
-        assert "outbox" not in status.problems
+            await readiness.until(lambda now: now.details.get("outbox", "").startswith("1 published"))
+        assert "outbox" not in readiness.problems
         await somebody.close()
 
         async def forgotten() -> bool:
@@ -159,7 +159,7 @@ async def test_a_confirmed_row_that_is_locked_is_not_published_again(world: Work
 
         await until(forgotten)
     assert mine.number == len(world.subscriber.messages) == NUMBER
-    assert status.details == {}
+    assert readiness.details == {}
 
 
 async def test_what_was_confirmed_is_deleted_without_a_broker(world: WorkerHarness, rabbitmq: Broker) -> None:
@@ -183,14 +183,14 @@ async def test_what_was_confirmed_is_deleted_before_the_end(world: WorkerHarness
         assert await count(world.engine, outbox) == 0
 
 
-class Said(Status):
+class Said(Readiness):
     """Remembers every problem that there ever was."""
 
-    def set_unready(self, part: str, text: str) -> None:
+    def set_unready(self, component: str, reason: str) -> None:
         """One more."""
         self.details.setdefault("ever", "")
-        self.details["ever"] += f"{part};"
-        super().set_unready(part, text)
+        self.details["ever"] += f"{component};"
+        super().set_unready(component, reason)
 
 
 async def test_tidying_that_fails_stops_nobody(world: WorkerHarness) -> None:
@@ -200,18 +200,16 @@ async def test_tidying_that_fails_stops_nobody(world: WorkerHarness) -> None:
         await outbox_store.insert(conn, rows, None)
         await leases.set_aside(conn, {LONG_SECONDS: [rows[1].id]})
     await refuse_deletes(world.engine)
-    status = Said()
-    relay = Relay(world.engine, world.topology, status, Random(1), no_failpoints)
+    readiness = Said()
+    relay = Relay(world.engine, world.topology, readiness, Metrics(), Random(1), no_failpoints)
     tidying = asyncio.create_task(relay.tidy())
 
-    async def is_counted() -> bool:
-        return "set aside" in status.details
-
-    await until(is_counted)
+    async with asyncio.timeout(LONG_SECONDS / 6):
+        await readiness.until(lambda now: "set aside" in now.details)
     relay.stop()
     await tidying
     assert await count(world.engine, outbox) == 2
-    assert status.details["ever"] == "publishing;"
+    assert readiness.details["ever"] == "publishing;"
 
 
 async def refuse_deletes(engine: AsyncEngine) -> None:
@@ -250,7 +248,7 @@ async def test_replies_that_nobody_waits_for_any_more_are_deleted(world: WorkerH
     ]
     async with transaction(world.engine) as conn:
         await outbox_store.insert(conn, rows, None)
-    relay = Relay(world.engine, world.topology, Status(), Random(1), no_failpoints)
+    relay = Relay(world.engine, world.topology, Readiness(), Metrics(), Random(1), no_failpoints)
     tidying = asyncio.create_task(relay.tidy())
 
     async def one_is_gone() -> bool:
