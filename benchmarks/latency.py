@@ -17,7 +17,8 @@ from pamqp.commands import Basic
 from benchmarks.environment import BenchmarkRun, Candidate, Environment
 from benchmarks.polling import TICK_SECONDS, until
 from benchmarks.workload import Message, Size, letters
-from worker.broker.channels import ConsumingChannel, PublishingChannel, Word
+from worker.broker.channels import ConsumingChannel, PublishingChannel
+from worker.broker.publish_result import PublishResult
 
 LATE_SECONDS = 0.01
 IN_FLIGHT = 500
@@ -71,7 +72,7 @@ class Clients:
         """Wait until so many events have come."""
         await until(lambda: len(self.heard) >= number)
 
-    def _confirm(self, _message_id: str, _word: Word) -> None:
+    def _confirm(self, _message_id: str, _word: PublishResult) -> None:
         self.confirmed += 1
 
     async def _hear(self, message: DeliveredMessage) -> None:

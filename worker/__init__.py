@@ -13,7 +13,8 @@ database_outage    pauses between retries while the database is unavailable
 incident_log       one log line for each incident, not for each time
 failpoints         where a delivery and an event stand, for failure tests to hook into
 aio                waiting for events, whose cancellation it is
-status             readiness and metrics of all components
+readiness          what keeps components from their work, and what to look at
+metrics            what is measured, for Prometheus
 health             /healthz, /readyz, /metrics
 cli/               contacts-worker, for people
 """

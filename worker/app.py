@@ -23,9 +23,10 @@ from worker.database_outage import DEFAULT_DELAYS, RetryDelays
 from worker.failpoints import FailpointHook, no_failpoints
 from worker.health import create_server
 from worker.lead_normalizer import LeadNormalizer
+from worker.metrics import Metrics
 from worker.publish.relay import Relay
+from worker.readiness import Readiness
 from worker.settings import WorkerSettings
-from worker.status import Status
 from worker.sweeper import Sweeper
 from worker.topology_monitor import TopologyMonitor
 
@@ -66,10 +67,10 @@ async def run(
     """
     log = structlog.get_logger("worker")
     tolerate_any_properties()
-    status = Status()
+    readiness, metrics = Readiness(), Metrics()
     engine = create_engine(settings.database_url.get_secret_value())
-    taking, publishing = build(settings, engine, status, stopping, watch, pauses)
-    health = create_server(status)
+    taking, publishing = build(settings, engine, readiness, metrics, stopping, watch, pauses)
+    health = create_server(readiness, metrics)
     try:
         async with asyncio.TaskGroup() as group:
             components = (*taking, *publishing)
@@ -94,7 +95,8 @@ async def run(
 def build(
     settings: WorkerSettings,
     engine: AsyncEngine,
-    status: Status,
+    readiness: Readiness,
+    metrics: Metrics,
     stopping: asyncio.Event,
     watch: FailpointHook,
     pauses: RetryDelays,
@@ -103,23 +105,23 @@ def build(
     database, brokers = Database(engine, SystemRandom()), settings.brokers
     random = database.random
     topology = topology_of(settings)
-    relay = Relay(engine, topology, status, random, watch)
+    relay = Relay(database, topology, readiness, metrics, watch)
     batches = BatchProcessor(database, watch)
-    consumer = Consumer(settings, topology, batches, relay, status, watch, pauses)
-    sweeper = Sweeper(settings, database, batches, relay, status)
-    topology_monitor = TopologyMonitor(settings, topology, database, batches, relay, status)
+    consumer = Consumer(settings, topology, batches, relay.client, readiness, metrics, watch, pauses)
+    sweeper = Sweeper(settings, database, batches, relay.client, metrics)
+    topology_monitor = TopologyMonitor(settings, topology, database, batches, relay.client, readiness, metrics)
     lead_normalizer = LeadNormalizer(database, settings.default_phone_region)
     gauges = BacklogGauges(database)
-    status.registry.register(gauges)
+    metrics.registry.register(gauges)
     consuming, monitoring = (
-        ConnectionSupervisor(brokers, "consumer", status, random),
-        ConnectionSupervisor(brokers, "topology_monitor", status, random, vital=False),
+        ConnectionSupervisor(brokers, "consumer", readiness, metrics, random),
+        ConnectionSupervisor(brokers, "topology_monitor", readiness, metrics, random, vital=False),
     )
-    publishing = ConnectionSupervisor(brokers, "publisher", status, random)
-    retrying = ConnectionSupervisor(brokers, "retries", status, random, vital=False)
+    publishing = ConnectionSupervisor(brokers, "publisher", readiness, metrics, random)
+    retrying = ConnectionSupervisor(brokers, "retries", readiness, metrics, random, vital=False)
     # A reply may end its connection again and again, and the others should not have to wait for long.
     replying = ConnectionSupervisor(
-        brokers, "replies", status, random, vital=False, longest_pause=REPLIES_LONGEST_PAUSE_SECONDS
+        brokers, "replies", readiness, metrics, random, vital=False, longest_pause=REPLIES_LONGEST_PAUSE_SECONDS
     )
     return (
         Component("consumer", consuming.run(consumer.serve), (consumer.stop, consuming.stop), CONSUMER_STOP_SECONDS),

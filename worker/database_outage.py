@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from distribution.backoff import Backoff
-from worker.status import Status
+from worker.readiness import Readiness
 
 PART = "database"
 
@@ -30,8 +30,8 @@ DEFAULT_DELAYS = RetryDelays()
 class DatabaseOutage:
     """Begins with a failure and is over once work was committed, and not before."""
 
-    def __init__(self, status: Status, pauses: RetryDelays) -> None:
-        self._status = status
+    def __init__(self, readiness: Readiness, pauses: RetryDelays) -> None:
+        self._readiness = readiness
         self._backoff = Backoff(pauses.first, pauses.longest)
         self._since: float | None = None
         self._log = structlog.get_logger("worker.database_outage")
@@ -46,7 +46,7 @@ class DatabaseOutage:
         if self._since is None:
             self._since = time.monotonic()
         pause = self._backoff.pause()
-        self._status.set_unready(PART, why)
+        self._readiness.set_unready(PART, why)
         self._log.warning("database_unavailable", reason=why, next_try_seconds=pause)
         return pause
 
@@ -54,6 +54,6 @@ class DatabaseOutage:
         """Work was committed."""
         if self._since is not None:
             self._log.info("database_available", after_seconds=round(self.seconds, 1))
-            self._status.set_ready(PART)
+            self._readiness.set_ready(PART)
             self._since = None
             self._backoff.reset()

@@ -12,7 +12,8 @@ from starlette.routing import Route
 
 from serving.config import Config
 from serving.limits import Limits, connections_within
-from worker.status import Status
+from worker.metrics import Metrics
+from worker.readiness import Readiness
 
 MOST_CONNECTIONS = 64
 STOP_SECONDS = 5
@@ -27,16 +28,16 @@ class HealthServer(uvicorn.Server):
         yield
 
 
-def create_server(status: Status) -> HealthServer:
+def create_server(readiness: Readiness, metrics: Metrics) -> HealthServer:
     """The server; `serve(sockets=[…])` runs it, `should_exit` ends it."""
     app = Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
-            Route("/metrics", metrics),
+            Route("/metrics", prometheus),
         ]
     )
-    app.state.status = status
+    app.state.readiness, app.state.metrics = readiness, metrics
     limits = Limits(connections_within(MOST_CONNECTIONS))
     return HealthServer(Config(app, limits, lifespan="off", timeout_graceful_shutdown=STOP_SECONDS))
 
@@ -48,13 +49,13 @@ async def healthz(_: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """Messages are consumed and events published; else what keeps them."""
-    status: Status = request.app.state.status
-    details = {"details": status.details} if status.details else {}
-    if status.problems:
-        return JSONResponse({"status": "not ready", "problems": status.problems, **details}, status_code=503)
+    readiness: Readiness = request.app.state.readiness
+    details = {"details": readiness.details} if readiness.details else {}
+    if readiness.problems:
+        return JSONResponse({"status": "not ready", "problems": readiness.problems, **details}, status_code=503)
     return JSONResponse({"status": "ready", **details})
 
 
-async def metrics(request: Request) -> Response:
+async def prometheus(request: Request) -> Response:
     """Prometheus text."""
-    return Response(generate_latest(request.app.state.status.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -16,9 +16,9 @@ from distribution.store.db_errors import describe_error
 from distribution.store.pools import servable_sources
 from worker.aio import wait_for_event
 from worker.consume.batch_processor import RETRY_LOCK_SECONDS, BatchProcessor
-from worker.publish.relay import Relay
+from worker.metrics import Metrics
+from worker.publish.relay_client import RelayClient
 from worker.settings import WorkerSettings
-from worker.status import Status
 
 DUE_EVERY_SECONDS = 1.0
 RETRY_SECONDS = 10.0
@@ -37,11 +37,11 @@ class Sweeper:
         settings: WorkerSettings,
         database: Database,
         batches: BatchProcessor,
-        relay: Relay,
-        status: Status,
+        relay: RelayClient,
+        metrics: Metrics,
     ) -> None:
         self._decoder, self._database = settings.decoder, database
-        self._batches, self._relay, self._status = batches, relay, status
+        self._batches, self._relay, self._metrics = batches, relay, metrics
         self._stopping = asyncio.Event()
         self._log = structlog.get_logger("worker.sweeper")
 
@@ -99,7 +99,7 @@ class Sweeper:
 
     async def _finish(self, done: Replayed) -> None:
         await self._batches.serve(done.unserved)
-        self._status.messages.labels("retried").inc(done.replayed)
+        self._metrics.messages.labels("retried").inc(done.replayed)
         self._relay.wake()
 
     async def sweep(self) -> None:
@@ -107,7 +107,7 @@ class Sweeper:
         async with self._database.reading() as conn:
             missed = await servable_sources(conn)
         if missed:
-            self._status.swept.inc(len(missed))
+            self._metrics.swept.inc(len(missed))
             self._log.warning("waiting_contacts_recovered", source_ids=missed)
             for source_id in missed:
                 with suppress(LockedByOthers):

@@ -18,9 +18,10 @@ from worker.broker.event_log import EventLog
 from worker.broker.topology import NotSetUp, Topology, TopologyMismatch, declare_each, missing_in_words
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.dead_letter_collector import DeadLetterCollector
-from worker.publish.relay import Relay
+from worker.metrics import Metrics
+from worker.publish.relay_client import RelayClient
+from worker.readiness import Readiness
 from worker.settings import WorkerSettings
-from worker.status import Status
 
 PART, LOG = "topology", "event log"
 LOOK_SECONDS = 15.0
@@ -41,13 +42,15 @@ class TopologyMonitor:
         topology: Topology,
         database: Database,
         batches: BatchProcessor,
-        relay: Relay,
-        status: Status,
+        relay: RelayClient,
+        readiness: Readiness,
+        metrics: Metrics,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
-        self._topology, self._database, self._status = topology, database, status
+        self._topology, self._database = topology, database
+        self._readiness, self._metrics = readiness, metrics
         self._stopping, self._look_seconds = asyncio.Event(), look_seconds
-        self._collector = DeadLetterCollector(settings, topology, batches, relay, status, self._stopping)
+        self._collector = DeadLetterCollector(settings, topology, batches, relay, readiness, metrics, self._stopping)
         self._is_silent = False
         self._was_there = False
         self._missed: list[str] = []
@@ -119,7 +122,7 @@ class TopologyMonitor:
                 found[each.name] = queue.declaration_result.message_count or 0
                 if each.name == self._topology.inbound:
                     consumers = queue.declaration_result.consumer_count or 0
-                    self._status.queue_consumers.labels(depths.INBOUND).set(consumers)
+                    self._metrics.queue_consumers.labels(depths.INBOUND).set(consumers)
         await self._measured(found)
         return missing
 
@@ -127,9 +130,9 @@ class TopologyMonitor:
         names = {depths.INBOUND: self._topology.inbound, depths.DEAD: self._topology.dead}
         messages = {name: found[queue] for name, queue in names.items() if queue in found}
         for name, number in messages.items():
-            self._status.queue_messages.labels(name).set(number)
+            self._metrics.queue_messages.labels(name).set(number)
         if not messages.get(depths.INBOUND, 1):
-            self._status.inbound_age.set(0)
+            self._metrics.inbound_age.set(0)
         now = datetime.now(UTC)
         try:
             await self._database.run(lambda conn: depths.write(conn, messages, now))
@@ -140,7 +143,7 @@ class TopologyMonitor:
         if not missing:
             return
         for name in missing:
-            self._status.missing.labels(name).inc()
+            self._metrics.missing.labels(name).inc()
         self._log.warning("broker_objects_missing", objects=missing, declared_anew=self._topology.declares)
         if self._topology.declares:
             when = isoformat(datetime.now(UTC))
@@ -149,9 +152,9 @@ class TopologyMonitor:
 
     def _tell_silent(self, name: str, is_silent: bool) -> None:
         if is_silent:
-            self._status.set_detail(LOG, f"{name} does not answer yet; the broker recovers it last after a restart")
+            self._readiness.set_detail(LOG, f"{name} does not answer yet; the broker recovers it last after a restart")
         elif self._is_silent:
-            self._status.clear_detail(LOG)
+            self._readiness.clear_detail(LOG)
         if is_silent != self._is_silent:
             self._log.warning("event_log_silent" if is_silent else "event_log_answers", name=name)
         self._is_silent = is_silent
@@ -160,9 +163,9 @@ class TopologyMonitor:
         """A readiness detail while something is wrong, and for a while after something was missing."""
         said, until = self._told
         now = problem or (said if asyncio.get_running_loop().time() < until else "")
-        if problem and self._status.details.get(PART) != problem:
+        if problem and self._readiness.details.get(PART) != problem:
             self._log.warning("broker_not_set_up", reason=problem)
         if now:
-            self._status.set_detail(PART, now)
+            self._readiness.set_detail(PART, now)
         else:
-            self._status.clear_detail(PART)
+            self._readiness.clear_detail(PART)

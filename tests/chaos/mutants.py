@@ -51,15 +51,16 @@ class Mutant:
 SETTLING, INBOX = "worker/consume/settler.py", "worker/consume/delivery_buffer.py"
 POOLS, CHANNELS = "distribution/store/pools.py", "worker/broker/channels.py"
 BATCH = "        with self._status.batch_seconds.time(), self._relay.lend_confirmed_ids() as done:\n"
-LAND = "        self._tell(self._hand.land(window.take_news(), now, self._may_declare))\n"
-RECONNECT = """        news = window.take_news()
-        if any(landed.name == "REFUSED" for _, landed, _ in news):
-            raise ConnectionError("the broker could not take an event")
-        self._tell(self._hand.land(news, now, self._may_declare))
+APPLY = "            self._apply_results(publisher, self._note_unroutable)\n"
+RECONNECT = """            reports = publisher.take_reports()
+            if any(report.result == "refused" for report in reports):
+                raise ConnectionError("the broker could not take an event")
+            self._report(self._state.apply_results(reports, time.monotonic(), self._note_unroutable))
 """
 EARLY = """        if inbox is not None:
             await inbox.acknowledge(deliveries.values())
 """
+CONFIRM = "self._on_result(about, PublishResult.CONFIRMED)"
 ACKNOWLEDGE = "            await inbox.acknowledge([deliveries[id(arrival)] for arrival in arrivals])\n"
 
 MUTANTS = (
@@ -93,7 +94,7 @@ MUTANTS = (
         ("change without its event",),
         (
             Edit(CHANNELS, "publisher_confirms=True", "publisher_confirms=False"),
-            Edit(CHANNELS, "self._in_flight[self._next_tag] = message_id, about", "self._heard(about, Word.CONFIRMED)"),
+            Edit(CHANNELS, "self._in_flight[self._next_tag] = message_id, about", CONFIRM),
         ),
         broker_faults=3,
     ),
@@ -116,7 +117,7 @@ MUTANTS = (
     Mutant(
         "a nack that reconnects",
         ("late",),
-        (Edit("worker/publish/lane.py", LAND, RECONNECT),),
+        (Edit("worker/publish/lane.py", APPLY, RECONNECT),),
         full_subscriber=True,
     ),
     Mutant(

@@ -14,7 +14,7 @@ from distribution.gauges import BacklogGauges
 from distribution.messages import Incoming
 from distribution.store.database import Database
 from tests.factories import make_source, take
-from worker.status import Status
+from worker.metrics import Metrics as WorkerMetrics
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| (.*?) \|", re.MULTILINE)
@@ -45,15 +45,15 @@ def exposed(families: Iterable[Metric]) -> Described:
 
 def test_those_of_the_worker() -> None:
     """None is missing on the page, none is gone from the worker."""
-    status, described = Status(), documented("Of a worker")
-    for field in fields(status):
-        metric = getattr(status, field.name)
+    metrics, described = WorkerMetrics(), documented("Of a worker")
+    for field in fields(metrics):
+        metric = getattr(metrics, field.name)
         if isinstance(metric, Counter | Gauge | Histogram):
             for family in metric.describe():
                 name = f"{family.name}_total" if family.type == "counter" else family.name
                 if labels := described[name][1]:
                     metric.labels(**dict.fromkeys(labels, "x"))  # raises if they are not its labels
-    assert exposed(status.registry.collect()) == described
+    assert exposed(metrics.registry.collect()) == described
 
 
 def test_those_of_the_api() -> None:

@@ -12,11 +12,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.store.database import Database
+from distribution.store.outbox import Kind
 from tests.factories import SOURCE, all_parked, arrival, make_source, message
 from worker.consume.batch_processor import BatchProcessor
 from worker.failpoints import no_failpoints
+from worker.publish.lane_state import ClaimRequest
 from worker.publish.leased_rows import LeasedRows
-from worker.status import Status
+from worker.publish.outbox_cleanup import OutboxCleanup
+from worker.readiness import Readiness
 
 
 @contextmanager
@@ -51,6 +54,9 @@ async def test_the_message_that_brings_it_out_is_parked(engine: AsyncEngine) -> 
 
 async def test_the_relay_does_not_wait_for_the_database(engine: AsyncEngine) -> None:
     """It raises, which names the component in the log and ends the process."""
-    rows = LeasedRows(engine, Status(), Random(1), no_failpoints)
+    database = Database(engine, Random(1))
+    rows = LeasedRows(database, Readiness(), no_failpoints)
     with mistaken(engine, "SELECT"), pytest.raises(DBAPIError):
-        await rows.count_retries(10)
+        await rows.claim(Kind.EVENT, ClaimRequest(10, 1_000, recent=False, began=0.0))
+    with mistaken(engine, "SELECT"), pytest.raises(DBAPIError):
+        await OutboxCleanup(database).count_retries(10)

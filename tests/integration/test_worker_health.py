@@ -9,7 +9,8 @@ import pytest
 
 from tests.integration.raw_http import GET, HALF, PATIENCE_SECONDS, connected
 from worker.health import MOST_CONNECTIONS, HealthServer, create_server
-from worker.status import Status
+from worker.metrics import Metrics
+from worker.readiness import Readiness
 
 SLOW = b"POST /healthz HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
 
@@ -17,7 +18,7 @@ SLOW = b"POST /healthz HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Le
 @pytest.fixture
 def server() -> HealthServer:
     """The pages of a worker that does nothing."""
-    return create_server(Status())
+    return create_server(Readiness(), Metrics())
 
 
 @pytest.fixture

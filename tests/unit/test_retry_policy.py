@@ -6,16 +6,17 @@ import pytest
 import structlog
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed, ConnectionInternalError
 
-from tests.unit.publications import publication
+from tests.publications import publication
+from worker.broker.publish_result import PublishResult
 from worker.incident_log import INCIDENTS_AT_MOST, QUIET_SECONDS, IncidentLog
-from worker.publish.fault_attribution import Fault, attribute_fault
+from worker.publish.fault_attribution import attribute_fault
+from worker.publish.outbox_buffer import Fault
 from worker.publish.retry_policy import (
     BARRED_AT_MOST,
     BARRED_SECONDS,
     LONGEST_PAUSE_SECONDS,
     REPLY_TRIES,
     EventRetryPolicy,
-    Failure,
     ReplyRetryPolicy,
     RetryBudget,
     backoff,
@@ -27,24 +28,28 @@ def test_events_are_tried_ever_more_rarely_and_never_given_up() -> None:
     pauses = [backoff(attempts) for attempts in range(12)]
     assert pauses[:4] == [1, 2, 4, 8]
     assert pauses[-1] == LONGEST_PAUSE_SECONDS == backoff(10_000)
-    assert EventRetryPolicy().next_pause(publication(attempts=10_000), Failure.REFUSED, 0.0) == LONGEST_PAUSE_SECONDS
+    assert (
+        EventRetryPolicy().next_pause(publication(attempts=10_000), PublishResult.REFUSED, 0.0) == LONGEST_PAUSE_SECONDS
+    )
 
 
 def test_replies_get_a_few_tries() -> None:
     """Then they are dropped, and for a while the next ones to that queue get a single one; other queues all."""
     tries = ReplyRetryPolicy()
-    pauses = [tries.next_pause(publication(reply_to="q", attempts=n), Failure.REFUSED, 0.0) for n in range(REPLY_TRIES)]
+    pauses = [
+        tries.next_pause(publication(reply_to="q", attempts=n), PublishResult.REFUSED, 0.0) for n in range(REPLY_TRIES)
+    ]
     assert pauses == [1, 2, None]
     assert not tries.is_barred(publication(reply_to="q"), 1.0)
-    assert tries.next_pause(publication(reply_to="q"), Failure.REFUSED, 1.0) is None
-    assert tries.next_pause(publication(reply_to="other"), Failure.REFUSED, 1.0) == 1
-    assert tries.next_pause(publication(reply_to="q"), Failure.REFUSED, 2 * BARRED_SECONDS) == 1
+    assert tries.next_pause(publication(reply_to="q"), PublishResult.REFUSED, 1.0) is None
+    assert tries.next_pause(publication(reply_to="other"), PublishResult.REFUSED, 1.0) == 1
+    assert tries.next_pause(publication(reply_to="q"), PublishResult.REFUSED, 2 * BARRED_SECONDS) == 1
 
 
 def test_a_reply_that_ends_the_connection_gets_no_second_try() -> None:
     """Nor do others to its queue, for a while."""
     tries = ReplyRetryPolicy()
-    assert tries.next_pause(publication(reply_to="bad"), Failure.UNPUBLISHABLE, 0.0) is None
+    assert tries.next_pause(publication(reply_to="bad"), PublishResult.UNPUBLISHABLE, 0.0) is None
     assert tries.is_barred(publication(reply_to="bad"), 1.0)
     assert not tries.is_barred(publication(reply_to="good"), 1.0)
     assert not tries.is_barred(publication(reply_to="bad"), BARRED_SECONDS + 1)
@@ -54,7 +59,7 @@ def test_what_is_remembered_of_reply_queues_is_bounded() -> None:
     """Their names are a sender's choice."""
     tries = ReplyRetryPolicy()
     for n in range(BARRED_AT_MOST + 1):
-        tries.next_pause(publication(reply_to=f"q-{n}"), Failure.UNPUBLISHABLE, 0.0)
+        tries.next_pause(publication(reply_to=f"q-{n}"), PublishResult.UNPUBLISHABLE, 0.0)
     assert not tries.is_barred(publication(reply_to="q-0"), 1.0)
     assert tries.is_barred(publication(reply_to="q-1"), 1.0)
 
@@ -88,8 +93,8 @@ def test_one_queue_that_stays_full_does_not_hold_up_another_that_is_not() -> Non
 @pytest.mark.parametrize(
     ("reasons", "expected"),
     [
-        ([], Fault.NOBODY),
-        ([ConnectionResetError("reset")], Fault.NOBODY),
+        ([], Fault.NONE),
+        ([ConnectionResetError("reset")], Fault.NONE),
         ([ChannelPreconditionFailed("message size 5000 is larger than configured max size 4000")], Fault.ONE),
         ([ConnectionResetError(), ConnectionInternalError(541, "INTERNAL_ERROR")], Fault.ONE),
         ([ChannelAccessRefused("access to exchange 'amq.default' in vhost '/' refused for user 'w'")], Fault.ALL),

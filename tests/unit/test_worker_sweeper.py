@@ -13,9 +13,10 @@ from distribution.store.engine import create_engine
 from worker.broker.topology import Topology
 from worker.consume.batch_processor import BatchProcessor
 from worker.failpoints import no_failpoints
+from worker.metrics import Metrics
 from worker.publish.relay import Relay
+from worker.readiness import Readiness
 from worker.settings import WorkerSettings
-from worker.status import Status
 from worker.sweeper import Sweeper
 
 
@@ -48,13 +49,12 @@ class Failing(Sweeper):
 )
 async def test_the_next_round_comes(error: Exception, is_defect: bool, tmp_path: Path) -> None:
     """An outage, also one that no library wrapped, is logged in a line; a defect, also in SQL, with its traceback."""
-    engine, random, status = create_engine(f"sqlite+aiosqlite:///{tmp_path}/contacts.db"), Random(1), Status()
-    database = Database(engine, random)
-    relay = Relay(engine, Topology("", "7D"), status, random, no_failpoints)
-    sweeper = Failing(WorkerSettings(), database, BatchProcessor(database), relay, status)
+    metrics, database = Metrics(), Database(create_engine(f"sqlite+aiosqlite:///{tmp_path}/contacts.db"), Random(1))
+    relay = Relay(database, Topology("", "7D"), Readiness(), metrics, no_failpoints)
+    sweeper = Failing(WorkerSettings(), database, BatchProcessor(database), relay.client, metrics)
     sweeper.error = error
     with capture_logs() as logged:
         await sweeper.run()
     assert [line["event"] for line in logged] == ["sweep_failed"]
     assert (logged[0]["exc_info"] is not None) == is_defect
-    await engine.dispose()
+    await database.engine.dispose()

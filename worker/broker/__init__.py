@@ -8,6 +8,7 @@ flow_control        a broker that is alive and takes no publications
 errors              why a connection failed, in words
 topology            every exchange, queue and binding
 event_log           the stream of events, which a restarted broker recovers last
+publish_result      the result of one attempt to publish a message
 channels            channels of aiormq, below aio-pika, for speed: no task per message
 tolerant_decoding   odd message properties must not cost the connection
 """

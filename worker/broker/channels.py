@@ -7,7 +7,6 @@ is awaited where it is read, and publications go out in one write and are rememb
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from hashlib import sha256
 from itertools import count, takewhile
 from typing import Any, Generic, Self, TypeVar
@@ -21,19 +20,10 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
 from distribution.messages import CUT_BYTES, WHOLE_BYTES
+from worker.broker.publish_result import PublishResult
 
 FIRST_TAG = FIRST_NUMBER = 1
 T = TypeVar("T")
-
-
-class Word(Enum):
-    """What the broker says of a message."""
-
-    CONFIRMED = auto()
-    RETURNED = auto()
-    """No queue takes it."""
-    REFUSED = auto()
-    """A negative acknowledgement."""
 
 
 @dataclass(frozen=True)
@@ -132,22 +122,24 @@ class ConsumingChannel(aiormq.Channel):
 
 
 class PublishingChannel(aiormq.Channel, Generic[T]):
-    """A channel with confirms: `heard` is told what the broker says of each message that was sent.
+    """A channel with confirms: `on_result` is called with the result of each message that was sent.
 
     Two messages of one message_id must never be in flight here: the broker tells a returned one by it.
     """
 
-    def __init__(self, connection: AbstractConnection, heard: Callable[[T, Word], None]) -> None:
+    def __init__(self, connection: AbstractConnection, on_result: Callable[[T, PublishResult], None]) -> None:
         super().__init__(connection, _free_number(connection), publisher_confirms=True)
-        self._heard = heard
+        self._on_result = on_result
         self._next_tag = FIRST_TAG
         self._in_flight: dict[int, tuple[str | None, T]] = {}
         self._returned: set[str | None] = set()
 
     @classmethod
-    async def on(cls, connection: AbstractConnection, heard: Callable[[T, Word], None]) -> "PublishingChannel[T]":
+    async def on(
+        cls, connection: AbstractConnection, on_result: Callable[[T, PublishResult], None]
+    ) -> "PublishingChannel[T]":
         """A new one of a connection."""
-        channel = cls(connection, heard)
+        channel = cls(connection, on_result)
         await _open(channel)
         return channel
 
@@ -159,7 +151,7 @@ class PublishingChannel(aiormq.Channel, Generic[T]):
         return b"".join(frames)
 
     async def send(self, messages: Sequence[tuple[bytes, str | None, T]]) -> None:
-        """Write messages (frames, message_id, what `heard` is told) at once; what becomes of them is heard later."""
+        """Write messages (frames, message_id, what `on_result` is called with) at once; the results come later."""
         for _, message_id, about in messages:
             self._in_flight[self._next_tag] = message_id, about
             self._next_tag += 1
@@ -177,12 +169,12 @@ class PublishingChannel(aiormq.Channel, Generic[T]):
         for tag in tags:
             message_id, about = self._in_flight.pop(tag)
             if not isinstance(frame, spec.Basic.Ack):
-                self._heard(about, Word.REFUSED)
+                self._on_result(about, PublishResult.REFUSED)
             elif message_id in self._returned:
                 self._returned.remove(message_id)
-                self._heard(about, Word.RETURNED)
+                self._on_result(about, PublishResult.UNROUTABLE)
             else:
-                self._heard(about, Word.CONFIRMED)
+                self._on_result(about, PublishResult.CONFIRMED)
 
 
 def _free_number(connection: AbstractConnection) -> int:

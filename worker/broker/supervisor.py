@@ -14,7 +14,8 @@ from worker.broker.connection import Connection, close, connect, until_lost
 from worker.broker.errors import LOST, ConnectionLost, describe_error
 from worker.broker.topology import NotSetUp
 from worker.broker.urls import LONGEST_PAUSE_SECONDS, BrokerRotation, host_port, parse
-from worker.status import Status
+from worker.metrics import Metrics
+from worker.readiness import Readiness
 
 LASTING_SECONDS = 10
 
@@ -35,16 +36,17 @@ class ConnectionSupervisor:
         self,
         brokers: Sequence[URL] | str,
         name: str,
-        status: Status,
+        readiness: Readiness,
+        metrics: Metrics,
         random: Random,
         *,
         vital: bool = True,
         longest_pause: float = LONGEST_PAUSE_SECONDS,
     ) -> None:
         self._turns = BrokerRotation(parse(brokers) if isinstance(brokers, str) else brokers, random, longest_pause)
-        self._name, self._status = name, status
-        self._say = status.set_unready if vital else status.set_detail
-        self._say_ready = status.set_ready if vital else status.clear_detail
+        self._name, self._readiness, self._metrics = name, readiness, metrics
+        self._say = readiness.set_unready if vital else readiness.set_detail
+        self._say_ready = readiness.set_ready if vital else readiness.clear_detail
         self._stopping = asyncio.Event()
         self._connecting: asyncio.Task[Connection] | None = None
         self._log = structlog.get_logger("worker.broker.supervisor").bind(connection=name)
@@ -84,11 +86,11 @@ class ConnectionSupervisor:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
             self._say(self._name, AWAY)
-            self._status.blocked.labels(self._name).set(0)
+            self._metrics.blocked.labels(self._name).set(0)
             await close(connection)
 
     def _tell_blocked(self, is_blocked: bool) -> None:
-        self._status.blocked.labels(self._name).set(is_blocked)
+        self._metrics.blocked.labels(self._name).set(is_blocked)
         if is_blocked:
             self._say(self._name, BLOCKED)
             self._log.warning("broker_blocked", reason=BLOCKED)
@@ -105,7 +107,7 @@ class ConnectionSupervisor:
             if is_being_cancelled():
                 raise
             raise ConnectionLost("asked to stop") from None
-        self._status.connects.labels(self._name).inc()
+        self._metrics.connects.labels(self._name).inc()
         self._log.info("broker_connected", broker=host_port(url))
         if not tls.verifies(url):
             self._log.warning("broker_not_verified", broker=host_port(url), reason=f"AMQP_URL has {tls.NOT_VERIFIED}")

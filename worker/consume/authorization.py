@@ -6,8 +6,8 @@ import structlog
 
 from distribution.intake.process import DecodedMessage
 from distribution.messages import Incoming
+from worker.metrics import Metrics
 from worker.settings import WorkerSettings
-from worker.status import Status
 
 SAID_EVERY_SECONDS = 60.0
 SHOWN = 100
@@ -16,8 +16,8 @@ SHOWN = 100
 class SenderAuthorization:
     """Understands messages; counts those whose `reply_to` may not be used, and logs one of them a minute."""
 
-    def __init__(self, settings: WorkerSettings, status: Status) -> None:
-        self._decoder, self._refused = settings.decoder, status.replies_refused
+    def __init__(self, settings: WorkerSettings, metrics: Metrics) -> None:
+        self._decoder, self._refused = settings.decoder, metrics.replies_refused
         self._say_at = 0.0
         self._log = structlog.get_logger("worker.consume.authorization")
 

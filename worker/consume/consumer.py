@@ -25,9 +25,10 @@ from worker.consume.settler import Settler
 from worker.consume.watchdog import Pulse, watch_over
 from worker.database_outage import RetryDelays
 from worker.failpoints import FailpointHook
-from worker.publish.relay import Relay
+from worker.metrics import Metrics
+from worker.publish.relay_client import RelayClient
+from worker.readiness import Readiness
 from worker.settings import WorkerSettings
-from worker.status import Status
 
 PART = "consuming"
 SUSPECTS_OF_A_BATCH = 20
@@ -46,8 +47,9 @@ class Consumer:
         settings: WorkerSettings,
         topology: Topology,
         batches: BatchProcessor,
-        relay: Relay,
-        status: Status,
+        relay: RelayClient,
+        readiness: Readiness,
+        metrics: Metrics,
         watch: FailpointHook,
         pauses: RetryDelays,
     ) -> None:
@@ -55,14 +57,16 @@ class Consumer:
         self._together = {SAFE: size, SUSPECT: max(1, size // SUSPECTS_OF_A_BATCH), ALONE: 1}
         self._prefetch = Prefetch(self._together)
         self._whole_bytes = max(WHOLE_BYTES, settings.max_message_bytes)
-        self._topology, self._status = topology, status
+        self._topology, self._readiness, self._metrics = topology, readiness, metrics
         self._stopping = asyncio.Event()
-        self._settler = Settler(settings, self._together, batches, relay, status, pauses, watch, self._stopping)
+        self._settler = Settler(
+            settings, self._together, batches, relay, readiness, metrics, pauses, watch, self._stopping
+        )
         self._aside = self._settler.aside
         self._inbox: DeliveryBuffer | None = None
         self._consumers = self._consumer = 0
-        status.set_unready(PART, "not consuming")
-        status.held.set_function(lambda: self.pulse().unsettled + len(self._aside))
+        readiness.set_unready(PART, "not consuming")
+        metrics.held.set_function(lambda: self.pulse().unsettled + len(self._aside))
         self._log = structlog.get_logger("worker.consume.consumer")
 
     def stop(self) -> None:
@@ -114,14 +118,14 @@ class Consumer:
         finally:
             self._inbox, self._consumer = None, 0
             self._aside.clear()
-            self._status.set_unready(PART, "not consuming")
+            self._readiness.set_unready(PART, "not consuming")
 
     async def _until_room(self, inbox: DeliveryBuffer) -> None:
         """Consume nothing more while too much is set aside."""
         part = 1.0
         while self._aside.is_over(part) and not self._stopping.is_set():
             part = 0.5
-            self._status.set_unready(PART, f"nothing more is taken: {self._aside.in_words()}")
+            self._readiness.set_unready(PART, f"nothing more is taken: {self._aside.in_words()}")
             await inbox.wait(self._stopping, self._aside.next_seconds())
             await self._settler.retry(inbox)
 
@@ -134,7 +138,7 @@ class Consumer:
         tag = (await channel.basic_consume(self._topology.inbound, inbox.put)).consumer_tag or ""
         self._consumers += 1
         self._consumer = self._consumers
-        self._status.set_ready(PART)
+        self._readiness.set_ready(PART)
         taken: list[Delivery] = []
         while not (self._stopping.is_set() or self._is_used_up(asked, before)):
             await inbox.wait(self._stopping, self._aside.next_seconds())

@@ -17,9 +17,10 @@ from worker.broker.errors import describe_error
 from worker.broker.topology import Topology
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.dead_letters import DeadLetterChannel, given_up
-from worker.publish.relay import Relay
+from worker.metrics import Metrics
+from worker.publish.relay_client import RelayClient
+from worker.readiness import Readiness
 from worker.settings import WorkerSettings
-from worker.status import Status
 
 PART = "dead"
 LOOK_SECONDS = 2.0
@@ -38,11 +39,13 @@ class DeadLetterCollector:
         settings: WorkerSettings,
         topology: Topology,
         batches: BatchProcessor,
-        relay: Relay,
-        status: Status,
+        relay: RelayClient,
+        readiness: Readiness,
+        metrics: Metrics,
         stopping: asyncio.Event,
     ) -> None:
-        self._topology, self._batches, self._relay, self._status = topology, batches, relay, status
+        self._topology, self._batches, self._relay = topology, batches, relay
+        self._readiness, self._metrics = readiness, metrics
         self._stopping, self._whole_bytes = stopping, max(WHOLE_BYTES, settings.max_message_bytes)
         self._rules = settings.decoder.sender_rules
         self._log = structlog.get_logger("worker.consume.dead_letter_collector")
@@ -54,7 +57,7 @@ class DeadLetterCollector:
                 await self._collect(connection)
             except AMQPChannelError as refused:
                 # The queue is gone, or we may not read it: the others go on.
-                self._status.set_detail(PART, f"{self._topology.dead} cannot be read: {describe_error(refused)}")
+                self._readiness.set_detail(PART, f"{self._topology.dead} cannot be read: {describe_error(refused)}")
             await wait_for_event(self._stopping, LOOK_SECONDS)
 
     async def _collect(self, connection: Connection) -> None:
@@ -91,11 +94,11 @@ class DeadLetterCollector:
 
     async def _told(self, _: Sequence[DecodedMessage], intake: BatchResult) -> None:
         for outcome, number in intake.counts.items():
-            self._status.messages.labels(outcome).inc(number)
+            self._metrics.messages.labels(outcome).inc(number)
 
     def _tell(self, count: int, why: str = "") -> None:
-        self._status.queue_messages.labels(PART).set(count)
+        self._metrics.queue_messages.labels(PART).set(count)
         if count:
-            self._status.set_detail(PART, f"{count} messages in {self._topology.dead} are not parked yet{why}")
+            self._readiness.set_detail(PART, f"{count} messages in {self._topology.dead} are not parked yet{why}")
         else:
-            self._status.clear_detail(PART)
+            self._readiness.clear_detail(PART)

@@ -9,7 +9,8 @@ from itertools import islice, takewhile
 from worker.broker.channels import Delivery
 from worker.consume.batch_processor import LOCK_SECONDS, QUEUE_SECONDS
 from worker.consume.delivery_buffer import DeliveryBuffer, first_batch, lane, weight
-from worker.status import Status
+from worker.metrics import Metrics
+from worker.readiness import Readiness
 
 PART = "locks"
 MAX_HELD_BYTES = 32 * 1024 * 1024
@@ -41,8 +42,8 @@ class LockedSource:
 class LockedSources:
     """What one channel's consumer holds back, by source; up to `most` messages and MAX_HELD_BYTES."""
 
-    def __init__(self, most: int, status: Status) -> None:
-        self._most, self._status = most, status
+    def __init__(self, most: int, readiness: Readiness, metrics: Metrics) -> None:
+        self._most, self._readiness, self._metrics = most, readiness, metrics
         self._lines: dict[str, LockedSource] = {}
         self._tags: set[int | None] = set()
         self._weight = 0
@@ -68,7 +69,7 @@ class LockedSources:
     def add(self, source: str | None, delivery: Delivery) -> None:
         """Hold a delivery back, behind the others of its source."""
         code = source or NO_SOURCE
-        self._status.aside.labels(code).inc()
+        self._metrics.aside.labels(code).inc()
         self._lines.setdefault(code, LockedSource()).deliveries.append(delivery)
         self._tags.add(delivery.delivery_tag)
         self._weight += weight(delivery)
@@ -126,23 +127,23 @@ class LockedSources:
         line.due = now if settled else now + line.pause
         if not line.deliveries:
             del self._lines[source]
-            self._status.aside.remove(source)
+            self._metrics.aside.remove(source)
 
     def clear(self) -> None:
         """Hold nothing: the channel is gone."""
         for source in self._lines:
-            self._status.aside.remove(source)
+            self._metrics.aside.remove(source)
         self._lines, self._tags, self._weight = {}, set(), 0
-        self._status.clear_detail(PART)
+        self._readiness.clear_detail(PART)
 
     def say(self) -> None:
         """Tell readiness and metrics."""
         for source, line in self._lines.items():
-            self._status.aside.labels(source).set(len(line.deliveries))
+            self._metrics.aside.labels(source).set(len(line.deliveries))
         if self._lines:
-            self._status.set_detail(PART, self.in_words())
+            self._readiness.set_detail(PART, self.in_words())
         else:
-            self._status.clear_detail(PART)
+            self._readiness.clear_detail(PART)
 
     def in_words(self) -> str:
         """Which sources are locked, for how long, and how many messages wait."""

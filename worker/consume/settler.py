@@ -18,9 +18,10 @@ from worker.consume.delivery_buffer import DeliveryBuffer, ReturnedToBroker
 from worker.consume.locked_sources import LockedSources
 from worker.database_outage import DatabaseOutage, RetryDelays
 from worker.failpoints import Failpoint, FailpointHook
-from worker.publish.relay import Relay
+from worker.metrics import Metrics
+from worker.publish.relay_client import RelayClient
+from worker.readiness import Readiness
 from worker.settings import WorkerSettings
-from worker.status import Status
 
 ASIDE_BATCHES = 4
 FULL_SECONDS = 5.0
@@ -50,20 +51,21 @@ class Settler:
         settings: WorkerSettings,
         together: Mapping[int, int],
         batches: BatchProcessor,
-        relay: Relay,
-        status: Status,
+        relay: RelayClient,
+        readiness: Readiness,
+        metrics: Metrics,
         pauses: RetryDelays,
         watch: FailpointHook,
         stopping: asyncio.Event,
     ) -> None:
-        self._senders = SenderAuthorization(settings, status)
+        self._senders = SenderAuthorization(settings, metrics)
         self._together = together
-        self._batches, self._relay, self._status = batches, relay, status
-        self._outage, self._hold_seconds = DatabaseOutage(status, pauses), pauses.hold
+        self._batches, self._relay, self._metrics = batches, relay, metrics
+        self._outage, self._hold_seconds = DatabaseOutage(readiness, pauses), pauses.hold
         self._watch, self._stopping = watch, stopping
         self._failed: list[DeliveryBatch] = []
         self._most = max(together.values())
-        self.aside = LockedSources(ASIDE_BATCHES * settings.worker_batch_size, status)
+        self.aside = LockedSources(ASIDE_BATCHES * settings.worker_batch_size, readiness, metrics)
 
     async def until_taken(self) -> None:
         """Return once the database takes what it did not take before, if there is any; the broker has it back."""
@@ -101,7 +103,7 @@ class Settler:
     def _tell_age(self, delivery: Delivery) -> None:
         sent_at = delivery.header.properties.timestamp
         if sent_at is not None:
-            self._status.inbound_age.set(max(0.0, time() - sent_at.timestamp()))
+            self._metrics.inbound_age.set(max(0.0, time() - sent_at.timestamp()))
 
     async def retry(self, inbox: DeliveryBuffer) -> None:
         """Try what was set aside and is due; of what seems locked only one source, and if others wait, seldom."""
@@ -128,7 +130,7 @@ class Settler:
         try:
             await self._batches.take_at_once([t.arrival for t in taken], self._relay.claim(), told, patience)
         except LockedByOthers as locked:
-            self._status.lock_wait.observe(patience)
+            self._metrics.lock_wait.observe(patience)
             self.aside.was_locked(source, locked.held)
             self._only_locked(taken)
         except DatabaseUnavailable as away:
@@ -150,7 +152,7 @@ class Settler:
             await self._commit(inbox, free)
         locked = [t for t in free if inbox.owes(t.delivery)]
         if locked:
-            self._status.lock_wait.observe(LOCK_SECONDS)
+            self._metrics.lock_wait.observe(LOCK_SECONDS)
             sources = await self._batches.sources_of([t.arrival for t in locked])
             for t, source in zip(locked, sources, strict=True):
                 self.aside.add(source, t.delivery)
@@ -169,8 +171,8 @@ class Settler:
 
     async def _commit(self, inbox: DeliveryBuffer | None, taken: Sequence[DeliveryBatch]) -> None:
         deliveries = {id(t.arrival): t.delivery for t in taken}
-        self._status.batch_messages.observe(len(taken))
-        with self._status.batch_seconds.time(), self._relay.lend_confirmed_ids() as done:
+        self._metrics.batch_messages.observe(len(taken))
+        with self._metrics.batch_seconds.time(), self._relay.lend_confirmed_ids() as done:
             told = partial(self._told, inbox, deliveries)
             await self._batches.take([t.arrival for t in taken], self._relay.claim(), done, told)
 
@@ -185,10 +187,10 @@ class Settler:
         self._outage.over()
         self._failed = []
         self._most = min(2 * self._most, max(self._together.values()))
-        self._status.lock_wait.observe(intake.lock_seconds)
+        self._metrics.lock_wait.observe(intake.lock_seconds)
         self._relay.enqueue(intake)
         for outcome, count in intake.counts.items():
-            self._status.messages.labels(outcome).inc(count)
+            self._metrics.messages.labels(outcome).inc(count)
         self._watch(Failpoint.BEFORE_ACK, "")
         if inbox is not None:
             await inbox.acknowledge([deliveries[id(arrival)] for arrival in arrivals])

@@ -1,7 +1,5 @@
 """Whether the end of a channel or a connection is the fault of something that was published."""
 
-from enum import Enum, auto
-
 from aiormq.exceptions import (
     ChannelAccessRefused,
     ChannelPreconditionFailed,
@@ -11,16 +9,7 @@ from aiormq.exceptions import (
     ConnectionUnexpectedFrame,
 )
 
-
-class Fault(Enum):
-    """What the end of a channel or a connection says of what was in flight."""
-
-    NOBODY = auto()
-    ONE = auto()
-    """Something that was published ended it."""
-    ALL = auto()
-    """The broker takes nothing of this kind from us."""
-
+from worker.publish.outbox_buffer import Fault
 
 OF_ONE = (
     ChannelPreconditionFailed,
@@ -38,6 +27,6 @@ def attribute_fault(*reasons: BaseException) -> Fault:
         return Fault.ONE
     refused = [str(reason) for reason in reasons if isinstance(reason, ChannelAccessRefused)]
     if not refused:
-        return Fault.NOBODY
+        return Fault.NONE
     # Rights on topics are by routing key, all others by exchange.
     return Fault.ONE if any("to topic" in text for text in refused) else Fault.ALL

@@ -1,8 +1,8 @@
-"""What is on its way to the broker: how much at once, and what has waited too long for its confirmation.
+"""The window of publications that were sent and have no result yet: its bounds, and which of them are overdue.
 
-A publication whose confirmation does not come, although another that left later has its own, is overtaken: one of its
-queues cannot answer. It stops counting against the window and is given up after a while. While nothing at all is
-confirmed nobody is overtaken: then it is the broker or the connection. Plain state; moments are of the monotonic clock.
+A publication without a confirmation is overtaken once another that was sent later has its own: one of its queues cannot
+answer. It stops counting against the window and is given up after a while. While nothing at all is confirmed nothing is
+overtaken: then the broker or the connection is at fault. Plain state; moments are of the monotonic clock.
 """
 
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ class LaneLimits:
     kind: Kind
     in_flight: int
     bytes_in_flight: int
-    held: int
-    bytes_held: int
+    buffered: int
+    bytes_buffered: int
     confirm_seconds: float
     look_seconds: float
     silence_is_loss: bool
@@ -40,7 +40,7 @@ REPLIES = LaneLimits(Kind.REPLY, 100, 2 * MIB, 1_000, 4 * MIB, 5.0, 1.0, silence
 
 @dataclass(slots=True)
 class LeasedPublication:
-    """A publication that surely is ours until a moment."""
+    """A publication whose lease is ours at least until a moment."""
 
     until: float
     publication: Publication
@@ -53,9 +53,9 @@ class LeasedPublication:
 
 @dataclass(slots=True)
 class InFlightPublication:
-    """A publication that was sent at a moment, as the how-manieth, over a channel of a number."""
+    """A publication that was sent at a moment, with its place in the order of sending and the number of its channel."""
 
-    held: LeasedPublication
+    leased: LeasedPublication
     since: float
     number: int
     channel: int
@@ -64,13 +64,13 @@ class InFlightPublication:
 class InFlight:
     """Everything in flight over one connection, in the order in which it was sent."""
 
-    def __init__(self, terms: LaneLimits) -> None:
-        self._terms = terms
+    def __init__(self, limits: LaneLimits) -> None:
+        self._limits = limits
         self._recent: dict[UUID, InFlightPublication] = {}
         self._overtaken: dict[UUID, InFlightPublication] = {}
         self._bytes = self._overtaken_bytes = 0
-        self._sent = self._landed = 0
-        self._heard_at = self._resumed_at = float("-inf")
+        self._sent = self._last_answered = 0
+        self._answered_at = self._unblocked_at = float("-inf")
 
     def __len__(self) -> int:
         return len(self._recent)
@@ -80,86 +80,86 @@ class InFlight:
 
     def all(self) -> list[LeasedPublication]:
         """Everything in flight."""
-        return [flight.held for flights in (self._overtaken, self._recent) for flight in flights.values()]
+        return [sent.leased for window in (self._overtaken, self._recent) for sent in window.values()]
 
-    def has_room(self, held: LeasedPublication, at_most: int) -> bool:
+    def has_room(self, leased: LeasedPublication, at_most: int) -> bool:
         """Whether one more may be sent; one alone always may, whatever its size."""
-        fits = len(self._recent) < at_most and self._bytes + held.size <= self._terms.bytes_in_flight
+        fits = len(self._recent) < at_most and self._bytes + leased.size <= self._limits.bytes_in_flight
         return fits or not self._recent
 
-    def take_off(self, held: LeasedPublication, channel: int, now: float) -> None:
-        """It was sent."""
+    def add(self, leased: LeasedPublication, channel: int, now: float) -> None:
+        """It is sent over a channel."""
         self._sent += 1
-        self._recent[held.publication.id] = InFlightPublication(held, now, self._sent, channel)
-        self._bytes += held.size
+        self._recent[leased.publication.id] = InFlightPublication(leased, now, self._sent, channel)
+        self._bytes += leased.size
 
-    def land(self, publication_id: UUID, now: float) -> LeasedPublication | None:
-        """The broker said something of it; None if it was given up before."""
-        self._heard_at = now
-        flight = self._recent.pop(publication_id, None)
-        if flight is not None:
-            self._bytes -= flight.held.size
-            self._landed = max(self._landed, flight.number)
-            return flight.held
-        flight = self._overtaken.pop(publication_id, None)
-        if flight is None:
+    def pop(self, publication_id: UUID, now: float) -> LeasedPublication | None:
+        """Take out what has a result; None if it was given up before."""
+        self._answered_at = now
+        sent = self._recent.pop(publication_id, None)
+        if sent is not None:
+            self._bytes -= sent.leased.size
+            self._last_answered = max(self._last_answered, sent.number)
+            return sent.leased
+        sent = self._overtaken.pop(publication_id, None)
+        if sent is None:
             return None
-        self._overtaken_bytes -= flight.held.size
-        return flight.held
+        self._overtaken_bytes -= sent.leased.size
+        return sent.leased
 
-    def resume(self, now: float) -> None:
-        """Until now the broker took nothing, for an alarm: what is in flight has waited since now."""
-        self._resumed_at = now
+    def note_blocked(self, now: float) -> None:
+        """The broker has an alarm and takes nothing: what is in flight is timed from now on."""
+        self._unblocked_at = now
 
-    def take_unconfirmed(self, now: float) -> list[LeasedPublication]:
-        """Take out what has waited too long."""
+    def pop_overdue(self, now: float) -> list[LeasedPublication]:
+        """Take out what has waited too long for its confirmation."""
         self._move_overtaken(now)
-        too_many = len(self._overtaken) > OVERTAKEN_AT_MOST or self._overtaken_bytes > self._terms.bytes_in_flight
+        too_many = len(self._overtaken) > OVERTAKEN_AT_MOST or self._overtaken_bytes > self._limits.bytes_in_flight
         given_up = []
         if too_many or self._is_late(self._overtaken, now):
             # All of them: their channel is left with them, so that few are opened.
-            given_up = [flight.held for flight in self._overtaken.values()]
+            given_up = [sent.leased for sent in self._overtaken.values()]
             self._overtaken, self._overtaken_bytes = {}, 0
-        if not self._terms.silence_is_loss and self._is_late(self._recent, now):
-            given_up += [flight.held for flight in self._recent.values()]
+        if not self._limits.silence_is_loss and self._is_late(self._recent, now):
+            given_up += [sent.leased for sent in self._recent.values()]
             self._recent, self._bytes = {}, 0
         return given_up
 
-    def leave_channels_before(self, channel: int) -> list[LeasedPublication]:
+    def pop_channels_before(self, channel: int) -> list[LeasedPublication]:
         """Take out what is in flight over channels that are about to be closed."""
-        left = [flight.held for flight in self._recent.values() if flight.channel < channel]
-        for held in left:
-            self._bytes -= held.size
-            del self._recent[held.publication.id]
+        left = [sent.leased for sent in self._recent.values() if sent.channel < channel]
+        for leased in left:
+            self._bytes -= leased.size
+            del self._recent[leased.publication.id]
         return left
 
     def is_silent(self, now: float) -> bool:
-        """Whether the broker takes publications and says nothing of any of them."""
-        if not self._terms.silence_is_loss or not self._recent:
+        """Whether the broker takes publications and reports a result for none of them."""
+        if not self._limits.silence_is_loss or not self._recent:
             return False
         since = next(iter(self._recent.values())).since
-        return now > max(since, self._heard_at, self._resumed_at) + self._terms.confirm_seconds
+        return now > max(since, self._answered_at, self._unblocked_at) + self._limits.confirm_seconds
 
     def clear(self) -> list[LeasedPublication]:
         """Take everything out, in the order in which it was sent."""
-        home = self.all()
+        everything = self.all()
         self._recent, self._overtaken = {}, {}
         self._bytes = self._overtaken_bytes = 0
-        self._heard_at = self._resumed_at = float("-inf")
-        return home
+        self._answered_at = self._unblocked_at = float("-inf")
+        return everything
 
     def _move_overtaken(self, now: float) -> None:
         while self._recent:
-            publication_id, flight = next(iter(self._recent.items()))
-            if flight.number > self._landed or now < max(flight.since, self._resumed_at) + OVERTAKEN_SECONDS:
+            publication_id, sent = next(iter(self._recent.items()))
+            if sent.number > self._last_answered or now < max(sent.since, self._unblocked_at) + OVERTAKEN_SECONDS:
                 return
             del self._recent[publication_id]
-            self._overtaken[publication_id] = flight
-            self._bytes -= flight.held.size
-            self._overtaken_bytes += flight.held.size
+            self._overtaken[publication_id] = sent
+            self._bytes -= sent.leased.size
+            self._overtaken_bytes += sent.leased.size
 
-    def _is_late(self, flights: dict[UUID, InFlightPublication], now: float) -> bool:
-        if not flights:
+    def _is_late(self, window: dict[UUID, InFlightPublication], now: float) -> bool:
+        if not window:
             return False
-        since = next(iter(flights.values())).since
-        return now > max(since, self._resumed_at) + self._terms.confirm_seconds
+        since = next(iter(window.values())).since
+        return now > max(since, self._unblocked_at) + self._limits.confirm_seconds

@@ -1,63 +1,63 @@
-"""Says what became of publications: metrics for all, a line in the log for each incident."""
+"""Reports results of publications: metrics for all, a line in the log for each incident."""
 
 from collections import Counter
 from collections.abc import Sequence
 
+from worker.broker.publish_result import PublishResult
 from worker.incident_log import IncidentLog
-from worker.publish.outbox_buffer import Event
-from worker.publish.retry_policy import Failure
-from worker.status import Status
+from worker.metrics import Metrics
+from worker.publish.outbox_buffer import Attempt
 
 REASONS = {
-    Failure.REFUSED: "a queue that should get it is full or cannot take it",
-    Failure.UNCONFIRMED: "the broker did not confirm it in time",
-    Failure.UNROUTABLE: "no queue takes it",
-    Failure.UNPUBLISHABLE: "the broker does not take it",
+    PublishResult.REFUSED: "a queue that should get it is full or cannot take it",
+    PublishResult.UNCONFIRMED: "the broker did not confirm it in time",
+    PublishResult.UNROUTABLE: "no queue takes it",
+    PublishResult.UNPUBLISHABLE: "the broker does not take it",
 }
 PATTERN_WORDS = 3
 
 
 class OutcomeReporter:
-    """Counts and logs. What a message carries never stands in a line."""
+    """Counts and logs. The log never contains what a message carries."""
 
-    def __init__(self, status: Status, incidents: IncidentLog) -> None:
-        self._status, self._incidents = status, incidents
+    def __init__(self, metrics: Metrics, incidents: IncidentLog) -> None:
+        self._metrics, self._incidents = metrics, incidents
 
-    def count(self, events: Sequence[Event]) -> None:
-        """Publications that landed, or did not."""
-        results = Counter[str]()
-        for event in events:
-            if event.failure is not None:
-                results[self._failed(event, event.failure)] += 1
-            else:
-                results["reply" if event.publication.reply else event.publication.type] += 1
-        for result, number in results.items():
-            self._status.published.labels(result).inc(number)
+    def count(self, attempts: Sequence[Attempt]) -> None:
+        """Attempts to publish that are over."""
+        labels = Counter(
+            self._confirmed(attempt) if attempt.result is PublishResult.CONFIRMED else self._failed(attempt)
+            for attempt in attempts
+        )
+        for label, number in labels.items():
+            self._metrics.published.labels(label).inc(number)
 
-    def retried(self, number: int) -> None:
-        """Events that are tried again."""
-        self._status.published.labels("retried").inc(number)
+    def count_retried(self, number: int) -> None:
+        """Events that are sent again."""
+        self._metrics.published.labels("retried").inc(number)
 
-    def stale(self, number: int) -> None:
-        """Replies that nobody waits for any more were deleted."""
-        self._status.published.labels("reply_dropped").inc(number)
+    def count_stale(self, number: int) -> None:
+        """Replies that were deleted because they were too old."""
+        self._metrics.published.labels("reply_dropped").inc(number)
         self._incidents.tell("replies_dropped", "stale", reason="not published in time", number=number)
 
-    def _failed(self, event: Event, failure: Failure) -> str:
-        publication, reason = event.publication, event.why or REASONS[failure]
-        if not publication.reply:
-            level = "error" if failure in (Failure.UNPUBLISHABLE, Failure.UNROUTABLE) else "warning"
-            pattern = ".".join(publication.routing_key.split(".")[:PATTERN_WORDS])
-            self._incidents.tell(
-                f"event_{failure}",
-                pattern,
-                level,
-                event_id=publication.message_id,
-                reason=reason,
-                next_try_seconds=event.pause,
-            )
-            return str(failure)
-        if event.pause is not None:
-            return f"reply_{failure}"
-        self._incidents.tell("reply_dropped", publication.routing_key, reason=reason)
-        return "reply_dropped"
+    def _confirmed(self, attempt: Attempt) -> str:
+        return "reply" if attempt.publication.reply else attempt.publication.type
+
+    def _failed(self, attempt: Attempt) -> str:
+        publication, result = attempt.publication, attempt.result
+        reason = attempt.reason or REASONS[result]
+        if publication.reply and attempt.pause is not None:
+            return f"reply_{result}"
+        if publication.reply:
+            self._incidents.tell("reply_dropped", publication.routing_key, reason=reason)
+            return "reply_dropped"
+        self._incidents.tell(
+            f"event_{result}",
+            ".".join(publication.routing_key.split(".")[:PATTERN_WORDS]),
+            "error" if result in (PublishResult.UNPUBLISHABLE, PublishResult.UNROUTABLE) else "warning",
+            event_id=publication.message_id,
+            reason=reason,
+            next_try_seconds=attempt.pause,
+        )
+        return str(result)

@@ -1,7 +1,8 @@
-"""Publishes to one exchange and tells what became of each publication."""
+"""Publishes to one exchange over one connection, and collects the result of each publication."""
 
-from collections.abc import Callable, Sequence
-from enum import Enum, auto
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from aiormq.abc import AbstractConnection
@@ -10,90 +11,122 @@ from pamqp import commands as spec
 from distribution.ids import time_of
 from distribution.messages import CLOUDEVENTS_TYPE
 from distribution.store.outbox import Publication
-from worker.broker.channels import PublishingChannel, Word
+from worker.broker.channels import PublishingChannel
+from worker.broker.publish_result import PublishResult
+from worker.publish.outbox_buffer import Report
 
+CHANNEL_SECONDS = 5.0
 PERSISTENT = 2
 UNSENDABLE = (ValueError, TypeError, OverflowError)
 """What the client library raises before it sends anything."""
 
 
-class Landed(Enum):
-    """How a publication ended."""
-
-    CONFIRMED = auto()
-    UNROUTABLE = auto()
-    UNSENDABLE = auto()
-    """It cannot be put into frames."""
-    REFUSED = auto()
-    """The broker does not take it now: a negative acknowledgement."""
-
-
-LANDED = {Word.CONFIRMED: Landed.CONFIRMED, Word.RETURNED: Landed.UNROUTABLE, Word.REFUSED: Landed.REFUSED}
-News = tuple[Publication, Landed, str]
-"""What became of a publication, and why if that says more."""
-Tell = Callable[[Publication, Landed, str], None]
-
-
 class ChannelEnded(ConnectionError):
     """The broker or the library closed the channel before everything was confirmed."""
 
-    def __init__(self, why: BaseException | None) -> None:
-        super().__init__(f"the channel was closed before the broker confirmed: {why}")
+    def __init__(self, reason: BaseException | None) -> None:
+        super().__init__(f"the channel was closed before the broker confirmed: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class PublishTarget:
+    """Where to publish to; `mandatory` asks that some queue takes each message."""
+
+    exchange: str
+    mandatory: bool
 
 
 class Publisher:
-    """Publishes to one exchange; `mandatory` asks that some queue takes each message."""
+    """Publishes over the newest of its channels; `signal` is set when there are results or a channel ended.
 
-    def __init__(self, channel: PublishingChannel[Publication], exchange: str, tell: Tell, *, mandatory: bool) -> None:
-        self._channel, self._exchange, self._tell, self._mandatory = channel, exchange, tell, mandatory
-        self._closing = channel.closing
+    A channel with something on it that is never confirmed is replaced: two publications of one id must never be in
+    flight on one channel, and what the broker keeps for it should not grow.
+    """
+
+    def __init__(self, connection: AbstractConnection, target: PublishTarget, signal: asyncio.Event) -> None:
+        self._connection, self._target, self._signal = connection, target, signal
+        self._channels: list[PublishingChannel[Publication]] = []
+        self._reports: list[Report] = []
+        self.channel = 0
+        """The number of the newest channel."""
 
     @classmethod
-    async def open(
-        cls, connection: AbstractConnection, exchange: str, tell: Tell, ended: Callable[[], None], *, mandatory: bool
-    ) -> "Publisher":
-        """Open a channel of its own; `tell` hears of each publication, `ended` of the channel's end."""
-        channel = await PublishingChannel[Publication].on(connection, lambda p, word: tell(p, LANDED[word], ""))
-        publisher = cls(channel, exchange, tell, mandatory=mandatory)
-        publisher._closing.add_done_callback(lambda _: ended())
+    async def open(cls, connection: AbstractConnection, target: PublishTarget, signal: asyncio.Event) -> "Publisher":
+        """Open one with its first channel."""
+        publisher = cls(connection, target, signal)
+        await publisher._open_channel()
         return publisher
 
     async def send(self, publications: Sequence[Publication]) -> None:
-        """Put them on their way, in order; raises as `check` does.
+        """Send in order; raises ChannelEnded.
 
-        Two publications of one message_id must never be in flight here. How long to wait for the broker's word is the
-        caller's business, since a broker that blocks publishers owes nothing.
+        How long to wait for the confirmations is the caller's decision: a broker that blocks publishers sends none.
         """
-        self.check()
+        channel = self._channels[-1]
+        _check(channel)
         ready = []
         for publication in publications:
             try:
-                ready.append((self._framed(publication), publication.message_id, publication))
+                ready.append((self._frames(channel, publication), publication.message_id, publication))
             except UNSENDABLE as unsendable:
-                self._tell(publication, Landed.UNSENDABLE, str(unsendable))
+                self._report(publication, PublishResult.UNPUBLISHABLE, str(unsendable))
         if ready:
-            await self._channel.send(ready)
+            await channel.send(ready)
+
+    def take_reports(self) -> list[Report]:
+        """The results since the last call."""
+        reports, self._reports = self._reports, []
+        return reports
 
     def check(self) -> None:
-        """Raise ChannelEnded if the channel is closed: of what is in flight nobody will hear."""
-        if self._channel.is_closed:
-            raise ChannelEnded(self.ended_by)
+        """Raise ChannelEnded if a channel is closed: what is in flight on it gets no result."""
+        for channel in self._channels:
+            _check(channel)
 
-    @property
-    def ended_by(self) -> BaseException | None:
-        """Why the channel is closed, if the broker said it."""
-        closing = self._closing
-        return closing.exception() if closing.done() and not closing.cancelled() else None
+    def ended_by(self) -> list[BaseException]:
+        """The reasons given for the end of channels and of the connection."""
+        closings = [*(channel.closing for channel in self._channels), self._connection.closing]
+        return [reason for closing in closings if (reason := _reason(closing)) is not None]
+
+    async def change_channel(self) -> None:
+        """Go on with a new channel. The previous one stays, so that what is in flight on it is still confirmed."""
+        async with asyncio.timeout(CHANNEL_SECONDS):
+            await self._open_channel()
+            while len(self._channels) > 2:
+                await self._channels.pop(0).close()
 
     async def close(self) -> None:
-        """Close the channel; what is in flight on it lands nowhere."""
-        await self._channel.close()
+        """Close the channels that are still open; raises TimeoutError if that takes too long."""
+        async with asyncio.timeout(CHANNEL_SECONDS):
+            while self._channels:
+                await self._channels.pop().close()
 
-    def _framed(self, publication: Publication) -> bytes:
+    async def _open_channel(self) -> None:
+        channel = await PublishingChannel[Publication].on(self._connection, self._report)
+        channel.closing.add_done_callback(lambda _: self._signal.set())
+        self._channels.append(channel)
+        self.channel += 1
+
+    def _report(self, publication: Publication, result: PublishResult, reason: str = "") -> None:
+        """Called by the client library's reader; everything else is done outside of it."""
+        self._reports.append(Report(publication, result, reason))
+        self._signal.set()
+
+    def _frames(self, channel: PublishingChannel[Publication], publication: Publication) -> bytes:
         publish = spec.Basic.Publish(
-            exchange=self._exchange, routing_key=publication.routing_key, mandatory=self._mandatory
+            exchange=self._target.exchange, routing_key=publication.routing_key, mandatory=self._target.mandatory
         )
-        return self._channel.marshal(publish, _properties(publication), publication.body)
+        return channel.marshal(publish, _properties(publication), publication.body)
+
+
+def _check(channel: PublishingChannel[Publication]) -> None:
+    if channel.is_closed:
+        raise ChannelEnded(_reason(channel.closing))
+
+
+def _reason(closing: "asyncio.Future[object]") -> BaseException | None:
+    """Why a channel or connection is closed, if the broker gave a reason."""
+    return closing.exception() if closing.done() and not closing.cancelled() else None
 
 
 def _properties(publication: Publication) -> spec.Basic.Properties:

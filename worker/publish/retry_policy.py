@@ -1,10 +1,10 @@
-"""What becomes of a publication that the broker did not take: when it is tried again, or that it is given up."""
+"""When a publication that the broker did not take is retried, or that it is given up."""
 
 from collections import OrderedDict
-from enum import StrEnum
 from typing import Protocol
 
 from distribution.store.outbox import Publication
+from worker.broker.publish_result import PublishResult
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 300.0
@@ -14,74 +14,61 @@ BARRED_SECONDS = 60.0
 BARRED_AT_MOST = 1_000
 
 
-class Failure(StrEnum):
-    """Why a publication was not taken."""
-
-    REFUSED = "refused"
-    """A negative acknowledgement: one of the queues that should get it is full, say."""
-    UNCONFIRMED = "unconfirmed"
-    """No word within the time, or the connection was lost with nothing else in flight."""
-    UNROUTABLE = "unroutable"
-    """No queue takes it although there is a log."""
-    UNPUBLISHABLE = "unpublishable"
-    """It ends the channel or the connection, or cannot be put into frames."""
-
-
 class RetryPolicy(Protocol):
     """Decides about one kind of publication. Moments are those of the monotonic clock."""
 
-    def next_pause(self, publication: Publication, failure: Failure, now: float, /) -> float | None:
-        """Seconds until it is tried again; None gives it up."""
+    def next_pause(self, publication: Publication, result: PublishResult, now: float, /) -> float | None:
+        """Seconds until the next attempt; None gives it up."""
 
     def is_barred(self, publication: Publication, now: float, /) -> bool:
-        """Whether it is to be given up without a try."""
+        """Whether it is to be given up without an attempt."""
 
     def bar_all(self, now: float, /) -> None:
-        """The broker takes none of this kind from us."""
+        """The broker accepts nothing of this kind from this worker."""
 
 
 class EventRetryPolicy:
-    """An event is never given up, and tried ever more rarely: each try is one more copy for queues that took it."""
+    """An event is never given up, but retried ever more rarely: each attempt is a copy more for queues that took it."""
 
-    def next_pause(self, publication: Publication, failure: Failure, _now: float) -> float | None:
-        """See Tries."""
-        if failure is Failure.UNPUBLISHABLE:
+    def next_pause(self, publication: Publication, result: PublishResult, _now: float) -> float | None:
+        """See RetryPolicy."""
+        if result is PublishResult.UNPUBLISHABLE:
             return UNPUBLISHABLE_SECONDS
         return backoff(publication.attempts)
 
     def is_barred(self, _publication: Publication, _now: float) -> bool:
-        """See Tries."""
+        """See RetryPolicy."""
         return False
 
     def bar_all(self, _now: float) -> None:
-        """See Tries; events wait for a broker that takes them."""
+        """See RetryPolicy; events wait for a broker that takes them."""
 
 
 class ReplyRetryPolicy:
-    """A reply gets a few tries; then its queue is barred for a while: its next ones get one, or none.
+    """A reply gets a few attempts; then its queue is barred for a while: further replies to it get one, or none.
 
-    What a reply does to the broker is its sender's choice, who also names the queue, so what is remembered is bounded.
+    Senders choose what a reply does to the broker, and the queue's name, so what is remembered is bounded.
     """
 
     def __init__(self) -> None:
         self._barred: OrderedDict[str, tuple[float, bool]] = OrderedDict()
         self._all_until = float("-inf")
 
-    def next_pause(self, publication: Publication, failure: Failure, now: float) -> float | None:
-        """See Tries."""
-        harmful = failure is Failure.UNPUBLISHABLE
+    def next_pause(self, publication: Publication, result: PublishResult, now: float) -> float | None:
+        """See RetryPolicy."""
+        harmful = result is PublishResult.UNPUBLISHABLE
         if harmful or publication.attempts + 1 >= REPLY_TRIES or self._is_known(publication, now):
             self._bar(publication.routing_key, now + BARRED_SECONDS, harmful)
             return None
         return backoff(publication.attempts)
 
     def is_barred(self, publication: Publication, now: float) -> bool:
-        """See Tries."""
+        """See RetryPolicy."""
         _, harmful = self._barred.get(publication.routing_key, (now, False))
         return now < self._all_until or (harmful and self._is_known(publication, now))
 
     def bar_all(self, now: float) -> None:
-        """See Tries."""
+        """See RetryPolicy."""
         self._all_until = now + BARRED_SECONDS
 
     def _is_known(self, publication: Publication, now: float) -> bool:
@@ -117,7 +104,7 @@ class RetryBudget:
         self._pause = FIRST_PAUSE_SECONDS
 
     def round_over(self, taken: int, failed: int, now: float) -> None:
-        """What became of the last round's retries."""
+        """The results of the last round's retries."""
         if not taken and not failed:
             return
         self.size = min(max(2 * taken, self.FEW), self.MANY)

@@ -24,8 +24,9 @@ from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT, ReturnedToBroke
 from worker.consume.settler import Settler
 from worker.database_outage import RetryDelays
 from worker.failpoints import no_failpoints
+from worker.metrics import Metrics
 from worker.publish.relay import Relay
-from worker.status import Status
+from worker.readiness import Readiness
 
 PART_TAKEN, TAKEN_AGAIN = 2, 5
 AT_ONCE = RetryDelays(first=0.01, longest=0.02, hold=0)
@@ -57,16 +58,18 @@ async def test_nothing_is_consumed_until_the_rest_is_taken(world: WorkerHarness,
     """A database that takes a part and is away again is waited for as before."""
     await open_source(world.engine, "s", {"Olga": (1, NUMBER)})
     await send(world)
-    status, random = Status(), Random(1)
-    batches = Failing(Database(world.engine, random))
-    relay = Relay(world.engine, world.topology, status, random, no_failpoints)
+    readiness, metrics, database = Readiness(), Metrics(), Database(world.engine, Random(1))
+    batches = Failing(database)
+    relay = Relay(database, world.topology, readiness, metrics, no_failpoints).client
     together = {SAFE: NUMBER, SUSPECT: 1, ALONE: 1}
-    settler = Settler(world.settings, together, batches, relay, status, AT_ONCE, no_failpoints, asyncio.Event())
+    settler = Settler(
+        world.settings, together, batches, relay, readiness, metrics, AT_ONCE, no_failpoints, asyncio.Event()
+    )
     async with delivered(rabbitmq, world.topology.inbound) as (_, inbox):
         deliveries = await arrive(inbox, NUMBER)
         with pytest.raises(ReturnedToBroker):
             await settler.settle(inbox, deliveries)
     await settler.until_taken()
     assert batches.tries == TAKEN_AGAIN
-    assert "database" not in status.problems
+    assert "database" not in readiness.problems
     assert await count(world.engine, contacts) > 1

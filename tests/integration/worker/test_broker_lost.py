@@ -23,7 +23,7 @@ from worker.app import CONSUMER_STOP_SECONDS, RELAY_STOP_SECONDS, SHORT_STOP_SEC
 from worker.broker.errors import LOST
 from worker.failpoints import Failpoint
 from worker.publish.in_flight import EVENTS
-from worker.publish.publisher import Landed, Publisher
+from worker.publish.publisher import Publisher, PublishTarget
 
 # What is shown here has nothing to do with which database there is.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -188,10 +188,8 @@ def number_of(objects: str, server: Broker) -> int:
 async def test_publisher_says_that_nobody_knows(world: WorkerHarness, rabbitmq: Broker) -> None:
     """Of what is in flight nothing is heard when the broker dies; the publisher says so, and takes nothing more."""
     connection, ended = await aiormq.connect(rabbitmq.url), asyncio.Event()
-    landed: list[Landed] = []
-    publisher = await Publisher.open(
-        connection, world.topology.assignments, lambda _, how, __: landed.append(how), ended.set, mandatory=False
-    )
+    target = PublishTarget(world.topology.assignments, mandatory=False)
+    publisher = await Publisher.open(connection, target, ended)
     await asyncio.to_thread(rabbitmq.freeze)
     await publisher.send([publication()])
     publisher.check()
@@ -202,7 +200,7 @@ async def test_publisher_says_that_nobody_knows(world: WorkerHarness, rabbitmq: 
             publisher.check()
         with pytest.raises(LOST):
             await publisher.send([publication()])
-    assert landed == []
+    assert publisher.take_reports() == []
     await asyncio.to_thread(rabbitmq.start)
 
 

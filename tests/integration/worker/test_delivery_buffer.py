@@ -27,8 +27,9 @@ from worker.consume.delivery import incoming_of
 from worker.consume.delivery_buffer import INBOX_BYTES
 from worker.consume.watchdog import Pulse
 from worker.failpoints import no_failpoints
+from worker.metrics import Metrics
 from worker.publish.relay import Relay
-from worker.status import Status
+from worker.readiness import Readiness
 
 
 async def test_of_a_huge_body_only_the_beginning_is_kept(rabbitmq: Broker, prefix: str) -> None:
@@ -91,13 +92,13 @@ async def test_the_watchdog_sees_after_an_outage(world: WorkerHarness, engine: A
     await open_source(engine, "s", {"Olga": (1, 100)})
     await execute(engine, RENAMED)
     await send(world)
-    status, random = Status(), Random(1)
-    relay = Relay(engine, world.topology, status, random, no_failpoints)
-    batches = BatchProcessor(Database(engine, random))
-    consumer = Consumer(world.settings, world.topology, batches, relay, status, no_failpoints, SOON)
+    readiness, metrics, database = Readiness(), Metrics(), Database(engine, Random(1))
+    relay = Relay(database, world.topology, readiness, metrics, no_failpoints)
+    batches = BatchProcessor(database)
+    consumer = Consumer(world.settings, world.topology, batches, relay.client, readiness, metrics, no_failpoints, SOON)
 
     async def failed() -> bool:
-        return "database" in status.problems and consumer.pulse().unsettled > 0
+        return "database" in readiness.problems and consumer.pulse().unsettled > 0
 
     async with await worker_connection(rabbitmq.url) as connection:
         serving = asyncio.ensure_future(consumer.serve(connection))

@@ -9,6 +9,7 @@ import pytest
 
 from devservices.broker import Broker
 from distribution.ids import new_id
+from distribution.store.database import Database
 from distribution.store.outbox import Publication
 from tests.broker_setup import worker_connection
 from tests.integration.worker.harness import WorkerHarness
@@ -16,13 +17,15 @@ from tests.polling import until
 from worker.broker.connection import Connection
 from worker.failpoints import Failpoint, no_failpoints
 from worker.incident_log import IncidentLog
+from worker.metrics import Metrics
 from worker.publish.in_flight import REPLIES
 from worker.publish.lane import Lane
+from worker.publish.lane_state import LaneState
 from worker.publish.leased_rows import LeasedRows
 from worker.publish.outcome_reporter import OutcomeReporter
-from worker.publish.publisher_pool import PublishTarget
+from worker.publish.publisher import PublishTarget
 from worker.publish.retry_policy import EventRetryPolicy
-from worker.status import Status
+from worker.readiness import Readiness
 
 # What is shown here has nothing to do with which database there is.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -45,18 +48,19 @@ def open_channels(connection: Connection) -> int:
 
 async def test_a_lane_whose_channel_ended_closes_the_others(world: WorkerHarness, rabbitmq: Broker) -> None:
     """The channel that was kept for what was in flight on it does not stay with the connection."""
-    status, exchange, (first, second) = Status(), f"{world.topology.prefix}gone", (publication(), publication())
-    rows = LeasedRows(world.engine, status, Random(1), no_failpoints)
+    metrics, exchange, (first, second) = Metrics(), f"{world.topology.prefix}gone", (publication(), publication())
+    rows = LeasedRows(Database(world.engine, Random(1)), Readiness(), no_failpoints)
 
     def see(point: Failpoint, about: str) -> None:
         if point is Failpoint.BEFORE_PUBLISH and about == first.message_id:
-            lane.wake(look=False)  # so that it looks before the broker can have confirmed
+            lane.wake(poll=False)  # so that it looks before the broker can have confirmed
 
     def unconfirmed() -> float:
-        return status.registry.get_sample_value("contacts_published_total", {"result": "reply_unconfirmed"}) or 0.0
+        return metrics.registry.get_sample_value("contacts_published_total", {"result": "reply_unconfirmed"}) or 0.0
 
-    outcomes, target = OutcomeReporter(status, IncidentLog("test")), PublishTarget(exchange, mandatory=False)
-    lane = Lane(IMPATIENT, EventRetryPolicy(), target, rows, outcomes, see, lambda: False, all_suspect=True)
+    outcomes, target = OutcomeReporter(metrics, IncidentLog("test")), PublishTarget(exchange, mandatory=False)
+    state = LaneState(IMPATIENT, EventRetryPolicy(), rows.unsettled, all_suspect=True)
+    lane = Lane(state, target, rows, outcomes, see, lambda: False)
     async with await worker_connection(rabbitmq.url) as connection:
         declaring = await connection.underlay.channel()
         await declaring.exchange_declare(exchange)

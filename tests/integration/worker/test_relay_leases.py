@@ -15,6 +15,7 @@ from devservices.broker import Broker
 from distribution.ids import first_id_at
 from distribution.store import clock, leases
 from distribution.store import outbox as outbox_store
+from distribution.store.database import Database
 from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Publication
 from distribution.store.tables import outbox
@@ -26,8 +27,9 @@ from tests.polling import until
 from worker.broker.connection import until_lost
 from worker.broker.errors import ConnectionLost
 from worker.failpoints import Failpoint, no_failpoints
+from worker.metrics import Metrics
 from worker.publish.relay import Relay
-from worker.status import Status
+from worker.readiness import Readiness
 
 NUMBER = 20
 SHORT_SECONDS, LONG_SECONDS = 1.5, 60.0
@@ -48,20 +50,20 @@ class Published:
 async def losing(world: WorkerHarness, url: str, confirmed: Published) -> AsyncIterator[Relay]:
     """A relay whose connection is lost while events that are confirmed wait for a batch."""
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
-    relay = Relay(world.engine, world.topology, Status(), Random(1), confirmed.see)
+    relay = Relay(Database(world.engine, Random(1)), world.topology, Readiness(), Metrics(), confirmed.see)
     messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
     async with await worker_connection(url) as connection:
         work = asyncio.create_task(until_lost(connection, relay.serve(connection)))
 
         async def connected() -> bool:
-            return relay.claim() is not None
+            return relay.client.claim() is not None
 
         async def all_confirmed() -> bool:
             return confirmed.number == NUMBER
 
         await until(connected)
-        with relay.lend_confirmed_ids():
-            relay.enqueue(await made.take(world.engine, messages, claim=relay.claim()))
+        with relay.client.lend_confirmed_ids():
+            relay.client.enqueue(await made.take(world.engine, messages, claim=relay.client.claim()))
             await until(all_confirmed)
             await connection.close()
             with pytest.raises(ConnectionLost):
@@ -72,15 +74,16 @@ async def losing(world: WorkerHarness, url: str, confirmed: Published) -> AsyncI
 
 @asynccontextmanager
 async def serving(
-    world: WorkerHarness, url: str, published: Published, lease_seconds: float, status: Status | None = None
+    world: WorkerHarness, url: str, published: Published, lease_seconds: float, readiness: Readiness | None = None
 ) -> AsyncIterator[Relay]:
     """A relay at work."""
-    relay = Relay(world.engine, world.topology, status or Status(), Random(1), published.see, lease_seconds)
+    database = Database(world.engine, Random(1))
+    relay = Relay(database, world.topology, readiness or Readiness(), Metrics(), published.see, lease_seconds)
     async with await worker_connection(url) as connection:
         work = asyncio.create_task(relay.serve(connection))
 
         async def connected() -> bool:
-            return relay.claim() is not None
+            return relay.client.claim() is not None
 
         try:
             await until(connected)
@@ -105,8 +108,8 @@ async def test_a_batch_longer_than_a_lease_doubles_nothing(world: WorkerHarness,
         serving(world, rabbitmq.url, mine, SHORT_SECONDS) as relay,
         serving(world, rabbitmq.url, others, SHORT_SECONDS),
     ):
-        with relay.lend_confirmed_ids():
-            relay.enqueue(await made.take(world.engine, messages, claim=relay.claim()))
+        with relay.client.lend_confirmed_ids():
+            relay.client.enqueue(await made.take(world.engine, messages, claim=relay.client.claim()))
             await world.subscriber.count(NUMBER)
             first = await lease_ends(world)
 
@@ -128,12 +131,12 @@ async def test_a_batch_longer_than_a_lease_doubles_nothing(world: WorkerHarness,
 async def test_a_confirmed_row_that_is_locked_is_not_published_again(world: WorkerHarness, rabbitmq: Broker) -> None:
     """All others are deleted meanwhile; it is, once it can be, although its lease has ended. A person is told."""
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
-    mine, status = Published(), Status()
+    mine, readiness = Published(), Readiness()
     messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
-    async with serving(world, rabbitmq.url, mine, SHORT_SECONDS, status) as relay:
-        with relay.lend_confirmed_ids():
-            taken = await made.take(world.engine, messages, claim=relay.claim())
-            relay.enqueue(taken)
+    async with serving(world, rabbitmq.url, mine, SHORT_SECONDS, readiness) as relay:
+        with relay.client.lend_confirmed_ids():
+            taken = await made.take(world.engine, messages, claim=relay.client.claim())
+            relay.client.enqueue(taken)
             await world.subscriber.count(NUMBER)
             somebody = await world.engine.connect()
             await somebody.execute(sa.delete(outbox).where(outbox.c.id == taken.publications[0].id))
@@ -145,14 +148,11 @@ async def test_a_confirmed_row_that_is_locked_is_not_published_again(world: Work
             async with reading(world.engine) as conn:
                 return await lease_ends(world) < (await clock.now(conn)).timestamp()
 
-        async def is_told() -> bool:
-            return status.details.get("outbox", "").startswith("1 published")
-
         async with asyncio.timeout(LONG_SECONDS / 6):
             await until(only_one_is_left)
             await until(lease_is_over)
-            await until(is_told)
-        assert "outbox" not in status.problems
+            await readiness.until(lambda now: now.details.get("outbox", "").startswith("1 published"))
+        assert "outbox" not in readiness.problems
         await somebody.close()
 
         async def forgotten() -> bool:
@@ -160,7 +160,7 @@ async def test_a_confirmed_row_that_is_locked_is_not_published_again(world: Work
 
         await until(forgotten)
     assert mine.number == len(world.subscriber.messages) == NUMBER
-    assert status.details == {}
+    assert readiness.details == {}
 
 
 async def test_what_was_confirmed_is_deleted_without_a_broker(world: WorkerHarness, rabbitmq: Broker) -> None:
@@ -184,14 +184,14 @@ async def test_what_was_confirmed_is_deleted_before_the_end(world: WorkerHarness
         assert await count(world.engine, outbox) == 0
 
 
-class Said(Status):
+class Said(Readiness):
     """Remembers every problem that there ever was."""
 
-    def set_unready(self, part: str, text: str) -> None:
+    def set_unready(self, component: str, reason: str) -> None:
         """One more."""
         self.details.setdefault("ever", "")
-        self.details["ever"] += f"{part};"
-        super().set_unready(part, text)
+        self.details["ever"] += f"{component};"
+        super().set_unready(component, reason)
 
 
 async def test_tidying_that_fails_stops_nobody(world: WorkerHarness) -> None:
@@ -201,18 +201,16 @@ async def test_tidying_that_fails_stops_nobody(world: WorkerHarness) -> None:
         await outbox_store.insert(conn, rows, None)
         await leases.set_aside(conn, {LONG_SECONDS: [rows[1].id]})
     await refuse_deletes(world.engine)
-    status = Said()
-    relay = Relay(world.engine, world.topology, status, Random(1), no_failpoints)
+    readiness = Said()
+    relay = Relay(Database(world.engine, Random(1)), world.topology, readiness, Metrics(), no_failpoints)
     tidying = asyncio.create_task(relay.tidy())
 
-    async def is_counted() -> bool:
-        return "set aside" in status.details
-
-    await until(is_counted)
+    async with asyncio.timeout(LONG_SECONDS / 6):
+        await readiness.until(lambda now: "set aside" in now.details)
     relay.stop()
     await tidying
     assert await count(world.engine, outbox) == 2
-    assert status.details["ever"] == "publishing;"
+    assert readiness.details["ever"] == "publishing;"
 
 
 async def refuse_deletes(engine: AsyncEngine) -> None:
@@ -233,10 +231,10 @@ async def test_what_a_long_batch_wrote_is_published_by_its_writer(world: WorkerH
     published = Published()
     messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
     async with serving(world, rabbitmq.url, published, LONG_SECONDS) as relay:
-        claim = relay.claim()
+        claim = relay.client.claim()
         assert claim is not None
         long_ago = replace(claim, since=claim.since - 10 * LONG_SECONDS)
-        relay.enqueue(await made.take(world.engine, messages, claim=long_ago))
+        relay.client.enqueue(await made.take(world.engine, messages, claim=long_ago))
         async with asyncio.timeout(LONG_SECONDS / 2):
             await world.subscriber.count(NUMBER)
     assert published.number == len(world.subscriber.messages) == NUMBER
@@ -251,7 +249,7 @@ async def test_replies_that_nobody_waits_for_any_more_are_deleted(world: WorkerH
     ]
     async with transaction(world.engine) as conn:
         await outbox_store.insert(conn, rows, None)
-    relay = Relay(world.engine, world.topology, Status(), Random(1), no_failpoints)
+    relay = Relay(Database(world.engine, Random(1)), world.topology, Readiness(), Metrics(), no_failpoints)
     tidying = asyncio.create_task(relay.tidy())
 
     async def one_is_gone() -> bool:

@@ -18,7 +18,8 @@ from worker.broker.connection import Connection, connect, open_connection, until
 from worker.broker.errors import ConnectionLost, NoBroker
 from worker.broker.supervisor import ConnectionSupervisor
 from worker.broker.urls import parse
-from worker.status import Status
+from worker.metrics import Metrics
+from worker.readiness import Readiness
 
 Serve = Callable[[Connection], Awaitable[None]]
 
@@ -57,9 +58,9 @@ class Served:
 
 
 @asynccontextmanager
-async def linked(url: str, serve: Serve, status: Status | None = None) -> AsyncIterator[ConnectionSupervisor]:
+async def linked(url: str, serve: Serve, readiness: Readiness | None = None) -> AsyncIterator[ConnectionSupervisor]:
     """A link that runs; cancelled at the end."""
-    link = ConnectionSupervisor(url, "publisher", status or Status(), Random(3))
+    link = ConnectionSupervisor(url, "publisher", readiness or Readiness(), Metrics(), Random(3))
     running = asyncio.create_task(link.run(serve))
     try:
         yield link
@@ -125,7 +126,7 @@ async def test_foreign_cancellation(brokers: list[Broker]) -> None:
         if calls == 1:
             raise asyncio.CancelledError
 
-    link = ConnectionSupervisor(brokers[0].url, "publisher", Status(), Random(3))
+    link = ConnectionSupervisor(brokers[0].url, "publisher", Readiness(), Metrics(), Random(3))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await link.run(serve)
     assert calls == 2
@@ -138,7 +139,7 @@ async def test_what_is_not_about_the_connection(brokers: list[Broker]) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await ConnectionSupervisor(brokers[0].url, "publisher", Status(), Random(3)).run(serve)
+        await ConnectionSupervisor(brokers[0].url, "publisher", Readiness(), Metrics(), Random(3)).run(serve)
 
 
 @asynccontextmanager
@@ -156,7 +157,7 @@ async def answering(answer: Callable[[asyncio.StreamReader], Awaitable[bytes]]) 
 async def test_stop_while_connecting() -> None:
     """Being asked to stop ends at once even the wait for a broker that does not answer."""
     async with answering(asyncio.StreamReader.read) as port:
-        link = ConnectionSupervisor(f"amqp://127.0.0.1:{port}/", "publisher", Status(), Random(3))
+        link = ConnectionSupervisor(f"amqp://127.0.0.1:{port}/", "publisher", Readiness(), Metrics(), Random(3))
         running = asyncio.create_task(link.run(Served().serve))
         await asyncio.wait({running}, timeout=0.5)
         started = asyncio.get_running_loop().time()
@@ -175,14 +176,11 @@ async def test_no_broker_behind_the_address(brokers: list[Broker], said: bytes) 
     async def answer(_: asyncio.StreamReader) -> bytes:
         return said
 
-    served, status = Served(), Status()
+    served, readiness = Served(), Readiness()
     async with answering(answer) as port:
-        async with linked(f"amqp://guest:guest@127.0.0.1:{port}/", served.serve, status):
-
-            async def told() -> bool:
-                return f"127.0.0.1:{port}: " in status.problems.get("publisher", "")
-
-            await until(told)
+        async with linked(f"amqp://guest:guest@127.0.0.1:{port}/", served.serve, readiness):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await readiness.until(lambda now: f"127.0.0.1:{port}: " in now.problems.get("publisher", ""))
         async with linked(f"amqp://guest:guest@127.0.0.1:{port}/,{brokers[0].url}", served.serve):
             await served.until(lambda ports: len(ports) == 1)
 
@@ -193,17 +191,17 @@ async def test_no_password_in_any_log(brokers: list[Broker], caplog: pytest.LogC
     url = URL(brokers[0].url)
     brokers[0].rabbitmqctl("add_user", "someone", secret)
     brokers[0].rabbitmqctl("set_permissions", "someone", ".*", ".*", ".*")
-    served, status = Served(), Status()
+    served, readiness = Served(), Readiness()
     caplog.set_level(logging.INFO)
     with capture_logs() as logs:
-        async with linked(f"amqp://someone:{secret}@127.0.0.1:{url.port},127.0.0.1:1/", served.serve, status):
+        async with linked(f"amqp://someone:{secret}@127.0.0.1:{url.port},127.0.0.1:1/", served.serve, readiness):
             await served.until(lambda ports: len(ports) >= 1)
             brokers[0].rabbitmqctl("close_all_connections", "maintenance")
             await served.until(lambda ports: len(ports) >= 2)
     said = [entry for entry in logs if entry["event"] == "broker_connection_lost"]
     assert any("maintenance" in entry["reason"] for entry in said)
     assert f"127.0.0.1:{url.port}" in {entry["broker"] for entry in said}
-    assert secret not in f"{logs} {status.problems} {caplog.text}"
+    assert secret not in f"{logs} {readiness.problems} {caplog.text}"
 
 
 async def test_command_line_tool_tries_each_broker_once(brokers: list[Broker]) -> None:

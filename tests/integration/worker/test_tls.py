@@ -30,8 +30,9 @@ from worker.broker.connection import Connection, open_connection
 from worker.broker.errors import NoBroker
 from worker.broker.supervisor import ConnectionSupervisor
 from worker.broker.urls import parse
+from worker.metrics import Metrics
+from worker.readiness import Readiness
 from worker.settings import WorkerSettings
-from worker.status import Status
 
 # The broker's alert, or what is said where it hung up before that could be read.
 OUR_CERTIFICATE = "the broker (refuses|may have refused) our certificate"
@@ -115,15 +116,15 @@ async def test_settings_name_the_files(secure: Broker, ours: CertificateFiles) -
         amqp_cert_file=ours.certificate,
         amqp_key_file=ours.key,
     )
-    status, served = Status(), asyncio.Event()
+    readiness, served = Readiness(), asyncio.Event()
 
     async def serve(connection: Connection) -> None:
         await connection.channel()
-        assert status.problems == {}
+        assert readiness.problems == {}
         served.set()
 
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await ConnectionSupervisor(settings.brokers, "consumer", status, Random(1)).run(serve)
+        await ConnectionSupervisor(settings.brokers, "consumer", readiness, Metrics(), Random(1)).run(serve)
     assert served.is_set()
 
 
@@ -147,39 +148,40 @@ async def test_untrusted_broker(secure: Broker, ours: CertificateFiles, theirs: 
     """A broker of another authority gets no password: the worker is not ready, says why, and tries again."""
     url = f"{URL(secure.tls_url).with_password(SECRET)}?cafile={theirs.ca}"
     url += f"&certfile={ours.certificate}&keyfile={ours.key}"
-    status = Status()
+    readiness = Readiness()
 
     async def serve(_: Connection) -> None:
         raise AssertionError
 
-    link = ConnectionSupervisor(url, "consumer", status, Random(1))
+    link = ConnectionSupervisor(url, "consumer", readiness, Metrics(), Random(1))
     running = asyncio.create_task(link.run(serve))
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while "certificate is not trusted" not in status.problems.get("consumer", ""):  # noqa: ASYNC110  # a plain dict
-            await asyncio.sleep(0.05)
+        await readiness.until(lambda now: "certificate is not trusted" in now.problems.get("consumer", ""))
     assert not running.done()
-    assert SECRET not in str(status.problems)
+    assert SECRET not in str(readiness.problems)
     link.stop()
     await running
 
 
 async def test_frozen_broker(secure: Broker, ours: CertificateFiles) -> None:
     """A broker that answers nothing is noticed by the heartbeat, and the end of TLS is not waited for."""
-    status, served = Status(), asyncio.Event()
+    readiness, served = Readiness(), asyncio.Event()
 
     async def serve(_: Connection) -> None:
         served.set()
         await asyncio.Event().wait()
 
-    link = ConnectionSupervisor(f"{secure.tls_url}?heartbeat=1&{ours.query()}", "consumer", status, Random(1))
+    link = ConnectionSupervisor(
+        f"{secure.tls_url}?heartbeat=1&{ours.query()}", "consumer", readiness, Metrics(), Random(1)
+    )
     running = asyncio.create_task(link.run(serve))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await served.wait()
     await asyncio.to_thread(secure.freeze)
     try:
         async with asyncio.timeout(25):
-            while "not connected to the broker: 127.0.0.1" not in status.problems.get("consumer", ""):  # noqa: ASYNC110  # a plain dict
-                await asyncio.sleep(0.05)
+            lost = "not connected to the broker: 127.0.0.1"
+            await readiness.until(lambda now: lost in now.problems.get("consumer", ""))
     finally:
         await asyncio.to_thread(secure.thaw)
         running.cancel()
@@ -196,7 +198,7 @@ async def test_leaving_a_frozen_broker(secure: Broker, ours: CertificateFiles) -
         gave_up = asyncio.get_running_loop().time()
         raise TimeoutError
 
-    link = ConnectionSupervisor(f"{secure.tls_url}?{ours.query()}", "consumer", Status(), Random(1))
+    link = ConnectionSupervisor(f"{secure.tls_url}?{ours.query()}", "consumer", Readiness(), Metrics(), Random(1))
     running = asyncio.create_task(link.run(serve))
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -28,8 +28,9 @@ from tests.polling import until
 from worker.app import run
 from worker.consume.batch_processor import BatchProcessor
 from worker.failpoints import no_failpoints
+from worker.metrics import Metrics
 from worker.publish.relay import Relay
-from worker.status import Status
+from worker.readiness import Readiness
 from worker.topology_monitor import PART, TopologyMonitor
 
 # What is shown here has nothing to do with which database there is.
@@ -47,14 +48,15 @@ class Looking:
     """A topology monitor that looks all the time."""
 
     monitor: TopologyMonitor
-    status: Status
+    readiness: Readiness
+    metrics: Metrics
     connection: AbstractConnection
 
     async def until_said(self, words: str) -> None:
         """Wait for words in the readiness details."""
 
         async def is_said() -> bool:
-            return words in self.status.details.get(PART, "")
+            return words in self.readiness.details.get(PART, "")
 
         await until(is_said, PATIENCE_SECONDS)
 
@@ -64,7 +66,7 @@ class Looking:
         await delete(name)
 
         async def is_said() -> bool:
-            if f"{kind} {name}" in self.status.details.get(PART, ""):
+            if f"{kind} {name}" in self.readiness.details.get(PART, ""):
                 return True
             if await exists(self.connection, name, kind):
                 await delete(name)
@@ -74,26 +76,27 @@ class Looking:
 
     def missed(self, name: str) -> float:
         """How often an object was found missing."""
-        return self.status.registry.get_sample_value("contacts_missing_broker_objects_total", {"object": name}) or 0
+        return self.metrics.registry.get_sample_value("contacts_missing_broker_objects_total", {"object": name}) or 0
 
 
 @asynccontextmanager
 async def looking(world: WorkerHarness, url: str) -> AsyncIterator[Looking]:
     """A topology monitor at work on a connection of its own, after its first look."""
-    status, random = Status(), Random(3)
-    relay = Relay(world.engine, world.topology, status, random, no_failpoints)
-    database = Database(world.engine, random)
+    readiness, metrics, database = Readiness(), Metrics(), Database(world.engine, Random(3))
+    relay = Relay(database, world.topology, readiness, metrics, no_failpoints)
     batches = BatchProcessor(database)
-    monitor = TopologyMonitor(world.settings, world.topology, database, batches, relay, status, look_seconds=0.1)
+    monitor = TopologyMonitor(
+        world.settings, world.topology, database, batches, relay.client, readiness, metrics, look_seconds=0.1
+    )
     async with aiormq.connect(url) as connection:
         serving = asyncio.create_task(supervised(monitor, url))
         gauge = "contacts_queue_messages", {"queue": "inbound"}
 
         async def has_looked() -> bool:
-            return status.registry.get_sample_value(*gauge) is not None
+            return metrics.registry.get_sample_value(*gauge) is not None
 
         await until(has_looked, PATIENCE_SECONDS)
-        yield Looking(monitor, status, connection)
+        yield Looking(monitor, readiness, metrics, connection)
         monitor.stop()
         await serving
 
@@ -197,7 +200,7 @@ async def test_an_object_with_other_arguments_is_said_and_ends_nothing(world: Wo
         await at_work.until_said("x-max-length")
 
         async def is_made_anew() -> bool:
-            if "declared anew" in at_work.status.details.get(PART, ""):
+            if "declared anew" in at_work.readiness.details.get(PART, ""):
                 return True
             # Again: deleted in the middle of a look it is declared without having been missed.
             if await exists(other, world.topology.dead):
@@ -221,9 +224,9 @@ async def test_depths_are_measured(world: WorkerHarness, rabbitmq: Broker) -> No
             return await kept() == 3
 
         await until(measured, PATIENCE_SECONDS)
-        sample = at_work.status.registry.get_sample_value("contacts_queue_messages", {"queue": "inbound"})
+        sample = at_work.metrics.registry.get_sample_value("contacts_queue_messages", {"queue": "inbound"})
         assert sample == 3
-        assert at_work.status.registry.get_sample_value("contacts_queue_consumers", {"queue": "inbound"}) == 0
+        assert at_work.metrics.registry.get_sample_value("contacts_queue_consumers", {"queue": "inbound"}) == 0
 
 
 class Rights:

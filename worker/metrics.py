@@ -1,4 +1,4 @@
-"""What the parts of the worker say of themselves: for readiness, metrics and logs."""
+"""What the worker measures, for Prometheus."""
 
 from dataclasses import dataclass, field
 
@@ -6,11 +6,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 @dataclass(slots=True)
-class Status:
-    """Problems by part: the worker is ready while there are none. Details by part: what a person should look at."""
+class Metrics:
+    """Metrics by name; each is registered once."""
 
-    problems: dict[str, str] = field(default_factory=dict)
-    details: dict[str, str] = field(default_factory=dict)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     messages: Counter = field(init=False)
     published: Counter = field(init=False)
@@ -57,19 +55,3 @@ class Status:
         waits = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
         waited = "Time of a batch's statements that lock its sources and operators"
         self.lock_wait = Histogram("contacts_lock_wait_seconds", waited, buckets=waits, registry=at)
-
-    def set_unready(self, part: str, what: str) -> None:
-        """Say that a part does not do its work, and why."""
-        self.problems[part] = what
-
-    def set_ready(self, part: str) -> None:
-        """Say that a part does its work."""
-        self.problems.pop(part, None)
-
-    def set_detail(self, part: str, what: str) -> None:
-        """Say what a person should look at while the worker is ready all the same."""
-        self.details[part] = what
-
-    def clear_detail(self, part: str) -> None:
-        """Nothing to look at any more."""
-        self.details.pop(part, None)

@@ -1,0 +1,48 @@
+"""What the rest of the worker sees of the relay: claim, lend confirmed ids, enqueue what was committed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from distribution.intake.batch import BatchResult
+from distribution.store.outbox import Claim
+from worker.publish.lane import Lane
+from worker.publish.leased_rows import LeasedRows
+
+
+class RelayClient:
+    """Hands committed publications to the relay, and confirmed ones back to be deleted with the next batch."""
+
+    def __init__(self, rows: LeasedRows, events: Lane, replies: Lane) -> None:
+        self._rows, self._events, self._replies = rows, events, replies
+
+    def claim(self) -> Claim | None:
+        """A claim for events about to be written, while there is room to publish them from memory."""
+        return self._rows.claim_now(replies=self._replies.has_room) if self._events.has_room else None
+
+    @contextmanager
+    def lend_confirmed_ids(self) -> Iterator[list[UUID]]:
+        """Lend the ids of confirmed rows to the running batch, whose transaction deletes them."""
+        with self._rows.lend_confirmed_ids() as confirmed_ids:
+            yield confirmed_ids
+        self._events.wake(poll=False)
+
+    def enqueue(self, result: BatchResult) -> None:
+        """Publish what was committed under a claim of ours; what was not claimed is found in the outbox."""
+        claim = result.claim
+        own = [p for p in result.publications if claim.covers(p)] if claim else []
+        if claim:
+            until = claim.since + claim.seconds
+            self._events.add([p for p in own if not p.reply], until)
+            if any(p.reply for p in own):
+                self._replies.add([p for p in own if p.reply], until)
+        if len(own) < len(result.publications):
+            self._rows.expect_followers()
+            self._events.wake(poll=True)
+            if not (claim and claim.replies):
+                self._replies.wake(poll=True)
+
+    def wake(self) -> None:
+        """Poll the outbox now."""
+        self._events.wake(poll=True)
+        self._replies.wake(poll=True)
