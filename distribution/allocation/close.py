@@ -98,11 +98,11 @@ async def close(
         if isinstance(named, MessageRejected):
             outcomes.append(named)
             continue
-        contact, lead, _ = full[named.id]
+        contact = full[named.id].contact
         is_new, before = contact.status != CLOSED, contact_state(contact)
         if is_new:
             _check_locked(pool, contact)
-            ledger.close(contact, lead, closing.reason)
+            ledger.close(full[named.id], closing.reason)
         outcomes.append(Closed(contact, is_new, before, ledger.told.get(contact.id)))
     unserved = await ledger.assign_waiting()
     return Result(outcomes, await ledger.flush(), unserved)

@@ -69,7 +69,7 @@ async def assign(
 
     At the limit it is a Conflict, unless forced.
     """
-    pool, (contact, lead, previous) = locked
+    pool, contact = locked.pool, locked.held.contact
     if contact.status == ACTIVE and contact.operator_id == operator_id:
         return Given(forced=False, unserved=frozenset())
     await correct_before_freeing(conn, pool, [contact])
@@ -77,7 +77,7 @@ async def assign(
         raise InvalidField("operator_id", f"There is no operator {operator_id}.")
     over = _check(pool, contact, operator_id, force=force)
     ledger = UnitOfWork(conn, pool, random)
-    ledger.give(contact, lead, operator_id, previous, forced=over)
+    ledger.give(locked.held, operator_id, forced=over)
     unserved = await ledger.assign_waiting()
     await ledger.flush()
     return Given(over, unserved)
@@ -94,8 +94,8 @@ async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> M
     await correct_before_freeing(conn, pool, (contact for contact, _, _ in held))
     ledger = UnitOfWork(conn, pool, random)
     unserved = await ledger.assign_waiting()
-    for contact, lead, _ in held:
-        ledger.move_away(contact, lead, last_operator_id=None)
+    for one in held:
+        ledger.move_away(one)
     await ledger.flush()
     to = {contact.id: contact.operator_id for contact, _, _ in held}
     return Moved(to, unserved)

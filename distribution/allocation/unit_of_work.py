@@ -1,6 +1,7 @@
 """One transaction's decisions: decided in memory over a locked pool, written at once."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 from uuid import UUID
@@ -8,20 +9,17 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution import events
+from distribution.allocation.decision_recorder import DecisionRecorder
 from distribution.allocation.waiting_queue import NextWaiting, WaitingQueue
 from distribution.allocation.yielding import CooperativeYield
-from distribution.event_shapes import OperatorReference
 from distribution.ids import new_id, time_of
 from distribution.messages import AS_WRITTEN, Submission
-from distribution.selection import decision_log as records
 from distribution.selection.decision_log import FreedStep, GivenStep, PickStep
 from distribution.selection.pool import Pool
 from distribution.selection.strategies import OLDER_FIRST, Pick, draw_from, pick
 from distribution.store import contacts as contact_rows
-from distribution.store import decisions as decision_rows
 from distribution.store import outbox
-from distribution.store.contacts import ACTIVE, CLOSED, WAITING, Contact, OperatorName
-from distribution.store.decisions import Decision
+from distribution.store.contacts import ACTIVE, CLOSED, WAITING, Contact, ContactWithLead
 from distribution.store.leads import Lead
 from distribution.store.outbox import Claim, Publication
 from distribution.store.pools import change_loads, write_deficits
@@ -41,22 +39,27 @@ class UnitOfWork:
     pool: Pool
     random: Random
     claim: Claim | None = None
-    publications: list[Publication] = field(default_factory=list)
     given: dict[int, int] = field(default_factory=dict)
     """By lead: who got its last contact in this transaction, which the database does not know yet."""
-    told: dict[UUID, events.Change] = field(default_factory=dict)
-    """By contact: its last change in this transaction."""
-    _record: records.Record = field(init=False)
-    _batch_id: UUID = field(default_factory=new_id)
+    _recorder: DecisionRecorder = field(init=False)
     _backlogged: set[int] = field(default_factory=set)
     _new: list[Contact] = field(default_factory=list)
     _changed: dict[UUID, Contact] = field(default_factory=dict)
-    _decisions: list[Decision] = field(default_factory=list)
     _loads: Counter[int] = field(default_factory=Counter)
     _forced: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._record = records.begin(self.pool)
+        self._recorder = DecisionRecorder(self.pool)
+
+    @property
+    def told(self) -> Mapping[UUID, events.Change]:
+        """By contact: its last change in this transaction."""
+        return self._recorder.told
+
+    @property
+    def publications(self) -> list[Publication]:
+        """The events of all changes, in order."""
+        return self._recorder.publications
 
     def submit(self, submission: Submission, source_id: int, lead: Lead, last_operator_id: int | None) -> Contact:
         """Make a contact and give it to an operator, or let it wait."""
@@ -77,34 +80,33 @@ class UnitOfWork:
             format=AS_WRITTEN,
         )
         self._new.append(contact)
-        self._place(contact, lead, last_operator_id, previous=None)
+        self._place(ContactWithLead(contact, lead, None), last_operator_id)
         return contact
 
-    def close(self, contact: Contact, lead: Lead, reason: str | None) -> None:
+    def close(self, held: ContactWithLead, reason: str | None) -> None:
         """Close a waiting or active contact; its place is free for `assign_waiting`."""
+        contact, lead, _ = held
         if contact.status == ACTIVE:
             self._free(contact)
         contact.status = CLOSED
-        contact.closed_at = time_of(self._tell(contact, lead, events.CLOSED, reason, position=None))
+        event_id = self._tell(ContactWithLead(contact, lead, None), events.CLOSED, reason, position=None)
+        contact.closed_at = time_of(event_id)
 
-    def move_away(self, contact: Contact, lead: Lead, last_operator_id: int | None) -> None:
+    def move_away(self, held: ContactWithLead) -> None:
         """Take an active contact from its operator: to another one, or back to waiting with its age kept."""
-        previous = self._named(contact.operator_id)
-        self._free(contact)
+        freed = self._freed(held)
+        contact = held.contact
         contact.operator_id, contact.status, contact.assigned_at = None, WAITING, None
-        self._place(contact, lead, last_operator_id, previous)
+        self._place(freed, None)
 
-    def give(
-        self, contact: Contact, lead: Lead, operator_id: int, previous: OperatorName | None, *, forced: bool
-    ) -> None:
+    def give(self, held: ContactWithLead, operator_id: int, *, forced: bool) -> None:
         """Give a contact to an operator by hand; with `forced` over the limit."""
-        if contact.status == ACTIVE:
-            previous = self._named(contact.operator_id)
-            self._free(contact)
-        position = self._step(GivenStep(contact.source_id, operator_id))
+        if held.contact.status == ACTIVE:
+            held = self._freed(held)
+        position = self._recorder.take(GivenStep(held.contact.source_id, operator_id))
         if forced:
             self._forced.add(operator_id)
-        self._assign(contact, lead, operator_id, FORCED if forced else BY_HAND, position, previous)
+        self._assign(held, operator_id, FORCED if forced else BY_HAND, position)
 
     async def assign_waiting(self, limit: int = SERVE_LIMIT) -> frozenset[int]:
         """Give waiting contacts, the oldest first over all sources, to whoever is eligible.
@@ -125,8 +127,7 @@ class UnitOfWork:
         self._backlogged = await line.left()
         full = await contact_rows.with_leads(self.conn, chosen) if chosen else {}
         for contact_id, (pick_, position) in chosen.items():
-            contact, lead, previous = full[contact_id]
-            self._carry_out(contact, lead, pick_, position, previous)
+            self._carry_out(full[contact_id], pick_, position)
         return frozenset(self.pool.sources) if served == limit or read >= SERVE_BYTES else frozenset()
 
     def _choose_for(self, waiting: NextWaiting) -> tuple[Pick, int]:
@@ -135,117 +136,56 @@ class UnitOfWork:
         chosen = pick(self.pool, waiting.source_id, draw_from(self.random), last)
         if chosen.operator_id is not None:
             self.given[waiting.lead_id] = chosen.operator_id
-        return chosen, self._step(PickStep(waiting.source_id, last, chosen))
+        return chosen, self._recorder.take(PickStep(waiting.source_id, last, chosen))
 
     async def flush(self) -> list[Publication]:
         """Write everything decided; returns what is to be published once the transaction is committed."""
         await change_loads(self.conn, self._loads, self._forced)
-        await write_deficits(self.conn, self.pool.deficits if self._record.steps else {})
+        await write_deficits(self.conn, self.pool.deficits if self._recorder.has_steps else {})
         await contact_rows.insert(self.conn, self._new)
         await contact_rows.update(self.conn, list(self._changed.values()))
-        if self._record.steps:
-            await decision_rows.insert_batch(self.conn, self._batch_id, self._record)
-        await decision_rows.insert(self.conn, self._decisions)
+        await self._recorder.flush(self.conn)
         await outbox.insert(self.conn, self.publications, self.claim)
         return self.publications
 
     def _sticky(self, source_id: int) -> bool:
         return self.pool.sources[source_id].sticky
 
-    def _step(self, step: records.Step) -> int:
-        """Keep a step and take it; returns its position."""
-        self._record.steps.append(step)
-        records.apply(self.pool, step)
-        return len(self._record.steps) - 1
-
     def _free(self, contact: Contact) -> None:
         if contact.operator_id is not None:
-            self._step(FreedStep(contact.operator_id))
+            self._recorder.take(FreedStep(contact.operator_id))
             self._loads[contact.operator_id] -= 1
 
-    def _place(self, contact: Contact, lead: Lead, last_operator_id: int | None, previous: OperatorName | None) -> None:
-        if contact.source_id in self._backlogged and self.pool.eligible(contact.source_id):
+    def _freed(self, held: ContactWithLead) -> ContactWithLead:
+        """An active contact whose place was just taken from the operator who had it."""
+        previous = self._recorder.name_of(held.contact.operator_id)
+        self._free(held.contact)
+        return ContactWithLead(held.contact, held.lead, previous)
+
+    def _place(self, held: ContactWithLead, last_operator_id: int | None) -> None:
+        source_id = held.contact.source_id
+        if source_id in self._backlogged and self.pool.eligible(source_id):
             chosen = Pick(None, OLDER_FIRST)
         else:
-            chosen = pick(self.pool, contact.source_id, draw_from(self.random), last_operator_id)
-        position = self._step(PickStep(contact.source_id, last_operator_id, chosen))
-        self._carry_out(contact, lead, chosen, position, previous)
+            chosen = pick(self.pool, source_id, draw_from(self.random), last_operator_id)
+        position = self._recorder.take(PickStep(source_id, last_operator_id, chosen))
+        self._carry_out(held, chosen, position)
 
-    def _carry_out(
-        self, contact: Contact, lead: Lead, chosen: Pick, position: int, previous: OperatorName | None
-    ) -> None:
+    def _carry_out(self, held: ContactWithLead, chosen: Pick, position: int) -> None:
         if chosen.operator_id is None:
-            self._tell(contact, lead, events.WAITING, chosen.reason, position, previous)
+            self._tell(held, events.WAITING, chosen.reason, position)
         else:
-            self._assign(contact, lead, chosen.operator_id, chosen.reason, position, previous)
+            self._assign(held, chosen.operator_id, chosen.reason, position)
 
-    def _assign(
-        self,
-        contact: Contact,
-        lead: Lead,
-        operator_id: int,
-        reason: str,
-        position: int,
-        previous: OperatorName | None,
-    ) -> None:
+    def _assign(self, held: ContactWithLead, operator_id: int, reason: str, position: int) -> None:
+        contact = held.contact
         self._loads[operator_id] += 1
         self.given[contact.lead_id] = operator_id
         contact.operator_id, contact.status = operator_id, ACTIVE
-        kind = events.ASSIGNED if previous is None else events.REASSIGNED
-        contact.assigned_at = time_of(self._tell(contact, lead, kind, reason, position, previous))
+        kind = events.ASSIGNED if held.previous is None else events.REASSIGNED
+        contact.assigned_at = time_of(self._tell(held, kind, reason, position))
 
-    def _tell(
-        self,
-        contact: Contact,
-        lead: Lead,
-        kind: str,
-        reason: str | None,
-        position: int | None,
-        previous: OperatorName | None = None,
-    ) -> UUID:
-        """Keep the decision and its event; returns the event's id."""
-        if contact.sequence:
-            self._changed[contact.id] = contact
-        contact.sequence += 1
-        change = self._change(contact, lead, kind, reason, previous)
-        self.told[contact.id] = change
-        self.publications.append(outbox.publication_of(change, contact.traceparent))
-        self._decisions.append(
-            Decision(
-                contact_id=contact.id,
-                sequence=contact.sequence,
-                event_id=change.id,
-                type=kind,
-                operator_id=contact.operator_id,
-                previous_operator_id=previous.id if previous else None,
-                reason=reason,
-                batch_id=None if position is None else self._batch_id,
-                position=position,
-            )
-        )
-        return change.id
-
-    def _change(
-        self, contact: Contact, lead: Lead, kind: str, reason: str | None, previous: OperatorName | None
-    ) -> events.Change:
-        return events.Change(
-            id=new_id(),
-            type=kind,
-            contact_id=contact.id,
-            status=contact.status,
-            message_id=contact.message_id,
-            lead=lead.shown(),
-            source={"id": contact.source_id, "code": self.pool.sources[contact.source_id].code},
-            operator=_shown(self._named(contact.operator_id)),
-            previous_operator=_shown(previous),
-            payload=contact.payload,
-            sequence=contact.sequence,
-            reason=reason,
-        )
-
-    def _named(self, operator_id: int | None) -> OperatorName | None:
-        return None if operator_id is None else OperatorName(operator_id, self.pool.operators[operator_id].name)
-
-
-def _shown(operator: OperatorName | None) -> OperatorReference | None:
-    return None if operator is None else {"id": operator.id, "name": operator.name}
+    def _tell(self, held: ContactWithLead, kind: str, reason: str | None, position: int | None) -> UUID:
+        if held.contact.sequence:
+            self._changed[held.contact.id] = held.contact
+        return self._recorder.tell(held, kind, reason, position)

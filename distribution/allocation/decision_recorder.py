@@ -1,0 +1,97 @@
+"""What a transaction decides is kept: the steps over its pool, and of each change the decision and its event."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from distribution import events
+from distribution.event_shapes import OperatorReference
+from distribution.ids import new_id
+from distribution.selection import decision_log as records
+from distribution.selection.pool import Pool
+from distribution.store import decisions as decision_rows
+from distribution.store import outbox
+from distribution.store.contacts import ContactWithLead, OperatorName
+from distribution.store.decisions import Decision
+from distribution.store.outbox import Publication
+
+
+@dataclass(slots=True)
+class DecisionRecorder:
+    """Changes the pool step by step, and keeps in memory what is to be written of it."""
+
+    pool: Pool
+    publications: list[Publication] = field(default_factory=list)
+    told: dict[UUID, events.Change] = field(default_factory=dict)
+    """By contact: its last change in this transaction."""
+    _record: records.Record = field(init=False)
+    _batch_id: UUID = field(default_factory=new_id)
+    _decisions: list[Decision] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._record = records.begin(self.pool)
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether the pool was changed."""
+        return bool(self._record.steps)
+
+    def take(self, step: records.Step) -> int:
+        """Keep a step and take it; returns its position."""
+        self._record.steps.append(step)
+        records.apply(self.pool, step)
+        return len(self._record.steps) - 1
+
+    def tell(self, held: ContactWithLead, kind: str, reason: str | None, position: int | None) -> UUID:
+        """Keep the decision behind a contact's change, and the event that tells of it; returns the event's id."""
+        contact, _, previous = held
+        contact.sequence += 1
+        change = self._change(held, kind, reason)
+        self.told[contact.id] = change
+        self.publications.append(outbox.publication_of(change, contact.traceparent))
+        self._decisions.append(
+            Decision(
+                contact_id=contact.id,
+                sequence=contact.sequence,
+                event_id=change.id,
+                type=kind,
+                operator_id=contact.operator_id,
+                previous_operator_id=previous.id if previous else None,
+                reason=reason,
+                batch_id=None if position is None else self._batch_id,
+                position=position,
+            )
+        )
+        return change.id
+
+    async def flush(self, conn: AsyncConnection) -> None:
+        """Write the decisions, and the record that explains them."""
+        if self._record.steps:
+            await decision_rows.insert_batch(conn, self._batch_id, self._record)
+        await decision_rows.insert(conn, self._decisions)
+
+    def name_of(self, operator_id: int | None) -> OperatorName | None:
+        """An operator of the pool as events name it."""
+        return None if operator_id is None else OperatorName(operator_id, self.pool.operators[operator_id].name)
+
+    def _change(self, held: ContactWithLead, kind: str, reason: str | None) -> events.Change:
+        contact, lead, previous = held
+        return events.Change(
+            id=new_id(),
+            type=kind,
+            contact_id=contact.id,
+            status=contact.status,
+            message_id=contact.message_id,
+            lead=lead.shown(),
+            source={"id": contact.source_id, "code": self.pool.sources[contact.source_id].code},
+            operator=_shown(self.name_of(contact.operator_id)),
+            previous_operator=_shown(previous),
+            payload=contact.payload,
+            sequence=contact.sequence,
+            reason=reason,
+        )
+
+
+def _shown(operator: OperatorName | None) -> OperatorReference | None:
+    return None if operator is None else {"id": operator.id, "name": operator.name}
