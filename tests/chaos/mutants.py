@@ -50,10 +50,10 @@ class Mutant:
 
 SETTLING, INBOX = "worker/consume/settler.py", "worker/consume/delivery_buffer.py"
 POOLS, CHANNELS = "distribution/store/pools.py", "worker/broker/channels.py"
-BATCH = "        with self._status.batch_seconds.time(), self._relay.lend_confirmed_ids() as done:\n"
+BATCH = "        with self._metrics.batch_seconds.time(), self._relay.lend_confirmed_ids() as done:\n"
 APPLY = "            self._apply_results(publisher, self._note_unroutable)\n"
 RECONNECT = """            reports = publisher.take_reports()
-            if any(report.result == "refused" for report in reports):
+            if any(result == "refused" for _, result, _ in reports):
                 raise ConnectionError("the broker could not take an event")
             self._report(self._state.apply_results(reports, time.monotonic(), self._note_unroutable))
 """

@@ -1,5 +1,6 @@
 """The outbox as the relay's lanes see it, in memory: rows, leases by one clock, and a database that can fail."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -31,13 +32,14 @@ class OutboxModel:
 
     rows: dict[UUID, Row] = field(default_factory=dict)
     locked: set[UUID] = field(default_factory=set)
+    sequences: Counter[UUID] = field(default_factory=Counter)
     works: bool = True
     updates: bool = True
 
     def insert(self, contact_id: UUID, size: int, now: float, *, ours: bool) -> Publication:
         """Write the next event of a contact, with a lease of ours or free."""
-        sequences = [row.publication.sequence for row in self.rows.values() if row.publication.contact_id == contact_id]
-        event = publication(size=size, contact_id=contact_id, sequence=max(sequences, default=0) + 1)
+        self.sequences[contact_id] += 1
+        event = publication(size=size, contact_id=contact_id, sequence=self.sequences[contact_id])
         self.rows[event.id] = Row(event, now, ours, now + LEASE_SECONDS if ours else float("-inf"))
         return event
 

@@ -28,7 +28,7 @@ def buffer_with(number: int, limits: LaneLimits = EVENTS) -> tuple[OutboxBuffer,
 
 def reports(*publications: Publication, result: PublishResult = PublishResult.CONFIRMED) -> list[Report]:
     """What the broker said of them."""
-    return [Report(one, result) for one in publications]
+    return [(one, result, "") for one in publications]
 
 
 def no() -> bool:

@@ -18,11 +18,11 @@ OF_ONE = (
     ConnectionSyntaxError,
     ConnectionUnexpectedFrame,
 )
-"""What a broker says because of something published, such as its size or where it is to go."""
+"""The broker's errors for something published, such as its size or routing key."""
 
 
 def attribute_fault(*reasons: BaseException) -> Fault:
-    """What the reasons for an end say; the one that says the most counts."""
+    """Attribute the end of a channel by the given reasons; the most specific one counts."""
     if any(isinstance(reason, OF_ONE) for reason in reasons):
         return Fault.ONE
     refused = [str(reason) for reason in reasons if isinstance(reason, ChannelAccessRefused)]

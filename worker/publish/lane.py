@@ -23,7 +23,7 @@ from worker.publish.publisher import ChannelEnded, Publisher, PublishTarget
 class Lane:
     """Publishes one kind of rows over one connection at a time; its state outlives connections.
 
-    `is_quiet`: whether a transaction for deletions alone is in nobody's way. `topology`: declared on each connection.
+    `is_quiet`: whether a transaction for deletions alone holds nothing up. `topology`: declared on each connection.
     """
 
     def __init__(

@@ -123,7 +123,7 @@ class LaneState:
         return ready, self._counted(barred)
 
     def next_settlement(self, now: float, *, is_quiet: bool) -> Settlement | None:
-        """What to settle now; `is_quiet`: whether a transaction for deletions alone is in nobody's way.
+        """What to settle now; `is_quiet`: whether a transaction for deletions alone holds nothing up.
 
         Else the next batch deletes what is confirmed, which costs no transaction of its own.
         """

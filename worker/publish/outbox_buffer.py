@@ -12,6 +12,9 @@ from worker.publish.in_flight import InFlight, LaneLimits, LeasedPublication
 from worker.publish.retry_policy import RetryPolicy
 from worker.publish.unsettled_rows import Quarantine, UnsettledRows
 
+Report = tuple[Publication, PublishResult, str]
+"""A result as the broker reported it, with the reason if there is more to say. No class: there is one per message."""
+
 
 class Fault(Enum):
     """Whose fault the end of a channel or a connection is."""
@@ -21,14 +24,6 @@ class Fault(Enum):
     """One of the publications in flight."""
     ALL = auto()
     """The broker accepts nothing of this kind from this worker."""
-
-
-class Report(NamedTuple):
-    """A result as the broker reported it, with the reason if there is more to say."""
-
-    publication: Publication
-    result: PublishResult
-    reason: str = ""
 
 
 class Attempt(NamedTuple):
@@ -113,18 +108,19 @@ class OutboxBuffer:
         """Apply each result to its own publication; `retry_at_once`: whether what is unroutable is sent again now."""
         attempts: list[Attempt] = []
         for publication, result, reason in reports:
-            leased = self.in_flight.pop(publication.id, now)
-            self._suspects.discard(publication.id)
+            row_id = publication.id
+            leased = self.in_flight.pop(row_id, now)
+            self._suspects.discard(row_id)
             if result is PublishResult.CONFIRMED:
                 if leased is None:
                     # It was given up before, and is confirmed all the same: that saves a copy.
-                    self._unsettled.quarantined.pop(publication.id, None)
-                self._unsettled.confirmed[publication.id] = leased.until if leased else now
+                    self._unsettled.quarantined.pop(row_id, None)
+                self._unsettled.confirmed[row_id] = leased.until if leased else now
                 attempts.append(Attempt(publication, result))
             elif leased is not None:
                 attempts.append(self._fail(leased, result, now, reason))
                 if result is PublishResult.UNROUTABLE and retry_at_once():
-                    self._unsettled.quarantined.pop(publication.id)
+                    self._unsettled.quarantined.pop(row_id)
                     self._push(leased)
         return attempts
 
@@ -133,11 +129,11 @@ class OutboxBuffer:
         return self._fail_all(self.in_flight.pop_overdue(now), now)
 
     def give_up_channels_before(self, channel: int, now: float) -> list[Attempt]:
-        """Likewise what is in flight over channels that are about to be closed."""
+        """What is in flight over channels that are about to be closed is quarantined, too."""
         return self._fail_all(self.in_flight.pop_channels_before(channel), now)
 
     def give_up_all(self, now: float) -> list[Attempt]:
-        """Likewise everything in flight: the connection is given up because it confirms nothing."""
+        """Everything in flight is quarantined, too: the connection is given up because it confirms nothing."""
         return self._fail_all(self.in_flight.clear(), now)
 
     def take_back(self, fault: Fault, now: float, reason: str, *, all_suspect: bool) -> list[Attempt]:

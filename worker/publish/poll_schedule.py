@@ -1,16 +1,16 @@
-"""When to look into the outbox for rows that nobody told us of."""
+"""When to poll the outbox for rows that this process was not notified of."""
 
 EVERYTHING_SECONDS = 1.0
 SHARE = 20
 LONGEST_SECONDS = 5.0
-"""The pause after a look that found nothing is at least SHARE times what the look took, up to a limit: while a dump
-holds an old snapshot, deleted rows stay in the way and looks take long, and should not fill the database's time."""
+"""The pause after a poll that found nothing is at least SHARE times what the poll took, up to a limit: while a dump
+holds an old snapshot, deleted rows stay in the way and polls take long, and should not fill the database's time."""
 
 
 class PollSchedule:
-    """Recent rows are looked for every so many seconds, and at once if there may be some; all others every second.
+    """Recent rows are polled every so many seconds, and at once if there may be some; all others every second.
 
-    Without `recent` every look is at everything. Plain state; moments are of the monotonic clock.
+    Without `recent` every poll is of everything. Plain state; moments are of the monotonic clock.
     """
 
     def __init__(self, seconds: float, *, recent: bool = True) -> None:
@@ -23,11 +23,11 @@ class PollSchedule:
         self._soon = True
 
     def is_due(self, now: float) -> bool:
-        """Whether to look."""
+        """Whether to poll."""
         return self._soon or now >= self._everything_at or (self._recent and now >= self._recent_at)
 
     def begin(self, now: float) -> bool:
-        """A look begins; returns whether at everything."""
+        """A poll begins; returns whether of everything."""
         everything = now >= self._everything_at or not self._recent
         self._soon, self._recent_at = False, now + self._seconds
         if everything:
@@ -41,7 +41,7 @@ class PollSchedule:
             self._everything_at = float("-inf")
 
     def found_nothing(self, now: float, seconds: float, *, everything: bool) -> None:
-        """The look is over, and took so long."""
+        """The poll is over, and took so long."""
         pause = min(SHARE * seconds, LONGEST_SECONDS)
         if everything:
             self._everything_at = max(self._everything_at, now + pause)
@@ -49,5 +49,5 @@ class PollSchedule:
             self._recent_at = max(self._recent_at, now + pause)
 
     def at_everything(self) -> None:
-        """The next look is due now, at everything."""
+        """The next poll is due now, of everything."""
         self._soon, self._everything_at = True, float("-inf")

@@ -109,7 +109,7 @@ class Publisher:
 
     def _report(self, publication: Publication, result: PublishResult, reason: str = "") -> None:
         """Called by the client library's reader; everything else is done outside of it."""
-        self._reports.append(Report(publication, result, reason))
+        self._reports.append((publication, result, reason))
         self._signal.set()
 
     def _frames(self, channel: PublishingChannel[Publication], publication: Publication) -> bytes:

@@ -84,7 +84,7 @@ class ReplyRetryPolicy:
 
 def backoff(attempts: int) -> float:
     """Seconds to pause after the next failure, where so many came before."""
-    # The exponent is bounded, since an event may be tried for years.
+    # The exponent is bounded, since an event may be retried for years.
     return min(FIRST_PAUSE_SECONDS * 2.0 ** min(attempts, 30), LONGEST_PAUSE_SECONDS)
 
 
@@ -103,15 +103,15 @@ class RetryBudget:
         self.next_at = float("-inf")
         self._pause = FIRST_PAUSE_SECONDS
 
-    def round_over(self, taken: int, failed: int, now: float) -> None:
+    def round_over(self, confirmed: int, failed: int, now: float) -> None:
         """The results of the last round's retries."""
-        if not taken and not failed:
+        if not confirmed and not failed:
             return
-        self.size = min(max(2 * taken, self.FEW), self.MANY)
+        self.size = min(max(2 * confirmed, self.FEW), self.MANY)
         if not failed:
             self.next_at, self._pause = now, FIRST_PAUSE_SECONDS
             return
-        if taken:
+        if confirmed:
             self._pause = FIRST_PAUSE_SECONDS
         self.next_at = now + self._pause
         self._pause = min(self._pause * 2, self.LONGEST_SECONDS)

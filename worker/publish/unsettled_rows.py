@@ -15,7 +15,7 @@ FOLLOWERS_SECONDS = 5.0
 
 
 class Quarantine(NamedTuple):
-    """How long nobody may claim a row from its settlement on, and until when its lease is ours."""
+    """How long a row may not be claimed once it is settled, and until when its lease is ours."""
 
     pause: float
     until: float
@@ -23,7 +23,7 @@ class Quarantine(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Settlement:
-    """What one transaction writes. Whoever takes it writes it or returns it: no two ever settle the same rows."""
+    """What one transaction writes. Its taker writes it or returns it: the same rows are never settled twice at once."""
 
     confirmed: dict[UUID, float]
     quarantined: dict[UUID, Quarantine]
@@ -32,7 +32,7 @@ class Settlement:
 
 @dataclass(slots=True)
 class UnsettledRows:
-    """Until they are settled their leases are ours, each until a moment, and renewed: nobody else publishes them.
+    """Until they are settled their leases, each with its end, are ours and renewed: no other worker publishes them.
 
     `confirmed`: to be deleted, also what is given up for good. `locked`: could not be deleted because another
     transaction has them locked.
@@ -56,11 +56,11 @@ class UnsettledRows:
 
     @property
     def is_lent(self) -> bool:
-        """Whether a batch is running, which deletes what is confirmed, or whose successor will."""
+        """Whether a batch is running: it deletes what is confirmed, or the next one does."""
         return self._lent is not None
 
     def leases(self) -> Iterator[tuple[UUID, float]]:
-        """Each id that nobody else should publish, and until when its lease is ours."""
+        """Each id that no other worker should publish, and until when its lease is ours."""
         for rows in (self.confirmed, self._lent or {}, self.locked):
             yield from rows.items()
         yield from ((row_id, quarantine.until) for row_id, quarantine in self.quarantined.items())
@@ -103,7 +103,7 @@ class UnsettledRows:
             self._deleted(lent, left, now)
 
     def is_locked_due(self, now: float) -> bool:
-        """Whether to try again to delete what was locked."""
+        """Whether to retry deleting what was locked."""
         return bool(self.locked) and now >= self._locked_retry_at
 
     def take(self, now: float, *, delete: bool) -> Settlement | None:
