@@ -38,6 +38,15 @@ def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
             process.send_signal(number)
 
 
+def suspend(processes: Iterable[psutil.Process], seconds: float = 5.0) -> None:
+    """Stop each, and wait until it runs no more: the signal alone may still be on its way."""
+    left, deadline = set(processes), time.monotonic() + seconds
+    send(left, signal.SIGSTOP)
+    while left and time.monotonic() < deadline:
+        left = {process for process in left if _alive(process, psutil.STATUS_STOPPED)}
+        time.sleep(_PAUSE if left else 0)
+
+
 def wait_gone(processes: Iterable[psutil.Process], seconds: float) -> set[psutil.Process]:
     """Wait until they have ended; returns those that have not."""
     deadline = time.monotonic() + seconds
@@ -60,9 +69,9 @@ def end(roots: Iterable[psutil.Process], mark: str, gentle: signal.Signals, pati
     wait_gone(everything, patience)
 
 
-def _alive(process: psutil.Process) -> bool:
+def _alive(process: psutil.Process, *unless: str) -> bool:
     # A zombie has ended; only its parent can clear it away, and that may be a process that never does.
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return process.is_running() and process.status() not in (psutil.STATUS_ZOMBIE, *unless)
     except psutil.Error:
         return False

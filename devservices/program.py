@@ -14,7 +14,7 @@ import psutil
 
 from devservices.errors import ServiceStartError, ToolFailedError
 from devservices.guard import Guard
-from devservices.processes import MARK, family, send, wait_gone
+from devservices.processes import MARK, family, send, suspend, wait_gone
 
 START_SECONDS = 120.0
 _STOP_SECONDS = 60.0
@@ -91,10 +91,14 @@ class Program:
         process = self._process
         if process is None:
             return
+        root = [psutil.Process(process.pid)] if process.poll() is None else []
+        if number is signal.SIGKILL:
+            suspend(root)  # else it could start a child that is not among its members
         members = self._members()
-        send(members if number is signal.SIGKILL else [psutil.Process(process.pid)], number)
+        send(members if number is signal.SIGKILL else root, number)
         process.wait(_STOP_SECONDS)
         send(wait_gone(members, 1.0), signal.SIGKILL)
+        wait_gone(members, _STOP_SECONDS)
         self._process = None
 
     def _members(self) -> set[psutil.Process]:

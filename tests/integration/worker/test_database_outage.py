@@ -32,6 +32,12 @@ from tests.polling import until
 from worker.database_outage import RetryDelays
 
 
+@pytest.fixture(scope="module")
+def rabbitmq(own_broker: Broker) -> Broker:
+    """One whose connections are ours to close."""
+    return own_broker
+
+
 async def until_tried(pages: HealthPages, logs: Sequence[Mapping[str, object]], times: int) -> None:
     """Wait until the worker failed so often; from its first failure on it must not say that it is ready."""
 
