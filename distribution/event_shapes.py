@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 # Texts to the type checker; what they hold stands in the documents.
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
-Status = Annotated[str, Field(json_schema_extra={"enum": ["waiting", "active", "closed"]})]
+ContactStatus = Annotated[str, Field(json_schema_extra={"enum": ["waiting", "active", "closed"]})]
 
 
 class LeadReference(TypedDict):
@@ -38,7 +38,7 @@ class ContactReference(TypedDict):
     """A contact as events show it."""
 
     id: Uuid
-    status: Annotated[Status, Field(description="The status after this event.")]
+    status: Annotated[ContactStatus, Field(description="The status after this event.")]
     created_at: Time
     message_id: Annotated[str, Field(description="The key that the contact was submitted with.")]
 

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from admin_api.models.common import Body, Id, QueryId, QueryMoment, UuidPageQuery, lead_reference, time_or_null
 from distribution.admin.contacts import ContactDetails
-from distribution.event_shapes import LeadReference, OperatorReference, SourceReference, Status, Time, Uuid
+from distribution.event_shapes import ContactStatus, LeadReference, OperatorReference, SourceReference, Time, Uuid
 from distribution.ids import isoformat
 from distribution.messages import KEY, MAX_KEY_BYTES, BlankOrText, SourceCode, SubmissionBody
 from distribution.store.contact_lists import Listed
@@ -54,7 +54,7 @@ class ContactShape(TypedDict):
     """A contact."""
 
     id: Uuid
-    status: Status
+    status: ContactStatus
     lead_id: int
     source_id: int
     operator_id: int | None
