@@ -10,7 +10,7 @@ import structlog
 import uvicorn
 
 from admin_api.app import create_app
-from admin_api.http.context import Context
+from admin_api.http.app_context import Context
 from admin_api.settings import AdminSettings
 from distribution.startup import exit_with_error, start
 from distribution.store.database import Database

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from admin_api.http.context import Context
+from admin_api.http.app_context import Context
 from admin_api.http.endpoint import Endpoint
 from admin_api.http.metrics import MetricsMiddleware, backlog_measured
 from admin_api.http.operation import Operation

@@ -4,8 +4,8 @@ from ipaddress import ip_network
 
 from pydantic import Field, SecretStr, field_validator
 
+from admin_api.http.app_context import MAX_ADMIN_BYTES
 from admin_api.http.auth import Tokens, parse_tokens
-from admin_api.http.context import MAX_ADMIN_BYTES
 from distribution.settings import SharedSettings
 
 

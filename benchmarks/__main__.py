@@ -11,7 +11,7 @@ import typer
 import uvloop
 from rich.console import Console
 
-from benchmarks import freed_slot_latency, growth, latency, latency_under_attack, report, throughput
+from benchmarks import freed_place_latency, growth, latency, latency_under_attack, report, throughput
 from benchmarks.attacks import ATTACKS, Attacks
 from benchmarks.environment import Environment
 from benchmarks.report import Results, middle
@@ -88,7 +88,7 @@ async def _measure(
         results.backlog_mib = await growth.memory_under_backlog(arena, backlog, say)
     if Part.SERVING in parts:
         for contestant in (OURS_SQLITE, OURS_POSTGRESQL):
-            results.serving.append(await freed_slot_latency.serve(arena, contestant, OFFICE_CLOSES))
+            results.serving.append(await freed_place_latency.serve(arena, contestant, OFFICE_CLOSES))
             say(f"served: {results.serving[-1]}")
     if Part.HOSTILE in parts:
         for contestant in (OURS_SQLITE, OURS_POSTGRESQL):

@@ -17,7 +17,7 @@ import psutil
 from aiormq.abc import AbstractChannel
 
 from benchmarks.candidates import naive
-from benchmarks.polling import PATIENCE_SECONDS
+from benchmarks.wait_until import PATIENCE_SECONDS
 from benchmarks.workload import Message, Size, open_business, publish
 from devservices.app_process import AppProcess, app_ports, spawn
 from devservices.broker import Broker

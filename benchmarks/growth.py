@@ -16,8 +16,8 @@ from benchmarks.admin_api_process import LISTS, running_admin_api
 from benchmarks.environment import BenchmarkRun, Candidate, Environment
 from benchmarks.latency import Clients, Latency
 from benchmarks.past_contacts import History
-from benchmarks.polling import PATIENCE_SECONDS, until
 from benchmarks.throughput import OURS_POSTGRESQL, OURS_SQLITE, Run, measure
+from benchmarks.wait_until import PATIENCE_SECONDS, until
 from benchmarks.workload import Size, letters
 from distribution.store.engine import create_engine, reading
 

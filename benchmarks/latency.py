@@ -15,7 +15,7 @@ from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
 from benchmarks.environment import BenchmarkRun, Candidate, Environment
-from benchmarks.polling import TICK_SECONDS, until
+from benchmarks.wait_until import TICK_SECONDS, until
 from benchmarks.workload import Message, Size, letters
 from worker.broker.channels import ConsumingChannel, PublishingChannel
 from worker.broker.publish_result import PublishResult

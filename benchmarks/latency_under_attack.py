@@ -13,7 +13,7 @@ import httpx2
 from benchmarks.attacks import Attack, Attacks, target
 from benchmarks.environment import BenchmarkRun, Candidate, Environment
 from benchmarks.latency import Clients
-from benchmarks.polling import TICK_SECONDS, until
+from benchmarks.wait_until import TICK_SECONDS, until
 from benchmarks.workload import Size, letters
 
 RATE = 50.0

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.freed_slot_latency import Serving
+from benchmarks.freed_place_latency import Serving
 from benchmarks.growth import Grown
 from benchmarks.latency import Latency
 from benchmarks.latency_under_attack import Beside

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 
-from devservices.report import say
+from devservices.progress import say
 
 _SECONDS = 600
 # One at a time: two runs at once would stumble over apt's lock and over each other's policy file. The policy keeps the

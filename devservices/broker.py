@@ -11,9 +11,9 @@ from devservices.container import Recipe, start_container
 from devservices.errors import ServiceNotFoundError
 from devservices.folders import private_folder
 from devservices.guard import Guard
-from devservices.kept import kept_node
+from devservices.persistent_node import kept_node
 from devservices.ports import LOOPBACK, speaks_amqp
-from devservices.program import Program
+from devservices.progress import say
 from devservices.rabbitmq_node import (
     MANAGEMENT,
     STREAM,
@@ -24,7 +24,7 @@ from devservices.rabbitmq_node import (
     port_mapper,
     private_node,
 )
-from devservices.report import say
+from devservices.server_process import Program
 from devservices.service import Service
 from devservices.settings import DevSettings, read_settings
 

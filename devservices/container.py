@@ -11,11 +11,11 @@ from typing import Any, cast
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
-from devservices.engine import ENGINE_ERRORS, LABEL, connect, have_image, is_local, prepare_testcontainers
+from devservices.docker_engine import ENGINE_ERRORS, LABEL, connect, have_image, is_local, prepare_testcontainers
 from devservices.errors import ServiceStartError, ToolFailedError
 from devservices.guard import Guard
 from devservices.ports import LOOPBACK, free_ports
-from devservices.report import say
+from devservices.progress import say
 
 START_SECONDS = 120.0
 _STOP_SECONDS = 60

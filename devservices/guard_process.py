@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from devservices.engine import remove_containers
+from devservices.docker_engine import remove_containers
 from devservices.folders import remove_folder
 from devservices.processes import end
 

@@ -13,8 +13,8 @@ from devservices.errors import ServiceNotFoundError
 from devservices.folders import private_folder
 from devservices.guard import Guard
 from devservices.ports import LOOPBACK, free_ports
-from devservices.program import Program, unprivileged_user
-from devservices.report import say
+from devservices.progress import say
+from devservices.server_process import Program, unprivileged_user
 from devservices.service import Service
 from devservices.settings import clean_environment
 

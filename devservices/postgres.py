@@ -13,8 +13,8 @@ from devservices.errors import ServiceNotFoundError
 from devservices.folders import private_folder
 from devservices.guard import Guard
 from devservices.postgres_cluster import NOT_DURABLE, OPTIONS, USER, ClusterSettings, find_postgres, private_cluster
-from devservices.program import unprivileged_user
-from devservices.report import say
+from devservices.progress import say
+from devservices.server_process import unprivileged_user
 from devservices.service import Service
 from devservices.settings import DevSettings, read_settings
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from devservices.databases import answers
 from devservices.guard import Guard
 from devservices.ports import LOOPBACK, free_ports
-from devservices.program import Program
+from devservices.server_process import Program
 from devservices.settings import clean_environment
 
 USER = "postgres"

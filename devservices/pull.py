@@ -2,7 +2,7 @@
 
 import sys
 
-from devservices.engine import ENGINE_ERRORS, connect
+from devservices.docker_engine import ENGINE_ERRORS, connect
 
 
 def main() -> int:

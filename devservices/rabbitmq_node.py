@@ -12,7 +12,7 @@ from pathlib import Path
 
 from devservices.guard import Guard
 from devservices.ports import LOOPBACK, free_ports, is_open, speaks_amqp
-from devservices.program import Program
+from devservices.server_process import Program
 from devservices.settings import clean_environment
 
 # Debian's /usr/sbin/rabbitmq-server insists on the user rabbitmq and on the system's folders; the program behind it

@@ -16,10 +16,10 @@ events         what is published to subscribers: CloudEvents
 messages/      the wire contract of what comes in: bodies, CloudEvents, keys
 selection/     who gets a contact; pure
 store/         tables, transactions, queries
-versions       who edits, and which version of the object they saw
+optimistic_locking  who edits, and which version of the object they saw
 audit          who changed what, when
 allocation/    contacts get operators, waiting ones too
 admin/         what people manage and look at
 intake/        messages come in: submitted, recognised, closed or parked
-gauges         the backlog for Prometheus, in both processes
+backlog_metrics  the backlog for Prometheus, in both processes
 """

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.ids import new_id
+from distribution.optimistic_locking import Actor
 from distribution.store.bulk import columns_of, insert_columns, octets
 from distribution.store.contacts import Contact
 from distribution.store.pagination import Page, cut_by_size
 from distribution.store.tables import audit_log
-from distribution.versions import Actor
 
 
 class AuditRole(StrEnum):

@@ -10,7 +10,7 @@ from rich.console import Console
 from examples.admin import Admin, connect_admin
 from examples.api_types import Contact, Lead, Operator, Parked, Weight
 from examples.bot import PARKED, Outcome, connect_bot
-from examples.event_feed import Feed
+from examples.event_printer import Feed
 from examples.scenario import Scenario
 from examples.subscriber import Event, subscribe
 

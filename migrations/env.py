@@ -21,10 +21,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.errors import DistributionError
 from distribution.settings import SharedSettings, load
-from distribution.store import database_address, db_errors, fitness, revisions, schema
+from distribution.store import database_address, database_requirements, db_errors, revisions, schema
 from distribution.store.engine import autocommit, create_engine, reading, transaction, uncommitted
 from distribution.store.tables import metadata
-from migrations.declared import programs_on
+from migrations.program_compatibility import programs_on
 
 MIGRATION_LOCK = 6_114_220_001
 LOCK_TIMEOUT = "1s"
@@ -144,7 +144,7 @@ async def connect(engine: AsyncEngine, database_url: str) -> None:
 
     async def once() -> None:
         async with reading(engine) as conn:
-            await fitness.check_for_revisions(conn)
+            await database_requirements.check_for_revisions(conn)
 
     try:
         await patiently(once)

@@ -14,8 +14,8 @@ from uvicorn.server import ServerState
 
 from serving.config import PROTOCOL_LOGGER, Config
 from serving.connections import Phase
+from serving.lingering_close import LingeringTransport
 from serving.refusals import refusal
-from serving.transport import LingeringTransport
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_PIPELINED = 16

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.intake.batch import BatchResult, process_batch
 from distribution.intake.decoder import Decoder
-from distribution.intake.process import DecodedMessage
+from distribution.intake.process_commands import DecodedMessage
 from distribution.intake.sender_rules import ANYBODY, SenderRules
 from distribution.messages import CLOSE, Incoming, Submission, decode
 from distribution.store.engine import reading, transaction

@@ -7,8 +7,8 @@ broker/            connection, topology, TLS, channels
 consume/           deliveries are decoded, committed in batches, acknowledged
 publish/           the outbox relay: events and replies, with publisher confirms
 topology_monitor   declares deleted queues and exchanges anew, measures queues
-sweeper            retries deferred messages, assigns waiting contacts that were missed
-lead_normalizer    renews normalized phones and e-mails of leads after an upgrade
+periodic_tasks     retries deferred messages, assigns waiting contacts that were missed
+lead_renormalizer  renews normalized phones and e-mails of leads after an upgrade
 database_outage    pauses between retries while the database is unavailable
 incident_log       one log line for each incident, not for each time
 failpoints         where a delivery and an event stand, for failure tests to hook into

@@ -11,7 +11,7 @@ from random import SystemRandom
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.gauges import BacklogGauges
+from distribution.backlog_metrics import BacklogGauges
 from distribution.store.database import Database
 from distribution.store.engine import create_engine, dispose
 from worker.broker.supervisor import ConnectionSupervisor
@@ -22,12 +22,12 @@ from worker.consume.consumer import Consumer
 from worker.database_outage import DEFAULT_DELAYS, RetryDelays
 from worker.failpoints import FailpointHook, no_failpoints
 from worker.health import create_server
-from worker.lead_normalizer import LeadNormalizer
+from worker.lead_renormalizer import LeadRenormalizer
 from worker.metrics import Metrics
+from worker.periodic_tasks import PeriodicTasks
 from worker.publish.relay import Relay
 from worker.readiness import Readiness
 from worker.settings import WorkerSettings
-from worker.sweeper import Sweeper
 from worker.topology_monitor import TopologyMonitor
 
 CONSUMER_STOP_SECONDS = 12
@@ -108,9 +108,9 @@ def build(
     relay = Relay(database, topology, readiness, metrics, watch)
     batches = BatchProcessor(database, watch)
     consumer = Consumer(settings, topology, batches, relay.client, readiness, metrics, watch, pauses)
-    sweeper = Sweeper(settings, database, batches, relay.client, metrics)
+    sweeper = PeriodicTasks(settings, database, batches, relay.client, metrics)
     topology_monitor = TopologyMonitor(settings, topology, database, batches, relay.client, readiness, metrics)
-    lead_normalizer = LeadNormalizer(database, settings.default_phone_region)
+    lead_normalizer = LeadRenormalizer(database, settings.default_phone_region)
     gauges = BacklogGauges(database)
     metrics.registry.register(gauges)
     consuming, monitoring = (

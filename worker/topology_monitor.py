@@ -9,7 +9,7 @@ from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
 
 from distribution.errors import DatabaseUnavailable
 from distribution.ids import isoformat
-from distribution.store import depths
+from distribution.store import queue_depths
 from distribution.store.database import Database
 from worker.aio import wait_for_event
 from worker.broker.connection import Connection, not_cancelled, opened
@@ -122,20 +122,20 @@ class TopologyMonitor:
                 found[each.name] = queue.declaration_result.message_count or 0
                 if each.name == self._topology.inbound:
                     consumers = queue.declaration_result.consumer_count or 0
-                    self._metrics.queue_consumers.labels(depths.INBOUND).set(consumers)
+                    self._metrics.queue_consumers.labels(queue_depths.INBOUND).set(consumers)
         await self._measured(found)
         return missing
 
     async def _measured(self, found: dict[str, int]) -> None:
-        names = {depths.INBOUND: self._topology.inbound, depths.DEAD: self._topology.dead}
+        names = {queue_depths.INBOUND: self._topology.inbound, queue_depths.DEAD: self._topology.dead}
         messages = {name: found[queue] for name, queue in names.items() if queue in found}
         for name, number in messages.items():
             self._metrics.queue_messages.labels(name).set(number)
-        if not messages.get(depths.INBOUND, 1):
+        if not messages.get(queue_depths.INBOUND, 1):
             self._metrics.inbound_age.set(0)
         now = datetime.now(UTC)
         try:
-            await self._database.run(lambda conn: depths.write(conn, messages, now))
+            await self._database.run(lambda conn: queue_depths.write(conn, messages, now))
         except DatabaseUnavailable as error:
             self._log.info("queue_depths_not_written", reason=str(error))
 

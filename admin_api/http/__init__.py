@@ -2,7 +2,7 @@
 
 operation        how a route is declared: method, path, roles, body, query, responses
 endpoint         what happens to a request, from its token to its response
-context          what every request needs
+app_context      what every request needs
 auth             tokens and roles
 token_guessing   wrong tokens are slowed down and logged
 parsing          reads the id in the path, the query, the body

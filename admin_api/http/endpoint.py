@@ -8,8 +8,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from admin_api.http.app_context import Context
 from admin_api.http.auth import Identity, authorize
-from admin_api.http.context import Context
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation
 from admin_api.http.parsing import parse_body, parse_key, parse_query, read_body
 from admin_api.http.problems import RequestRejected, problem_of, respond

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 
-from distribution.versions import Seen
+from distribution.optimistic_locking import Seen
 
 TAG = re.compile(r'(W/)?"([^"]*)"')
 ANY = "*"

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from starlette.datastructures import Headers
 from typing_extensions import TypeVar
 
+from admin_api.http.app_context import Context
 from admin_api.http.auth import Identity, Role
-from admin_api.http.context import Context
 from distribution.store.tables import MAX_ID
 
 PREFIX = "/api/v1"

@@ -23,7 +23,7 @@ NETWORK_OF_ONE_CLIENT = 64
 """Bits: an IPv6 client has a network of its own, and as many addresses as it likes."""
 
 
-class Guesses:
+class GuessLimiter:
     """Counts the wrong tokens of each address: `burst` of them are free, and one more every six seconds.
 
     Beyond that an answer comes `pause` seconds late, so that whoever tries tokens one after the other waits for each.

@@ -5,13 +5,13 @@ from typing import Any
 
 import structlog
 
-from admin_api.http.context import Context
+from admin_api.http.app_context import Context
 from admin_api.http.etag import versions_seen
 from admin_api.http.operation import ApiRequest
 from distribution.allocation.assign_waiting import assign_all_waiting
+from distribution.optimistic_locking import Actor, Edit
 from distribution.store.database import Work
 from distribution.store.db_errors import describe_error
-from distribution.versions import Actor, Edit
 
 
 def edit_of(call: ApiRequest[Any, Any, Any]) -> Edit:

@@ -11,9 +11,9 @@ from admin_api.models.common import Body, UuidPageQuery
 from distribution.errors import ParkedCode
 from distribution.event_shapes import Time, Uuid
 from distribution.ids import isoformat
-from distribution.intake import message_properties
-from distribution.intake.parked_messages import shown_source
-from distribution.intake.retry import Replayed
+from distribution.intake import parked_properties
+from distribution.intake.parked_admin import shown_source
+from distribution.intake.replay import Replayed
 from distribution.messages import SourceCode
 from distribution.store.parked_messages import Parked
 
@@ -79,7 +79,7 @@ def parked_shape(parked: Parked) -> ParkedShape:
         "detail": parked.detail,
         "source": shown_source(parked),
         "message_id": parked.message_id,
-        "properties": message_properties.shown(parked.properties),
+        "properties": parked_properties.shown(parked.properties),
         "attempts": parked.attempts,
         "created_at": isoformat(parked.created_at),
     }

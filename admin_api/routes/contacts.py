@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import Headers
 
+from admin_api.http.app_context import Context
 from admin_api.http.auth import ADMINS, READERS, SUBMITTERS, authorize_source
-from admin_api.http.context import Context
 from admin_api.http.cursor import uuid_after
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, uuid_key
@@ -31,8 +31,8 @@ from admin_api.models.contacts import (
     listed_shape,
 )
 from distribution.admin import contacts
+from distribution.admin.contact_history import history
 from distribution.admin.contacts import ContactDetails, ContactFilter
-from distribution.admin.history import history
 from distribution.errors import MessageRejected
 from distribution.intake.disclosure import contact_for
 from distribution.intake.submit import submit

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from admin_api.http.app_context import Context
 from admin_api.http.auth import ADMINS, READERS
-from admin_api.http.context import Context
 from admin_api.http.cursor import number_after
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
@@ -12,8 +12,8 @@ from admin_api.http.transactions import change_and_serve, edit_of, serve_further
 from admin_api.models.common import PageQuery, PageShape, Query, page_shape
 from admin_api.models.operators import NewOperator, OperatorChange, OperatorChangeQuery, OperatorShape, operator_shape
 from distribution.admin import operators
+from distribution.optimistic_locking import Edit
 from distribution.store.operators import OperatorRow
-from distribution.versions import Edit
 
 PATH = f"{PREFIX}/operators"
 ONE = f"{PATH}/{{id}}"

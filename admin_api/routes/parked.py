@@ -17,8 +17,8 @@ from admin_api.models.parked import (
     parked_shape,
     replay_shape,
 )
-from distribution.intake import parked_messages
-from distribution.intake.parked_messages import ParkedFilter
+from distribution.intake import parked_admin
+from distribution.intake.parked_admin import ParkedFilter
 
 PATH = f"{PREFIX}/parked"
 ONE = f"{PATH}/{{id}}"
@@ -29,31 +29,31 @@ async def list_parked(call: ApiRequest[None, None, ParkedQuery]) -> ApiResponse:
     """Parked messages, the newest first; a page holds fewer than `limit` if they are large."""
     wanted = ParkedFilter(**call.query.model_dump(exclude={"limit", "cursor"}))
     async with call.context.database.reading() as conn:
-        page = await parked_messages.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)
+        page = await parked_admin.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)
     return ApiResponse(200, page_shape(page, parked_shape))
 
 
 async def show_parked(call: ApiRequest[UUID, None, Query]) -> ApiResponse:
     """One parked message."""
     async with call.context.database.reading() as conn:
-        return ApiResponse(200, parked_shape(await parked_messages.show(conn, call.key)))
+        return ApiResponse(200, parked_shape(await parked_admin.show(conn, call.key)))
 
 
 async def replay_parked(call: ApiRequest[UUID, Nothing, Query]) -> ApiResponse:
     """Replay a parked message; it keeps its key, so it cannot create a second contact."""
     context, edit = call.context, edit_of(call)
     random, decoder = context.database.random, context.decoder
-    done = await context.database.run(lambda conn: parked_messages.replay(conn, random, decoder, call.key, edit))
+    done = await context.database.run(lambda conn: parked_admin.replay(conn, random, decoder, call.key, edit))
     await serve_further(context, done.unserved)
     async with context.database.reading() as conn:
-        row = await parked_messages.show(conn, call.key)
+        row = await parked_admin.show(conn, call.key)
     return ApiResponse(200, {**parked_shape(row), **replay_shape(done)})
 
 
 async def replay_code(call: ApiRequest[None, CodeReplay, Query]) -> ApiResponse:
     """Replay all parked messages with a code, the oldest first, in as many transactions as needed."""
     context, code = call.context, call.body.code.value
-    replayed, parked_again = await parked_messages.replay_all(
+    replayed, parked_again = await parked_admin.replay_all(
         context.database, context.decoder, code, edit_of(call), partial(serve_further, context)
     )
     return ApiResponse(200, ReplayShape(replayed=replayed, parked_again=parked_again))
@@ -62,7 +62,7 @@ async def replay_code(call: ApiRequest[None, CodeReplay, Query]) -> ApiResponse:
 async def drop_parked(call: ApiRequest[UUID, None, Query]) -> ApiResponse:
     """Drop a parked message; it can still be read, with the state `dropped`."""
     edit = edit_of(call)
-    await call.context.database.run(lambda conn: parked_messages.drop_message(conn, call.key, edit))
+    await call.context.database.run(lambda conn: parked_admin.drop_message(conn, call.key, edit))
     return ApiResponse(204)
 
 

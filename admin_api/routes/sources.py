@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from admin_api.http.app_context import Context
 from admin_api.http.auth import ADMINS, READERS
-from admin_api.http.context import Context
 from admin_api.http.cursor import number_after
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key

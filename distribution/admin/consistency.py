@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution.allocation.load_correction import correct_loads
 from distribution.audit import Action, record
 from distribution.ids import first_id_at, isoformat, time_of
-from distribution.selection.decision_log import picked_again
+from distribution.optimistic_locking import Actor
+from distribution.selection.decision_record import picked_again
 from distribution.selection.strategies import Pick
 from distribution.store import consistency, decisions
 from distribution.store.database import Database
-from distribution.store.pools import lock_pool, servable_sources
-from distribution.versions import Actor
+from distribution.store.operator_pool import lock_pool, servable_sources
 
 MAX_LISTED = 20
 READ_AT_ONCE = 10_000

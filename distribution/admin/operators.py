@@ -12,13 +12,13 @@ from distribution.allocation.assign_waiting import assign_waiting_over
 from distribution.allocation.reassignment import Moved, move_all
 from distribution.audit import Action, entry, record, record_all
 from distribution.errors import Conflict, NotFound
+from distribution.optimistic_locking import Edit, version_of
 from distribution.selection.pool import Operator, Pool
 from distribution.store import operators as rows
 from distribution.store import weights as weight_rows
+from distribution.store.operator_pool import lock_pool
 from distribution.store.operators import OperatorRow
 from distribution.store.pagination import Page
-from distribution.store.pools import lock_pool
-from distribution.versions import Edit, version_of
 
 EDITABLE = ("name", "is_active", "max_active_contacts")
 

@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution.allocation.assign_waiting import assign_waiting
 from distribution.audit import Action, record
 from distribution.errors import Conflict, InvalidField, NotFound
+from distribution.optimistic_locking import Edit, version_of
 from distribution.store import operators as operator_rows
 from distribution.store import sources as rows
 from distribution.store import weights as weight_rows
+from distribution.store.operator_pool import lock_pool
 from distribution.store.pagination import Page
-from distribution.store.pools import lock_pool
 from distribution.store.sources import SourceRow
 from distribution.store.weights import WeightRow
-from distribution.versions import Edit, version_of
 
 Weights = Sequence[tuple[int, int]]
 

@@ -8,5 +8,5 @@ assign_waiting     waiting contacts get the places that became free
 close              contacts are closed, and their places filled
 reassignment       contacts that people move
 load_correction    loads that are wrong are counted again
-yielding           other tasks have their turn while many operators are looked at
+event_loop_yield   other tasks have their turn while many operators are looked at
 """

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.allocation.unit_of_work import UnitOfWork
 from distribution.selection.pool import Pool
-from distribution.store.pools import lock_pool
+from distribution.store.operator_pool import lock_pool
 
 Unserved = frozenset[int]
 """Ids of sources whose waiting contacts are to be assigned in further transactions."""

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution import events
 from distribution.event_shapes import OperatorReference
 from distribution.ids import new_id
-from distribution.selection import decision_log as records
+from distribution.selection import decision_record as records
 from distribution.selection.pool import Pool
 from distribution.store import decisions as decision_rows
 from distribution.store import outbox

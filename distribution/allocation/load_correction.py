@@ -7,11 +7,11 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.audit import Action, AuditRole, record
+from distribution.optimistic_locking import Actor
 from distribution.selection.pool import Pool
 from distribution.store.consistency import active_of
 from distribution.store.contacts import ACTIVE, Contact
-from distribution.store.pools import change_loads
-from distribution.versions import Actor
+from distribution.store.operator_pool import change_loads
 
 BY_ITSELF = Actor(AuditRole.SYSTEM)
 

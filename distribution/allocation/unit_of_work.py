@@ -10,19 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution import events
 from distribution.allocation.decision_recorder import DecisionRecorder
+from distribution.allocation.event_loop_yield import CooperativeYield
 from distribution.allocation.waiting_queue import NextWaiting, WaitingQueue
-from distribution.allocation.yielding import CooperativeYield
 from distribution.ids import new_id, time_of
 from distribution.messages import AS_WRITTEN, Submission
-from distribution.selection.decision_log import FreedStep, GivenStep, PickStep
+from distribution.selection.decision_record import FreedStep, GivenStep, PickStep
 from distribution.selection.pool import Pool
 from distribution.selection.strategies import OLDER_FIRST, Pick, draw_from, pick
 from distribution.store import contacts as contact_rows
 from distribution.store import outbox
 from distribution.store.contacts import ACTIVE, CLOSED, WAITING, Contact, ContactWithLead
 from distribution.store.leads import Lead
+from distribution.store.operator_pool import change_loads, write_deficits
 from distribution.store.outbox import Claim, Publication
-from distribution.store.pools import change_loads, write_deficits
 
 BY_HAND, FORCED = "manual", "forced"
 SERVE_LIMIT = 500

@@ -9,7 +9,7 @@ from distribution.allocation.close import Closed
 from distribution.allocation.result import Result
 from distribution.errors import MessageRejected
 from distribution.intake.parking import park
-from distribution.intake.process import DecodedMessage, Outcome, process
+from distribution.intake.process_commands import DecodedMessage, Outcome, process
 from distribution.intake.replies import replies_to
 from distribution.intake.submit import Submitted
 from distribution.store import outbox

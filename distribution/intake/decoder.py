@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 
 from distribution.errors import MessageRejected
-from distribution.intake.process import DecodedMessage
+from distribution.intake.identifier_salvage import source_and_contact_in
+from distribution.intake.process_commands import DecodedMessage
 from distribution.intake.sender_rules import ANYBODY, SenderRules
-from distribution.intake.undecoded import source_and_lead_in
 from distribution.messages import Command, Incoming, decode
 
 
@@ -22,7 +22,7 @@ class Decoder:
         command = self.sender_rules.permitted(self._command(message), message.user_id)
         if isinstance(command, MessageRejected) and command.source is None:
             # Here, where no locks are held yet.
-            command.named = source_and_lead_in(message)
+            command.named = source_and_contact_in(message)
         return DecodedMessage(self.sender_rules.addressed(message), command)
 
     def for_any_sender(self) -> "Decoder":

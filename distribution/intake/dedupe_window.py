@@ -15,9 +15,9 @@ from distribution.ids import first_id_at
 from distribution.intake.idempotency import Key
 from distribution.messages import Submission, parsed, written
 from distribution.selection.pool import Source
-from distribution.store import contact_keys
-from distribution.store.contact_keys import ContactPayload, FurtherKey, Looked
+from distribution.store import dedupe_index
 from distribution.store.contacts import Contact
+from distribution.store.dedupe_index import ContactPayload, FurtherKey, PayloadLookup
 
 DIGESTED_AT_ONCE = 256 * 1024
 """Characters of payloads between two turns of other tasks: some 10 ms."""
@@ -57,7 +57,7 @@ async def find(conn: AsyncConnection, new: Mapping[Key, Submission], sources: Ma
     repeats = Repeats(digests=await _digests(windowed))
     now = datetime.now(UTC)
     wanted = {_looked(sources[key[0]], digest, now) for key, digest in repeats.digests.items()}
-    known = await contact_keys.by_payloads(conn, sorted(wanted))
+    known = await dedupe_index.by_payloads(conn, sorted(wanted))
     firsts: dict[tuple[int, str], Key] = {}
     for key, digest in repeats.digests.items():
         payload = sources[key[0]].id, digest
@@ -68,10 +68,10 @@ async def find(conn: AsyncConnection, new: Mapping[Key, Submission], sources: Ma
     return repeats
 
 
-def _looked(source: Source, digest: str, now: datetime) -> Looked:
+def _looked(source: Source, digest: str, now: datetime) -> PayloadLookup:
     window = timedelta(seconds=source.dedupe_window or 0)
     # As far into the future too: another worker's clock may be ahead, but a far-off contact is a clock's fault.
-    return Looked(source.id, digest, first_id_at(now - window), first_id_at(now + window))
+    return PayloadLookup(source.id, digest, first_id_at(now - window), first_id_at(now + window))
 
 
 async def _digests(submissions: Mapping[Key, Submission]) -> dict[Key, str]:
@@ -103,13 +103,13 @@ async def keep(
         for key in repeats
     ]
     unmarked = {sources[code].id for code, *_ in repeats if not sources[code].has_contact_keys}
-    await contact_keys.insert(conn, keys, unmarked)
+    await dedupe_index.insert(conn, keys, unmarked)
     payloads = [
         ContactPayload(sources[key[0]].id, digest, made[key].id)
         for key, digest in repeats.digests.items()
         if key in made
     ]
-    await contact_keys.keep_payloads(conn, payloads)
+    await dedupe_index.keep_payloads(conn, payloads)
 
 
 def payload_digest(submission: Submission) -> str:

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import MessageRejected, Named, ParkedCode
 from distribution.ids import new_id, time_of
-from distribution.intake.message_properties import TYPE, as_json, plain, text
-from distribution.intake.undecoded import source_and_lead_in
+from distribution.intake.identifier_salvage import source_and_contact_in
+from distribution.intake.parked_properties import TYPE, as_json, plain, text
 from distribution.messages import MAX_KEY_BYTES, Incoming, cut, storable
 from distribution.store import parked_messages, sources
 from distribution.store.parked_messages import DEFERRED, REJECTED, Parked
@@ -53,7 +53,9 @@ async def park(conn: AsyncConnection, messages: Sequence[tuple[Incoming, Message
 
 async def _named(conn: AsyncConnection, messages: Sequence[tuple[Incoming, MessageRejected]]) -> list[str | None]:
     """The source of each as far as it can be known: to list it by, not to decide by."""
-    named = [Named(why.source) if why.source else why.named or source_and_lead_in(message) for message, why in messages]
+    named = [
+        Named(why.source) if why.source else why.named or source_and_contact_in(message) for message, why in messages
+    ]
     known = {
         each.contact_id
         for each, (_, why) in zip(named, messages, strict=True)

@@ -6,14 +6,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution import events
-from distribution.admin.history import closing_events, first_events
+from distribution.admin.contact_history import closing_events, first_events
 from distribution.allocation.close import Closed
 from distribution.allocation.result import Result
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.events import Change, body_of
 from distribution.ids import new_id
 from distribution.intake.disclosure import event_for
-from distribution.intake.process import DecodedMessage, Outcome, Settled
+from distribution.intake.process_commands import DecodedMessage, Outcome, Settled
 from distribution.intake.submit import Submitted
 from distribution.messages import Incoming, Submission, storable, traceparent_of
 from distribution.store.outbox import Publication

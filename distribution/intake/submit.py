@@ -7,9 +7,9 @@ from random import Random
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.allocation.event_loop_yield import CooperativeYield
 from distribution.allocation.result import Result
 from distribution.allocation.unit_of_work import UnitOfWork
-from distribution.allocation.yielding import CooperativeYield
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.events import Change
 from distribution.intake import dedupe_window
@@ -20,8 +20,8 @@ from distribution.store import contacts as contact_rows
 from distribution.store import leads as lead_rows
 from distribution.store.contacts import Contact
 from distribution.store.leads import Details, Lead
+from distribution.store.operator_pool import lock_pool
 from distribution.store.outbox import Claim
-from distribution.store.pools import lock_pool
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,24 @@
 """The wire contract of what comes in: a submission or a closing, as plain JSON, as a CloudEvent or over HTTP.
 
 incoming   a message as it came
-text       its body as text: content encodings, charsets, byte order marks
-values     JSON whose numbers keep their digits
-envelope   CloudEvents, structured and binary
-bodies     the shapes of bodies
-words      what is wrong with a body, in words for its sender
-keys       idempotency keys
+body_encoding  its body as text: content encodings, charsets, byte order marks
+lossless_json  JSON whose numbers keep their digits
+cloudevents  CloudEvents, structured and binary
+body_models  the shapes of bodies
+validation_messages  what is wrong with a body, in words for its sender
+idempotency_keys  idempotency keys
 commands   what a message asks for
 digest     identifies a body, so that a key reused with another is noticed
 decode     a message becomes a command, or is rejected
 """
 
-from distribution.messages.bodies import KEY, SOURCE_CODE, BlankOrText, SourceCode, SubmissionBody, Text, WireModel
+from distribution.messages.body_encoding import text_of
+from distribution.messages.body_models import KEY, SOURCE_CODE, BlankOrText, SourceCode, SubmissionBody, Text, WireModel
+from distribution.messages.cloudevents import CLOUDEVENTS_TYPE
 from distribution.messages.commands import Closing, Command, Submission
 from distribution.messages.decode import BODIES, CLOSE, SUBMIT, Asked, decode, read_submission, submission
 from distribution.messages.digest import AS_WRITTEN, ROUNDED, is_same_body
-from distribution.messages.envelope import CLOUDEVENTS_TYPE
+from distribution.messages.idempotency_keys import MAX_KEY_BYTES, MAX_PRODUCER_BYTES, unquoted, usable_key
 from distribution.messages.incoming import (
     CUT_BYTES,
     JSON_TYPE,
@@ -26,10 +28,8 @@ from distribution.messages.incoming import (
     storable,
     traceparent_of,
 )
-from distribution.messages.keys import MAX_KEY_BYTES, MAX_PRODUCER_BYTES, unquoted, usable_key
-from distribution.messages.text import text_of
-from distribution.messages.values import paired, parsed, written
-from distribution.messages.words import describe
+from distribution.messages.lossless_json import paired, parsed, written
+from distribution.messages.validation_messages import describe
 
 __all__ = [
     "AS_WRITTEN",

@@ -8,16 +8,16 @@ from pydantic import ValidationError
 
 from distribution import normalize
 from distribution.errors import MessageRejected, ParkedCode
-from distribution.messages import envelope
-from distribution.messages.bodies import ClosingBody, SubmissionBody
+from distribution.messages import cloudevents
+from distribution.messages.body_encoding import text_of
+from distribution.messages.body_models import ClosingBody, SubmissionBody
+from distribution.messages.cloudevents import CLOUDEVENTS_TYPE, CloudEvent
 from distribution.messages.commands import Closing, Command, Submission
 from distribution.messages.digest import digest_of
-from distribution.messages.envelope import CLOUDEVENTS_TYPE, CloudEvent
+from distribution.messages.idempotency_keys import is_usable_key, usable_key, usable_producer
 from distribution.messages.incoming import JSON_TYPE, Incoming, traceparent_of
-from distribution.messages.keys import is_usable_key, usable_key, usable_producer
-from distribution.messages.text import text_of
-from distribution.messages.values import no_object, parsed, written
-from distribution.messages.words import describe
+from distribution.messages.lossless_json import no_object, parsed, written
+from distribution.messages.validation_messages import describe
 
 SUBMIT = "contact.submit"
 CLOSE = "contact.close"
@@ -94,16 +94,16 @@ def _former(beside: object, key: str, producer: str) -> tuple[str, ...]:
 def _asked(message: Incoming, max_bytes: int, *, over_http: bool = False) -> Asked | ClosingBody:
     if message.type == AMQP_1_0:
         text_of(message.body, max_bytes)  # says which section it is
-    attributes = envelope.binary_attributes(message.headers, percent_encoded=over_http) if message.headers else None
+    attributes = cloudevents.binary_attributes(message.headers, percent_encoded=over_http) if message.headers else None
     is_structured = _is_structured(message, over_http=over_http)
     kind = SUBMIT if over_http else message.type or SUBMIT
     if not is_structured and attributes is None:
         _check_type(kind)
     value = parsed(text_of(message.body, max_bytes, message.content_encoding, message.content_type))
     if is_structured:
-        return _of_event(message, envelope.in_body(value, max_bytes))
+        return _of_event(message, cloudevents.in_body(value, max_bytes))
     if attributes is not None:
-        return _of_event(message, envelope.in_headers(attributes, value))
+        return _of_event(message, cloudevents.in_headers(attributes, value))
     body = _validated(message, kind, value)
     return body if isinstance(body, ClosingBody) else Asked(body, message.message_id)
 
@@ -139,8 +139,8 @@ def _validated(message: Incoming, kind: str, value: Any, within: str = "") -> Su
     try:
         return BODIES[kind].model_validate(value)
     except ValidationError as wrong:
-        if not within and envelope.without_content_type(value):
-            raise envelope.forgotten(message) from None
+        if not within and cloudevents.without_content_type(value):
+            raise cloudevents.forgotten(message) from None
         raise _rejection(wrong, within) from None
 
 

@@ -4,7 +4,7 @@ import json
 from hashlib import blake2b
 
 from distribution.messages.commands import Submission
-from distribution.messages.values import written
+from distribution.messages.lossless_json import written
 
 ROUNDED = 0
 """Format of a contact that was written by a release which rounded numbers and knew no producers."""

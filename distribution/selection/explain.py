@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from distribution.selection.decision_log import PickStep
+from distribution.selection.decision_record import PickStep
 from distribution.selection.pool import LEAST_LOADED, SMOOTH_WEIGHTED, STICKY, Exclusion, Operator, Pool
 from distribution.selection.strategies import DRAW_DIGITS, OLDER_FIRST
 

@@ -57,7 +57,7 @@ def drawn(eligible: Eligible, cumulative: Sequence[int], draw: float) -> int:
     return eligible[bisect_right(cumulative, round(draw * SCALE) * cumulative[-1] // SCALE)][0].id
 
 
-def everybody(_pool: Pool, _source_id: int, eligible: Eligible) -> Eligible:
+def weighted_random(_pool: Pool, _source_id: int, eligible: Eligible) -> Eligible:
     """`weighted_random`: the draw alone decides, in proportion to weight."""
     return eligible
 
@@ -69,7 +69,7 @@ def least_loaded(_pool: Pool, _source_id: int, eligible: Eligible) -> Eligible:
     return [each for each, ratio in zip(eligible, ratios, strict=True) if ratio == lowest]
 
 
-def earliest_deadline(pool: Pool, source_id: int, eligible: Eligible) -> Eligible:
+def smooth_weighted(pool: Pool, source_id: int, eligible: Eligible) -> Eligible:
     """`smooth_weighted`: no one is ever a whole contact away from the exact share while the eligible stay the same.
 
     Each one's deficit has grown by its share; of those above zero the one goes first whose deficit would reach 1
@@ -93,8 +93,8 @@ def earliest_deadline(pool: Pool, source_id: int, eligible: Eligible) -> Eligibl
 
 
 STRATEGIES: dict[str, Callable[[Pool, int, Eligible], Eligible]] = {
-    WEIGHTED_RANDOM: everybody,
-    SMOOTH_WEIGHTED: earliest_deadline,
+    WEIGHTED_RANDOM: weighted_random,
+    SMOOTH_WEIGHTED: smooth_weighted,
     LEAST_LOADED: least_loaded,
 }
 

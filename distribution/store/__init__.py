@@ -7,28 +7,28 @@ database_address    how DATABASE_URL is read, and what may be shown of it
 libpq               the words of libpq in it, as the driver takes them
 certificates        the files of TLS that it names
 postgresql          connections to PostgreSQL: several servers, poolers
-fitness             whether a database can hold what we keep in it
+database_requirements  whether a database can hold what we keep in it
 connection_errors   why there is no connection, in words
 file_permissions    SQLite's files belong to their owner alone
 sqlite_driver       SQLite's driver with fewer changes of thread
 database            a process's database: units of work, retried if they lost a race; reads
 schema              whether the database has a schema that this code runs on
 revisions           which one it has, and whose programs run on it, as it stands in the database
-depths              what the broker's queues held when a worker last looked
-locks               how long to wait for locks, and what is locked
+queue_depths        what the broker's queues held when a worker last looked
+lock_diagnostics    how long to wait for locks, and what is locked
 outbox              what has to be published
 leases              who publishes which rows of it, and until when
 clock               the database's own clock
-contact_keys        further keys of contacts, and the newest contact of each payload
-waiting             who waits, by index alone, and how large contacts are
+dedupe_index        further keys of contacts, and the newest contact of each payload
+waiting_contacts    who waits, by index alone, and how large contacts are
 consistency         counts what counters claim to know
 bulk                many values in one statement, on either database; statements are made once
 pagination          one page of a list, bounded in rows and bytes
 contact_lists       contacts as lists show them, payloads up to a total
-contact_states      contacts without their payloads, before they are locked
+contact_lookup      contacts without their payloads, before they are locked
 db_errors           what a failed transaction means, and in words
-pools               locks and reads the operators and sources that a transaction decides over
+operator_pool       locks and reads the operators and sources that a transaction decides over
 decisions           a row per change: why it fell as it did
-normalized_details  leads whose phone or e-mail an older rule normalized
+outdated_normalizations  leads whose phone or e-mail an older rule normalized
 contacts, leads, operators, sources, weights, parked_messages   queries, one file per table
 """

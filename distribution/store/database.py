@@ -17,7 +17,7 @@ from distribution.store.db_errors import Failure, classify, describe_error, unav
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
 
-RACES = 10
+MAX_ATTEMPTS = 10
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 10.0
 
 
@@ -32,14 +32,14 @@ class Database:
     random: Random
 
     async def run(self, work: Work[T]) -> T:
-        """Do work in one transaction and commit it; repeated if another transaction was in its way, RACES times."""
+        """Do work in one transaction and commit it; retried on a conflict, in MAX_ATTEMPTS attempts at most."""
         pauses = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         with unavailability_raised():
-            for attempt in range(1, RACES):
+            for attempt in range(1, MAX_ATTEMPTS):
                 try:
                     return await self._once(work)
                 except Exception as error:
-                    if classify(error) is not Failure.RACE:
+                    if classify(error) is not Failure.CONFLICT:
                         raise
                     structlog.get_logger("store").info(
                         "transaction_retried", reason=describe_error(error), attempt=attempt

@@ -16,24 +16,24 @@ from distribution.store import connection_errors
 class Failure(Enum):
     """What to do about it."""
 
-    CONTENT = "content"
-    """Something in the batch: find the culprit."""
+    BAD_DATA = "bad data"
+    """A value of the batch: find the culprit."""
     DEFECT = "defect"
     """A statement of ours that no database could execute: no retry helps, and it is not an outage."""
-    RACE = "race"
+    CONFLICT = "conflict"
     """A deadlock, a serialization failure, a stale read: the same again will do."""
     LOCKED = "locked"
-    """Somebody holds a lock for longer than was waited: others may get what they need."""
-    WORLD = "world"
-    """Database away, disk full, file locked: nothing that was asked is at fault."""
+    """Another session holds a lock for longer than was waited: other rows may be free."""
+    UNAVAILABLE = "unavailable"
+    """No connection, disk full, file locked: no statement and no value is at fault."""
 
 
-# By the longest that fits; whatever is not here is the world: a message must never be parked for somebody else's fault.
+# The longest prefix that fits counts; all others are UNAVAILABLE: no message must be parked for another's fault.
 SQLSTATES = {
-    "0A000": Failure.RACE,  # a statement prepared before the schema changed
-    "22": Failure.CONTENT,  # values
-    "23": Failure.CONTENT,  # constraints
-    "40": Failure.RACE,  # deadlock, serialization failure
+    "0A000": Failure.CONFLICT,  # a statement prepared before the schema changed
+    "22": Failure.BAD_DATA,  # values
+    "23": Failure.BAD_DATA,  # constraints
+    "40": Failure.CONFLICT,  # deadlock, serialization failure
     # Of class 42 only what our own text is wrong in: a missing table, column or right is the installation's.
     "42601": Failure.DEFECT,  # syntax
     "42702": Failure.DEFECT,  # ambiguous column
@@ -47,17 +47,17 @@ SQLSTATES = {
     "42P08": Failure.DEFECT,  # a parameter of two types
     "42P18": Failure.DEFECT,  # a parameter of no type
     "42P20": Failure.DEFECT,  # windowing
-    "44": Failure.CONTENT,  # a view's check
+    "44": Failure.BAD_DATA,  # a view's check
     "55P03": Failure.LOCKED,  # lock_timeout, NOWAIT
-    "54": Failure.CONTENT,  # too large or too deep for the server: a smaller batch may do
-    "P0": Failure.CONTENT,  # an owner's trigger refuses the row
+    "54": Failure.BAD_DATA,  # too large or too deep for the server: a smaller batch may do
+    "P0": Failure.BAD_DATA,  # an owner's trigger refuses the row
 }
 SQLITE_CODES = {
-    sqlite3.SQLITE_CONSTRAINT: Failure.CONTENT,
-    sqlite3.SQLITE_MISMATCH: Failure.CONTENT,
-    sqlite3.SQLITE_TOOBIG: Failure.CONTENT,
-    sqlite3.SQLITE_SCHEMA: Failure.RACE,
-    sqlite3.SQLITE_BUSY_SNAPSHOT: Failure.RACE,
+    sqlite3.SQLITE_CONSTRAINT: Failure.BAD_DATA,
+    sqlite3.SQLITE_MISMATCH: Failure.BAD_DATA,
+    sqlite3.SQLITE_TOOBIG: Failure.BAD_DATA,
+    sqlite3.SQLITE_SCHEMA: Failure.CONFLICT,
+    sqlite3.SQLITE_BUSY_SNAPSHOT: Failure.CONFLICT,
 }
 # SQLite has one code for a mistake in a statement and for a missing table or column: its words tell them apart.
 SQLITE_MISTAKES = re.compile(
@@ -94,7 +94,7 @@ MISTAKEN = (
 def classify(error: Exception) -> Failure:
     """Tell them apart."""
     if isinstance(error, PoolOutdated):
-        return Failure.RACE
+        return Failure.CONFLICT
     if isinstance(error, MISTAKEN):
         return Failure.DEFECT
     if isinstance(error, exc.DBAPIError):
@@ -105,7 +105,7 @@ def classify(error: Exception) -> Failure:
     # Not wrapped: raised while a new connection is being prepared.
     if isinstance(error, asyncpg.PostgresError):
         return _of_sqlstate(error.sqlstate)
-    return Failure.WORLD if isinstance(error, BROKEN) else Failure.CONTENT
+    return Failure.UNAVAILABLE if isinstance(error, BROKEN) else Failure.BAD_DATA
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def unavailability_raised() -> Iterator[None]:
         yield
     except Exception as error:
         failure = classify(error)
-        if failure in (Failure.CONTENT, Failure.DEFECT):
+        if failure in (Failure.BAD_DATA, Failure.DEFECT):
             raise
         raise (LockedByOthers if failure is Failure.LOCKED else DatabaseUnavailable)(describe_error(error)) from error
 
@@ -138,7 +138,7 @@ def describe_error(error: Exception) -> str:
 
 def _of_driver(error: exc.DBAPIError) -> Failure:
     if error.connection_invalidated:
-        return Failure.WORLD
+        return Failure.UNAVAILABLE
     cause = error.orig.__cause__ if error.orig is not None else None
     state, code = _state_and_code(error.orig)
     if state is not None:
@@ -150,7 +150,7 @@ def _of_driver(error: exc.DBAPIError) -> Failure:
     # The drivers' own refusals of a value have no code. Without a statement there was no value: it is about connecting.
     refused = isinstance(cause, (ValueError, OverflowError)) or "binding parameter" in str(error.orig)
     of_value = refused or isinstance(error, (exc.IntegrityError, exc.DataError))
-    return Failure.CONTENT if of_value and error.statement is not None else Failure.WORLD
+    return Failure.BAD_DATA if of_value and error.statement is not None else Failure.UNAVAILABLE
 
 
 def _state_and_code(raised: BaseException | None) -> tuple[str | None, int | None]:
@@ -161,8 +161,8 @@ def _state_and_code(raised: BaseException | None) -> tuple[str | None, int | Non
 
 
 def _of_sqlstate(state: str) -> Failure:
-    return SQLSTATES.get(state) or SQLSTATES.get(state[:2], Failure.WORLD)
+    return SQLSTATES.get(state) or SQLSTATES.get(state[:2], Failure.UNAVAILABLE)
 
 
 def _of_sqlite(code: int) -> Failure:
-    return SQLITE_CODES.get(code) or SQLITE_CODES.get(code & PRIMARY_CODE, Failure.WORLD)
+    return SQLITE_CODES.get(code) or SQLITE_CODES.get(code & PRIMARY_CODE, Failure.UNAVAILABLE)

@@ -12,7 +12,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.selection.decision_log import OPERATORS, Record, by_source, gaps, numbers, source_at
+from distribution.selection.decision_record import OPERATORS, Record, by_source, gaps, numbers, source_at
 from distribution.store.bulk import POSTGRESQL, Columns, ValuesTable, columns_of, insert_columns
 from distribution.store.tables import decision_batches, decisions, rosters
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import migrations
 from distribution.errors import SchemaError
-from distribution.store import database_address, fitness, revisions
+from distribution.store import database_address, database_requirements, revisions
 from distribution.store.engine import create_engine, reading
 from distribution.store.revisions import Stored
 
@@ -94,7 +94,7 @@ async def _check_once(database_url: str) -> None:
     engine = create_engine(database_url)
     try:
         async with reading(engine) as conn:
-            await fitness.check(conn)
+            await database_requirements.check(conn)
         await check(engine)
     finally:
         await engine.dispose()

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.selection.deficits import shared_out
+from distribution.selection.deficit_redistribution import shared_out
 from distribution.store.bulk import IDS, POSTGRESQL
-from distribution.store.pools import write_deficits
+from distribution.store.operator_pool import write_deficits
 from distribution.store.tables import operators, source_operators
 
 

@@ -21,8 +21,8 @@ from tests.broker_setup import declare_at
 from tests.chaos import limit_trigger
 from tests.chaos.admin_client import AdminClient, admin_client
 from tests.chaos.bot import Bot
-from tests.chaos.facts import gather, settled
 from tests.chaos.faults import Faults
+from tests.chaos.gather_facts import gather, settled
 from tests.chaos.hostile_parties import HostileParties
 from tests.chaos.judge import judge
 from tests.chaos.plan import Plan

@@ -48,8 +48,8 @@ class Mutant:
     full_subscriber: bool = False
 
 
-SETTLING, INBOX = "worker/consume/settler.py", "worker/consume/delivery_buffer.py"
-POOLS, CHANNELS = "distribution/store/pools.py", "worker/broker/channels.py"
+SETTLING, INBOX = "worker/consume/delivery_processor.py", "worker/consume/delivery_buffer.py"
+POOLS, CHANNELS = "distribution/store/operator_pool.py", "worker/broker/channels.py"
 BATCH = "        with self._metrics.batch_seconds.time(), self._relay.lend_confirmed_ids() as done:\n"
 APPLY = "            self._apply_results(publisher, self._note_unroutable)\n"
 RECONNECT = """            reports = publisher.take_reports()
@@ -143,7 +143,7 @@ MUTANTS = (
             # Shorter in all, so that an outage of seconds outlasts them as one of a quarter of an hour does the real.
             Edit("distribution/intake/parking.py", "in (5, 30, 120, 600))", "in (1, 1, 3, 60))"),
             Edit(
-                "distribution/intake/retry.py",
+                "distribution/intake/replay.py",
                 "row.retries = row.retries + 1 if row.code == outcome.code else 0",
                 "row.retries = sum((now - row.created_at).total_seconds() > by for by in (1, 2, 5, 65))",
             ),

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
 from devservices.postgres import Postgres
-from devservices.program import Program
+from devservices.server_process import Program
 from distribution.store import schema
 from distribution.store.engine import create_engine, dispose, reading
 from distribution.store.tables import contacts, decisions, outbox, parked_messages

@@ -5,5 +5,5 @@ sender     puts them onto the wire, bytes as they are
 attack     one run beside a worker: sent, settled, memory
 http_attacks  slow, guessing and endless clients of the HTTP API
 http_figures  what an honest client notices of each
-http_plain    a server without limits to compare with
+baseline_server  a server without limits to compare with
 """

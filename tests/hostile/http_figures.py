@@ -112,7 +112,7 @@ async def rate(port: int, seconds: float) -> float:
 
 def throughput(kind: str, seconds: float) -> None:
     """What a server makes of an application that does nothing, in a line."""
-    command = [sys.executable, "-m", "tests.hostile.http_plain", kind]
+    command = [sys.executable, "-m", "tests.hostile.baseline_server", kind]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
         try:
             assert process.stdout is not None

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
 from admin_api.app import create_app
+from admin_api.http.app_context import Context
 from admin_api.http.auth import parse_tokens
-from admin_api.http.context import Context
-from admin_api.http.token_guessing import Guesses
+from admin_api.http.token_guessing import GuessLimiter
 from distribution.intake.decoder import Decoder
 from distribution.store.database import Database
 from tests.integration.api_client import MANY, MAX_BYTES, TOKENS, ClientOf, client
@@ -21,7 +21,7 @@ from tests.integration.api_client import MANY, MAX_BYTES, TOKENS, ClientOf, clie
 def context(engine: AsyncEngine, random: Random) -> Context:
     """What the API works with: a token of each role."""
     tokens = parse_tokens(",".join(f"{role}:{token}" for role, token in TOKENS.items()))
-    return Context(Database(engine, random), tokens, Decoder(MAX_BYTES), guesses=Guesses(burst=MANY))
+    return Context(Database(engine, random), tokens, Decoder(MAX_BYTES), guesses=GuessLimiter(burst=MANY))
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
 from admin_api.app import create_app
+from admin_api.http.app_context import Context
 from admin_api.http.auth import parse_tokens
-from admin_api.http.context import Context
 from admin_api.http.operation import PREFIX
 from admin_api.routes import all_operations
 from distribution.intake.sender_rules import SenderRules

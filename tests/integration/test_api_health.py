@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from admin_api.app import create_app
+from admin_api.http.app_context import Context
 from admin_api.http.auth import parse_tokens
-from admin_api.http.context import Context
 from distribution.intake.decoder import Decoder
 from distribution.store.database import Database
 from distribution.store.engine import create_engine, transaction

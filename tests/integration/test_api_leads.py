@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin_api.app import create_app
-from admin_api.http.context import Context
+from admin_api.http.app_context import Context
 from distribution.intake.decoder import Decoder
 from tests.factories import SOURCE, make_operator, make_source, message, take
 from tests.integration.api_client import MAX_BYTES, TOKENS, all_items, client

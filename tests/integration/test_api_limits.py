@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
 from admin_api.app import create_app
+from admin_api.http.app_context import MAX_ADMIN_BYTES, Context
 from admin_api.http.auth import Role, parse_tokens
-from admin_api.http.context import MAX_ADMIN_BYTES, Context
 from admin_api.http.operation import Operation
 from admin_api.routes import all_operations
 from distribution.intake.decoder import Decoder

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.intake.parking import park
-from distribution.intake.retry import CHUNK
+from distribution.intake.replay import CHUNK
 from distribution.messages import CUT_BYTES, WHOLE_BYTES, Incoming
 from distribution.store.engine import transaction
 from distribution.store.pagination import LIST_BYTES

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.admin import operators
 from distribution.allocation.reassignment import MOVE_LIMIT
+from distribution.optimistic_locking import Actor, Edit
 from distribution.store.engine import transaction
-from distribution.versions import Actor, Edit
 from tests.factories import all_contacts, all_events, loads, make_operator, make_source, message, messages, take
 from tests.integration.api_client import all_items, fields_of
 

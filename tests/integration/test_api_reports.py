@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
 from admin_api.app import create_app
+from admin_api.http.app_context import Context
 from admin_api.http.auth import parse_tokens
-from admin_api.http.context import Context
 from distribution.allocation.load_correction import BY_ITSELF
 from distribution.audit import Action, record
-from distribution.store import depths
+from distribution.optimistic_locking import Actor
+from distribution.store import queue_depths
 from distribution.store.engine import transaction
 from distribution.store.tables import metadata
-from distribution.versions import Actor
 from tests.factories import all_contacts, all_parked, as_sent, make_operator, make_source, message, messages, take
 from tests.integration.api_client import all_items, client
 from worker.cli.session import SHELL
@@ -59,7 +59,7 @@ async def test_stats_tell_what_the_broker_gave_up(admin: httpx2.AsyncClient, eng
     now = datetime.now(UTC)
     for moment, number in ((now - timedelta(minutes=3), None), (now, 7)):
         async with transaction(engine) as conn:
-            await depths.write(conn, {depths.INBOUND: 1, depths.DEAD: 7}, moment)
+            await queue_depths.write(conn, {queue_depths.INBOUND: 1, queue_depths.DEAD: 7}, moment)
         assert (await admin.get("/stats")).json()["dead"] == number
 
 

@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.admin.consistency import MENDED_AT_ONCE, Kind, Report, check, repair
 from distribution.ids import new_id
+from distribution.optimistic_locking import Actor
 from distribution.store.database import Database
 from distribution.store.engine import create_engine, reading, snapshot, transaction
+from distribution.store.operator_pool import lock_pool
 from distribution.store.outbox import Publication, insert
-from distribution.store.pools import lock_pool
 from distribution.store.tables import audit_log, contacts, decisions, operators, outbox, rosters
-from distribution.versions import Actor
 from tests.factories import make_operator, make_source, messages, take
 
 WHO = Actor("shell", "olga")

@@ -13,10 +13,10 @@ from distribution.allocation.reassignment import Moved
 from distribution.allocation.unit_of_work import SERVE_LIMIT
 from distribution.intake.batch import process_batch
 from distribution.messages import Incoming
+from distribution.optimistic_locking import Actor, Edit
 from distribution.store.database import Database
 from distribution.store.engine import reading, transaction
-from distribution.store.pools import servable_sources
-from distribution.versions import Actor, Edit
+from distribution.store.operator_pool import servable_sources
 from tests.factories import (
     all_contacts,
     all_events,

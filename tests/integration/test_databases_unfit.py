@@ -101,7 +101,7 @@ async def test_no_right_to_make_tables(make: Make, tmp_path: Path) -> None:
         url, f"CREATE ROLE {role} LOGIN PASSWORD '{role}'", "REVOKE CREATE ON SCHEMA public FROM public", "SELECT 1"
     )
     as_role = sa.make_url(url).set(username=role, password=role).render_as_string(hide_password=False)
-    assert "may make no tables in the schema public" in await said(tmp_path, "alembic", as_role)
+    assert "may create no tables in the schema public" in await said(tmp_path, "alembic", as_role)
     await ask(url, f"DROP ROLE {role}", "SELECT 1")
 
 

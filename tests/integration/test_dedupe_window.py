@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin_api.app import create_app
+from admin_api.http.app_context import Context
 from admin_api.http.auth import parse_tokens
-from admin_api.http.context import Context
-from admin_api.http.token_guessing import Guesses
+from admin_api.http.token_guessing import GuessLimiter
 from distribution.ids import first_id_at
 from distribution.intake.decoder import Decoder
 from distribution.messages import Incoming
@@ -123,7 +123,7 @@ async def test_the_broker_and_http_at_once_make_one_contact(engine: AsyncEngine,
 
     async def over_http(own: AsyncEngine, random: Random) -> Counter[str]:
         database, tokens = Database(own, random), parse_tokens(f"bot:{TOKENS['bot']}")
-        context = Context(database, tokens, Decoder(MAX_BYTES), guesses=Guesses(burst=MANY))
+        context = Context(database, tokens, Decoder(MAX_BYTES), guesses=GuessLimiter(burst=MANY))
         app, counts = create_app(context), Counter[str]()
         async with app.router.lifespan_context(app), client(app, TOKENS["bot"]) as bot:
             for i in range(10):

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.intake.decoder import Decoder
 from distribution.intake.parking import park
-from distribution.intake.retry import CHUNK, CHUNK_BYTES, Replayed, replay_code, retry_due
+from distribution.intake.replay import CHUNK, CHUNK_BYTES, Replayed, replay_code, retry_due
 from distribution.messages import CLOSE, Incoming
 from distribution.store import parked_messages
 from distribution.store.engine import reading, transaction

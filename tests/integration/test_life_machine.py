@@ -28,14 +28,14 @@ from distribution.allocation.reassignment import lock_for as lock_to_assign
 from distribution.errors import Conflict
 from distribution.intake.submit import submit
 from distribution.messages import Closing, Submission
-from distribution.selection.decision_log import picked_again
+from distribution.optimistic_locking import Actor, Edit
+from distribution.selection.decision_record import picked_again
 from distribution.selection.strategies import NOBODY_ELIGIBLE, OLDER_FIRST, STRATEGIES
 from distribution.store import decisions as decision_rows
 from distribution.store.database import Database
 from distribution.store.engine import create_engine
-from distribution.store.pools import servable_sources
+from distribution.store.operator_pool import servable_sources
 from distribution.store.tables import contacts, metadata, operators
-from distribution.versions import Actor, Edit
 
 T = TypeVar("T")
 OPERATORS, SOURCES = 4, 3

@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram, Metric
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin_api.http.metrics import Metrics
-from distribution.gauges import BacklogGauges
+from distribution.backlog_metrics import BacklogGauges
 from distribution.messages import Incoming
 from distribution.store.database import Database
 from tests.factories import make_source, take

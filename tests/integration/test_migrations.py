@@ -17,7 +17,7 @@ from sqlalchemy.engine.interfaces import ReflectedIndex
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.ids import new_id
-from distribution.intake.lead_normalization import renormalize
+from distribution.intake.lead_renormalization import renormalize
 from distribution.store import schema
 from distribution.store.database import Database
 from distribution.store.engine import reading, transaction

@@ -19,14 +19,14 @@ from distribution.allocation.assign_waiting import assign_waiting
 from distribution.allocation.close import close, lock_for
 from distribution.ids import new_id
 from distribution.messages import Closing
+from distribution.optimistic_locking import Actor, Edit
 from distribution.store import decisions as decision_rows
 from distribution.store import schema
 from distribution.store.database import Database
 from distribution.store.decisions import Decision
 from distribution.store.engine import reading, transaction
-from distribution.store.pools import servable_sources
+from distribution.store.operator_pool import servable_sources
 from distribution.store.tables import contacts, operators, source_operators
-from distribution.versions import Actor, Edit
 from tests import factories as made
 from tests.integration.api_client import all_items, fields_of
 from tests.statement_counts import rows_read

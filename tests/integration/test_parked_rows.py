@@ -18,7 +18,7 @@ from distribution.errors import MessageRejected, ParkedCode
 from distribution.ids import new_id
 from distribution.intake.decoder import Decoder
 from distribution.intake.parking import park
-from distribution.intake.retry import replay_code
+from distribution.intake.replay import replay_code
 from distribution.intake.sender_rules import SenderRules
 from distribution.messages import CLOSE, CLOUDEVENTS_TYPE, WHOLE_BYTES, Incoming
 from distribution.store.engine import transaction

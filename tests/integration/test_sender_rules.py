@@ -11,15 +11,15 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.errors import MessageRejected, ParkedCode
-from distribution.intake import parked_messages
+from distribution.intake import parked_admin
 from distribution.intake.decoder import Decoder
 from distribution.intake.parking import park
-from distribution.intake.retry import retry_due
+from distribution.intake.replay import retry_due
 from distribution.intake.sender_rules import SenderRules
 from distribution.messages import Incoming
+from distribution.optimistic_locking import Actor, Edit
 from distribution.store.engine import transaction
 from distribution.store.outbox import Publication
-from distribution.versions import Actor, Edit
 from tests import factories as made
 
 OWN, OTHER = "hall", "stranger"
@@ -109,7 +109,7 @@ async def test_a_persons_replay_is_that_persons_decision(engine: AsyncEngine, co
     await made.take(engine, [made.closing(OTHER, contact_id=contact.id)], rules=RULES)
     (row,) = await made.all_parked(engine)
     async with transaction(engine) as conn:
-        done = await parked_messages.replay(conn, Random(1), Decoder(made.MAX_BYTES, sender_rules=RULES), row.id, ADMIN)
+        done = await parked_admin.replay(conn, Random(1), Decoder(made.MAX_BYTES, sender_rules=RULES), row.id, ADMIN)
     assert (done.replayed, (await made.all_contacts(engine))[0].status) == (1, "closed")
     assert [(a.action, a.role, a.name) for a in await made.all_audited(engine)] == [
         ("contact.closed", "bot", OTHER), ("parked.replayed", "admin", "olga"),

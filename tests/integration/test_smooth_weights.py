@@ -6,7 +6,7 @@ import httpx2
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.selection.deficits import MOST
+from distribution.selection.deficit_redistribution import MOST
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import source_operators
 from tests.factories import message, open_source, take

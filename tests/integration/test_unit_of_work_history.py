@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin_api.models.contacts import contact_in_full
 from distribution.admin import contacts
-from distribution.admin.history import LEAST_COUNTED, history
+from distribution.admin.contact_history import LEAST_COUNTED, history
 from distribution.allocation.assign_waiting import assign_waiting
 from distribution.allocation.reassignment import assign, lock_for, move_all
 from distribution.ids import isoformat

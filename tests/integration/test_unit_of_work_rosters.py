@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.admin.history import history
+from distribution.admin.contact_history import history
 from distribution.allocation.assign_waiting import assign_waiting
 from distribution.selection.explain import MAX_LISTED, MAX_NAMED
 from distribution.selection.pool import SMOOTH_WEIGHTED

@@ -13,9 +13,9 @@ from distribution.ids import new_id
 from distribution.store import decisions as decision_rows
 from distribution.store.decisions import Decision
 from distribution.store.engine import reading, transaction
-from distribution.store.pools import lock_pool
+from distribution.store.operator_pool import lock_pool
 from distribution.store.tables import contacts
-from distribution.store.waiting import LOWEST_ID, upcoming
+from distribution.store.waiting_contacts import LOWEST_ID, upcoming
 from tests import factories as made
 from tests.statement_counts import memory, plan_of, statements
 

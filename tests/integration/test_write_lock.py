@@ -21,7 +21,7 @@ async def test_a_writer_whose_turn_does_not_come_is_told_so(database_url: str) -
             async with transaction(engine):
                 pass
         await conn.execute(sa.select(write_probes.c.id))
-    assert classify(locked.value) is Failure.WORLD
+    assert classify(locked.value) is Failure.UNAVAILABLE
     await engine.dispose()
 
 

@@ -6,7 +6,7 @@ import uvicorn
 import uvloop
 
 import admin_api.app
-import migrations.declared
+import migrations.program_compatibility
 import serving.config
 import worker.app
 import worker.cli.check

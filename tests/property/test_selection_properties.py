@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distribution.selection import explain
-from distribution.selection.decision_log import (
+from distribution.selection.decision_record import (
     OPERATORS,
     FreedStep,
     GivenStep,

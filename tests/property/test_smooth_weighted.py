@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distribution.selection.decision_log import PickStep, Record, apply, begin, picked_again
-from distribution.selection.deficits import MOST, shared_out
+from distribution.selection.decision_record import PickStep, Record, apply, begin, picked_again
+from distribution.selection.deficit_redistribution import MOST, shared_out
 from distribution.selection.pool import SMOOTH_WEIGHTED, Operator, Pool, Source
 from distribution.selection.strategies import draw_from, pick
 

@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distribution.selection.decision_log import PickStep, apply
+from distribution.selection.decision_record import PickStep, apply
 from distribution.selection.pool import LEAST_LOADED, SMOOTH_WEIGHTED, STICKY, Operator, Pool, Source
 from distribution.selection.strategies import draw_from, pick
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from admin_api.http.etag import MALFORMED, WEAK, tagged, versions_seen
-from distribution.versions import Seen
+from distribution.optimistic_locking import Seen
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 from admin_api.http.auth import Identity, Role, parse_tokens
 from admin_api.http.problems import RequestRejected
-from admin_api.http.token_guessing import BURST, MOST_ADDRESSES, Guesses, client_of
+from admin_api.http.token_guessing import BURST, MOST_ADDRESSES, GuessLimiter, client_of
 
 GOOD, WRONG, ADDRESS, OTHER = "token-of-an-admin", "token-of-a-guess", "192.0.2.1", "192.0.2.2"
 TOKENS = parse_tokens(f"admin:{GOOD}")
@@ -34,19 +34,19 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def guesses(clock: Clock) -> Guesses:
+def guesses(clock: Clock) -> GuessLimiter:
     """Nobody has guessed yet; nobody waits."""
-    return Guesses(pause=0, clock=clock)
+    return GuessLimiter(pause=0, clock=clock)
 
 
-async def refusal(guesses: Guesses, host: str | None = ADDRESS, headers: Headers | None = None) -> RequestRejected:
+async def refusal(guesses: GuessLimiter, host: str | None = ADDRESS, headers: Headers | None = None) -> RequestRejected:
     """How a wrong token is refused."""
     with pytest.raises(RequestRejected) as refused:
         await guesses.identify(bearer(WRONG) if headers is None else headers, host, TOKENS)
     return refused.value
 
 
-async def test_too_many_wrong_tokens_are_429_until_time_has_passed(guesses: Guesses, clock: Clock) -> None:
+async def test_too_many_wrong_tokens_are_429_until_time_has_passed(guesses: GuessLimiter, clock: Clock) -> None:
     """The hint says how long; then one is 401 again."""
     assert [(await refusal(guesses)).status for _ in range(BURST + 5)] == [401] * BURST + [429] * 5
     clock.now += int((await refusal(guesses)).headers["Retry-After"])
@@ -55,7 +55,7 @@ async def test_too_many_wrong_tokens_are_429_until_time_has_passed(guesses: Gues
     assert [(await refusal(guesses)).status for _ in range(BURST + 1)] == [401] * BURST + [429]
 
 
-async def test_a_known_token_is_taken_from_whoever_guessed(guesses: Guesses) -> None:
+async def test_a_known_token_is_taken_from_whoever_guessed(guesses: GuessLimiter) -> None:
     """Somebody honest may share the address; it makes guessing no faster."""
     for _ in range(BURST + 1):
         await refusal(guesses)
@@ -63,7 +63,7 @@ async def test_a_known_token_is_taken_from_whoever_guessed(guesses: Guesses) -> 
     assert (await refusal(guesses)).status == 429
 
 
-async def test_each_client_is_counted_by_itself(guesses: Guesses) -> None:
+async def test_each_client_is_counted_by_itself(guesses: GuessLimiter) -> None:
     """IPv6 by the network that one client has; IPv4 within IPv6 is the same address; what is no address is one."""
     for _ in range(BURST):
         await refusal(guesses, ADDRESS)
@@ -74,13 +74,13 @@ async def test_each_client_is_counted_by_itself(guesses: Guesses) -> None:
     assert client_of(None) == client_of("\x1b[31mred") == client_of("x" * 10_000)
 
 
-async def test_no_token_is_no_guess(guesses: Guesses) -> None:
+async def test_no_token_is_no_guess(guesses: GuessLimiter) -> None:
     """Nothing is tried by a request without one."""
     for _ in range(BURST + 1):
         assert (await refusal(guesses, headers=Headers())).status == 401
 
 
-async def test_addresses_are_forgotten_the_longest_unheard_first(guesses: Guesses) -> None:
+async def test_addresses_are_forgotten_the_longest_unheard_first(guesses: GuessLimiter) -> None:
     """Memory is bounded, however many there are."""
     for _ in range(BURST):
         await refusal(guesses, OTHER)
@@ -91,7 +91,7 @@ async def test_addresses_are_forgotten_the_longest_unheard_first(guesses: Guesse
     assert (await refusal(guesses, OTHER)).status == 401
 
 
-async def test_wrong_tokens_are_logged_by_address_and_never_themselves(guesses: Guesses) -> None:
+async def test_wrong_tokens_are_logged_by_address_and_never_themselves(guesses: GuessLimiter) -> None:
     """The first at once; the rest are counted for the next line."""
     with capture_logs() as logged:
         for _ in range(BURST + 5):

@@ -42,44 +42,44 @@ def from_sqlite(code: int) -> exc.DBAPIError:
 @pytest.mark.parametrize(
     ("sqlstate", "failure"),
     [
-        ("22001", Failure.CONTENT),  # value too long
-        ("22021", Failure.CONTENT),  # character not in repertoire
-        ("22P05", Failure.CONTENT),  # untranslatable character
-        ("23505", Failure.CONTENT),  # unique violation
-        ("23514", Failure.CONTENT),  # check violation
-        ("44000", Failure.CONTENT),  # a view's check
-        ("54000", Failure.CONTENT),  # index row too large
-        ("54001", Failure.CONTENT),  # statement too complex
-        ("P0001", Failure.CONTENT),  # a trigger refuses the row
-        ("0A000", Failure.RACE),  # the cached plan is of an older schema
-        ("40001", Failure.RACE),  # serialization failure
-        ("40P01", Failure.RACE),  # deadlock
-        ("08003", Failure.WORLD),  # connection does not exist
-        ("08006", Failure.WORLD),  # connection failure
-        ("25006", Failure.WORLD),  # read-only after a failover
-        ("25P03", Failure.WORLD),  # idle in transaction for too long
-        ("28P01", Failure.WORLD),  # password changed
-        ("3D000", Failure.WORLD),  # no such database
-        ("42501", Failure.WORLD),  # no privilege
-        ("42703", Failure.WORLD),  # no such column
-        ("42P01", Failure.WORLD),  # no such table
-        ("42P05", Failure.WORLD),  # a pooler's prepared statement
+        ("22001", Failure.BAD_DATA),  # value too long
+        ("22021", Failure.BAD_DATA),  # character not in repertoire
+        ("22P05", Failure.BAD_DATA),  # untranslatable character
+        ("23505", Failure.BAD_DATA),  # unique violation
+        ("23514", Failure.BAD_DATA),  # check violation
+        ("44000", Failure.BAD_DATA),  # a view's check
+        ("54000", Failure.BAD_DATA),  # index row too large
+        ("54001", Failure.BAD_DATA),  # statement too complex
+        ("P0001", Failure.BAD_DATA),  # a trigger refuses the row
+        ("0A000", Failure.CONFLICT),  # the cached plan is of an older schema
+        ("40001", Failure.CONFLICT),  # serialization failure
+        ("40P01", Failure.CONFLICT),  # deadlock
+        ("08003", Failure.UNAVAILABLE),  # connection does not exist
+        ("08006", Failure.UNAVAILABLE),  # connection failure
+        ("25006", Failure.UNAVAILABLE),  # read-only after a failover
+        ("25P03", Failure.UNAVAILABLE),  # idle in transaction for too long
+        ("28P01", Failure.UNAVAILABLE),  # password changed
+        ("3D000", Failure.UNAVAILABLE),  # no such database
+        ("42501", Failure.UNAVAILABLE),  # no privilege
+        ("42703", Failure.UNAVAILABLE),  # no such column
+        ("42P01", Failure.UNAVAILABLE),  # no such table
+        ("42P05", Failure.UNAVAILABLE),  # a pooler's prepared statement
         ("42601", Failure.DEFECT),  # syntax
         ("42702", Failure.DEFECT),  # ambiguous column
         ("42804", Failure.DEFECT),  # types that do not match
         ("42883", Failure.DEFECT),  # no such function
         ("42P18", Failure.DEFECT),  # a parameter of no type
-        ("53100", Failure.WORLD),  # disk full
-        ("53200", Failure.WORLD),  # out of memory
-        ("53300", Failure.WORLD),  # too many connections
-        ("53400", Failure.WORLD),  # a configured limit
+        ("53100", Failure.UNAVAILABLE),  # disk full
+        ("53200", Failure.UNAVAILABLE),  # out of memory
+        ("53300", Failure.UNAVAILABLE),  # too many connections
+        ("53400", Failure.UNAVAILABLE),  # a configured limit
         ("55P03", Failure.LOCKED),  # lock not available, or not in time
-        ("57014", Failure.WORLD),  # statement cancelled
-        ("57P01", Failure.WORLD),  # the server stops
-        ("57P02", Failure.WORLD),  # the server crashed
-        ("57P03", Failure.WORLD),  # the server starts
-        ("58030", Failure.WORLD),  # input or output error
-        ("XX001", Failure.WORLD),  # data corrupted
+        ("57014", Failure.UNAVAILABLE),  # statement cancelled
+        ("57P01", Failure.UNAVAILABLE),  # the server stops
+        ("57P02", Failure.UNAVAILABLE),  # the server crashed
+        ("57P03", Failure.UNAVAILABLE),  # the server starts
+        ("58030", Failure.UNAVAILABLE),  # input or output error
+        ("XX001", Failure.UNAVAILABLE),  # data corrupted
     ],
 )
 def test_postgresql_says_who_is_at_fault(sqlstate: str, failure: Failure) -> None:
@@ -90,25 +90,25 @@ def test_postgresql_says_who_is_at_fault(sqlstate: str, failure: Failure) -> Non
 @pytest.mark.parametrize(
     ("code", "failure"),
     [
-        (sqlite3.SQLITE_CONSTRAINT_UNIQUE, Failure.CONTENT),
-        (sqlite3.SQLITE_CONSTRAINT_TRIGGER, Failure.CONTENT),
-        (sqlite3.SQLITE_TOOBIG, Failure.CONTENT),
-        (sqlite3.SQLITE_MISMATCH, Failure.CONTENT),
-        (sqlite3.SQLITE_BUSY_SNAPSHOT, Failure.RACE),
-        (sqlite3.SQLITE_SCHEMA, Failure.RACE),
-        (sqlite3.SQLITE_BUSY, Failure.WORLD),
-        (sqlite3.SQLITE_LOCKED, Failure.WORLD),
-        (sqlite3.SQLITE_FULL, Failure.WORLD),
-        (sqlite3.SQLITE_IOERR_WRITE, Failure.WORLD),
-        (sqlite3.SQLITE_IOERR_FSYNC, Failure.WORLD),
-        (sqlite3.SQLITE_READONLY, Failure.WORLD),
-        (sqlite3.SQLITE_READONLY_DBMOVED, Failure.WORLD),
-        (sqlite3.SQLITE_CORRUPT, Failure.WORLD),
-        (sqlite3.SQLITE_NOTADB, Failure.WORLD),
-        (sqlite3.SQLITE_CANTOPEN, Failure.WORLD),
-        (sqlite3.SQLITE_NOMEM, Failure.WORLD),
-        (sqlite3.SQLITE_PERM, Failure.WORLD),
-        (sqlite3.SQLITE_ERROR, Failure.WORLD),  # no such table, above all
+        (sqlite3.SQLITE_CONSTRAINT_UNIQUE, Failure.BAD_DATA),
+        (sqlite3.SQLITE_CONSTRAINT_TRIGGER, Failure.BAD_DATA),
+        (sqlite3.SQLITE_TOOBIG, Failure.BAD_DATA),
+        (sqlite3.SQLITE_MISMATCH, Failure.BAD_DATA),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, Failure.CONFLICT),
+        (sqlite3.SQLITE_SCHEMA, Failure.CONFLICT),
+        (sqlite3.SQLITE_BUSY, Failure.UNAVAILABLE),
+        (sqlite3.SQLITE_LOCKED, Failure.UNAVAILABLE),
+        (sqlite3.SQLITE_FULL, Failure.UNAVAILABLE),
+        (sqlite3.SQLITE_IOERR_WRITE, Failure.UNAVAILABLE),
+        (sqlite3.SQLITE_IOERR_FSYNC, Failure.UNAVAILABLE),
+        (sqlite3.SQLITE_READONLY, Failure.UNAVAILABLE),
+        (sqlite3.SQLITE_READONLY_DBMOVED, Failure.UNAVAILABLE),
+        (sqlite3.SQLITE_CORRUPT, Failure.UNAVAILABLE),
+        (sqlite3.SQLITE_NOTADB, Failure.UNAVAILABLE),
+        (sqlite3.SQLITE_CANTOPEN, Failure.UNAVAILABLE),
+        (sqlite3.SQLITE_NOMEM, Failure.UNAVAILABLE),
+        (sqlite3.SQLITE_PERM, Failure.UNAVAILABLE),
+        (sqlite3.SQLITE_ERROR, Failure.UNAVAILABLE),  # no such table, above all
     ],
 )
 def test_sqlite_says_who_is_at_fault(code: int, failure: Failure) -> None:
@@ -119,11 +119,11 @@ def test_sqlite_says_who_is_at_fault(code: int, failure: Failure) -> None:
 @pytest.mark.parametrize(
     ("kind", "orig", "failure"),
     [
-        (exc.IntegrityError, sqlite3.IntegrityError("UNIQUE constraint failed"), Failure.CONTENT),
-        (exc.DataError, sqlite3.DataError("string or blob too big"), Failure.CONTENT),
-        (exc.ProgrammingError, sqlite3.ProgrammingError("Error binding parameter 1"), Failure.CONTENT),
-        (exc.ProgrammingError, sqlite3.ProgrammingError("Cannot operate on a closed database."), Failure.WORLD),
-        (exc.OperationalError, sqlite3.OperationalError("Connection closed"), Failure.WORLD),
+        (exc.IntegrityError, sqlite3.IntegrityError("UNIQUE constraint failed"), Failure.BAD_DATA),
+        (exc.DataError, sqlite3.DataError("string or blob too big"), Failure.BAD_DATA),
+        (exc.ProgrammingError, sqlite3.ProgrammingError("Error binding parameter 1"), Failure.BAD_DATA),
+        (exc.ProgrammingError, sqlite3.ProgrammingError("Cannot operate on a closed database."), Failure.UNAVAILABLE),
+        (exc.OperationalError, sqlite3.OperationalError("Connection closed"), Failure.UNAVAILABLE),
     ],
 )
 def test_without_a_code_the_kind_decides(kind: type[exc.DBAPIError], orig: Exception, failure: Failure) -> None:
@@ -140,9 +140,9 @@ def test_without_a_code_the_kind_decides(kind: type[exc.DBAPIError], orig: Excep
         ("SELECT a FROM t JOIN t AS u", Failure.DEFECT),
         ("SELECT length()", Failure.DEFECT),
         ("SELECT a FROM t WHERE count(a) > 1", Failure.DEFECT),
-        ("INSERT INTO t VALUES (1, 2, 3)", Failure.WORLD),  # a table of another revision
-        ("SELECT b FROM t", Failure.WORLD),
-        ("SELECT a FROM u", Failure.WORLD),
+        ("INSERT INTO t VALUES (1, 2, 3)", Failure.UNAVAILABLE),  # a table of another revision
+        ("SELECT b FROM t", Failure.UNAVAILABLE),
+        ("SELECT a FROM u", Failure.UNAVAILABLE),
     ],
 )
 def test_sqlite_tells_a_wrong_statement_from_a_wrong_schema(statement: str, failure: Failure) -> None:
@@ -169,58 +169,64 @@ def test_codes_are_those_that_sqlite_gives(tmp_path: Path) -> None:
 def test_a_value_that_the_driver_cannot_send_is_the_contents_fault() -> None:
     """A number too large for the driver parks the message that holds it."""
     wrapped = from_driver(exc.DBAPIError, Exception("invalid input"), cause=OverflowError("int too large"))
-    assert classify(wrapped) is Failure.CONTENT
-    assert classify(OverflowError("Python int too large to convert to SQLite INTEGER")) is Failure.CONTENT
-    assert classify(exc.StatementError("x", "SELECT 1", {}, ValueError("no time zone"))) is Failure.CONTENT
+    assert classify(wrapped) is Failure.BAD_DATA
+    assert classify(OverflowError("Python int too large to convert to SQLite INTEGER")) is Failure.BAD_DATA
+    assert classify(exc.StatementError("x", "SELECT 1", {}, ValueError("no time zone"))) is Failure.BAD_DATA
 
 
 def test_what_is_wrong_with_connecting_is_never_the_contents_fault() -> None:
     """A bad address or a missing certificate is a ValueError of the driver's as well, and parks nothing."""
     wrapped = from_driver(exc.InterfaceError, Exception("no such file"), cause=ValueError(), statement=None)
-    assert classify(wrapped) is Failure.WORLD
-    assert classify(from_driver(exc.DBAPIError, PostgresError("57P03"), statement=None)) is Failure.WORLD
+    assert classify(wrapped) is Failure.UNAVAILABLE
+    assert classify(from_driver(exc.DBAPIError, PostgresError("57P03"), statement=None)) is Failure.UNAVAILABLE
 
 
 def test_what_fails_at_the_commit_has_its_own_code() -> None:
     """A constraint that is checked at the commit is the content's fault, though no statement is at hand then."""
-    assert classify(from_driver(exc.IntegrityError, PostgresError("23503"), statement=None)) is Failure.CONTENT
+    assert classify(from_driver(exc.IntegrityError, PostgresError("23503"), statement=None)) is Failure.BAD_DATA
 
 
 def test_a_lost_connection_is_the_world_whatever_else_it_says() -> None:
     """A connection that died in the middle of bad values is not held against the message."""
-    assert classify(from_driver(exc.DBAPIError, PostgresError("22001"), lost=True)) is Failure.WORLD
+    assert classify(from_driver(exc.DBAPIError, PostgresError("22001"), lost=True)) is Failure.UNAVAILABLE
 
 
 def test_a_plan_of_an_older_schema_is_repeated() -> None:
     """SQLAlchemy drops the server's code of this one; it still is the driver's error behind its own."""
     cause = asyncpg.InvalidCachedStatementError("cached statement plan is invalid")
-    assert classify(from_driver(exc.NotSupportedError, Exception("invalid"), cause=cause)) is Failure.RACE
+    assert classify(from_driver(exc.NotSupportedError, Exception("invalid"), cause=cause)) is Failure.CONFLICT
 
 
 @pytest.mark.parametrize(
     ("error", "failure"),
     [
-        (PoolOutdated("changed"), Failure.RACE),
-        (ConnectionRefusedError(), Failure.WORLD),
-        (OSError(28, "No space left on device"), Failure.WORLD),
-        (TimeoutError(), Failure.WORLD),
-        (MemoryError(), Failure.WORLD),
-        (asyncpg.InterfaceError("connection is closed"), Failure.WORLD),
-        (asyncpg.InternalClientError("cannot switch to state 12"), Failure.WORLD),
-        (asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"), Failure.WORLD),
-        (asyncpg.AdminShutdownError("terminating connection"), Failure.WORLD),
-        (asyncpg.TooManyConnectionsError("too many clients already"), Failure.WORLD),
-        (sqlite3.OperationalError("unable to open database file"), Failure.WORLD),
-        (exc.TimeoutError("no connection free"), Failure.WORLD),
-        (exc.PendingRollbackError("gone"), Failure.WORLD),
-        (exc.ResourceClosedError("this connection is closed"), Failure.WORLD),
-        (exc.StatementError("x", "SELECT 1", {}, ConnectionResetError()), Failure.WORLD),
+        (PoolOutdated("changed"), Failure.CONFLICT),
+        (ConnectionRefusedError(), Failure.UNAVAILABLE),
+        (OSError(28, "No space left on device"), Failure.UNAVAILABLE),
+        (TimeoutError(), Failure.UNAVAILABLE),
+        (MemoryError(), Failure.UNAVAILABLE),
+        (asyncpg.InterfaceError("connection is closed"), Failure.UNAVAILABLE),
+        (asyncpg.InternalClientError("cannot switch to state 12"), Failure.UNAVAILABLE),
+        (
+            asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+            Failure.UNAVAILABLE,
+        ),
+        (asyncpg.AdminShutdownError("terminating connection"), Failure.UNAVAILABLE),
+        (asyncpg.TooManyConnectionsError("too many clients already"), Failure.UNAVAILABLE),
+        (sqlite3.OperationalError("unable to open database file"), Failure.UNAVAILABLE),
+        (exc.TimeoutError("no connection free"), Failure.UNAVAILABLE),
+        (exc.PendingRollbackError("gone"), Failure.UNAVAILABLE),
+        (exc.ResourceClosedError("this connection is closed"), Failure.UNAVAILABLE),
+        (exc.StatementError("x", "SELECT 1", {}, ConnectionResetError()), Failure.UNAVAILABLE),
         (exc.NoResultFound("none"), Failure.DEFECT),
         (exc.CompileError("no such dialect"), Failure.DEFECT),
-        (exc.StatementError("x", "SELECT 1", {}, exc.InvalidRequestError("a value is required")), Failure.DEFECT),
-        (ValueError("x"), Failure.CONTENT),
-        (RecursionError(), Failure.CONTENT),
-        (KeyError("x"), Failure.CONTENT),
+        (
+            exc.StatementError("x", "SELECT 1", {}, exc.InvalidRequestError("a value is required")),
+            Failure.DEFECT,
+        ),
+        (ValueError("x"), Failure.BAD_DATA),
+        (RecursionError(), Failure.BAD_DATA),
+        (KeyError("x"), Failure.BAD_DATA),
     ],
 )
 def test_errors_that_nothing_wrapped(error: Exception, failure: Failure) -> None:

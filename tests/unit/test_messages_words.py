@@ -11,7 +11,7 @@ from pydantic_core.core_schema import ErrorType
 from admin_api.routes import all_operations
 from distribution.errors import MessageRejected
 from distribution.messages import Incoming, decode, describe
-from distribution.messages.bodies import ClosingBody, SubmissionBody
+from distribution.messages.body_models import ClosingBody, SubmissionBody
 from tests.factories import MAX_BYTES
 
 FOREIGN = (

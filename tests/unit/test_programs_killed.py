@@ -6,7 +6,7 @@ from pathlib import Path
 
 from devservices.guard import Guard
 from devservices.processes import marked
-from devservices.program import Program
+from devservices.server_process import Program
 
 FORKS = """
 import os, pathlib, time

@@ -2,7 +2,7 @@
 
 import pytest
 
-from distribution.selection.decision_log import PickStep
+from distribution.selection.decision_record import PickStep
 from distribution.selection.explain import MAX_COUNTED, decision_data, sentence, unblocked_by
 from distribution.selection.pool import STICKY, WEIGHTED_RANDOM, Operator, Pool, Source
 from distribution.selection.strategies import NOBODY_ELIGIBLE, OLDER_FIRST, Pick

@@ -8,7 +8,7 @@ import typer
 
 from distribution.admin import consistency as checks
 from distribution.admin.consistency import Report
-from distribution.store.pools import servable_sources
+from distribution.store.operator_pool import servable_sources
 from distribution.terminal import escaped, escaped_json, say
 from worker.cli.session import CliSession, looked_at, with_database
 

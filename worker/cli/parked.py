@@ -8,8 +8,8 @@ import typer
 
 from distribution.errors import DistributionError, ParkedCode
 from distribution.ids import isoformat
-from distribution.intake import message_properties, parked_messages
-from distribution.intake.parked_messages import ParkedFilter
+from distribution.intake import parked_admin, parked_properties
+from distribution.intake.parked_admin import ParkedFilter
 from distribution.messages import WHOLE_BYTES
 from distribution.store.parked_messages import STATES, Parked
 from distribution.terminal import escaped, escaped_json, say
@@ -18,7 +18,7 @@ from worker.broker.topology import Topology
 from worker.cli.options import list_words, one_of
 from worker.cli.session import CliSession, looked_at, with_database
 from worker.consume.batch_processor import BatchProcessor
-from worker.consume.dead_letters import DeadLetterChannel, given_up
+from worker.consume.dead_letter_channel import DeadLetterChannel, given_up
 
 PARKED_AGAIN = 1
 
@@ -41,7 +41,7 @@ def show_list(
         before: UUID | None = None
         async with tools.database.reading() as conn:
             while len(lines) < limit:
-                page = await parked_messages.page(conn, wanted, before, limit - len(lines))
+                page = await parked_admin.page(conn, wanted, before, limit - len(lines))
                 lines += [_line(row) for row in page.items]
                 before = page.last
                 if before is None:
@@ -55,7 +55,7 @@ def show_list(
 
 
 def _line(row: Parked) -> str:
-    key = f"{parked_messages.shown_source(row) or '-'}/{row.message_id or '-'}"
+    key = f"{parked_admin.shown_source(row) or '-'}/{row.message_id or '-'}"
     return f"{row.id} {isoformat(row.created_at)} {row.state:8} {row.code:18} {key}: {row.detail}"
 
 
@@ -65,7 +65,7 @@ def show(parked_id: UUID) -> None:
 
     async def read(tools: CliSession) -> Parked:
         async with tools.database.reading() as conn:
-            return await parked_messages.show(conn, parked_id)
+            return await parked_admin.show(conn, parked_id)
 
     row = with_database(read)
     shown = {
@@ -73,11 +73,11 @@ def show(parked_id: UUID) -> None:
         "state": row.state,
         "code": row.code,
         "detail": row.detail,
-        "source": parked_messages.shown_source(row),
+        "source": parked_admin.shown_source(row),
         "message_id": row.message_id,
         "body": row.body.decode(errors="backslashreplace"),
         **({} if row.body_size is None else {"body_size": row.body_size}),
-        "properties": message_properties.shown(row.properties),
+        "properties": parked_properties.shown(row.properties),
         "attempts": row.attempts,
         "created_at": isoformat(row.created_at),
     }
@@ -105,7 +105,7 @@ def drop(parked_id: UUID) -> None:
     """Give one up; it stays on record as dropped, and in the audit."""
 
     async def drop_one(tools: CliSession) -> None:
-        await tools.database.run(lambda conn: parked_messages.drop_message(conn, parked_id, tools.edit))
+        await tools.database.run(lambda conn: parked_admin.drop_message(conn, parked_id, tools.edit))
 
     with_database(drop_one)
     say(f"{parked_id} dropped")
@@ -123,12 +123,12 @@ def collect() -> None:
 async def _replay(tools: CliSession, parked_id: UUID | None, code: ParkedCode | None) -> tuple[int, int]:
     database, decoder = tools.database, tools.settings.decoder
     if parked_id is not None:
-        one = await database.run(lambda c: parked_messages.replay(c, database.random, decoder, parked_id, tools.edit))
+        one = await database.run(lambda c: parked_admin.replay(c, database.random, decoder, parked_id, tools.edit))
         await tools.serve(one.unserved)
         return one.replayed, one.parked_again
     if code is None:
         raise DistributionError("neither a message nor a code was given")
-    return await parked_messages.replay_all(database, decoder, code.value, tools.edit, tools.serve)
+    return await parked_admin.replay_all(database, decoder, code.value, tools.edit, tools.serve)
 
 
 async def _collect(tools: CliSession) -> int:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from distribution.allocation.assign_waiting import assign_all_waiting
 from distribution.errors import DatabaseUnavailable, DistributionError, NotFound
+from distribution.optimistic_locking import Actor, Edit
 from distribution.settings import load
 from distribution.startup import exit_with_error, start
 from distribution.store import database_address
@@ -21,7 +22,6 @@ from distribution.store.database import Database
 from distribution.store.db_errors import describe_error
 from distribution.store.engine import create_engine, dispose
 from distribution.terminal import escaped
-from distribution.versions import Actor, Edit
 from worker.broker.tolerant_decoding import tolerate_any_properties
 from worker.settings import WorkerSettings
 

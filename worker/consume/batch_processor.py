@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution.allocation.assign_waiting import assign_all_waiting
 from distribution.errors import DatabaseUnavailable, LockedByOthers
 from distribution.intake.batch import BatchResult, process_batch
-from distribution.intake.process import DecodedMessage, contacts_named, failed_alone, source_of
+from distribution.intake.process_commands import DecodedMessage, contacts_named, failed_alone, source_of
 from distribution.messages import Incoming
-from distribution.store import locks, outbox, sources
+from distribution.store import lock_diagnostics, outbox, sources
 from distribution.store.database import Database, Work
 from distribution.store.outbox import Claim
 from worker.consume.batch_progress import BatchProgress, Told
-from worker.consume.lock_wait import LockWait
+from worker.consume.lock_wait_monitor import LockWait
 from worker.failpoints import Failpoint, FailpointHook, no_failpoints
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class BatchProcessor:
 
     async def locked_sources(self, codes: Collection[str]) -> set[str]:
         """Those of the sources that somebody holds locks of."""
-        return await self._read(lambda conn: locks.locked_sources(conn, codes))
+        return await self._read(lambda conn: lock_diagnostics.locked_sources(conn, codes))
 
     async def serve(self, source_ids: Collection[int]) -> None:
         """Serve waiting contacts of these sources in as many transactions as it takes."""
@@ -100,7 +100,7 @@ class BatchProcessor:
         wait = LockWait(self._is_held_long, lock_seconds)
 
         async def limited(conn: AsyncConnection) -> T:
-            wait.pid = await locks.limit_wait(conn, lock_seconds)
+            wait.pid = await lock_diagnostics.limit_wait(conn, lock_seconds)
             return await work(conn)
 
         try:
@@ -111,14 +111,14 @@ class BatchProcessor:
             raise
 
     async def _is_held_long(self, pid: int) -> bool | None:
-        return await self._read(lambda conn: locks.is_held_long(conn, pid))
+        return await self._read(lambda conn: lock_diagnostics.is_held_long(conn, pid))
 
     async def _around_locks(self, parts: BatchProgress, claim: Claim | None, held: bool | None) -> None:
         """Commit what is not kept locked: first all sources together that seem free, then those that many want in turn.
 
         If that fails, the free ones one after the other.
         """
-        table = await self._read(locks.locked_table)
+        table = await self._read(lock_diagnostics.locked_table)
         if table:
             raise DatabaseUnavailable(table)
         left = list(parts.left.values())

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from distribution.intake.batch import BatchResult
-from distribution.intake.process import DecodedMessage
+from distribution.intake.process_commands import DecodedMessage
 
 Told = Callable[[Sequence[DecodedMessage], BatchResult], Awaitable[None]]
 

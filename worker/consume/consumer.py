@@ -20,8 +20,8 @@ from worker.consume.delivery_buffer import (
     first_batch,
     lane,
 )
+from worker.consume.delivery_processor import DeliveryProcessor
 from worker.consume.prefetch import Prefetch
-from worker.consume.settler import Settler
 from worker.consume.watchdog import Pulse, watch_over
 from worker.database_outage import RetryDelays
 from worker.failpoints import FailpointHook
@@ -59,10 +59,10 @@ class Consumer:
         self._whole_bytes = max(WHOLE_BYTES, settings.max_message_bytes)
         self._topology, self._readiness, self._metrics = topology, readiness, metrics
         self._stopping = asyncio.Event()
-        self._settler = Settler(
+        self._processor = DeliveryProcessor(
             settings, self._together, batches, relay, readiness, metrics, pauses, watch, self._stopping
         )
-        self._aside = self._settler.aside
+        self._aside = self._processor.aside
         self._inbox: DeliveryBuffer | None = None
         self._consumers = self._consumer = 0
         readiness.set_unready(PART, "not consuming")
@@ -97,7 +97,7 @@ class Consumer:
     async def _serve(self, connection: Connection) -> None:
         while not self._stopping.is_set():
             # Nothing is asked for while the database does not even take what it did not take before.
-            await self._settler.until_taken()
+            await self._processor.until_taken()
             # A channel of its own each time: closing it gives back what is held, and its tags die with it.
             channel = await ConsumingChannel.on(connection.underlay, self._whole_bytes)
             try:
@@ -127,7 +127,7 @@ class Consumer:
             part = 0.5
             self._readiness.set_unready(PART, f"nothing more is taken: {self._aside.in_words()}")
             await inbox.wait(self._stopping, self._aside.next_seconds())
-            await self._settler.retry(inbox)
+            await self._processor.retry(inbox)
 
     async def _consume_as(self, expected: int, channel: ConsumingChannel, inbox: DeliveryBuffer) -> int:
         """Consume as long as what comes is of one lane; returns the lane of what came instead, when that is settled."""
@@ -146,7 +146,7 @@ class Consumer:
             if self._stopping.is_set() or any(lane(delivery) != expected for delivery in taken):
                 break
             await self._settle(inbox, taken)
-            await self._settler.retry(inbox)
+            await self._processor.retry(inbox)
             taken = []
             if self._prefetch.misfits(expected, asked):
                 break
@@ -161,7 +161,7 @@ class Consumer:
     async def _settle(self, inbox: DeliveryBuffer, deliveries: list[Delivery]) -> None:
         if deliveries:
             self._prefetch.saw(deliveries)
-            await self._settler.settle(inbox, deliveries)
+            await self._processor.settle(inbox, deliveries)
 
     async def _wind_down(
         self, channel: ConsumingChannel, inbox: DeliveryBuffer, tag: str, taken: list[Delivery]

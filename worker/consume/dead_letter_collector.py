@@ -9,14 +9,14 @@ from aio_pika.exceptions import AMQPChannelError
 from distribution.backoff import Backoff
 from distribution.errors import DatabaseUnavailable
 from distribution.intake.batch import BatchResult
-from distribution.intake.process import DecodedMessage
+from distribution.intake.process_commands import DecodedMessage
 from distribution.messages import WHOLE_BYTES
 from worker.aio import wait_for_event
 from worker.broker.connection import Connection
 from worker.broker.errors import describe_error
 from worker.broker.topology import Topology
 from worker.consume.batch_processor import BatchProcessor
-from worker.consume.dead_letters import DeadLetterChannel, given_up
+from worker.consume.dead_letter_channel import DeadLetterChannel, given_up
 from worker.metrics import Metrics
 from worker.publish.relay_client import RelayClient
 from worker.readiness import Readiness

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from distribution.errors import MessageRejected, ParkedCode
-from distribution.intake.undecoded import source_and_lead_in
+from distribution.intake.identifier_salvage import source_and_contact_in
 from distribution.messages import Incoming
 
 CAUSES = {
@@ -42,7 +42,7 @@ def death_reason(message: Incoming, inbound: str, dead: str) -> MessageRejected:
     detail = f"The broker gave the message up: {cause}."
     # Of a message that is not whole the one who parks it says what to do.
     why = MessageRejected(ParkedCode.UNDELIVERED, detail if message.body_size is not None else f"{detail} {advice}")
-    why.named = source_and_lead_in(message)
+    why.named = source_and_contact_in(message)
     return why
 
 

@@ -19,6 +19,6 @@ leased_rows         claims, renews and settles rows in the database
 publisher           publishes to one exchange, collects the result of each publication
 event_log_restorer  declares what events are published to, again if it was deleted
 fault_attribution   whether the end of a channel is the fault of something published
-outcome_reporter    results of publications as metrics and log lines
+publication_metrics  results of publications as metrics and log lines
 outbox_cleanup      deletes stale replies, counts what waits for a retry
 """

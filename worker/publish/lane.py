@@ -16,7 +16,7 @@ from worker.publish.fault_attribution import attribute_fault
 from worker.publish.lane_state import Confirms, LaneState
 from worker.publish.leased_rows import LeasedRows
 from worker.publish.outbox_buffer import Attempt
-from worker.publish.outcome_reporter import OutcomeReporter
+from worker.publish.publication_metrics import PublicationMetrics
 from worker.publish.publisher import ChannelEnded, Publisher, PublishTarget
 
 
@@ -31,7 +31,7 @@ class Lane:
         state: LaneState,
         target: PublishTarget,
         rows: LeasedRows,
-        outcomes: OutcomeReporter,
+        outcomes: PublicationMetrics,
         watch: FailpointHook,
         is_quiet: Callable[[], bool],
         topology: Topology | None = None,

@@ -165,6 +165,6 @@ async def _settle(conn: AsyncConnection, settlement: Settlement) -> set[UUID]:
 
 def raise_unless_from_database(error: Exception) -> None:
     """What the database refuses (by an owner's trigger, say) is its own doing too; a wrong statement is ours."""
-    is_refused = isinstance(error, DBAPIError) and classify(error) is Failure.CONTENT
+    is_refused = isinstance(error, DBAPIError) and classify(error) is Failure.BAD_DATA
     if not (is_refused or isinstance(error, DatabaseUnavailable)):
         raise error

@@ -16,7 +16,7 @@ from worker.publish.lane import Lane
 from worker.publish.lane_state import LEASE_SECONDS, LaneState
 from worker.publish.leased_rows import LeasedRows
 from worker.publish.outbox_cleanup import OutboxCleanup
-from worker.publish.outcome_reporter import OutcomeReporter
+from worker.publish.publication_metrics import PublicationMetrics
 from worker.publish.publisher import PublishTarget
 from worker.publish.relay_client import RelayClient
 from worker.publish.retry_policy import EventRetryPolicy, ReplyRetryPolicy, RetryBudget
@@ -48,7 +48,7 @@ class Relay:
         self._readiness, self._metrics = readiness, metrics
         self._rows = rows = LeasedRows(database, readiness, watch, lease_seconds)
         self._cleanup = OutboxCleanup(database)
-        self._outcomes = OutcomeReporter(metrics, IncidentLog("worker.publish.relay"))
+        self._outcomes = PublicationMetrics(metrics, IncidentLog("worker.publish.relay"))
         self._stopping = asyncio.Event()
         assignments = PublishTarget(topology.assignments, mandatory=bool(topology.event_log_max_age))
         leases = rows.unsettled, lease_seconds

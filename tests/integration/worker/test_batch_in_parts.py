@@ -10,7 +10,7 @@ import pytest
 from devservices.broker import Broker
 from distribution.errors import DatabaseUnavailable
 from distribution.intake.batch import BatchResult
-from distribution.intake.process import DecodedMessage
+from distribution.intake.process_commands import DecodedMessage
 from distribution.store.database import Database
 from distribution.store.outbox import Claim
 from distribution.store.tables import contacts
@@ -21,7 +21,7 @@ from tests.integration.worker.outages import NUMBER, send
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.batch_progress import Told
 from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT, ReturnedToBroker
-from worker.consume.settler import Settler
+from worker.consume.delivery_processor import DeliveryProcessor
 from worker.database_outage import RetryDelays
 from worker.failpoints import no_failpoints
 from worker.metrics import Metrics
@@ -62,7 +62,7 @@ async def test_nothing_is_consumed_until_the_rest_is_taken(world: WorkerHarness,
     batches = Failing(database)
     relay = Relay(database, world.topology, readiness, metrics, no_failpoints).client
     together = {SAFE: NUMBER, SUSPECT: 1, ALONE: 1}
-    settler = Settler(
+    settler = DeliveryProcessor(
         world.settings, together, batches, relay, readiness, metrics, AT_ONCE, no_failpoints, asyncio.Event()
     )
     async with delivered(rabbitmq, world.topology.inbound) as (_, inbox):

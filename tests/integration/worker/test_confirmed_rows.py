@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.ids import new_id
-from distribution.intake.process import DecodedMessage
+from distribution.intake.process_commands import DecodedMessage
 from distribution.store.database import Database
 from distribution.store.engine import reading
 from distribution.store.outbox import Claim

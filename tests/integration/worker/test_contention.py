@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.errors import LockedByOthers
 from distribution.intake.decoder import Decoder
-from distribution.intake.process import DecodedMessage
+from distribution.intake.process_commands import DecodedMessage
 from distribution.messages import Incoming
 from distribution.store.database import Database
 from distribution.store.engine import reading, transaction
-from distribution.store.pools import lock_pool
+from distribution.store.operator_pool import lock_pool
 from distribution.store.tables import contacts
 from tests.clients import PATIENCE_SECONDS, body
 from tests.factories import count

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.intake.retry import replay_code
+from distribution.intake.replay import replay_code
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import contacts, parked_messages
 from tests.clients import PATIENCE_SECONDS, body, message

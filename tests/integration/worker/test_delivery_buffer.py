@@ -23,8 +23,8 @@ from tests.polling import until
 from worker.broker.topology import Topology
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.consumer import Consumer
-from worker.consume.delivery import incoming_of
 from worker.consume.delivery_buffer import INBOX_BYTES
+from worker.consume.delivery_conversion import incoming_of
 from worker.consume.watchdog import Pulse
 from worker.failpoints import no_failpoints
 from worker.metrics import Metrics

@@ -22,7 +22,7 @@ from worker.publish.in_flight import REPLIES
 from worker.publish.lane import Lane
 from worker.publish.lane_state import LaneState
 from worker.publish.leased_rows import LeasedRows
-from worker.publish.outcome_reporter import OutcomeReporter
+from worker.publish.publication_metrics import PublicationMetrics
 from worker.publish.publisher import PublishTarget
 from worker.publish.retry_policy import EventRetryPolicy
 from worker.readiness import Readiness
@@ -58,7 +58,7 @@ async def test_a_lane_whose_channel_ended_closes_the_others(world: WorkerHarness
     def unconfirmed() -> float:
         return metrics.registry.get_sample_value("contacts_published_total", {"result": "reply_unconfirmed"}) or 0.0
 
-    outcomes, target = OutcomeReporter(metrics, IncidentLog("test")), PublishTarget(exchange, mandatory=False)
+    outcomes, target = PublicationMetrics(metrics, IncidentLog("test")), PublishTarget(exchange, mandatory=False)
     state = LaneState(IMPATIENT, EventRetryPolicy(), rows.unsettled, all_suspect=True)
     lane = Lane(state, target, rows, outcomes, see, lambda: False)
     async with await worker_connection(rabbitmq.url) as connection:

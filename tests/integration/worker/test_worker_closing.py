@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.intake.batch import process_batch
 from distribution.intake.decoder import Decoder
 from distribution.intake.parking import PAUSES
-from distribution.intake.retry import retry_due
+from distribution.intake.replay import retry_due
 from distribution.messages import CLOSE, Incoming
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import parked_messages

@@ -12,7 +12,7 @@ from distribution.allocation.result import Result
 from distribution.errors import Conflict, MessageRejected, NotFound
 from distribution.intake.decoder import Decoder
 from distribution.intake.parking import next_attempt, restored, words
-from distribution.intake.process import DecodedMessage, Outcome, Settled, failed_alone, process
+from distribution.intake.process_commands import DecodedMessage, Outcome, Settled, failed_alone, process
 from distribution.intake.replies import replies_to
 from distribution.store import outbox, parked_messages
 from distribution.store.db_errors import Failure, classify
@@ -106,7 +106,7 @@ async def _each_tried(conn: AsyncConnection, arrivals: Sequence[DecodedMessage],
         async with savepoint(conn):
             return await process(conn, arrivals, random)
     except Exception as error:
-        if classify(error) is not Failure.CONTENT:
+        if classify(error) is not Failure.BAD_DATA:
             raise
         if len(arrivals) == 1:
             return Result([(arrivals[0], failed_alone(arrivals[0]))], [])

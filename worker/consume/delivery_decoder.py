@@ -4,7 +4,7 @@ import time
 
 import structlog
 
-from distribution.intake.process import DecodedMessage
+from distribution.intake.process_commands import DecodedMessage
 from distribution.messages import Incoming
 from worker.metrics import Metrics
 from worker.settings import WorkerSettings
@@ -13,13 +13,13 @@ SAID_EVERY_SECONDS = 60.0
 SHOWN = 100
 
 
-class SenderAuthorization:
+class DeliveryDecoder:
     """Understands messages; counts those whose `reply_to` may not be used, and logs one of them a minute."""
 
     def __init__(self, settings: WorkerSettings, metrics: Metrics) -> None:
         self._decoder, self._refused = settings.decoder, metrics.replies_refused
         self._say_at = 0.0
-        self._log = structlog.get_logger("worker.consume.authorization")
+        self._log = structlog.get_logger("worker.consume.delivery_decoder")
 
     def decode(self, message: Incoming) -> DecodedMessage:
         """The message with its command, or with the reason why there is none."""

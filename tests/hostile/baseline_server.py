@@ -1,4 +1,4 @@
-"""An application that does nothing, served our way or by plain uvicorn: `python -m tests.hostile.http_plain h11`."""
+"""An empty application, served our way or by plain uvicorn: `python -m tests.hostile.baseline_server h11`."""
 
 import socket
 import sys

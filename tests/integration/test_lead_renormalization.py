@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.intake.lead_normalization import renormalize
+from distribution.intake.lead_renormalization import renormalize
 from distribution.normalize import RULE
-from distribution.store import normalized_details
+from distribution.store import outdated_normalizations
 from distribution.store.database import Database
 from distribution.store.engine import reading, transaction
-from distribution.store.normalized_details import IDS_AT_ONCE, ROWS_AT_ONCE, Spelled
+from distribution.store.outdated_normalizations import IDS_AT_ONCE, ROWS_AT_ONCE, Spelled
 from distribution.store.tables import leads
 from tests.factories import make_source, message, take
 from tests.integration.api_client import all_items
@@ -157,7 +157,7 @@ async def test_a_round_may_end_anywhere(engine: AsyncEngine) -> None:
 async def spell_as(engine: AsyncEngine, new: Sequence[Spelled]) -> None:
     """Write spellings that were made before."""
     async with transaction(engine) as conn:
-        await normalized_details.write(conn, new)
+        await outdated_normalizations.write(conn, new)
 
 
 async def test_what_was_told_meanwhile_keeps_its_spelling(engine: AsyncEngine) -> None:

@@ -10,7 +10,7 @@ from aiormq.abc import DeliveredMessage
 
 from benchmarks.admin_api_process import running_admin_api
 from benchmarks.environment import Candidate, Environment
-from benchmarks.polling import PATIENCE_SECONDS, until
+from benchmarks.wait_until import PATIENCE_SECONDS, until
 from benchmarks.workload import Size, letters
 from worker.broker.channels import ConsumingChannel
 

@@ -14,7 +14,7 @@ from distribution.store.tables import leads
 from tests.clients import PATIENCE_SECONDS
 from tests.integration.worker.harness import WorkerHarness
 from tests.polling import until
-from worker.lead_normalizer import LeadNormalizer
+from worker.lead_renormalizer import LeadRenormalizer
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # nothing here depends on which database there is
@@ -35,7 +35,7 @@ async def test_a_worker_spells_what_it_finds(world: WorkerHarness) -> None:
 async def test_a_database_that_fails_ends_nothing(tmp_path: Path) -> None:
     """It is said, and waited for until the worker stops."""
     engine = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}")
-    spelling = LeadNormalizer(Database(engine, Random(1)), "")
+    spelling = LeadRenormalizer(Database(engine, Random(1)), "")
 
     async def is_said() -> bool:
         return any(entry["event"] == "spelling_failed" for entry in said)

@@ -18,7 +18,7 @@ ROWS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StoredDetails:
     """What a lead's phone and e-mail are, as they were sent."""
 
     id: int
@@ -52,22 +52,22 @@ async def highest(conn: AsyncConnection) -> int:
     return (await conn.scalar(sa.select(sa.func.max(leads.c.id)))) or 0
 
 
-async def after(conn: AsyncConnection, last: int) -> Sequence[Told]:
+async def after(conn: AsyncConnection, last: int) -> Sequence[StoredDetails]:
     """The first ROWS_AT_ONCE of them among the IDS_AT_ONCE ids after `last`, in id order."""
     c = leads.c
     of_another = sa.or_(
         *(sa.and_(c[name].is_not(None), c[f"{name}_rule"].is_distinct_from(RULE)) for name in ("phone", "email"))
     )
     query = sa.select(c.id, c.phone, c.email).where(c.id > last, c.id <= last + IDS_AT_ONCE, of_another)
-    return [Told(*row) for row in await conn.execute(query.order_by(c.id).limit(ROWS_AT_ONCE))]
+    return [StoredDetails(*row) for row in await conn.execute(query.order_by(c.id).limit(ROWS_AT_ONCE))]
 
 
 async def write(conn: AsyncConnection, spelled: Sequence[Spelled]) -> None:
     """Store spellings; rows that are locked or have changed meanwhile are left for the next time."""
     dialect = conn.dialect.name
     rows = await conn.execute(_lock(dialect), IDS.bound(dialect, [each.id for each in spelled]))
-    as_read = {Told(*row) for row in rows}
-    kept = [each for each in spelled if Told(each.id, each.phone, each.email) in as_read]
+    as_read = {StoredDetails(*row) for row in rows}
+    kept = [each for each in spelled if StoredDetails(each.id, each.phone, each.email) in as_read]
     columns = [[getattr(each, name) for each in kept] for name in Spelled.__slots__]
     await conn.execute(_write(dialect), SPELLED.bound(dialect, *columns))
 

@@ -17,7 +17,7 @@ REASONS = {
 PATTERN_WORDS = 3
 
 
-class OutcomeReporter:
+class PublicationMetrics:
     """Counts and logs. The log never contains what a message carries."""
 
     def __init__(self, metrics: Metrics, incidents: IncidentLog) -> None:

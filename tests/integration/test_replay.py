@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.intake.batch import process_batch
 from distribution.intake.decoder import Decoder
-from distribution.intake.retry import replay_code
+from distribution.intake.replay import replay_code
 from distribution.messages import Incoming
 from distribution.store.engine import reading, transaction
 from distribution.store.tables import contacts, parked_messages

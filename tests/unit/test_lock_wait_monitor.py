@@ -2,7 +2,7 @@
 
 import asyncio
 
-from worker.consume.lock_wait import LockWait
+from worker.consume.lock_wait_monitor import LockWait
 
 SECONDS = 0.02
 

@@ -9,11 +9,11 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import DatabaseUnavailable, LockedByOthers
-from distribution.intake.retry import Replayed, retry_due
+from distribution.intake.replay import Replayed, retry_due
 from distribution.store import parked_messages
 from distribution.store.database import Database
 from distribution.store.db_errors import describe_error
-from distribution.store.pools import servable_sources
+from distribution.store.operator_pool import servable_sources
 from worker.aio import wait_for_event
 from worker.consume.batch_processor import RETRY_LOCK_SECONDS, BatchProcessor
 from worker.metrics import Metrics
@@ -29,7 +29,7 @@ SWEEP_EVERY = 5
 """Every so many rounds the sweep for missed contacts."""
 
 
-class Sweeper:
+class PeriodicTasks:
     """Runs beside the consumer, also while there is no broker."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Sweeper:
         self._decoder, self._database = settings.decoder, database
         self._batches, self._relay, self._metrics = batches, relay, metrics
         self._stopping = asyncio.Event()
-        self._log = structlog.get_logger("worker.sweeper")
+        self._log = structlog.get_logger("worker.periodic_tasks")
 
     def stop(self) -> None:
         """Make `run` return."""

@@ -6,13 +6,13 @@ from aiormq.abc import DeliveredMessage, GetResultType
 from pamqp import commands as spec
 from pamqp.header import ContentHeader
 
-from distribution.intake.process import DecodedMessage
+from distribution.intake.process_commands import DecodedMessage
 from distribution.intake.sender_rules import SenderRules
 from distribution.messages import WHOLE_BYTES
 from worker.broker.channels import ConsumingChannel, Delivery
 from worker.broker.topology import Topology
 from worker.consume.death_reason import death_reason
-from worker.consume.delivery import incoming_of
+from worker.consume.delivery_conversion import incoming_of
 
 MOST_MESSAGES, MOST_BYTES = 100, WHOLE_BYTES
 

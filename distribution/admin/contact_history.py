@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution import events
+from distribution.allocation.event_loop_yield import CooperativeYield
 from distribution.allocation.unit_of_work import BY_HAND, FORCED
-from distribution.allocation.yielding import CooperativeYield
 from distribution.events import Change
 from distribution.ids import time_of
 from distribution.selection import explain
-from distribution.selection.decision_log import PickStep, Record, apply, pool_at_start
+from distribution.selection.decision_record import PickStep, Record, apply, pool_at_start
 from distribution.selection.pool import Pool
 from distribution.store import decisions as decision_rows
 from distribution.store import operators as operator_rows

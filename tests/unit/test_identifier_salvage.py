@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from distribution.errors import Named
-from distribution.intake.undecoded import SCANNED_BYTES, source_and_lead_in
+from distribution.intake.identifier_salvage import SCANNED_BYTES, source_and_contact_in
 from distribution.messages import CLOUDEVENTS_TYPE, Incoming
 
 ID = UUID(int=7)
@@ -18,7 +18,7 @@ WEB = b'{"lead": {"external_id": 5}, "source": "web"}'
 
 def source_of(body: bytes, content_type: str | None = None) -> str | None:
     """The source that the body names."""
-    return source_and_lead_in(Incoming(body, content_type=content_type)).source
+    return source_and_contact_in(Incoming(body, content_type=content_type)).source
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_of_a_cloudevent_the_source_within_its_data_counts() -> None:
 
 def test_the_contact_that_a_command_names_is_found() -> None:
     """By its id, whatever else the body lacks."""
-    assert source_and_lead_in(Incoming(f'{{"contact_id": "{ID}", "reason": 5}}'.encode())) == Named(None, ID)
-    assert source_and_lead_in(Incoming(b'{"contact_id": "7", "source": "web"}')) == Named("web", None)
+    assert source_and_contact_in(Incoming(f'{{"contact_id": "{ID}", "reason": 5}}'.encode())) == Named(None, ID)
+    assert source_and_contact_in(Incoming(b'{"contact_id": "7", "source": "web"}')) == Named("web", None)
 
 
 @pytest.mark.parametrize(
@@ -89,5 +89,5 @@ def test_hostile_bodies_take_no_time(unit: bytes) -> None:
     bodies = [unit * 1_000_000, b'{"a": "' + unit * 30_000 + b'","source":"web"', b'{"' + unit * 30_000 + WEB]
     begun = time.process_time()
     for body in bodies:
-        source_and_lead_in(Incoming(body))
+        source_and_contact_in(Incoming(body))
     assert time.process_time() - begun < 0.6

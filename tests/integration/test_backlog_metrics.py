@@ -12,15 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from admin_api.app import create_app
-from admin_api.http.context import Context
+from admin_api.http.app_context import Context
 from distribution.admin import sources
-from distribution.gauges import BacklogGauges
-from distribution.intake.retry import drop
+from distribution.backlog_metrics import BacklogGauges
+from distribution.intake.replay import drop
 from distribution.messages import Incoming
+from distribution.optimistic_locking import Actor, Edit
 from distribution.store.database import Database
 from distribution.store.engine import create_engine, transaction
 from distribution.store.tables import outbox
-from distribution.versions import Actor, Edit
 from tests.factories import all_parked, make_operator, make_source, message, messages, take
 from tests.integration.api_client import ORIGIN, TOKENS, client
 from tests.polling import until

@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution.audit import Action, record
 from distribution.errors import NotFound
 from distribution.intake.decoder import Decoder
-from distribution.intake.retry import Replayed, drop, open_row, replay_code, replay_one
+from distribution.intake.replay import Replayed, drop, open_row, replay_code, replay_one
+from distribution.optimistic_locking import Edit
 from distribution.store.bulk import UUIDS, octets
 from distribution.store.database import Database
 from distribution.store.pagination import Page, cut_by_size
 from distribution.store.parked_messages import FIELDS, Parked
 from distribution.store.tables import parked_messages
-from distribution.versions import Edit
 
 Serve = Callable[[frozenset[int]], Awaitable[None]]
 

@@ -3,9 +3,9 @@
 import asyncio
 
 from distribution import normalize
-from distribution.store import normalized_details
+from distribution.store import outdated_normalizations
 from distribution.store.database import Database
-from distribution.store.normalized_details import IDS_AT_ONCE, ROWS_AT_ONCE, Spelled, Told
+from distribution.store.outdated_normalizations import IDS_AT_ONCE, ROWS_AT_ONCE, Spelled, StoredDetails
 
 
 async def renormalize(database: Database, phone_region: str, last: int) -> tuple[int, int]:
@@ -14,18 +14,18 @@ async def renormalize(database: Database, phone_region: str, last: int) -> tuple
     Returns the id up to which all are done, and how many were spelled; an id that is not above `last` ends the round.
     """
     async with database.reading() as conn:
-        found = await normalized_details.after(conn, last)
-        highest = await normalized_details.highest(conn)
+        found = await outdated_normalizations.after(conn, last)
+        highest = await outdated_normalizations.highest(conn)
     new = []
     for told in found:
         new.append(_spelled(told, phone_region))
         await asyncio.sleep(0)  # some of them take as long as a message does
     if new:
-        await database.run(lambda conn: normalized_details.write(conn, new))
+        await database.run(lambda conn: outdated_normalizations.write(conn, new))
     done = new[-1].id if len(new) == ROWS_AT_ONCE else min(last + IDS_AT_ONCE, highest)
     return done, len(new)
 
 
-def _spelled(told: Told, phone_region: str) -> Spelled:
+def _spelled(told: StoredDetails, phone_region: str) -> Spelled:
     phone, email = normalize.phone(told.phone, phone_region), normalize.email(told.email)
     return Spelled(told.id, told.phone, told.email, phone, email)

@@ -6,7 +6,7 @@ import structlog
 
 from distribution.backoff import Backoff
 from distribution.errors import DatabaseUnavailable
-from distribution.intake.lead_normalization import renormalize
+from distribution.intake.lead_renormalization import renormalize
 from distribution.store.database import Database
 from distribution.store.db_errors import describe_error
 from worker.aio import wait_for_event
@@ -16,7 +16,7 @@ FIRST_ROUND_SECONDS = 60.0
 LAST_ROUND_SECONDS = 24 * 3600.0
 
 
-class LeadNormalizer:
+class LeadRenormalizer:
     """Rounds over all leads, each after a longer pause: workers of the release before may still write in its spelling.
 
     A round may end anywhere: what is done is marked in the rows. Any number of workers may have theirs at once.
@@ -25,7 +25,7 @@ class LeadNormalizer:
     def __init__(self, database: Database, phone_region: str) -> None:
         self._database, self._phone_region = database, phone_region
         self._stopping = asyncio.Event()
-        self._log = structlog.get_logger("worker.lead_normalizer")
+        self._log = structlog.get_logger("worker.lead_renormalizer")
 
     def stop(self) -> None:
         """Make `run` return."""

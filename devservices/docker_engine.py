@@ -12,7 +12,7 @@ from requests.exceptions import RequestException
 from testcontainers.core.config import ConnectionMode, testcontainers_config
 from testcontainers.core.docker_client import DockerClient, get_docker_host
 
-from devservices.report import say
+from devservices.progress import say
 
 LABEL = "contact-distribution.dev-service"
 ENGINE_ERRORS = (DockerException, RequestException, OSError)

@@ -36,7 +36,7 @@ class Facts:
     may_create: bool
 
 
-class Unfit(Exception):
+class DatabaseUnsupported(Exception):
     """It cannot; the message says why, and what to do."""
 
 
@@ -44,16 +44,18 @@ async def check(conn: AsyncConnection) -> None:
     """Raise Unfit where the programs would lose or spoil something, or could do nothing."""
     is_sqlite = conn.dialect.name == "sqlite"
     for reason in await _of_sqlite(conn) if is_sqlite else of_postgresql(await _facts(conn)):
-        raise Unfit(reason)
+        raise DatabaseUnsupported(reason)
 
 
 async def check_for_revisions(conn: AsyncConnection) -> None:
     """The same for what makes the tables."""
     await check(conn)
     if is_pooled(conn.engine):
-        raise Unfit(POOLED)
+        raise DatabaseUnsupported(POOLED)
     if conn.dialect.name == "postgresql" and not (facts := await _facts(conn)).may_create:
-        raise Unfit(f"its user may make no tables in the schema {facts.schema}: GRANT CREATE ON SCHEMA to it")
+        raise DatabaseUnsupported(
+            f"its user may create no tables in the schema {facts.schema}: GRANT CREATE ON SCHEMA to it"
+        )
 
 
 def of_postgresql(facts: Facts) -> Iterator[str]:

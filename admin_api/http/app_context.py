@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 
 from admin_api.http.auth import Identity, Tokens
 from admin_api.http.metrics import Metrics
-from admin_api.http.token_guessing import Guesses
+from admin_api.http.token_guessing import GuessLimiter
 from admin_api.readiness import Readiness
 from distribution.intake.decoder import Decoder
 from distribution.store.database import Database
@@ -28,7 +28,7 @@ class Context:
     metrics_public: bool = False
     max_admin_bytes: int = MAX_ADMIN_BYTES
     metrics: Metrics = field(default_factory=Metrics)
-    guesses: Guesses = field(default_factory=Guesses)
+    guesses: GuessLimiter = field(default_factory=GuessLimiter)
     readiness: Readiness = field(default_factory=Readiness)
 
     async def identify(self, headers: Headers, host: str | None) -> Identity:

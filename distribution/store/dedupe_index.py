@@ -39,14 +39,14 @@ class ContactPayload:
     contact_id: UUID
 
 
-class Keyed(NamedTuple):
+class KeyedContact(NamedTuple):
     """A contact, and the digest of the body that came under a key of it."""
 
     contact: Contact
     digest: bytes
 
 
-class Looked(NamedTuple):
+class PayloadLookup(NamedTuple):
     """A payload to look for, and between which ids the contact has to be."""
 
     source_id: int
@@ -55,11 +55,11 @@ class Looked(NamedTuple):
     before: UUID
 
 
-async def by_keys(conn: AsyncConnection, keys: Sequence[ContactKey]) -> dict[ContactKey, Keyed]:
+async def by_keys(conn: AsyncConnection, keys: Sequence[ContactKey]) -> dict[ContactKey, KeyedContact]:
     """The contacts that have these keys besides the one that they were submitted with first."""
     dialect = conn.dialect.name
     rows = await conn.execute(_by_keys(dialect), FURTHER.bound(dialect, *zip(*keys, strict=True)))
-    return {ContactKey(*row[:3]): Keyed(Contact(*row[4:]), row[3]) for row in rows}
+    return {ContactKey(*row[:3]): KeyedContact(Contact(*row[4:]), row[3]) for row in rows}
 
 
 @cache
@@ -79,7 +79,7 @@ async def insert(conn: AsyncConnection, new: Sequence[FurtherKey], unmarked: Col
         await conn.execute(marked.values(has_contact_keys=True), IDS.bound(dialect, sorted(unmarked)))
 
 
-async def by_payloads(conn: AsyncConnection, wanted: Sequence[Looked]) -> dict[tuple[int, str], Contact]:
+async def by_payloads(conn: AsyncConnection, wanted: Sequence[PayloadLookup]) -> dict[tuple[int, str], Contact]:
     """By (source id, digest): the newest contact with the payload, if its id is between the two."""
     dialect = conn.dialect.name
     rows = await conn.execute(_by_payloads(dialect), PAYLOADS.bound(dialect, *zip(*wanted, strict=True)))

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.store.engine import reading
-from distribution.store.pools import servable_sources
+from distribution.store.operator_pool import servable_sources
 from distribution.store.tables import contacts, decisions, operators, outbox, parked_messages, sources
 from tests.chaos import limit_trigger
 from tests.chaos.bot import Bot

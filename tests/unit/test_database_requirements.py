@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from distribution.store.fitness import Facts, of_postgresql
+from distribution.store.database_requirements import Facts, of_postgresql
 
 GOOD = Facts("UTF8", "15.4", 150_004, standby=False, read_only=False, schema="public", may_create=True)
 

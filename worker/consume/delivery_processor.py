@@ -8,13 +8,13 @@ from time import perf_counter, time
 
 from distribution.errors import DatabaseUnavailable, LockedByOthers
 from distribution.intake.batch import BatchResult
-from distribution.intake.process import DecodedMessage
+from distribution.intake.process_commands import DecodedMessage
 from worker.aio import first_of
 from worker.broker.channels import Delivery
-from worker.consume.authorization import SenderAuthorization
 from worker.consume.batch_processor import LOCK_SECONDS, BatchProcessor
-from worker.consume.delivery import incoming_of
 from worker.consume.delivery_buffer import DeliveryBuffer, ReturnedToBroker
+from worker.consume.delivery_conversion import incoming_of
+from worker.consume.delivery_decoder import DeliveryDecoder
 from worker.consume.locked_sources import LockedSources
 from worker.database_outage import DatabaseOutage, RetryDelays
 from worker.failpoints import Failpoint, FailpointHook
@@ -31,14 +31,14 @@ SLICE_SECONDS, REST_SECONDS = 0.03, 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryBatch:
+class DecodedDelivery:
     """A delivery and what was understood of it."""
 
     delivery: Delivery
     arrival: DecodedMessage
 
 
-class Settler:
+class DeliveryProcessor:
     """Settles what one channel at a time was delivered.
 
     While the database is away it tries the same messages again and again, which costs none of them a delivery; they
@@ -58,12 +58,12 @@ class Settler:
         watch: FailpointHook,
         stopping: asyncio.Event,
     ) -> None:
-        self._senders = SenderAuthorization(settings, metrics)
+        self._senders = DeliveryDecoder(settings, metrics)
         self._together = together
         self._batches, self._relay, self._metrics = batches, relay, metrics
         self._outage, self._hold_seconds = DatabaseOutage(readiness, pauses), pauses.hold
         self._watch, self._stopping = watch, stopping
-        self._failed: list[DeliveryBatch] = []
+        self._failed: list[DecodedDelivery] = []
         self._most = max(together.values())
         self.aside = LockedSources(ASIDE_BATCHES * settings.worker_batch_size, readiness, metrics)
 
@@ -136,16 +136,16 @@ class Settler:
         except DatabaseUnavailable as away:
             await self._pause(inbox, self._fail(away, taken))
 
-    async def _understand(self, deliveries: Sequence[Delivery]) -> list[DeliveryBatch]:
+    async def _understand(self, deliveries: Sequence[Delivery]) -> list[DecodedDelivery]:
         taken, until = [], perf_counter() + SLICE_SECONDS
         for delivery in deliveries:
-            taken.append(DeliveryBatch(delivery, self._senders.decode(incoming_of(delivery))))
+            taken.append(DecodedDelivery(delivery, self._senders.decode(incoming_of(delivery))))
             if perf_counter() > until:
                 await asyncio.sleep(REST_SECONDS)
                 until = perf_counter() + SLICE_SECONDS
         return taken
 
-    async def _commit_unlocked(self, inbox: DeliveryBuffer, taken: Sequence[DeliveryBatch]) -> None:
+    async def _commit_unlocked(self, inbox: DeliveryBuffer, taken: Sequence[DecodedDelivery]) -> None:
         """Commit what is not locked, set the rest aside, and with it what belongs behind it."""
         free = await self._behind_nothing(taken) if len(self.aside) else taken
         if free:
@@ -159,7 +159,7 @@ class Settler:
         if len(self.aside):
             self.aside.say()
 
-    async def _behind_nothing(self, taken: Sequence[DeliveryBatch]) -> list[DeliveryBatch]:
+    async def _behind_nothing(self, taken: Sequence[DecodedDelivery]) -> list[DecodedDelivery]:
         free = []
         sources = await self._batches.sources_of([t.arrival for t in taken])
         for t, source in zip(taken, sources, strict=True):
@@ -169,7 +169,7 @@ class Settler:
                 free.append(t)
         return free
 
-    async def _commit(self, inbox: DeliveryBuffer | None, taken: Sequence[DeliveryBatch]) -> None:
+    async def _commit(self, inbox: DeliveryBuffer | None, taken: Sequence[DecodedDelivery]) -> None:
         deliveries = {id(t.arrival): t.delivery for t in taken}
         self._metrics.batch_messages.observe(len(taken))
         with self._metrics.batch_seconds.time(), self._relay.lend_confirmed_ids() as done:
@@ -196,14 +196,14 @@ class Settler:
             await inbox.acknowledge([deliveries[id(arrival)] for arrival in arrivals])
         self._watch(Failpoint.AFTER_ACK, "")
 
-    def _only_locked(self, taken: Sequence[DeliveryBatch]) -> None:
+    def _only_locked(self, taken: Sequence[DecodedDelivery]) -> None:
         """These are locked, as the database said; if they failed before for another reason, it is back."""
         ids = {id(t.delivery) for t in taken}
         if any(id(t.delivery) in ids for t in self._failed):
             self._failed = []
             self._outage.over()
 
-    def _fail(self, away: DatabaseUnavailable, tried: Sequence[DeliveryBatch]) -> float:
+    def _fail(self, away: DatabaseUnavailable, tried: Sequence[DecodedDelivery]) -> float:
         """Try fewer next time, in case their number is what the database cannot do; returns how long to pause."""
         self._failed = list(tried)
         self._most = max(1, len(tried) // 2)

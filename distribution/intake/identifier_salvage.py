@@ -28,7 +28,7 @@ SPACES = 64
 Fields = Mapping[bytes, re.Match[bytes]]
 
 
-def source_and_lead_in(message: Incoming) -> Named:
+def source_and_contact_in(message: Incoming) -> Named:
     """The source and the contact that the body names as a submission or a command would, as far as it can be read."""
     body = _beginning(message.body)
     begin = OBJECT.search(body)

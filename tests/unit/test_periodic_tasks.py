@@ -14,13 +14,13 @@ from worker.broker.topology import Topology
 from worker.consume.batch_processor import BatchProcessor
 from worker.failpoints import no_failpoints
 from worker.metrics import Metrics
+from worker.periodic_tasks import PeriodicTasks
 from worker.publish.relay import Relay
 from worker.readiness import Readiness
 from worker.settings import WorkerSettings
-from worker.sweeper import Sweeper
 
 
-class Failing(Sweeper):
+class Failing(PeriodicTasks):
     """Fails once, then stops."""
 
     error: Exception | None

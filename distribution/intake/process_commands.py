@@ -14,8 +14,8 @@ from distribution.audit import NAME_LENGTH, Action, AuditEntry, contact_state, e
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.intake.submit import Submitted, submit_to
 from distribution.messages import Closing, Command, Incoming, Submission, storable
+from distribution.optimistic_locking import Actor
 from distribution.store.outbox import Claim
-from distribution.versions import Actor
 
 Outcome = Submitted | Closed | MessageRejected
 BOT = "bot"

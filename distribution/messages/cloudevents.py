@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from distribution.errors import MessageRejected, ParkedCode
+from distribution.messages.body_encoding import text_of
 from distribution.messages.incoming import JSON_TYPE, Incoming
-from distribution.messages.text import text_of
-from distribution.messages.values import no_object, parsed
+from distribution.messages.lossless_json import no_object, parsed
 
 CLOUDEVENTS_TYPE = "application/cloudevents+json"
 SPEC_VERSION = "1.0"
