@@ -20,14 +20,14 @@ from serving.limits import Limits, body_seconds, connections_within
 
 PROGRAM = "admin_api"
 STOP_SECONDS = 15
-"""Less than the 20 s that a supervisor gives it (docker-compose.yml): what follows takes a moment too."""
+"""Less than the 20 s that a supervisor allows (docker-compose.yml): the rest of the shutdown takes time too."""
 HOW_TO_SET = "ADMIN_API_TOKENS=admin:$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
 
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _end)
+        signal.signal(number, _exit_on_signal)
     settings = start(PROGRAM, AdminSettings)
     listener = _listen(settings.admin_api_host, settings.admin_api_port)
     log = structlog.get_logger(PROGRAM)
@@ -55,8 +55,8 @@ def _context(settings: AdminSettings) -> Context:
     )
 
 
-def _end(_: int, __: FrameType | None) -> None:
-    # The server raises the signal again once it has stopped; unanswered, that would end the process as if killed.
+def _exit_on_signal(_: int, __: FrameType | None) -> None:
+    # The server raises the signal again once it has stopped; unhandled, it would end the process as if killed.
     raise SystemExit(0)
 
 

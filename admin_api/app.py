@@ -1,4 +1,4 @@
-"""The application: its routes, what wraps them, what ends with it."""
+"""The application: its routes, middleware and lifespan."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ from distribution.store.engine import dispose
 
 
 def create_app(context: Context) -> Starlette:
-    """The API over a context; the engine of its database is disposed of when the application ends."""
+    """Returns the API for a context; the database engine is disposed of when the application ends."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -41,13 +41,13 @@ def create_app(context: Context) -> Starlette:
 
 
 def routes(context: Context, operations: Iterable[Operation]) -> list[Route]:
-    """One route per path, so that a wrong method is answered with all the right ones."""
+    """Returns one route per path, so that a 405 response lists all allowed methods."""
     by_path: dict[str, list[Operation]] = {}
     for operation in operations:
         by_path.setdefault(operation.path, []).append(operation)
-    return [Route(path, Endpoint(context, found)) for path, found in by_path.items()]
+    return [Route(path, Endpoint(context, of_path)) for path, of_path in by_path.items()]
 
 
 async def problem_response(_: Request, error: Exception) -> Response:
-    """The response if static files raise: a problem like all others."""
+    """Returns the response if static files raise: a problem like all others."""
     return respond(problem_of(error))

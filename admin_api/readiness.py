@@ -1,4 +1,4 @@
-"""Whether the database can be used; asked once for all who want to know at the same time, since that takes no token."""
+"""Whether the database can be used; concurrent requests share one check, since they need no token."""
 
 import asyncio
 
@@ -13,23 +13,23 @@ KEPT_SECONDS = 0.25
 
 
 class Readiness:
-    """The last finding, for a moment."""
+    """The last result, kept for KEPT_SECONDS."""
 
     def __init__(self) -> None:
         self._check: asyncio.Task[str | None] | None = None
         self._kept_until = 0.0
 
     async def problem(self, engine: AsyncEngine) -> str | None:
-        """What is in the way; None if nothing is."""
+        """Returns why the database cannot be used; None if it can."""
         loop = asyncio.get_running_loop()
         if self._check is None or (self._check.done() and loop.time() >= self._kept_until):
-            self._check = asyncio.create_task(self._ask(engine))
+            self._check = asyncio.create_task(self._run_check(engine))
         return await asyncio.shield(self._check)
 
-    async def _ask(self, engine: AsyncEngine) -> str | None:
-        found = await _problem(engine)
+    async def _run_check(self, engine: AsyncEngine) -> str | None:
+        problem = await _problem(engine)
         self._kept_until = asyncio.get_running_loop().time() + KEPT_SECONDS
-        return found
+        return problem
 
 
 async def _problem(engine: AsyncEngine) -> str | None:

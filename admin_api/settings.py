@@ -40,5 +40,5 @@ class AdminSettings(SharedSettings):
 
     @property
     def tokens(self) -> Tokens:
-        """Who may ask for what."""
+        """The known tokens, each with its role."""
         return parse_tokens(self.admin_api_tokens.get_secret_value())

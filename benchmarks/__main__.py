@@ -27,7 +27,7 @@ WIDE = 160
 
 
 class Part(StrEnum):
-    """What can be measured by itself."""
+    """What can be measured separately."""
 
     THROUGHPUT = "throughput"
     LATENCY = "latency"
@@ -47,14 +47,14 @@ def main(
     out: Annotated[Path, typer.Option(help="where the figures go, as JSON")] = Path("bench.json"),
 ) -> None:
     """Measure ours beside the ceiling and naive workers: about forty-five minutes."""
-    attacks = Attacks([each for each in ATTACKS if not attack or each.name in attack], attack_seconds)
+    attacks = Attacks([known for known in ATTACKS if not attack or known.name in attack], attack_seconds)
     console = Console(width=None if sys.stdout.isatty() else WIDE)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)  # so that what was started here ends with us
+        signal.signal(number, signal.default_int_handler)  # so that the servers started here end with this process
     with broker(control=True) as own_broker, postgres(control=True) as server:
-        arena = Environment(own_broker, server, Path(tempfile.mkdtemp(prefix="contacts-bench-")))
+        environment = Environment(own_broker, server, Path(tempfile.mkdtemp(prefix="contacts-bench-")))
         results = uvloop.run(
-            _measure(arena, set(only or Part), Size(messages=messages), rounds, backlog, attacks, console)
+            _measure(environment, set(only or Part), Size(messages=messages), rounds, backlog, attacks, console)
         )
     report.show(console, results)
     report.save(out, results)
@@ -62,7 +62,7 @@ def main(
 
 
 async def _measure(
-    arena: Environment,
+    environment: Environment,
     parts: set[Part],
     size: Size,
     rounds: int,
@@ -76,23 +76,23 @@ async def _measure(
         console.print(line, highlight=False)
 
     if Part.THROUGHPUT in parts:
-        results.throughput = await throughput.interleaved(arena, CANDIDATES, size, rounds, say)
+        results.throughput = await throughput.interleaved(environment, CANDIDATES, size, rounds, say)
     if Part.LATENCY in parts:
         results.latency = await latency.beside_the_ceiling(
-            arena, (OURS_SQLITE, OURS_POSTGRESQL), CEILING, LOADS, rounds, SECONDS, say
+            environment, (OURS_SQLITE, OURS_POSTGRESQL), CEILING, LOADS, rounds, SECONDS, say
         )
     if Part.GROWTH in parts:
         rate = (middle(results.throughput, OURS_SQLITE.name) or 2_000) / 4
-        results.growth = await growth.grow(arena, rounds, rate, size.messages, say)
+        results.growth = await growth.grow(environment, rounds, rate, size.messages, say)
     if Part.BACKLOG in parts:
-        results.backlog_mib = await growth.memory_under_backlog(arena, backlog, say)
+        results.backlog_mib = await growth.memory_under_backlog(environment, backlog, say)
     if Part.SERVING in parts:
-        for contestant in (OURS_SQLITE, OURS_POSTGRESQL):
-            results.serving.append(await freed_place_latency.serve(arena, contestant, OFFICE_CLOSES))
+        for candidate in (OURS_SQLITE, OURS_POSTGRESQL):
+            results.serving.append(await freed_place_latency.measure(environment, candidate, OFFICE_CLOSES))
             say(f"served: {results.serving[-1]}")
     if Part.HOSTILE in parts:
-        for contestant in (OURS_SQLITE, OURS_POSTGRESQL):
-            results.hostile += await latency_under_attack.measure_attacks(arena, contestant, attacks, say)
+        for candidate in (OURS_SQLITE, OURS_POSTGRESQL):
+            results.hostile += await latency_under_attack.measure_attacks(environment, candidate, attacks, say)
     return results
 
 

@@ -1,4 +1,4 @@
-"""The admin API beside a contestant."""
+"""The admin API beside a candidate."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,11 +21,11 @@ LISTS = (
 
 
 @asynccontextmanager
-async def running_admin_api(ground: BenchmarkRun) -> AsyncIterator[httpx2.AsyncClient]:
-    """An API process on the ground's database, and a client of it; ended afterwards."""
-    own = {"DATABASE_URL": ground.database_url, "ADMIN_API_TOKENS": f"admin:{TOKEN}"}
+async def running_admin_api(run: BenchmarkRun) -> AsyncIterator[httpx2.AsyncClient]:
+    """An API process on the run's database, and a client of it; the process ends with the block."""
+    own = {"DATABASE_URL": run.database_url, "ADMIN_API_TOKENS": f"admin:{TOKEN}"}
     async with (
-        running_app("admin_api", own, ground.arena.folder / "admin_api.log") as api,
+        running_app("admin_api", own, run.environment.folder / "admin_api.log") as api,
         httpx2.AsyncClient(
             base_url=f"{api.url}/api/v1",
             headers={"Authorization": f"Bearer {TOKEN}"},

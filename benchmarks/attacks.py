@@ -1,4 +1,4 @@
-"""What hostile and careless parties do to a worker, one kind each, at a bounded rate until cancelled."""
+"""What hostile and careless clients do to a worker: one kind of attack each, at a bounded rate, until cancelled."""
 
 import asyncio
 import json
@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
 
 import aiormq
 import sqlalchemy as sa
@@ -30,7 +29,7 @@ TICK_SECONDS = 0.1
 class Target:
     """The worker's broker and database, and a channel to it for the attacker."""
 
-    ground: BenchmarkRun
+    run: BenchmarkRun
     channel: AbstractChannel
     engine: AsyncEngine
 
@@ -42,7 +41,7 @@ class Target:
         reply_to: str | None = None,
         expiration: str | None = None,
     ) -> None:
-        """One message to the worker's exchange, without waiting for anything."""
+        """Publish one message to the worker's exchange, without waiting for a confirmation."""
         properties = Basic.Properties(
             message_id=secrets.token_hex(8),
             message_type=message_type,
@@ -51,7 +50,7 @@ class Target:
             expiration=expiration,
         )
         await self.channel.basic_publish(
-            body, exchange=self.ground.topology.contacts, routing_key=ROUTING_KEY, properties=properties
+            body, exchange=self.run.topology.contacts, routing_key=ROUTING_KEY, properties=properties
         )
 
 
@@ -60,7 +59,7 @@ Work = Callable[[Target], Coroutine[None, None, None]]
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """A name for the table, and what is done until it is cancelled."""
+    """A name for the table, and the coroutine that attacks until it is cancelled."""
 
     name: str
     work: Work
@@ -76,9 +75,9 @@ class Attacks:
 
 
 @asynccontextmanager
-async def target(ground: BenchmarkRun) -> AsyncIterator[Target]:
-    """The ground with a source and an operator that only the attackers use."""
-    engine = create_engine(ground.database_url, patient=True)
+async def target(run: BenchmarkRun) -> AsyncIterator[Target]:
+    """The run, with a source and an operator that only the attackers use."""
+    engine = create_engine(run.database_url, patient=True)
     now = datetime.now(UTC)
     operator = {"id": OPERATOR_ID, "name": "Mallory's", "is_active": True, "max_active_contacts": 10**6}
     source = {"id": SOURCE_ID, "code": SOURCE, "name": SOURCE, "strategy": "weighted_random", "sticky": False}
@@ -86,15 +85,15 @@ async def target(ground: BenchmarkRun) -> AsyncIterator[Target]:
         await conn.execute(sa.insert(operators).values(created_at=now, **operator))
         await conn.execute(sa.insert(sources).values(created_at=now, **source))
         await conn.execute(sa.insert(source_operators).values(source_id=SOURCE_ID, operator_id=OPERATOR_ID, weight=1))
-    async with aiormq.connect(ground.arena.broker.url) as connection:
+    async with aiormq.connect(run.environment.broker.url) as connection:
         channel = await connection.channel(publisher_confirms=False)
         await channel.queue_declare(
-            f"{ground.topology.prefix}full", arguments={"x-max-length": 1, "x-overflow": "reject-publish"}
+            f"{run.topology.prefix}full", arguments={"x-max-length": 1, "x-overflow": "reject-publish"}
         )
         try:
-            yield Target(ground, channel, engine)
+            yield Target(run, channel, engine)
         finally:
-            await channel.queue_delete(f"{ground.topology.prefix}full")
+            await channel.queue_delete(f"{run.topology.prefix}full")
             await engine.dispose()
 
 
@@ -104,13 +103,13 @@ def submission(payload: object) -> bytes:
 
 
 async def _repeat(per_second: float, act: Callable[[int], Coroutine[None, None, None]]) -> None:
-    """Act so often, in ticks, for ever."""
-    loop, done = asyncio.get_running_loop(), count()
+    """Act `per_second` times a second, in ticks, for ever."""
+    loop = asyncio.get_running_loop()
     begun, number = loop.time(), 0
     while True:
         while number < (loop.time() - begun) * per_second:
             await act(number)
-            number = next(done) + 1
+            number += 1
         await asyncio.sleep(TICK_SECONDS)
 
 
@@ -119,29 +118,29 @@ async def nothing(_: Target) -> None:
 
 
 async def garbage_replies(target: Target) -> None:
-    """RabbitMQ before 4.0 closes the connection of whoever publishes to such a queue."""
+    """RabbitMQ before 4.0 closes the connection of a client that publishes to such a queue."""
     await _repeat(20, lambda _: target.publish(submission(1), reply_to=GARBAGE_REPLY_TO))
 
 
 async def full_replies(target: Target) -> None:
-    """A bounded reply queue that nobody reads."""
-    await _repeat(50, lambda _: target.publish(submission(1), reply_to=f"{target.ground.topology.prefix}full"))
+    """A bounded reply queue that no client consumes."""
+    await _repeat(50, lambda _: target.publish(submission(1), reply_to=f"{target.run.topology.prefix}full"))
 
 
 async def full_subscriber(target: Target) -> None:
     """A subscriber of the attackers' events whose bounded queue is full."""
-    queue, exchange = f"{target.ground.topology.prefix}full", target.ground.topology.assignments
+    queue, exchange = f"{target.run.topology.prefix}full", target.run.topology.assignments
     await target.channel.queue_bind(queue, exchange, routing_key=f"contact.*.{SOURCE}.#")
     await _repeat(50, lambda _: target.publish(submission(1)))
 
 
 async def broken_messages(target: Target) -> None:
-    """No JSON at all."""
+    """Bodies that are not JSON."""
     await _repeat(300, lambda _: target.publish(b"\xff{"))
 
 
 async def junk_closes(target: Target) -> None:
-    """Closes of contacts that never were: each is deferred and tried four more times."""
+    """Closes of contacts that never existed: each is deferred and tried four more times."""
 
     async def close(number: int) -> None:
         body = json.dumps({"source": SOURCE, "message_id": f"never-{number}"}).encode()
@@ -156,30 +155,30 @@ async def large_payloads(target: Target) -> None:
 
 
 async def nested_payloads(target: Target) -> None:
-    """Payloads near the limit that take long to read."""
+    """Payloads near the limit that take long to parse."""
     body = submission([[{"a": [1, 2]}]] * 12_000)
     await _repeat(10, lambda _: target.publish(body))
 
 
 async def huge_messages(target: Target) -> None:
-    """Far over the limit."""
+    """Messages far over the size limit."""
     await _repeat(1, lambda _: target.publish(b"x" * HUGE))
 
 
 async def expiring_messages(target: Target) -> None:
-    """The broker gives each up at once."""
+    """Messages that the broker expires at once."""
     await _repeat(100, lambda _: target.publish(submission(1), expiration="0"))
 
 
 async def locked_operator(target: Target) -> None:
-    """A shell was left open after it read an operator for a change, and messages of its source come."""
+    """A session keeps an operator's row locked (SELECT FOR UPDATE) while messages of its source arrive."""
     async with target.engine.connect() as conn:
         await conn.execute(sa.select(operators.c.id).where(operators.c.id == OPERATOR_ID).with_for_update())
         await _repeat(20, lambda _: target.publish(submission(1)))
 
 
 async def everything(target: Target) -> None:
-    """All of it at once, but for what only one database can do."""
+    """All attacks at once, except those that only PostgreSQL allows."""
     attacks = [attack for attack in ATTACKS if attack.work not in (everything, nothing) and not attack.only_postgresql]
     await asyncio.gather(*[attack.work(target) for attack in attacks])
 

@@ -1,4 +1,4 @@
-"""A broker, a PostgreSQL, and one run of one contestant at a time."""
+"""A broker, a PostgreSQL, and one run of one candidate at a time."""
 
 import asyncio
 import os
@@ -32,12 +32,12 @@ LOOK_SECONDS = 0.02
 
 
 class CandidateError(Exception):
-    """A contestant ended, or did not do its work in time."""
+    """A candidate ended, or did not do its work in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A program, on a database, in so many processes."""
+    """A program, its database and the number of its processes."""
 
     name: str
     module: str
@@ -48,10 +48,10 @@ class Candidate:
 
 @dataclass
 class BenchmarkRun:
-    """Where one run takes place: its own database, its own names on the broker, the processes that work there."""
+    """One run: its own database, its own names on the broker, the candidate's processes."""
 
-    arena: "Environment"
-    contestant: Candidate
+    environment: "Environment"
+    candidate: Candidate
     database_url: str
     topology: Topology
     channel: AbstractChannel
@@ -62,78 +62,78 @@ class BenchmarkRun:
         """The subscriber's queue: durable and replicated, so that a confirmation means the same for all."""
         return f"{self.topology.prefix}events"
 
-    async def fill(self, letters: list[Message]) -> None:
+    async def fill(self, messages: list[Message]) -> None:
         """Put messages into the inbound queue."""
-        await publish(self.arena.broker.url, self.topology.contacts, letters)
+        await publish(self.environment.broker.url, self.topology.contacts, messages)
 
     async def start(self) -> None:
-        """Start the contestant's processes."""
+        """Start the candidate's processes."""
         own = {
-            "AMQP_URL": self.arena.broker.url,
+            "AMQP_URL": self.environment.broker.url,
             "BROKER_PREFIX": self.topology.prefix,
             "DATABASE_URL": self.database_url,
             "LOG_LEVEL": "warning",
         }
-        log = self.arena.folder / "contestants.log"
-        for _ in range(self.contestant.workers):
+        log = self.environment.folder / "candidates.log"
+        for _ in range(self.candidate.workers):
             ports, url = app_ports()
-            process = await spawn(self.contestant.module, own | ports, log)
-            self.processes.append(AppProcess(self.contestant.name, process, url))
+            process = await spawn(self.candidate.module, own | ports, log)
+            self.processes.append(AppProcess(self.candidate.name, process, url))
 
     async def stop(self) -> None:
-        """SIGTERM to all; raises if one did not end in order."""
-        statuses = await asyncio.gather(*[each.stop() for each in self.processes])
+        """SIGTERM to all; CandidateError if one did not shut down cleanly."""
+        statuses = await asyncio.gather(*[app.stop() for app in self.processes])
         self.processes.clear()
         if any(statuses):
-            raise CandidateError(f"{self.contestant.name} ended with {statuses}: see {self.arena.folder}")
+            raise CandidateError(f"{self.candidate.name} ended with {statuses}: see {self.environment.folder}")
 
     def usage(self) -> tuple[float, int]:
         """Seconds of CPU so far and bytes of memory now, of all processes together."""
-        of_each = [psutil.Process(each.process.pid) for each in self.processes]
-        times = [each.cpu_times() for each in of_each]
-        return sum(t.user + t.system for t in times), sum(each.memory_info().rss for each in of_each)
+        processes = [psutil.Process(app.process.pid) for app in self.processes]
+        times = [process.cpu_times() for process in processes]
+        return sum(t.user + t.system for t in times), sum(process.memory_info().rss for process in processes)
 
-    async def told(self) -> int:
-        """How many events there are."""
-        for each in self.processes:
-            each.check()
+    async def event_count(self) -> int:
+        """The number of events in the subscriber's queue."""
+        for app in self.processes:
+            app.check()
         return (await self.channel.queue_declare(self.events, passive=True)).message_count or 0
 
-    async def until_told(self, enough: Callable[[int], bool]) -> tuple[int, float]:
-        """Wait for events; returns how many there are, and when that was."""
+    async def until_event_count(self, enough: Callable[[int], bool]) -> tuple[int, float]:
+        """Wait for events; returns their number, and the monotonic time of the count."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not enough(number := await self.told()):  # noqa: ASYNC110 - a queue on the broker sets no event
+            while not enough(number := await self.event_count()):  # noqa: ASYNC110 - a queue on the broker sets no event
                 await asyncio.sleep(LOOK_SECONDS)
         return number, time.monotonic()
 
     async def correlations(self, number: int) -> list[str]:
-        """Take this many events; returns which message each is about."""
-        taken: list[str] = []
+        """Consume this many events; returns the correlation id of each: the id of its submission."""
+        correlation_ids: list[str] = []
         enough = asyncio.Event()
 
         async def take(message: aiormq.abc.DeliveredMessage) -> None:
-            taken.append(message.header.properties.correlation_id or "")
-            if len(taken) == number:
+            correlation_ids.append(message.header.properties.correlation_id or "")
+            if len(correlation_ids) == number:
                 enough.set()
 
         tag = (await self.channel.basic_consume(self.events, take, no_ack=True)).consumer_tag
         async with asyncio.timeout(PATIENCE_SECONDS):
             await enough.wait()
         await self.channel.basic_cancel(tag or "")
-        return taken
+        return correlation_ids
 
 
 @dataclass
 class Environment:
-    """The servers, which all contestants share."""
+    """The servers, which all candidates share."""
 
     broker: Broker
     postgres: Postgres
     folder: Path
 
     @asynccontextmanager
-    async def ground(self, contestant: Candidate, size: Size, template: str = "") -> AsyncIterator[BenchmarkRun]:
-        """A database with sources and operators, exchanges and queues; all gone afterwards.
+    async def run(self, candidate: Candidate, size: Size, template: str = "") -> AsyncIterator[BenchmarkRun]:
+        """A database with sources and operators, exchanges and queues; all are removed afterwards.
 
         `template`: the address of a database to copy instead.
         """
@@ -141,26 +141,26 @@ class Environment:
         if template:
             url = await asyncio.to_thread(self._copy, template)
         else:
-            url = await self.database(contestant, size)
+            url = await self.database(candidate, size)
         async with await aio_pika.connect(self.broker.url) as connection:
             await declare(await connection.channel(), topology)
         async with aiormq.connect(self.broker.url) as connection:
             channel = await connection.channel(publisher_confirms=False)
-            ground = BenchmarkRun(self, contestant, url, topology, channel)
-            await channel.queue_declare(ground.events, durable=True, arguments={"x-queue-type": "quorum"})
-            await channel.queue_bind(ground.events, topology.assignments, routing_key="#")
+            run = BenchmarkRun(self, candidate, url, topology, channel)
+            await channel.queue_declare(run.events, durable=True, arguments={"x-queue-type": "quorum"})
+            await channel.queue_bind(run.events, topology.assignments, routing_key="#")
             try:
-                yield ground
+                yield run
             finally:
-                for each in ground.processes:
-                    await each.kill()
-                await self._clear(channel, ground)
+                for app in run.processes:
+                    await app.kill()
+                await self._clear(channel, run)
         await asyncio.to_thread(self.forget, url)
 
-    async def database(self, contestant: Candidate, size: Size) -> str:
+    async def database(self, candidate: Candidate, size: Size) -> str:
         """A new database with sources and operators; returns its address."""
-        url = await asyncio.to_thread(self._database, contestant)
-        await self._open_business(contestant, url, size)
+        url = await asyncio.to_thread(self._database, candidate)
+        await self._open_business(candidate, url, size)
         return url
 
     def forget(self, url: str) -> None:
@@ -177,30 +177,30 @@ class Environment:
         path = self.folder / f"{secrets.token_hex(4)}.db"
         shutil.copy(self.folder / Path(template).name, path)
         with path.open("rb+") as copied:
-            os.fsync(copied.fileno())  # else the first to sync anything in it waits for the whole copy
+            os.fsync(copied.fileno())  # else the first sync in it waits for the whole copy
         return f"sqlite+aiosqlite:///{path}"
 
-    def _database(self, contestant: Candidate) -> str:
-        if contestant.backend == "postgresql":
+    def _database(self, candidate: Candidate) -> str:
+        if candidate.backend == "postgresql":
             url = self.postgres.create_database()
-        elif contestant.backend == "sqlite":
+        elif candidate.backend == "sqlite":
             url = f"sqlite+aiosqlite:///{self.folder / secrets.token_hex(4)}.db"
         else:
             return ""
-        if not contestant.naive:
+        if not candidate.naive:
             schema.upgrade(url)
         return url
 
-    async def _open_business(self, contestant: Candidate, url: str, size: Size) -> None:
-        if contestant.naive:
+    async def _open_business(self, candidate: Candidate, url: str, size: Size) -> None:
+        if candidate.naive:
             await naive.open_business(url, size)
         elif url:
             engine = create_engine(url)
             await open_business(engine, size)
             await engine.dispose()
 
-    async def _clear(self, channel: AbstractChannel, ground: BenchmarkRun) -> None:
-        for queue in (ground.events, *(queue.name for queue in ground.topology.queues())):
+    async def _clear(self, channel: AbstractChannel, run: BenchmarkRun) -> None:
+        for queue in (run.events, *(queue.name for queue in run.topology.queues())):
             await channel.queue_delete(queue)
-        for exchange in ground.topology.exchanges():
+        for exchange in run.topology.exchanges():
             await channel.exchange_delete(exchange.name)

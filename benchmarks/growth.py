@@ -1,4 +1,4 @@
-"""The same work with much behind it: contacts, operators, sources, waiting contacts, a backlog on the broker."""
+"""The same work after growth: many contacts, operators, sources, waiting contacts, a backlog on the broker."""
 
 import asyncio
 import statistics
@@ -18,7 +18,7 @@ from benchmarks.latency import Clients, Latency
 from benchmarks.past_contacts import History
 from benchmarks.throughput import OURS_POSTGRESQL, OURS_SQLITE, Run, measure
 from benchmarks.wait_until import PATIENCE_SECONDS, until
-from benchmarks.workload import Size, letters
+from benchmarks.workload import Size, make_messages
 from distribution.store.engine import create_engine, reading
 
 BACKLOG_PART = 2_000
@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Something that grew."""
+    """One kind of growth: the sizes and the contacts of the past."""
 
     name: str
     size: Size = field(default_factory=Size)
@@ -52,70 +52,76 @@ OF_OPERATORS = (
 OF_SOURCES = (Case("10 sources", Size(sources=10)), Case("1,000 sources", Size(sources=1_000)))
 OF_WAITING = (Case("100,000 waiting", history=History(10_000, 10_000, 100_000)),)
 CASES = (*OF_CONTACTS, *OF_OPERATORS, *OF_SOURCES, *OF_WAITING)
-CONTESTANTS = (OURS_SQLITE, OURS_POSTGRESQL)
+CANDIDATES = (OURS_SQLITE, OURS_POSTGRESQL)
 
 
 @dataclass
-class Grown:
+class GrowthResult:
     """What was measured of one case on one database. `reads`: median milliseconds of each list of the API."""
 
     case: str
-    contestant: str
+    candidate: str
     runs: list[Run] = field(default_factory=list)
     latencies: list[Latency] = field(default_factory=list)
     reads: dict[str, float] = field(default_factory=dict)
     bytes_per_contact: float = 0.0
 
 
-async def grow(arena: Environment, rounds: int, rate: float, messages: int, say: Say) -> list[Grown]:
-    """Every case on both databases, interleaved; each database is made once and copied for each run."""
+async def grow(environment: Environment, rounds: int, rate: float, messages: int, say: Say) -> list[GrowthResult]:
+    """Every case on both databases, interleaved; each database is created once and copied for each run."""
     templates = {}
-    found = {}
-    for contestant in CONTESTANTS:
-        for case in (replace(each, size=replace(each.size, messages=messages)) for each in CASES):
-            url = templates[case, contestant] = await arena.database(contestant, case.size)
+    results = {}
+    for candidate in CANDIDATES:
+        for case in (replace(case, size=replace(case.size, messages=messages)) for case in CASES):
+            url = templates[case, candidate] = await environment.database(candidate, case.size)
             empty = await _bytes(url)
             await past_contacts.write(url, case.history, case.size)
-            grown = found[case, contestant] = Grown(case.name, contestant.name)
+            result = results[case, candidate] = GrowthResult(case.name, candidate.name)
             if case.history.contacts:
-                grown.bytes_per_contact = (await _bytes(url) - empty) / (case.history.contacts + case.history.waiting)
-            say(f"made: {case.name}, {contestant.name}")
+                result.bytes_per_contact = (await _bytes(url) - empty) / (case.history.contacts + case.history.waiting)
+            say(f"made: {case.name}, {candidate.name}")
     for round_ in range(1, rounds + 1):
-        for (case, contestant), grown in found.items():
-            await _one(arena, case, contestant, templates[case, contestant], grown, round_, rate)
-            last = grown.runs[-1]
-            say(f"round {round_}: {case.name:20} {contestant.name:20} {last.per_second:8.0f}/s")
+        for (case, candidate), result in results.items():
+            await _measure_case(environment, case, candidate, templates[case, candidate], result, round_, rate)
+            last = result.runs[-1]
+            say(f"round {round_}: {case.name:20} {candidate.name:20} {last.per_second:8.0f}/s")
     for url in templates.values():
-        await asyncio.to_thread(arena.forget, url)
-    return list(found.values())
+        await asyncio.to_thread(environment.forget, url)
+    return list(results.values())
 
 
-async def _one(
-    arena: Environment, case: Case, contestant: Candidate, template: str, grown: Grown, round_: int, rate: float
+async def _measure_case(
+    environment: Environment,
+    case: Case,
+    candidate: Candidate,
+    template: str,
+    result: GrowthResult,
+    round_: int,
+    rate: float,
 ) -> None:
-    there = case.history.contacts + case.history.waiting
-    async with arena.ground(contestant, case.size, template) as ground:
-        grown.runs.append(await measure(ground, list(letters(case.size, round_)), round_, there))
+    contacts_before = case.history.contacts + case.history.waiting
+    async with environment.run(candidate, case.size, template) as run:
+        result.runs.append(await measure(run, list(make_messages(case.size, round_)), round_, contacts_before))
         if round_ == 1:
-            grown.reads = await _reads(ground)
+            result.reads = await _list_latencies(run)
     if round_ == 1:
-        async with latency.at_work(arena, contestant, case.size, template) as clients:
+        async with latency.warm_clients(environment, candidate, case.size, template) as clients:
             few = replace(case.size, messages=int(rate * LATENCY_SECONDS))
-            grown.latencies.append(await latency.measure(clients, rate, few, seed=50))
+            result.latencies.append(await latency.measure(clients, rate, few, seed=50))
 
 
-async def _reads(ground: BenchmarkRun) -> dict[str, float]:
+async def _list_latencies(run: BenchmarkRun) -> dict[str, float]:
     """Median milliseconds of each list of the API."""
-    found = {}
-    async with running_admin_api(ground) as http:
+    medians = {}
+    async with running_admin_api(run) as http:
         for path in LISTS:
             waits = []
             for _ in range(READS):
                 begun = time.perf_counter()
                 (await http.get(path)).raise_for_status()
                 waits.append((time.perf_counter() - begun) * 1000)
-            found[path] = statistics.median(waits)
-    return found
+            medians[path] = statistics.median(waits)
+    return medians
 
 
 async def _bytes(url: str) -> int:
@@ -128,31 +134,31 @@ async def _bytes(url: str) -> int:
     return int(number or 0)
 
 
-async def memory_under_backlog(arena: Environment, backlog: int, say: Say) -> dict[str, float]:
-    """MiB of the worker while it takes the first of a long backlog, by database."""
-    found = {}
-    for contestant in CONTESTANTS:
-        async with arena.ground(contestant, Size()) as ground:
-            await _pile_up(arena, ground, backlog)
+async def memory_under_backlog(environment: Environment, backlog: int, say: Say) -> dict[str, float]:
+    """The worker's peak memory in MiB while it processes the start of a long backlog, by candidate."""
+    peaks = {}
+    for candidate in CANDIDATES:
+        async with environment.run(candidate, Size()) as run:
+            await _publish_backlog(environment, run, backlog)
             say(f"{backlog} messages are on the broker")
-            await ground.start()
-            most, told = 0, 0
+            await run.start()
+            most, event_count = 0, 0
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while told < min(backlog, 40_000):
-                    told = await ground.told()
-                    most = max(most, ground.usage()[1])
+                while event_count < min(backlog, 40_000):
+                    event_count = await run.event_count()
+                    most = max(most, run.usage()[1])
                     await asyncio.sleep(SAMPLE_SECONDS)
-            found[contestant.name] = most / 2**20
-            say(f"{contestant.name}: {found[contestant.name]:.0f} MiB")
-            await ground.stop()
-    return found
+            peaks[candidate.name] = most / 2**20
+            say(f"{candidate.name}: {peaks[candidate.name]:.0f} MiB")
+            await run.stop()
+    return peaks
 
 
-async def _pile_up(arena: Environment, ground: BenchmarkRun, number: int) -> None:
-    async with aiormq.connect(arena.broker.url) as connection:
-        clients = Clients(ground)
+async def _publish_backlog(environment: Environment, run: BenchmarkRun, number: int) -> None:
+    async with aiormq.connect(environment.broker.url) as connection:
+        clients = Clients(run)
         await clients.open(connection)
-        rest = letters(Size(messages=number), seed=3)
+        rest = make_messages(Size(messages=number), seed=3)
         while part := list(islice(rest, BACKLOG_PART)):
             await clients.send(part)
             await until(lambda: clients.sent - clients.confirmed <= BACKLOG_IN_FLIGHT)

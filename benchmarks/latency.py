@@ -1,6 +1,6 @@
-"""From a bot's publish to the event at a subscriber: sent by the clock, whatever the contestant does meanwhile.
+"""From a bot's publish to the event at a subscriber: sent at a fixed rate, however busy the candidate is.
 
-A message counts from the moment at which it was due, so that a sender that is held up hides nothing.
+The latency of a message counts from when it was due, so that a delayed sender hides nothing.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from pamqp.commands import Basic
 
 from benchmarks.environment import BenchmarkRun, Candidate, Environment
 from benchmarks.wait_until import TICK_SECONDS, until
-from benchmarks.workload import Message, Size, letters
+from benchmarks.workload import Message, Size, make_messages
 from worker.broker.channels import ConsumingChannel, PublishingChannel
 from worker.broker.publish_result import PublishResult
 
@@ -27,12 +27,12 @@ WARM_UP = 500
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds at a rate of messages per second, one round. `load`: the rate as a part of what ours does.
+    """Milliseconds at a rate of messages per second, one round. `load`: the rate as a fraction of our capacity.
 
     `late`: how many were sent more than 10 ms after they were due.
     """
 
-    contestant: str
+    candidate: str
     rate: float
     load: float
     messages: int
@@ -44,35 +44,35 @@ class Latency:
 
 @dataclass
 class Clients:
-    """A bot and a subscriber at one contestant. Moments are of the loop's clock."""
+    """A bot and a subscriber of one candidate. Times are of the event loop's clock."""
 
-    ground: BenchmarkRun
+    run: BenchmarkRun
     publishing: PublishingChannel[str] = field(init=False)
     confirmed: int = 0
     sent: int = 0
     heard: dict[str, float] = field(default_factory=dict)
 
     async def open(self, connection: aiormq.Connection) -> None:
-        """Begin to listen."""
+        """Open the channels and start consuming events."""
         self.publishing = await PublishingChannel[str].on(connection, self._confirm)
         consuming = await ConsumingChannel.on(connection)
-        await consuming.basic_consume(self.ground.events, self._hear, no_ack=True)
+        await consuming.basic_consume(self.run.events, self._hear, no_ack=True)
 
     async def send(self, batch: list[Message]) -> None:
-        """Publish."""
-        publish = Basic.Publish(exchange=self.ground.topology.contacts, routing_key="contact.submit.bench")
+        """Publish a batch."""
+        publish = Basic.Publish(exchange=self.run.topology.contacts, routing_key="contact.submit.bench")
         frames = [
-            (self.publishing.marshal(publish, letter.properties, letter.body), letter.message_id, letter.message_id)
-            for letter in batch
+            (self.publishing.marshal(publish, message.properties, message.body), message.message_id, message.message_id)
+            for message in batch
         ]
         self.sent += len(batch)
         await self.publishing.send(frames)
 
     async def until_heard(self, number: int) -> None:
-        """Wait until so many events have come."""
+        """Wait until `number` events have arrived."""
         await until(lambda: len(self.heard) >= number)
 
-    def _confirm(self, _message_id: str, _word: PublishResult) -> None:
+    def _confirm(self, _message_id: str, _result: PublishResult) -> None:
         self.confirmed += 1
 
     async def _hear(self, message: DeliveredMessage) -> None:
@@ -81,26 +81,28 @@ class Clients:
 
 
 @asynccontextmanager
-async def at_work(arena: Environment, contestant: Candidate, size: Size, template: str = "") -> AsyncIterator[Clients]:
-    """A contestant that runs and is warm, and its clients."""
-    async with arena.ground(contestant, size, template) as ground, aiormq.connect(arena.broker.url) as connection:
-        clients = Clients(ground)
+async def warm_clients(
+    environment: Environment, candidate: Candidate, size: Size, template: str = ""
+) -> AsyncIterator[Clients]:
+    """The clients of a running candidate after a warm-up."""
+    async with environment.run(candidate, size, template) as run, aiormq.connect(environment.broker.url) as connection:
+        clients = Clients(run)
         await clients.open(connection)
-        await ground.start()
-        await clients.send(list(letters(Size(WARM_UP, sources=size.sources), seed=99)))
+        await run.start()
+        await clients.send(list(make_messages(Size(WARM_UP, sources=size.sources), seed=99)))
         await clients.until_heard(WARM_UP)
         yield clients
-        await ground.stop()
+        await run.stop()
 
 
 async def capacity(clients: Clients, size: Size, seconds: float) -> float:
-    """Messages per second with bot and subscriber beside the contestant: as fast as the events come back."""
-    loop, source = asyncio.get_running_loop(), letters(size, seed=7)
+    """Messages per second with bot and subscriber beside the candidate: as fast as the events arrive."""
+    loop, messages = asyncio.get_running_loop(), make_messages(size, seed=7)
     begun, before = loop.time(), len(clients.heard)
     while loop.time() < begun + seconds:
         room = IN_FLIGHT * 4 - (clients.sent - len(clients.heard))
         if room > IN_FLIGHT:
-            await clients.send(list(islice(source, IN_FLIGHT)))
+            await clients.send(list(islice(messages, IN_FLIGHT)))
         await asyncio.sleep(TICK_SECONDS)
     per_second = (len(clients.heard) - before) / (loop.time() - begun)
     await clients.until_heard(clients.sent)
@@ -108,28 +110,28 @@ async def capacity(clients: Clients, size: Size, seconds: float) -> float:
 
 
 async def measure(clients: Clients, rate: float, size: Size, seed: int, load: float = 0.0) -> Latency:
-    """Send `size.messages` at a rate and wait for all."""
+    """Send `size.messages` at a rate and wait for all their events."""
     loop = asyncio.get_running_loop()
-    all_letters = list(letters(size, seed))
+    messages = list(make_messages(size, seed))
     begun, sent, late = loop.time(), 0, 0
-    while sent < len(all_letters):
-        due = min(len(all_letters), int((loop.time() - begun) * rate) + 1)
+    while sent < len(messages):
+        due = min(len(messages), int((loop.time() - begun) * rate) + 1)
         if due > sent:
             now = loop.time()
             late += sum(now - (begun + number / rate) > LATE_SECONDS for number in range(sent, due))
-            await clients.send(all_letters[sent:due])
+            await clients.send(messages[sent:due])
             sent = due
         await asyncio.sleep(TICK_SECONDS)
     await clients.until_heard(clients.sent)
     waits = [
-        (clients.heard[letter.message_id] - (begun + number / rate)) * 1000 for number, letter in enumerate(all_letters)
+        (clients.heard[message.message_id] - (begun + number / rate)) * 1000 for number, message in enumerate(messages)
     ]
     cuts = statistics.quantiles(waits, n=100)
-    return Latency(clients.ground.contestant.name, rate, load, len(waits), cuts[49], cuts[94], cuts[98], late)
+    return Latency(clients.run.candidate.name, rate, load, len(waits), cuts[49], cuts[94], cuts[98], late)
 
 
 async def beside_the_ceiling(
-    arena: Environment,
+    environment: Environment,
     ours: Sequence[Candidate],
     ceiling: Candidate,
     loads: Sequence[float],
@@ -137,19 +139,19 @@ async def beside_the_ceiling(
     seconds: float,
     say: Callable[[str], None],
 ) -> list[Latency]:
-    """Ours at parts of what it does with bot and subscriber on the same machine, and the ceiling at the same rates."""
-    whole = {}
-    for contestant in ours:
-        async with at_work(arena, contestant, Size()) as clients:
-            whole[contestant] = await capacity(clients, Size(messages=10**9), seconds)
-        say(f"{contestant.name}: {whole[contestant]:.0f}/s with bot and subscriber beside it")
-    found = []
-    for round_, contestant, load in product(range(rounds), ours, loads):
-        rate = whole[contestant] * load
-        for each in (contestant, ceiling):
-            async with at_work(arena, each, Size()) as clients:
+    """Ours at fractions of its capacity with bot and subscriber on the same machine; the ceiling at the same rates."""
+    capacities = {}
+    for candidate in ours:
+        async with warm_clients(environment, candidate, Size()) as clients:
+            capacities[candidate] = await capacity(clients, Size(messages=10**9), seconds)
+        say(f"{candidate.name}: {capacities[candidate]:.0f}/s with bot and subscriber beside it")
+    latencies = []
+    for round_, candidate, load in product(range(rounds), ours, loads):
+        rate = capacities[candidate] * load
+        for measured in (candidate, ceiling):
+            async with warm_clients(environment, measured, Size()) as clients:
                 last = await measure(clients, rate, Size(int(rate * seconds)), seed=11 + round_, load=load)
-            found.append(last)
+            latencies.append(last)
             numbers = f"p50 {last.p50:7.1f} p95 {last.p95:7.1f} p99 {last.p99:7.1f} ms"
-            say(f"round {round_ + 1}: {each.name:20} {rate:6.0f}/s {numbers}")
-    return found
+            say(f"round {round_ + 1}: {measured.name:20} {rate:6.0f}/s {numbers}")
+    return latencies

@@ -1,4 +1,4 @@
-"""Honest contacts beside each attack: their latency, the worker's memory, the longest silence of its health page."""
+"""Honest contacts during each attack: their latency, the worker's memory, the longest silence of its health page."""
 
 import asyncio
 import statistics
@@ -14,7 +14,7 @@ from benchmarks.attacks import Attack, Attacks, target
 from benchmarks.environment import BenchmarkRun, Candidate, Environment
 from benchmarks.latency import Clients
 from benchmarks.wait_until import TICK_SECONDS, until
-from benchmarks.workload import Size, letters
+from benchmarks.workload import Size, make_messages
 
 RATE = 50.0
 LOOK_SECONDS = 0.1
@@ -25,13 +25,13 @@ KIB, MIB = 2**10, 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """One attack. Milliseconds of honest contacts; the worker's peak memory; seconds without its health page.
+class AttackResult:
+    """One attack: honest contacts' latency in ms, the worker's peak memory, the health page's longest response in s.
 
     `unheard`: honest contacts without an event GRACE_SECONDS after the last was sent; they count as late as that.
     """
 
-    contestant: str
+    candidate: str
     attack: str
     messages: int
     unheard: int
@@ -51,7 +51,7 @@ class Health:
     asked: int = field(default=0)
 
     async def watch(self) -> None:
-        """For ever."""
+        """Ask for ever."""
         loop = asyncio.get_running_loop()
         async with httpx2.AsyncClient(trust_env=False, timeout=ANSWER_SECONDS) as http:
             while True:
@@ -63,28 +63,30 @@ class Health:
 
 
 async def measure_attacks(
-    arena: Environment, contestant: Candidate, attacks: Attacks, say: Callable[[str], None]
-) -> list[Beside]:
-    """Each attack on a worker of its own, so that its peak is its own."""
-    found = []
+    environment: Environment, candidate: Candidate, attacks: Attacks, say: Callable[[str], None]
+) -> list[AttackResult]:
+    """Each attack on a worker of its own, so that peak memory is due to that attack alone."""
+    results = []
     for attack in attacks.attacks:
-        if attack.only_postgresql and contestant.backend != "postgresql":
+        if attack.only_postgresql and candidate.backend != "postgresql":
             continue
-        found.append(await beside(arena, contestant, attack, attacks.seconds))
-        last = found[-1]
+        results.append(await measure_attack(environment, candidate, attack, attacks.seconds))
+        last = results[-1]
         say(
-            f"{contestant.name}, {attack.name}: p50 {last.p50:.0f} p99 {last.p99:.0f} longest {last.longest:.0f} ms,"
+            f"{candidate.name}, {attack.name}: p50 {last.p50:.0f} p99 {last.p99:.0f} longest {last.longest:.0f} ms,"
             f" unheard {last.unheard}, peak {last.peak_mib:.0f} MiB,"
             f" /healthz silent for {last.silence_seconds:.2f} s at most"
         )
-    return found
+    return results
 
 
-async def beside(arena: Environment, contestant: Candidate, attack: Attack, seconds: float) -> Beside:
-    """One attack of so many seconds."""
+async def measure_attack(
+    environment: Environment, candidate: Candidate, attack: Attack, seconds: float
+) -> AttackResult:
+    """Measure one attack of `seconds`."""
     size = Size(messages=int(RATE * seconds))
-    async with _at_work(arena, contestant) as clients, target(clients.ground) as attacked:
-        health = Health(f"{clients.ground.processes[0].url}/healthz")
+    async with _warm_clients(environment, candidate) as clients, target(clients.run) as attacked:
+        health = Health(f"{clients.run.processes[0].url}/healthz")
         watching = asyncio.create_task(health.watch())
         attacking = asyncio.ensure_future(attack.work(attacked))
         try:
@@ -94,46 +96,46 @@ async def beside(arena: Environment, contestant: Candidate, attack: Attack, seco
             for task in (attacking, watching):
                 task.cancel()
             await asyncio.gather(attacking, watching, return_exceptions=True)
-        peak = _peak_bytes(clients.ground.processes[0].process.pid) / MIB
+        peak = _peak_bytes(clients.run.processes[0].process.pid) / MIB
     cuts = statistics.quantiles(waits, n=100)
     silence = health.longest
-    return Beside(contestant.name, attack.name, len(waits), unheard, cuts[49], cuts[98], max(waits), peak, silence)
+    return AttackResult(candidate.name, attack.name, len(waits), unheard, cuts[49], cuts[98], max(waits), peak, silence)
 
 
 @asynccontextmanager
-async def _at_work(arena: Environment, contestant: Candidate) -> AsyncIterator[Clients]:
-    """A warm worker whose honest events alone come to the subscriber."""
+async def _warm_clients(environment: Environment, candidate: Candidate) -> AsyncIterator[Clients]:
+    """The clients of a warm worker; the subscriber gets only honest contacts' events."""
     size = Size()
-    async with arena.ground(contestant, size) as ground, aiormq.connect(arena.broker.url) as connection:
-        await _only_honest(ground, size)
-        clients = Clients(ground)
+    async with environment.run(candidate, size) as run, aiormq.connect(environment.broker.url) as connection:
+        await _bind_honest_only(run, size)
+        clients = Clients(run)
         await clients.open(connection)
-        await ground.start()
-        await clients.send(list(letters(Size(WARM_UP), seed=99)))
+        await run.start()
+        await clients.send(list(make_messages(Size(WARM_UP), seed=99)))
         await clients.until_heard(WARM_UP)
         yield clients
-        await ground.stop()
+        await run.stop()
 
 
-async def _only_honest(ground: BenchmarkRun, size: Size) -> None:
-    await ground.channel.queue_unbind(ground.events, ground.topology.assignments, routing_key="#")
+async def _bind_honest_only(run: BenchmarkRun, size: Size) -> None:
+    await run.channel.queue_unbind(run.events, run.topology.assignments, routing_key="#")
     for number in range(size.sources):
         key = f"contact.*.source-{number}.#"
-        await ground.channel.queue_bind(ground.events, ground.topology.assignments, routing_key=key)
+        await run.channel.queue_bind(run.events, run.topology.assignments, routing_key=key)
 
 
 async def _measure(clients: Clients, size: Size) -> tuple[list[float], int]:
-    """Milliseconds from the moment at which each was due, and how many were never heard of."""
+    """Milliseconds from when each message was due to its event, and the number of messages without an event."""
     loop = asyncio.get_running_loop()
-    all_letters = list(letters(size, seed=11))
+    messages = list(make_messages(size, seed=11))
     begun, sent = loop.time(), 0
-    while sent < len(all_letters):
-        due = min(len(all_letters), int((loop.time() - begun) * RATE) + 1)
+    while sent < len(messages):
+        due = min(len(messages), int((loop.time() - begun) * RATE) + 1)
         if due > sent:
-            await clients.send(all_letters[sent:due])
+            await clients.send(messages[sent:due])
             sent = due
         await asyncio.sleep(TICK_SECONDS)
-    ids = [letter.message_id for letter in all_letters]
+    ids = [message.message_id for message in messages]
     with suppress(TimeoutError):
         async with asyncio.timeout(GRACE_SECONDS):
             await until(lambda: clients.heard.keys() >= set(ids))
@@ -149,7 +151,7 @@ def _raise_if_failed(*tasks: asyncio.Future[None]) -> None:
 
 
 def _peak_bytes(pid: int) -> int:
-    """The most that the process ever had resident, as Linux keeps it."""
+    """The process's peak resident memory, as Linux records it."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * KIB

@@ -1,4 +1,4 @@
-"""A database with much behind it: contacts of the past, most of them closed."""
+"""Fills a database with contacts of the past, most of them closed."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ _BASE = 1_700_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """How much there is. `waiting` are beside the contacts; for them nobody has a place."""
+    """Numbers of contacts. `waiting` are beside the `contacts`; no operator has a place for them."""
 
     contacts: int = 0
     active: int = 0
@@ -37,7 +37,7 @@ class History:
 
 
 async def write(url: str, history: History, size: Size) -> None:
-    """Write it into a database that has its sources and operators."""
+    """Write it into a database that already has sources and operators."""
     engine = create_engine(url, patient=True)
     async with transaction(engine) as conn:
         if history.contacts or history.waiting:
@@ -51,10 +51,10 @@ async def write(url: str, history: History, size: Size) -> None:
 
 async def _leads(conn: AsyncConnection, number: int) -> None:
     columns = "external_id, phone, email, created_at, phone_normalized, email_normalized"
-    said = "'lead-' || (n.i - 1), '+4930' || n.i, 'lead-' || n.i || '@example.com'"
+    values = "'lead-' || (n.i - 1), '+4930' || n.i, 'lead-' || n.i || '@example.com'"
     await _run(
         conn,
-        f"INSERT INTO leads ({columns}) {{numbers}} SELECT {said}, {{moment}},"  # noqa: S608 - our own text
+        f"INSERT INTO leads ({columns}) {{numbers}} SELECT {values}, {{moment}},"  # noqa: S608 - our own text
         " '+4930' || n.i, 'lead-' || n.i || '@example.com' FROM n",
         number,
     )

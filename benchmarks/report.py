@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.freed_place_latency import Serving
-from benchmarks.growth import Grown
+from benchmarks.growth import GrowthResult
 from benchmarks.latency import Latency
-from benchmarks.latency_under_attack import Beside
+from benchmarks.latency_under_attack import AttackResult
 from benchmarks.throughput import (
     CEILING,
     CEILING_AIORMQ,
@@ -43,19 +43,19 @@ class Results:
 
     throughput: list[Run] = field(default_factory=list)
     latency: list[Latency] = field(default_factory=list)
-    growth: list[Grown] = field(default_factory=list)
+    growth: list[GrowthResult] = field(default_factory=list)
     backlog_mib: dict[str, float] = field(default_factory=dict)
     serving: list[Serving] = field(default_factory=list)
-    hostile: list[Beside] = field(default_factory=list)
+    hostile: list[AttackResult] = field(default_factory=list)
 
 
-def middle(runs: Iterable[Run], contestant: str) -> float:
-    """The median of a contestant's contacts per second; 0 if there are none."""
-    return statistics.median([run.per_second for run in runs if run.contestant == contestant] or [0.0])
+def middle(runs: Iterable[Run], candidate: str) -> float:
+    """The median of a candidate's contacts per second; 0 if there are none."""
+    return statistics.median([run.per_second for run in runs if run.candidate == candidate] or [0.0])
 
 
 def show(console: Console, results: Results) -> None:
-    """Every table that there is something for."""
+    """Print each table that has rows."""
     tables = [
         (_throughput(results.throughput), results.throughput),
         (_ratios(results), results.throughput or results.growth or results.latency),
@@ -69,7 +69,7 @@ def show(console: Console, results: Results) -> None:
 
 
 def save(path: Path, results: Results) -> None:
-    """As JSON, with the machine it was measured on."""
+    """Write the results as JSON, with the machine they were measured on."""
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
     path.write_text(json.dumps({"machine": machine, **asdict(results)}, indent=2) + "\n")
 
@@ -83,9 +83,9 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _throughput(runs: Sequence[Run]) -> Table:
-    table = _table("Throughput", "contestant", "contacts/s", "least", "most", "CPU µs each", "MiB")
-    for name in dict.fromkeys(run.contestant for run in runs):
-        own = [run for run in runs if run.contestant == name]
+    table = _table("Throughput", "candidate", "contacts/s", "least", "most", "CPU µs each", "MiB")
+    for name in dict.fromkeys(run.candidate for run in runs):
+        own = [run for run in runs if run.candidate == name]
         rates = [run.per_second for run in own]
         table.add_row(
             name,
@@ -104,14 +104,14 @@ def _ratios(results: Results) -> Table:
         above, below = middle(results.throughput, upper.name), middle(results.throughput, lower.name)
         if above and below:
             table.add_row(name, f"{above / below:.2f}", f"at least {least:g}" if least else "")
-    for name, upper_case, lower_case, wanted in (
+    for name, upper_case, lower_case, target in (
         ("1,000,000 contacts / none", "1,000,000 contacts", "nothing there", "at least 0.9"),
         ("1,000 operators / 10", "1,000 operators", "10 operators", "at least 0.7"),
     ):
-        for contestant in (OURS_SQLITE.name, OURS_POSTGRESQL.name):
-            by_case = {g.case: middle(g.runs, contestant) for g in results.growth if g.contestant == contestant}
+        for candidate in (OURS_SQLITE.name, OURS_POSTGRESQL.name):
+            by_case = {g.case: middle(g.runs, candidate) for g in results.growth if g.candidate == candidate}
             if by_case:
-                table.add_row(f"{name}, {contestant}", f"{by_case[upper_case] / by_case[lower_case]:.2f}", wanted)
+                table.add_row(f"{name}, {candidate}", f"{by_case[upper_case] / by_case[lower_case]:.2f}", target)
     by_rate = {(name, rate): runs for (name, rate), runs in _by_rate(results.latency).items() if runs[0].load == HALF}
     for (name, rate), runs in by_rate.items():
         if name != CEILING.name:
@@ -121,7 +121,7 @@ def _ratios(results: Results) -> Table:
 
 
 def _latency(latencies: Sequence[Latency]) -> Table:
-    table = _table("Latency, ms", "contestant", "contacts/s", "p50", "p95", "p99", "least p99", "most p99", "sent late")
+    table = _table("Latency, ms", "candidate", "contacts/s", "p50", "p95", "p99", "least p99", "most p99", "sent late")
     for (name, rate), runs in _by_rate(latencies).items():
         middles = statistics.median(r.p50 for r in runs), statistics.median(r.p95 for r in runs), _p99(runs)
         spread = min(r.p99 for r in runs), max(r.p99 for r in runs)
@@ -131,35 +131,35 @@ def _latency(latencies: Sequence[Latency]) -> Table:
 
 
 def _by_rate(latencies: Iterable[Latency]) -> dict[tuple[str, float], list[Latency]]:
-    """The rounds of each contestant at each rate."""
-    found: dict[tuple[str, float], list[Latency]] = {}
-    for each in latencies:
-        found.setdefault((each.contestant, each.rate), []).append(each)
-    return found
+    """The rounds of each candidate at each rate."""
+    by_rate: dict[tuple[str, float], list[Latency]] = {}
+    for latency in latencies:
+        by_rate.setdefault((latency.candidate, latency.rate), []).append(latency)
+    return by_rate
 
 
 def _p99(runs: Iterable[Latency]) -> float:
     return statistics.median(run.p99 for run in runs)
 
 
-def _growth(growth: Sequence[Grown]) -> Table:
+def _growth(growth: Sequence[GrowthResult]) -> Table:
     table = _table(
         "Growth", "what is there", "database", "contacts/s", "least", "most", "p50 ms", "p99 ms", "bytes each"
     )
-    for each in growth:
-        rates = [run.per_second for run in each.runs]
-        latency = _ms(each.latencies[0].p50, each.latencies[0].p99) if each.latencies else ["", ""]
+    for result in growth:
+        rates = [run.per_second for run in result.runs]
+        latency = _ms(result.latencies[0].p50, result.latencies[0].p99) if result.latencies else ["", ""]
         numbers = [f"{rate:,.0f}" for rate in (statistics.median(rates), min(rates), max(rates))]
-        size = f"{each.bytes_per_contact:,.0f}" if each.bytes_per_contact else ""
-        table.add_row(each.case, each.contestant, *numbers, *latency, size)
+        size = f"{result.bytes_per_contact:,.0f}" if result.bytes_per_contact else ""
+        table.add_row(result.case, result.candidate, *numbers, *latency, size)
     return table
 
 
-def _reads(growth: Sequence[Grown]) -> Table:
+def _reads(growth: Sequence[GrowthResult]) -> Table:
     paths = list(growth[0].reads) if growth else []
     table = _table("Lists of the API, median ms", "what is there", "database", *paths)
-    for each in growth:
-        table.add_row(each.case, each.contestant, *_ms(*each.reads.values()))
+    for result in growth:
+        table.add_row(result.case, result.candidate, *_ms(*result.reads.values()))
     return table
 
 
@@ -167,7 +167,7 @@ def _serving(results: Results) -> Table:
     table = _table(
         "A place freed over HTTP → event; memory under a long backlog", "database", "p50 ms", "p99 ms", "MiB"
     )
-    by_name = {each.contestant: each for each in results.serving}
+    by_name = {serving.candidate: serving for serving in results.serving}
     for name in dict.fromkeys([*by_name, *results.backlog_mib]):
         waits = _ms(by_name[name].p50, by_name[name].p99) if name in by_name else ["", ""]
         memory = f"{results.backlog_mib[name]:.0f}" if name in results.backlog_mib else ""
@@ -179,7 +179,7 @@ def _ms(*values: float) -> list[str]:
     return [f"{value:,.1f}" for value in values]
 
 
-def _hostile(runs: Sequence[Beside]) -> Table:
+def _hostile(runs: Sequence[AttackResult]) -> Table:
     table = _table(
         "Honest contacts beside an attack, in milliseconds; p99 also as a ratio to the one without an attack",
         "database",
@@ -192,9 +192,9 @@ def _hostile(runs: Sequence[Beside]) -> Table:
         "peak MiB",
         "/healthz silent, s",
     )
-    calm = {run.contestant: run.p99 for run in runs if run.attack == "none"}
+    calm = {run.candidate: run.p99 for run in runs if run.attack == "none"}
     for run in runs:
-        ratio = f"{run.p99 / calm[run.contestant]:.1f}" if run.contestant in calm else ""
+        ratio = f"{run.p99 / calm[run.candidate]:.1f}" if run.candidate in calm else ""
         waits = (f"{run.p50:.0f}", f"{run.p99:.0f}", ratio, f"{run.longest:.0f}", f"{run.unheard}")
-        table.add_row(run.contestant, run.attack, *waits, f"{run.peak_mib:.0f}", f"{run.silence_seconds:.2f}")
+        table.add_row(run.candidate, run.attack, *waits, f"{run.peak_mib:.0f}", f"{run.silence_seconds:.2f}")
     return table

@@ -1,11 +1,11 @@
-"""Contacts per second: the queue is full before the contestant starts, and the clock runs from its first event."""
+"""Contacts per second: the queue is filled before the candidate starts, and the clock runs from its first event."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.environment import BenchmarkRun, Candidate, Environment
 from benchmarks.verification import check
-from benchmarks.workload import Message, Size, letters
+from benchmarks.workload import Message, Size, make_messages
 
 CEILING = Candidate("ceiling (aio-pika)", "benchmarks.candidates.ceiling")
 CEILING_AIORMQ = Candidate("ceiling (aiormq)", "benchmarks.candidates.ceiling_aiormq")
@@ -33,9 +33,9 @@ CANDIDATES = (
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One measurement. `cpu`: microseconds of the contestant's processes per message; `memory`: bytes at the end."""
+    """One measurement. `cpu`: microseconds of the candidate's processes per message; `memory`: bytes at the end."""
 
-    contestant: str
+    candidate: str
     round: int
     messages: int
     per_second: float
@@ -44,36 +44,34 @@ class Run:
 
 
 async def interleaved(
-    arena: Environment,
-    contestants: Sequence[Candidate],
+    environment: Environment,
+    candidates: Sequence[Candidate],
     size: Size,
     rounds: int,
     say: Callable[[str], None],
 ) -> list[Run]:
-    """Every contestant in turn, as often as there are rounds; the naive ones once, since they take minutes."""
+    """Every candidate in turn, as often as there are rounds; the naive ones once, since they take minutes."""
     runs = []
     for round_ in range(1, rounds + 1):
-        for contestant in contestants:
-            if contestant.naive and round_ > 1:
+        for candidate in candidates:
+            if candidate.naive and round_ > 1:
                 continue
-            async with arena.ground(contestant, size) as ground:
-                runs.append(await measure(ground, list(letters(size, round_)), round_))
-            say(f"round {round_}: {contestant.name:30} {runs[-1].per_second:8.0f}/s {runs[-1].cpu:6.0f} µs of CPU")
+            async with environment.run(candidate, size) as run:
+                runs.append(await measure(run, list(make_messages(size, round_)), round_))
+            say(f"round {round_}: {candidate.name:30} {runs[-1].per_second:8.0f}/s {runs[-1].cpu:6.0f} µs of CPU")
     return runs
 
 
-async def measure(ground: BenchmarkRun, sent: list[Message], round_: int = 1, there: int = 0) -> Run:
-    """Fill, start, wait for the last event, stop, check."""
-    await ground.fill(sent)
-    before = await ground.told()
-    await ground.start()
-    first, begun = await ground.until_told(lambda told: told > before)
-    busy, _ = ground.usage()
-    last, ended = await ground.until_told(lambda told: told >= before + len(sent))
-    used, memory = ground.usage()
-    await ground.stop()
-    await check(ground, sent, there)
+async def measure(run: BenchmarkRun, sent: list[Message], round_: int = 1, contacts_before: int = 0) -> Run:
+    """Fill the queue, start the candidate, wait for the last event, stop it, verify its work."""
+    await run.fill(sent)
+    before = await run.event_count()
+    await run.start()
+    first, begun = await run.until_event_count(lambda count: count > before)
+    busy, _ = run.usage()
+    last, ended = await run.until_event_count(lambda count: count >= before + len(sent))
+    used, memory = run.usage()
+    await run.stop()
+    await check(run, sent, contacts_before)
     number = last - first
-    return Run(
-        ground.contestant.name, round_, len(sent), number / (ended - begun), (used - busy) / number * 1e6, memory
-    )
+    return Run(run.candidate.name, round_, len(sent), number / (ended - begun), (used - busy) / number * 1e6, memory)

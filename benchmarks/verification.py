@@ -1,4 +1,4 @@
-"""Whether a contestant did its work right: a fast one that loses something is no contestant."""
+"""Checks that a candidate did its work right: a fast program that loses messages does not count."""
 
 from collections import Counter
 
@@ -12,24 +12,24 @@ from distribution.store.engine import create_engine, reading
 from distribution.store.tables import contacts, operators, outbox, parked_messages
 
 
-async def check(ground: BenchmarkRun, letters: list[Message], there: int = 0) -> None:
-    """Every message has one event and one contact, and every load is true; raises CandidateError.
+async def check(run: BenchmarkRun, messages: list[Message], contacts_before: int = 0) -> None:
+    """Every message has one event and one contact, and every operator's load is correct; raises CandidateError.
 
-    `there`: contacts that were there before.
+    `contacts_before`: contacts that the database had before.
     """
     wrong = []
-    told = Counter(await ground.correlations(len(letters)))
-    if set(told) != {letter.message_id for letter in letters}:
+    event_counts = Counter(await run.correlations(len(messages)))
+    if set(event_counts) != {message.message_id for message in messages}:
         wrong.append("events are not about the messages that were sent")
-    if twice := [key for key, number in told.items() if number > 1]:
+    if twice := [key for key, number in event_counts.items() if number > 1]:
         wrong.append(f"{len(twice)} messages have more than one event")
-    if ground.database_url:
-        engine = create_engine(ground.database_url)
+    if run.database_url:
+        engine = create_engine(run.database_url)
         async with reading(engine) as conn:
-            wrong += await (_naive if ground.contestant.naive else _ours)(conn, there + len(letters))
+            wrong += await (_naive if run.candidate.naive else _ours)(conn, contacts_before + len(messages))
         await engine.dispose()
     if wrong:
-        raise CandidateError(f"{ground.contestant.name}: {'; '.join(wrong)}")
+        raise CandidateError(f"{run.candidate.name}: {'; '.join(wrong)}")
 
 
 async def _ours(conn: AsyncConnection, number: int) -> list[str]:
@@ -39,16 +39,16 @@ async def _ours(conn: AsyncConnection, number: int) -> list[str]:
         .scalar_subquery()
     )
     o = operators.c
-    false = sa.select(sa.func.count()).where(sa.or_(o.load != active, o.load > o.max_active_contacts))
+    false_loads = sa.select(sa.func.count()).where(sa.or_(o.load != active, o.load > o.max_active_contacts))
     expected = {contacts: number, outbox: 0, parked_messages: 0}
     wrong = [
-        f"{table.name} has {found} rows instead of {rows}"
+        f"{table.name} has {count} rows instead of {rows}"
         for table, rows in expected.items()
-        if (found := await conn.scalar(sa.select(sa.func.count()).select_from(table))) != rows
+        if (count := await conn.scalar(sa.select(sa.func.count()).select_from(table))) != rows
     ]
-    return wrong + ([f"{found} loads are false"] if (found := await conn.scalar(false)) else [])
+    return wrong + ([f"{count} loads are false"] if (count := await conn.scalar(false_loads)) else [])
 
 
 async def _naive(conn: AsyncConnection, number: int) -> list[str]:
-    found = await conn.scalar(sa.select(sa.func.count()).select_from(naive.Contact))
-    return [] if found == number else [f"{found} contacts instead of {number}"]
+    count = await conn.scalar(sa.select(sa.func.count()).select_from(naive.Contact))
+    return [] if count == number else [f"{count} contacts instead of {number}"]

@@ -1,4 +1,4 @@
-"""What is sent, and who is there to get it."""
+"""The messages that are sent, and the operators and sources for them."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ LIMIT = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much of everything. `limit`: of each operator."""
+    """Numbers of messages, operators, sources and leads; `limit`: each operator's limit of active contacts."""
 
     messages: int = 20_000
     operators: int = 20
@@ -48,8 +48,8 @@ class Message:
         )
 
 
-def letters(size: Size, seed: int) -> Iterator[Message]:
-    """The same submissions for every contestant."""
+def make_messages(size: Size, seed: int) -> Iterator[Message]:
+    """The same submissions for every candidate."""
     random = Random(seed)  # noqa: S311 - a workload that can be repeated
     for number in range(size.messages):
         lead = random.randrange(size.leads)
@@ -61,28 +61,28 @@ def letters(size: Size, seed: int) -> Iterator[Message]:
         yield Message(f"m-{seed}-{number}", orjson.dumps(body))
 
 
-async def publish(url: str, exchange: str, all_letters: Iterable[Message]) -> None:
-    """Publish, each until the broker has confirmed it."""
+async def publish(url: str, exchange: str, messages: Iterable[Message]) -> None:
+    """Publish the messages and wait until the broker has confirmed each."""
     async with aiormq.connect(url) as connection:
         channel = await connection.channel(publisher_confirms=True)
         room = asyncio.Semaphore(IN_FLIGHT)
 
-        async def one(letter: Message) -> None:
+        async def one(message: Message) -> None:
             try:
                 await channel.basic_publish(
-                    letter.body, exchange=exchange, routing_key="contact.submit.bench", properties=letter.properties
+                    message.body, exchange=exchange, routing_key="contact.submit.bench", properties=message.properties
                 )
             finally:
                 room.release()
 
         async with asyncio.TaskGroup() as together:
-            for letter in all_letters:
+            for message in messages:
                 await room.acquire()
-                together.create_task(one(letter))
+                together.create_task(one(message))
 
 
 async def open_business(engine: AsyncEngine, size: Size) -> None:
-    """Sources and operators of our schema: every operator takes every source, by weights 1 to 5."""
+    """Sources and operators of our schema: every operator takes every source, with weights 1 to 5."""
     async with transaction(engine) as conn:
         await _open(conn, size)
 

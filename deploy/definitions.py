@@ -1,8 +1,8 @@
 """Fills in what rabbitmq-definitions.json leaves out: `python3 -m deploy.definitions > definitions.json`.
 
 A user's password is read from the environment: RABBITMQ_BOT_PASSWORD for contacts-bot, RABBITMQ_WORKER_PLAIN_PASSWORD
-for contacts-worker-plain. A user without one cannot log in. BROKER_PREFIX and RABBITMQ_VHOST are taken from there as
-well. Needs nothing but Python.
+for contacts-worker-plain. A user without one cannot log in. BROKER_PREFIX and RABBITMQ_VHOST are read from there as
+well. Needs only Python's standard library.
 """
 
 import argparse
@@ -24,25 +24,25 @@ SALT_BYTES = 4
 
 def fill(environment: Mapping[str, str]) -> dict[str, Any]:
     """The definitions with a salted hash of each password, for one prefix and one virtual host."""
-    found: dict[str, Any] = json.loads(TEMPLATE.read_text(encoding="utf-8"))
+    definitions: dict[str, Any] = json.loads(TEMPLATE.read_text(encoding="utf-8"))
     vhost, prefix = environment.get("RABBITMQ_VHOST") or "/", environment.get("BROKER_PREFIX", "")
-    found["vhosts"] = [{"name": vhost}]
-    for user in found["users"]:
+    definitions["vhosts"] = [{"name": vhost}]
+    for user in definitions["users"]:
         user["password_hash"] = hashed(environment.get(variable(user["name"]), ""))
-    for permission in found["permissions"]:
+    for permission in definitions["permissions"]:
         permission["vhost"] = vhost
         for right in RIGHTS:
             permission[right] = prefixed(permission[right], prefix)
-    return found
+    return definitions
 
 
 def variable(user: str) -> str:
-    """Where the password of a user stands."""
+    """The environment variable with a user's password."""
     return f"RABBITMQ_{user.removeprefix('contacts-').replace('-', '_').upper()}_PASSWORD"
 
 
 def hashed(password: str) -> str:
-    """As RabbitMQ keeps it (rabbit_password_hashing_sha256); the empty hash of no password opens nothing."""
+    """The hash as RabbitMQ stores it (rabbit_password_hashing_sha256); an empty one, for no password, matches none."""
     if not password:
         return ""
     salt = secrets.token_bytes(SALT_BYTES)

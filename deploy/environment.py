@@ -1,4 +1,4 @@
-"""`make compose-env`: a .env for docker compose, with passwords of its own. Needs nothing but Python."""
+"""`make compose-env`: a .env for docker compose, with new random passwords. Needs only Python's standard library."""
 
 import os
 import re
@@ -17,7 +17,7 @@ def filled(text: str) -> str:
 
 
 def write(folder: Path) -> list[str]:
-    """Make or complete `.env` from `.env.example`, readable by its owner alone; returns the names that got a secret."""
+    """Create or complete `.env` from `.env.example`, readable only by its owner; returns the names given a secret."""
     target, example = folder / ".env", (folder / ".env.example").read_text(encoding="utf-8")
     text = target.read_text(encoding="utf-8") if target.exists() else example
     missing = [line for line in EMPTY.findall(example) if not re.search(rf"^{line}=", text, re.MULTILINE)]
@@ -31,15 +31,15 @@ def write(folder: Path) -> list[str]:
 
 
 def main() -> None:
-    """Say what was done, without any secret."""
+    """Print which names got a value, without any secret."""
     names = write(ROOT)
-    done = f".env has new values for {', '.join(names)}" if names else ".env has everything already"
-    sys.stdout.write(f"{done}\n")
+    summary = f".env has new values for {', '.join(names)}" if names else ".env has everything already"
+    sys.stdout.write(f"{summary}\n")
 
 
 def _secret(name: str) -> str:
-    made = secrets.token_urlsafe(PASSWORD_BYTES)
-    return f"admin:{made}" if name.endswith("_TOKENS") else made
+    secret = secrets.token_urlsafe(PASSWORD_BYTES)
+    return f"admin:{secret}" if name.endswith("_TOKENS") else secret
 
 
 def _replace(target: Path, text: str) -> None:

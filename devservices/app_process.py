@@ -1,4 +1,4 @@
-"""Programs of ours as processes: the environment they get, their address, when they are ready, how they end."""
+"""Our programs as processes: their environment, address, readiness and end."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ class AppError(Exception):
 
 
 class Spawned(Protocol):
-    """What is needed of a process, however it was started."""
+    """The interface of a process, however it was started."""
 
     @property
     def pid(self) -> int:
@@ -68,7 +68,7 @@ class AppProcess:
             raise AppError(f"{self.name} ended with {self.process.returncode}{self.last_words()}")
 
     def last_words(self) -> str:
-        """What it printed last, where that is known."""
+        """The last lines it printed, if they are known."""
         return ""
 
     async def ended(self) -> int:
@@ -88,12 +88,12 @@ class AppProcess:
 
 
 def app_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """These settings and no others, beside what any program needs of the environment of this process."""
+    """These settings, and the variables of this process's environment that any program needs (KEPT); no others."""
     return {name: os.environ[name] for name in KEPT if name in os.environ} | dict(settings)
 
 
 def app_ports() -> tuple[dict[str, str], str]:
-    """Settings with a free port for whichever program gets them, and the address that it will have."""
+    """Settings with a free port for the program that gets them, worker or admin API, and its future address."""
     port = str(free_ports(1)[0])
     return {"WORKER_HEALTH_PORT": port, "ADMIN_API_PORT": port}, f"http://{LOOPBACK}:{port}"
 
@@ -121,7 +121,7 @@ async def running_app(
 
 
 async def is_ready(url: str) -> bool:
-    """Whether the program at this address says that it is ready."""
+    """Whether the program at this address reports that it is ready."""
     async with httpx2.AsyncClient(trust_env=False) as http:
         try:
             return (await http.get(f"{url}/readyz")).is_success

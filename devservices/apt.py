@@ -1,4 +1,4 @@
-"""Install a Debian package where there are the rights for it, without letting its own service run."""
+"""Installs a Debian package if this process has the rights to, without starting the package's service."""
 
 import os
 import shutil
@@ -7,8 +7,8 @@ import subprocess
 from devservices.progress import say
 
 _SECONDS = 600
-# One at a time: two runs at once would stumble over apt's lock and over each other's policy file. The policy keeps the
-# package's own service from being started (it would take the usual port), only for this call; one that is there stays.
+# One at a time: two runs at once would collide on apt's lock and on each other's policy file. The policy keeps the
+# package's own service from being started (it would take the usual port), only for this call; an existing one stays.
 _SCRIPT = """
 set -eu
 exec 9>/run/contact-distribution-apt.lock
@@ -38,28 +38,28 @@ def can_install() -> bool:
 
 
 def install(service: str, package: str) -> bool:
-    """Install the package; says in one line what happened."""
+    """Install the package and print progress; returns whether it was installed."""
     say(service, f"installing the package {package}")
     command = ["sh", "-c", _SCRIPT, "install", package]
     if os.geteuid() != 0:
         command = ["sudo", "-n", *command]
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS
         )
     except subprocess.TimeoutExpired:
         say(service, f"apt-get took more than {_SECONDS} s to install {package}; giving up on it")
         return False
-    if done.returncode != 0:
-        say(service, f"apt-get could not install {package}: {_reason(done.stderr)}")
-    return done.returncode == 0
+    if result.returncode != 0:
+        say(service, f"apt-get could not install {package}: {_reason(result.stderr)}")
+    return result.returncode == 0
 
 
 def _passwordless_sudo() -> bool:
     if not shutil.which("sudo"):
         return False
-    asked = subprocess.run(["sudo", "-n", "true"], check=False, stdin=subprocess.DEVNULL, capture_output=True)
-    return asked.returncode == 0
+    result = subprocess.run(["sudo", "-n", "true"], check=False, stdin=subprocess.DEVNULL, capture_output=True)
+    return result.returncode == 0
 
 
 def _reason(errors: str) -> str:

@@ -1,4 +1,4 @@
-"""A RabbitMQ for development: found, or started for the time of a `with` block."""
+"""A RabbitMQ for development: found, or started for the duration of a `with` block."""
 
 import signal
 from collections.abc import Iterator
@@ -36,10 +36,10 @@ USER = "guest:guest"
 
 @dataclass
 class Broker(Service):
-    """A RabbitMQ at `url` (amqp://…); `tls_url` (amqps://…) where it was started with certificates.
+    """A RabbitMQ at `url` (amqp://…); `tls_url` (amqps://…) if it was started with certificates.
 
-    `pages_url` (http://…) and `stream_url` (rabbitmq-stream://…) where its plugins were asked for and are installed.
-    `is_kept`: its queues are there again next time.
+    `pages_url` (http://…) and `stream_url` (rabbitmq-stream://…) if its plugins were requested and are installed.
+    `is_kept`: its queues survive until the next run.
     """
 
     tls_url: str = ""
@@ -48,7 +48,7 @@ class Broker(Service):
     is_kept: bool = False
 
     def rabbitmqctl(self, *arguments: str) -> str:
-        """Run rabbitmqctl on it and answer what it printed."""
+        """Run rabbitmqctl on it; returns its output."""
         return self._own().run("rabbitmqctl", *arguments)
 
     def import_definitions(self, definitions: str) -> None:
@@ -62,9 +62,9 @@ def broker(
 ) -> Iterator[Broker]:
     """Find or start a RabbitMQ; one that was started ends with the block, or with this process.
 
-    With `control`, one that can be stopped, killed and frozen: `AMQP_URL` is passed over then.
+    With `control`, one that can be stopped, killed and frozen: `AMQP_URL` is ignored then.
     With `tls`, a second listener; always a program, since a container would not see the files. With `kept`, a program
-    keeps what it holds in that folder. With `plugins`, it has the management page and the streams' own protocol.
+    keeps its data in that folder. With `plugins`, it has the management page and the stream protocol.
     """
     with ExitStack() as stack:
         yield _find(stack, read_settings(), control, Requirements(tls, kept, (MANAGEMENT, STREAM) if plugins else ()))
@@ -72,35 +72,35 @@ def broker(
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a program has to have: a listener with TLS, a folder that stays, plugins as far as they are installed."""
+    """What a program has to have: a TLS listener, a folder that is kept, plugins as far as they are installed."""
 
     tls: Certificates | None
     kept: Path | None
     plugins: tuple[str, ...]
 
 
-def _find(stack: ExitStack, settings: DevSettings, control: bool, wanted: Requirements) -> Broker:
-    if settings.amqp_url and not control and wanted.tls is None:
+def _find(stack: ExitStack, settings: DevSettings, control: bool, requirements: Requirements) -> Broker:
+    if settings.amqp_url and not control and requirements.tls is None:
         say(_NAME, "using the one of AMQP_URL")
         return Broker(settings.amqp_url, "url")
-    # What a container holds ends with it.
-    found = _program(stack, wanted) if wanted.kept is not None else None
-    if found is None and wanted.tls is None:
-        found = _container(stack, settings, wanted)
-    found = found or _program(stack, wanted)
-    if found is None and can_install() and install(_NAME, "rabbitmq-server"):
-        found = _program(stack, wanted)
-    if found is None:
+    # A container loses its data when it ends.
+    result = _program(stack, requirements) if requirements.kept is not None else None
+    if result is None and requirements.tls is None:
+        result = _container(stack, settings, requirements)
+    result = result or _program(stack, requirements)
+    if result is None and can_install() and install(_NAME, "rabbitmq-server"):
+        result = _program(stack, requirements)
+    if result is None:
         raise ServiceNotFoundError(
             "no RabbitMQ: set AMQP_URL, start a Docker engine, or install RabbitMQ"
             " (Debian, Ubuntu: apt-get install rabbitmq-server)"
         )
-    return found
+    return result
 
 
-def _container(stack: ExitStack, settings: DevSettings, wanted: Requirements) -> Broker | None:
+def _container(stack: ExitStack, settings: DevSettings, requirements: Requirements) -> Broker | None:
     image = settings.rabbitmq_image
-    has_pages = MANAGEMENT in wanted.plugins and "management" in image
+    has_pages = MANAGEMENT in requirements.plugins and "management" in image
     recipe = Recipe(image, _AMQP, speaks_amqp, other_ports=(_PAGES,) if has_pages else ())
     node = start_container(_NAME, recipe, stack)
     if node is None:
@@ -110,16 +110,16 @@ def _container(stack: ExitStack, settings: DevSettings, wanted: Requirements) ->
     return Broker(f"amqp://{USER}@{host}:{port}/%2F", "docker", node, pages_url=pages_url)
 
 
-def _program(stack: ExitStack, wanted: Requirements) -> Broker | None:
+def _program(stack: ExitStack, requirements: Requirements) -> Broker | None:
     tools = find_rabbitmq()
     if tools is None:
         return None
-    plugins = installed(tools, wanted.plugins)
-    if wanted.kept is None:
-        settings = NodeSettings(private_folder("contacts-broker-"), tools, tls=wanted.tls, plugins=plugins)
+    plugins = installed(tools, requirements.plugins)
+    if requirements.kept is None:
+        settings = NodeSettings(private_folder("contacts-broker-"), tools, tls=requirements.tls, plugins=plugins)
         guard = stack.enter_context(Guard(settings.folder))
     else:
-        settings = kept_node(wanted.kept, tools, plugins)
+        settings = kept_node(requirements.kept, tools, plugins)
         guard = stack.enter_context(Guard(gentle=signal.SIGTERM))
     say(_NAME, f"starting a private RabbitMQ on port {settings.port}")
     mapper = port_mapper(settings, guard)
@@ -127,12 +127,12 @@ def _program(stack: ExitStack, wanted: Requirements) -> Broker | None:
         mapper.start()
     node = private_node(settings, guard)
     node.start()
-    if wanted.kept is not None:
-        stack.callback(node.stop)  # in order; what the guard does to it is for a process that is killed
-    return _described(settings, node, is_kept=wanted.kept is not None)
+    if requirements.kept is not None:
+        stack.callback(node.stop)  # an orderly shutdown; the guard only acts when this process is killed
+    return _broker_of(settings, node, is_kept=requirements.kept is not None)
 
 
-def _described(settings: NodeSettings, node: Program, *, is_kept: bool) -> Broker:
+def _broker_of(settings: NodeSettings, node: Program, *, is_kept: bool) -> Broker:
     return Broker(
         f"amqp://{USER}@{LOOPBACK}:{settings.port}/%2F",
         "program",

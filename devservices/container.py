@@ -1,4 +1,4 @@
-"""A server as a container, on a port of this machine that stays the same over its restarts."""
+"""A server as a container, on a host port that stays the same across restarts."""
 
 import tarfile
 import time
@@ -25,7 +25,7 @@ _INNER_FOLDER = "/tmp"  # noqa: S108 - within the container
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to start: an image, the port its server listens on inside, and how to see that it is ready."""
+    """What to start: an image, the port its server listens on inside, and how to check that it is ready."""
 
     image: str
     inner_port: int
@@ -37,30 +37,30 @@ class Recipe:
 
 @dataclass
 class Container:
-    """A container made from a recipe; after `start`, `address` says where its server answers, `reached` its others."""
+    """A container of a recipe; after `start`, `address` is its server's address, and `reached` gives the others."""
 
     recipe: Recipe
     client: DockerClient
     guard: Guard
     port: int = field(default_factory=lambda: free_ports(1)[0])
     address: tuple[str, int] = field(default=(LOOPBACK, 0), init=False)
-    _made: DockerContainer | None = field(default=None, init=False)
+    _docker_container: DockerContainer | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._others = dict(zip(self.recipe.other_ports, free_ports(len(self.recipe.other_ports)), strict=True))
 
     def reached(self, inner_port: int) -> str:
-        """Host and port at which one of its other ports is to be reached."""
+        """Host and port through which one of its other ports can be reached."""
         host, port = self.address
         return f"{host}:{self._others[inner_port] if port == self.port else inner_port}"
 
     def start(self) -> None:
-        """Make or start the container and wait until its server answers."""
+        """Create or start the container and wait until its server is ready."""
         try:
             self._start()
         except ENGINE_ERRORS as error:
             raise ServiceStartError(f"a container of {self.recipe.image} did not start: {error}") from error
-        self.address = self._wait_for_answer()
+        self.address = self._wait_until_ready()
 
     def stop(self) -> None:
         """Let it shut down in order, and wait."""
@@ -81,9 +81,9 @@ class Container:
 
     def run(self, program: str, *arguments: str) -> str:
         """Run a tool in the container."""
-        done = self._container().exec_run([program, *arguments])
-        printed = bytes(done.output).decode(errors="replace")
-        if done.exit_code != 0:
+        result = self._container().exec_run([program, *arguments])
+        printed = bytes(result.output).decode(errors="replace")
+        if result.exit_code != 0:
             raise ToolFailedError(f"{program} {' '.join(arguments)}: {printed.strip()}")
         return printed
 
@@ -99,28 +99,28 @@ class Container:
 
     def close(self) -> None:
         """Close the connections to the engine; removing the container is up to the guard."""
-        if self._made is not None:
-            self._made.get_docker_client().client.close()
+        if self._docker_container is not None:
+            self._docker_container.get_docker_client().client.close()
 
     def _start(self) -> None:
-        if self._made is not None:
+        if self._docker_container is not None:
             self._container().start()
             return
         prepare_testcontainers()
-        self._made = DockerContainer(self.recipe.image, docker_client_kw={"timeout": 2 * _STOP_SECONDS})
-        self._made.with_envs(**self.recipe.variables).with_kwargs(labels={LABEL: self.guard.mark})
-        # Its type knows only port numbers; the engine below takes an interface too, and other machines need not get in.
-        ports = cast("dict[str, Any]", self._made.ports)
+        self._docker_container = DockerContainer(self.recipe.image, docker_client_kw={"timeout": 2 * _STOP_SECONDS})
+        self._docker_container.with_envs(**self.recipe.variables).with_kwargs(labels={LABEL: self.guard.mark})
+        # Its type knows only port numbers; the engine also takes an interface; other machines need no access.
+        ports = cast("dict[str, Any]", self._docker_container.ports)
         for inner, port in {self.recipe.inner_port: self.port, **self._others}.items():
             ports[f"{inner}/tcp"] = (LOOPBACK, port) if is_local(self.client) else port
         if self.recipe.arguments:
-            self._made.with_command(self.recipe.arguments)
-        self._made.start()
+            self._docker_container.with_command(self.recipe.arguments)
+        self._docker_container.start()
 
-    def _wait_for_answer(self) -> tuple[str, int]:
+    def _wait_until_ready(self) -> tuple[str, int]:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            for host, port in self._candidates():
+            for host, port in self._possible_addresses():
                 if self.recipe.ready(host, port):
                     return host, port
             self._check_running()
@@ -134,23 +134,23 @@ class Container:
             words = container.logs(tail=3).decode(errors="replace").strip().replace("\n", " / ")
             raise ServiceStartError(f"a container of {self.recipe.image} ended while starting: {words}")
 
-    def _candidates(self) -> list[tuple[str, int]]:
+    def _possible_addresses(self) -> list[tuple[str, int]]:
         if not is_local(self.client):
             return [(self.client.host(), self.port)]
-        # Where we run in a container ourselves and only share the engine's socket, the published port is not on our
-        # loopback interface, but the container's own address may be within reach.
+        # If this process runs in a container itself and only shares the engine's socket, the published port is not on
+        # our loopback interface, but the container's own address may be reachable.
         networks = self._container().attrs["NetworkSettings"]["Networks"].values()
         own = [(network["IPAddress"], self.recipe.inner_port) for network in networks if network["IPAddress"]]
         return [(LOOPBACK, self.port), *own]
 
     def _container(self) -> Any:
-        if self._made is None:
+        if self._docker_container is None:
             raise ServiceStartError("the container was not started yet")
-        return self._made.get_wrapped_container()
+        return self._docker_container.get_wrapped_container()
 
 
 def start_container(service: str, recipe: Recipe, stack: ExitStack) -> Container | None:
-    """Start one for as long as the stack is open; None, with a line that says why, where that does not work."""
+    """Start one for as long as the stack is open; None, after a line that says why, if that fails."""
     client = connect()
     if client is None:
         return None

@@ -1,4 +1,4 @@
-"""Make and drop databases on a PostgreSQL, from plain functions and from within a running event loop alike."""
+"""Creates and drops databases on a PostgreSQL server, with or without a running event loop."""
 
 import asyncio
 import secrets
@@ -10,8 +10,8 @@ import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import URL, make_url
 
 _DRIVER = "postgresql+asyncpg"
-_ANSWER_SECONDS = 5.0
-_Answer = TypeVar("_Answer")
+_CONNECT_SECONDS = 5.0
+_Result = TypeVar("_Result")
 
 
 def with_driver(url: str) -> str:
@@ -20,7 +20,7 @@ def with_driver(url: str) -> str:
 
 
 def answers(url: str) -> bool:
-    """Whether a server there takes connections."""
+    """Whether the server at this address accepts connections."""
     try:
         _wait_for(_execute(url, "SELECT 1"))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -29,15 +29,15 @@ def answers(url: str) -> bool:
 
 
 def create_database(url: str, template: str | None = None) -> str:
-    """Make a database with its own name on the server of `url`, empty or a copy of another; returns its address."""
+    """Create a database with a unique name on the server of `url`, empty or a copy of another; returns its address."""
     name = f"contacts_test_{secrets.token_hex(6)}"
-    copied = f' TEMPLATE "{make_url(template).database}"' if template else ""
-    _wait_for(_execute(url, f'CREATE DATABASE "{name}"{copied}'))
+    template_clause = f' TEMPLATE "{make_url(template).database}"' if template else ""
+    _wait_for(_execute(url, f'CREATE DATABASE "{name}"{template_clause}'))
     return _text(make_url(url).set(database=name))
 
 
 def drop_database(url: str, database_url: str) -> None:
-    """Drop a database of that server, with the connections to it."""
+    """Drop a database of that server, and close its connections."""
     name = make_url(database_url).database
     _wait_for(_execute(url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
 
@@ -51,7 +51,7 @@ async def _execute(url: str, statement: str) -> None:
         password=parts.password,
         database=parts.database,
         ssl=parts.query.get("ssl"),
-        timeout=_ANSWER_SECONDS,
+        timeout=_CONNECT_SECONDS,
     )
     try:
         await connection.execute(statement)
@@ -59,8 +59,8 @@ async def _execute(url: str, statement: str) -> None:
         await connection.close()
 
 
-def _wait_for(work: Coroutine[Any, Any, _Answer]) -> _Answer:
-    # In a thread of its own, because the caller's may have an event loop already.
+def _wait_for(work: Coroutine[Any, Any, _Result]) -> _Result:
+    # In a separate thread, because the caller's may already run an event loop.
     with ThreadPoolExecutor(1) as threads:
         return threads.submit(asyncio.run, work).result()
 

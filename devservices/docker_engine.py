@@ -17,21 +17,21 @@ from devservices.progress import say
 LABEL = "contact-distribution.dev-service"
 ENGINE_ERRORS = (DockerException, RequestException, OSError)
 _DEFAULT_HOST = "unix:///var/run/docker.sock"
-_ANSWER_SECONDS = 10
+_RESPONSE_SECONDS = 10
 _PULL_SECONDS = 180
-_LOOKS = 4
+_ATTEMPTS = 4
 _ROOT = Path(__file__).resolve().parent.parent
 
 
 def connect() -> DockerClient | None:
-    """A client of the engine, or None if none answers."""
+    """A client of the engine, or None if no engine responds."""
     if not _listens(get_docker_host() or _DEFAULT_HOST):
         return None
     try:
-        client = DockerClient(timeout=_ANSWER_SECONDS)
+        client = DockerClient(timeout=_RESPONSE_SECONDS)
     except ENGINE_ERRORS:
         return None
-    return client if _answers(client) else None
+    return client if _responds(client) else None
 
 
 def prepare_testcontainers() -> None:
@@ -42,30 +42,30 @@ def prepare_testcontainers() -> None:
 
 
 def is_local(client: DockerClient) -> bool:
-    """Whether the engine runs on this machine, so that a port published on the loopback interface is ours to reach."""
+    """Whether the engine runs on this machine, so that ports published on the loopback interface can be reached."""
     return str(client.client.api.base_url).startswith(("http+docker://localhost", "http+unix://", "npipe://"))
 
 
 def have_image(service: str, client: DockerClient, image: str) -> bool:
-    """Whether the image is there, or could be pulled in a bounded time."""
+    """Whether the image is present, or could be pulled within _PULL_SECONDS."""
     try:
         client.client.images.get(image)
         return True
     except ImageNotFound:
         say(service, f"pulling the image {image}")
     try:
-        # A process of its own, because a pull cannot be interrupted from within.
+        # In a separate process, because a pull cannot be interrupted from within.
         command = [sys.executable, "-m", "devservices.pull", image]
-        done = subprocess.run(command, check=False, cwd=_ROOT, capture_output=True, text=True, timeout=_PULL_SECONDS)
+        result = subprocess.run(command, check=False, cwd=_ROOT, capture_output=True, text=True, timeout=_PULL_SECONDS)
     except subprocess.TimeoutExpired:
         say(
             service,
             f"a Docker engine answers, but {image} was not pulled within {_PULL_SECONDS} s; going on without it",
         )
         return False
-    if done.returncode != 0:
+    if result.returncode != 0:
         say(service, f"a Docker engine answers, but {image} is not there and cannot be pulled; going on without it")
-    return done.returncode == 0
+    return result.returncode == 0
 
 
 def remove_containers(mark: str) -> None:
@@ -73,28 +73,28 @@ def remove_containers(mark: str) -> None:
     client = connect()
     if client is None:
         return
-    # Its starter may have died between asking for it and getting it; then it appears a moment later.
-    for _ in range(_LOOKS):
-        found = client.client.containers.list(all=True, filters={"label": f"{LABEL}={mark}"})
-        for container in found:
+    # The process that started it may have died after the request; then the container appears a moment later.
+    for _ in range(_ATTEMPTS):
+        containers = client.client.containers.list(all=True, filters={"label": f"{LABEL}={mark}"})
+        for container in containers:
             with contextlib.suppress(*ENGINE_ERRORS):
                 container.remove(force=True, v=True)
-        if found:
+        if containers:
             return
         time.sleep(1)
 
 
 def _listens(address: str) -> bool:
-    # The library leaves its socket open where nobody listens, which shows as a warning long afterwards, somewhere else.
+    # If no engine listens, the library leaves its socket open, and a ResourceWarning appears much later, elsewhere.
     path = address.removeprefix("unix://")
     if path == address:
         return True
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(_ANSWER_SECONDS)
+        probe.settimeout(_RESPONSE_SECONDS)
         return probe.connect_ex(path) == 0
 
 
-def _answers(client: DockerClient) -> bool:
+def _responds(client: DockerClient) -> bool:
     try:
         return bool(client.client.ping())
     except ENGINE_ERRORS:

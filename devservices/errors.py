@@ -2,19 +2,19 @@
 
 
 class DevServiceError(Exception):
-    """Base of all errors here. Its text is one line, made to be shown as it is."""
+    """Base of all errors here. Its text is one line that can be shown as it is."""
 
 
 class ServiceNotFoundError(DevServiceError):
-    """No way of getting the service works on this machine."""
+    """The service can be neither found nor started on this machine."""
 
 
 class ServiceStartError(DevServiceError):
-    """A server was started and did not come up."""
+    """A server was started and did not become ready."""
 
 
 class NotControllableError(DevServiceError):
-    """The service was not started here, so it is not ours to stop, kill or freeze."""
+    """The service was not started here, so it cannot be stopped, killed or frozen from here."""
 
 
 class ToolFailedError(DevServiceError):

@@ -11,7 +11,7 @@ from devservices.errors import ServiceStartError
 
 
 def private_folder(prefix: str, owner: str | None = None) -> Path:
-    """A new temporary folder, closed to others; it belongs to `owner` where one is named (root only)."""
+    """A new temporary folder, closed to other users; it belongs to `owner` if one is given (root only)."""
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=_base(owner)))
     if owner is not None:
         account = pwd.getpwnam(owner)
@@ -25,13 +25,13 @@ def remove_folder(folder: Path) -> None:
 
 
 def _base(owner: str | None) -> str:
-    wanted = tempfile.gettempdir()
+    temporary = tempfile.gettempdir()
     if owner is None:
-        return wanted
-    for candidate in (wanted, "/var/tmp"):  # noqa: S108 - the folder made in it is closed to others
+        return temporary
+    for candidate in (temporary, "/var/tmp"):  # noqa: S108 - the folder made in it is closed to others
         if _open_to_all(Path(candidate)):
             return candidate
-    raise ServiceStartError(f"user {owner} cannot reach {wanted}; set TMPDIR to a folder open to all")
+    raise ServiceStartError(f"user {owner} cannot reach {temporary}; set TMPDIR to a folder open to all")
 
 
 def _open_to_all(folder: Path) -> bool:

@@ -1,8 +1,8 @@
-"""Makes sure that what was started here ends, however this process ends.
+"""Makes sure that the servers started here end, however this process ends.
 
 A handler in this process would not run when it is killed, and signal handlers belong to the program that imports us.
-So a small process of its own waits at the end of a pipe: when the pipe closes, because we closed it or because we are
-gone, it ends the servers and removes their folder.
+So a small separate process waits at the end of a pipe: when the pipe closes, because this process closed it or ended,
+it ends the servers and removes their folder.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _PATIENCE = 30.0
 
 @dataclass
 class Guard:
-    """Ends the servers told to it when the `with` block or the process ends."""
+    """Ends the watched servers when the `with` block or this process ends."""
 
     folder: Path | None = None
     gentle: signal.Signals = signal.SIGKILL
@@ -32,7 +32,7 @@ class Guard:
         self._watched: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
-        # Apart from our terminal, so that neither a Ctrl-C nor its closing ends it: it has to outlive us by a moment.
+        # Detached from our terminal, so that neither Ctrl-C nor its closing ends it: it has to outlive this process.
         self._process = subprocess.Popen(
             self._command(),
             cwd=_ROOT,

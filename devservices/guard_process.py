@@ -1,4 +1,4 @@
-"""The process behind `devservices.guard`: reads process ids until its input closes, then ends what it was told of."""
+"""The process behind `devservices.guard`: reads process ids until its input closes, then ends those processes."""
 
 import argparse
 import contextlib
@@ -14,7 +14,7 @@ from devservices.processes import end
 
 
 def main() -> None:
-    """Wait, then clear away."""
+    """Wait, then end the servers and remove what they left."""
     options = _options()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -37,7 +37,7 @@ def _options() -> argparse.Namespace:
 def _read_processes() -> list[psutil.Process]:
     started: list[psutil.Process] = []
     for line in sys.stdin:
-        # Looked up at once: later the number may belong to somebody else.
+        # Looked up at once: later the id may belong to another process.
         with contextlib.suppress(psutil.Error, ValueError):
             started.append(psutil.Process(int(line)))
     return started

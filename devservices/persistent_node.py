@@ -1,4 +1,4 @@
-"""A folder for a node that outlives its process: the same name and, where they are free, the same ports each time."""
+"""A folder for a node that outlives its process: the same name and, if they are free, the same ports each time."""
 
 import json
 import secrets
@@ -11,7 +11,7 @@ _FILE = "node.json"
 
 
 def kept_node(folder: Path, tools: Path, plugins: tuple[str, ...]) -> NodeSettings:
-    """Settings of the node in this folder, made where there is none. Only one process may use it at a time."""
+    """Settings of the node in this folder, created if it has none. Only one process may use the folder at a time."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name, ports = _read(folder / _FILE)
     ports = [port if is_free(port) else free_ports(1)[0] for port in ports]
@@ -21,7 +21,7 @@ def kept_node(folder: Path, tools: Path, plugins: tuple[str, ...]) -> NodeSettin
 
 def _read(file: Path) -> tuple[str, list[int]]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return str(found["name"]), [int(port) for port in found["ports"][:PORTS]]
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        return str(stored["name"]), [int(port) for port in stored["ports"][:PORTS]]
     except (OSError, ValueError, LookupError, TypeError):
         return f"contacts-{secrets.token_hex(4)}@localhost", free_ports(PORTS)

@@ -1,4 +1,4 @@
-"""A PgBouncer before a PostgreSQL, started for the time of a `with` block."""
+"""A PgBouncer in front of a PostgreSQL, started for the duration of a `with` block."""
 
 import shutil
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from devservices.settings import clean_environment
 
 _NAME = "pgbouncer"
 _FOLDERS = "/usr/sbin:/usr/local/sbin:/opt/homebrew/bin"
-# A session of the server's is given to each transaction in turn, so that nothing works by luck.
+# Each transaction gets the next server session in turn, so that code relying on session state fails.
 _OPTIONS = {
     "listen_addr": LOOPBACK,
     "unix_socket_dir": "",
@@ -35,7 +35,7 @@ _OPTIONS = {
 
 @contextmanager
 def pgbouncer(server: str, **options: str) -> Iterator[Service]:
-    """Start one before the server at this address, with options of its own; its `url` is the server's through it."""
+    """Start one in front of the server at this address, with these options; its `url` leads to the server."""
     program = _find()
     if program is None and can_install() and install(_NAME, _NAME):
         program = _find()
@@ -48,8 +48,8 @@ def pgbouncer(server: str, **options: str) -> Iterator[Service]:
 
 
 def _find() -> Path | None:
-    found = shutil.which(_NAME) or shutil.which(_NAME, path=_FOLDERS)
-    return Path(found) if found else None
+    path = shutil.which(_NAME) or shutil.which(_NAME, path=_FOLDERS)
+    return Path(path) if path else None
 
 
 def _start(stack: ExitStack, program: Path, server: URL, options: dict[str, str]) -> Service:

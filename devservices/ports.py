@@ -8,42 +8,42 @@ from devservices.errors import ServiceStartError
 
 LOOPBACK = "127.0.0.1"
 _LOWEST = 20_000
-# Below the range the kernel takes outgoing ports from. A client that keeps trying a stopped server on a port inside
-# that range can be given this very port as its own, connect to itself, and keep the server from ever coming back.
+# Below the kernel's range of ephemeral ports. A client that keeps retrying a stopped server on a port inside that
+# range can be given this very port as its own, connect to itself, and keep the server from ever coming back.
 _HIGHEST = 32_000
 _TRIES = 200
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now, all different."""
+    """Different ports that no process listens on now."""
     ports: list[int] = []
-    with ExitStack() as held:
+    with ExitStack() as sockets:
         for _ in range(_TRIES):
             if len(ports) == count:
                 return ports
             port = _LOWEST + secrets.randbelow(_HIGHEST - _LOWEST)
-            if _hold(held, port):
+            if _bind(sockets, port):
                 ports.append(port)
     raise ServiceStartError(f"no {count} free ports between {_LOWEST} and {_HIGHEST} on {LOOPBACK}")
 
 
 def is_free(port: int) -> bool:
     """Whether the port is free now."""
-    with ExitStack() as held:
-        return _hold(held, port)
+    with ExitStack() as sockets:
+        return _bind(sockets, port)
 
 
-def _hold(held: ExitStack, port: int) -> bool:
-    taken = held.enter_context(socket.socket())
+def _bind(sockets: ExitStack, port: int) -> bool:
+    new_socket = sockets.enter_context(socket.socket())
     try:
-        taken.bind((LOOPBACK, port))
+        new_socket.bind((LOOPBACK, port))
     except OSError:
         return False
     return True
 
 
 def is_open(host: str, port: int, timeout: float = 2.0) -> bool:
-    """Whether somebody listens there."""
+    """Whether a server accepts connections there."""
     try:
         with socket.create_connection((host, port), timeout=timeout):
             return True
@@ -52,7 +52,7 @@ def is_open(host: str, port: int, timeout: float = 2.0) -> bool:
 
 
 def speaks_amqp(host: str, port: int, timeout: float = 2.0) -> bool:
-    """Whether an AMQP 0.9.1 broker answers: an open port alone proves nothing, a proxy may hold it."""
+    """Whether an AMQP 0.9.1 broker responds: an open port alone proves nothing, since a proxy may hold it."""
     try:
         with socket.create_connection((host, port), timeout=timeout) as connection:
             connection.sendall(b"AMQP\x00\x00\x09\x01")

@@ -1,4 +1,4 @@
-"""A PostgreSQL for development: found, or started for the time of a `with` block."""
+"""A PostgreSQL for development: found, or started for the duration of a `with` block."""
 
 import secrets
 import signal
@@ -23,14 +23,14 @@ _NAME = "postgres"
 
 @dataclass
 class Postgres(Service):
-    """A PostgreSQL whose `url` (postgresql+asyncpg://…) may make databases."""
+    """A PostgreSQL; the user of its `url` (postgresql+asyncpg://…) may create databases."""
 
     def create_database(self, template: str | None = None) -> str:
-        """Make a database with a name of its own, empty or a copy of the one at `template`; returns its address."""
+        """Create a database with a unique name, empty or a copy of the one at `template`; returns its address."""
         return databases.create_database(self.url, template)
 
     def drop_database(self, url: str) -> None:
-        """Drop a database that was made here, with the connections to it."""
+        """Drop a database that was created here, and close its connections."""
         databases.drop_database(self.url, url)
 
 
@@ -38,8 +38,8 @@ class Postgres(Service):
 def postgres(*, control: bool = False, durable: bool = True) -> Iterator[Postgres]:
     """Find or start a PostgreSQL; one that was started ends with the block, or with this process.
 
-    With `control`, one that can be stopped, killed and frozen: `TEST_DATABASE_URL` is passed over then.
-    Without `durable`, it survives everything but a failure of the machine, and makes databases faster.
+    With `control`, one that can be stopped, killed and frozen: `TEST_DATABASE_URL` is ignored then.
+    Without `durable`, its data does not survive a failure of the machine, and databases are created faster.
     """
     with ExitStack() as stack:
         yield _find(stack, read_settings(), control, OPTIONS if durable else [*OPTIONS, *NOT_DURABLE])
@@ -49,15 +49,15 @@ def _find(stack: ExitStack, settings: DevSettings, control: bool, options: list[
     if settings.database_url and not control:
         say(_NAME, "using the one of TEST_DATABASE_URL")
         return Postgres(databases.with_driver(settings.database_url), "url")
-    found = _container(stack, settings, options) or _program(stack, options)
-    if found is None and can_install() and install(_NAME, "postgresql"):
-        found = _program(stack, options)
-    if found is None:
+    result = _container(stack, settings, options) or _program(stack, options)
+    if result is None and can_install() and install(_NAME, "postgresql"):
+        result = _program(stack, options)
+    if result is None:
         raise ServiceNotFoundError(
             "no PostgreSQL: set TEST_DATABASE_URL, start a Docker engine, or install PostgreSQL"
             " (Debian, Ubuntu: apt-get install postgresql)"
         )
-    return found
+    return result
 
 
 def _container(stack: ExitStack, settings: DevSettings, options: list[str]) -> Postgres | None:
@@ -83,7 +83,7 @@ def _program(stack: ExitStack, options: list[str]) -> Postgres | None:
         return None
     account = unprivileged_user()
     settings = ClusterSettings(private_folder("contacts-postgres-", account), tools, account, options)
-    # SIGQUIT lets it give back its shared memory, which outlives a killed server.
+    # SIGQUIT lets it release its shared memory, which outlives a killed server.
     guard = stack.enter_context(Guard(settings.folder, gentle=signal.SIGQUIT))
     say(_NAME, f"starting a private PostgreSQL on port {settings.port}")
     cluster = private_cluster(settings, guard)

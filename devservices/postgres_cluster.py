@@ -16,23 +16,23 @@ from devservices.settings import clean_environment
 USER = "postgres"
 OPTIONS = ["-c", "max_connections=200"]
 NOT_DURABLE = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=32MB"]
-"""For databases that are made and dropped by the hundred: the first two wait for no disk; each drop scans the third."""
+"""For databases created and dropped by the hundred: the first two wait for no disk; each drop scans the third."""
 _PACKAGED = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin")
 
 
 def find_postgres() -> Path | None:
     """The folder of the newest initdb and postgres, or None."""
     folders = [folder for pattern in _PACKAGED for folder in Path("/").glob(pattern)]
-    found = shutil.which("initdb")
-    if found:
-        folders.append(Path(found).resolve().parent)
+    initdb = shutil.which("initdb")
+    if initdb:
+        folders.append(Path(initdb).resolve().parent)
     complete = [folder for folder in folders if (folder / "initdb").is_file() and (folder / "postgres").is_file()]
     return max(complete, key=_version, default=None)
 
 
 @dataclass
 class ClusterSettings:
-    """Folder, programs and port of one cluster. `account` is the system user it runs as, where that is not ours."""
+    """Folder, programs and port of one cluster. `account`: the system user it runs as, if not the current one."""
 
     folder: Path
     tools: Path
@@ -42,15 +42,15 @@ class ClusterSettings:
 
     @property
     def url(self) -> str:
-        """Address of the database that is always there."""
+        """Address of the database that always exists."""
         return f"postgresql+asyncpg://{USER}@{LOOPBACK}:{self.port}/postgres"
 
 
 def private_cluster(settings: ClusterSettings, guard: Guard) -> Program:
-    """The cluster, made and ready to be started."""
+    """The cluster, initialised and ready to be started."""
     data = settings.folder / "data"
     command = [str(settings.tools / "postgres"), "-D", str(data), "-p", str(settings.port), "-h", LOOPBACK]
-    # No socket file: its usual folder may not be there, or not be writable for us.
+    # No socket file: its usual folder may not exist, or not be writable for us.
     command += ["-c", "unix_socket_directories=", *settings.options]
     cluster = Program(
         name="postgres",
@@ -69,6 +69,6 @@ def private_cluster(settings: ClusterSettings, guard: Guard) -> Program:
 
 def _version(tools: Path) -> tuple[int, ...]:
     command = [str(tools / "postgres"), "--version"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    numbers = re.search(r"(\d+)(?:\.(\d+))?", done.stdout)
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
+    numbers = re.search(r"(\d+)(?:\.(\d+))?", result.stdout)
     return tuple(int(number) for number in numbers.groups(default="0")) if numbers else (0,)

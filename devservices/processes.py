@@ -1,4 +1,4 @@
-"""Find and end processes by what is known of them: their id and its descendants, or a mark in their environment."""
+"""Finds and ends processes by their id and its descendants, or by a mark in their environment."""
 
 import contextlib
 import signal
@@ -22,24 +22,24 @@ def family(roots: Iterable[psutil.Process]) -> set[psutil.Process]:
 
 
 def marked(mark: str) -> set[psutil.Process]:
-    """Processes that carry the mark: it also finds daemons that left the family, such as epmd."""
-    found: set[psutil.Process] = set()
+    """Processes that carry the mark: these include daemons that left the family, such as epmd."""
+    processes: set[psutil.Process] = set()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.environ().get(MARK) == mark:
-                found.add(process)
-    return found
+                processes.add(process)
+    return processes
 
 
 def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
-    """Send a signal to each that is still there."""
+    """Send a signal to each that still exists."""
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.send_signal(number)
 
 
 def suspend(processes: Iterable[psutil.Process], seconds: float = 5.0) -> None:
-    """Stop each, and wait until it runs no more: the signal alone may still be on its way."""
+    """Stop each and wait until it has stopped: the signal is delivered asynchronously."""
     left, deadline = set(processes), time.monotonic() + seconds
     send(left, signal.SIGSTOP)
     while left and time.monotonic() < deadline:
@@ -58,7 +58,7 @@ def wait_gone(processes: Iterable[psutil.Process], seconds: float) -> set[psutil
 
 
 def end(roots: Iterable[psutil.Process], mark: str, gentle: signal.Signals, patience: float = 5.0) -> None:
-    """End the roots gently, and after a while everything of theirs without asking."""
+    """End the roots with the `gentle` signal, and after `patience` seconds everything of theirs with SIGKILL."""
     started = list(roots)
     everything = family(started) | marked(mark)
     send(started, gentle)

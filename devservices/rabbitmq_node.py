@@ -1,6 +1,6 @@
 """A private RabbitMQ node: own name, ports, cookie and folder, on the loopback interface alone.
 
-It lives beside any other RabbitMQ of the machine, its own Erlang port mapper (epmd) included.
+It coexists with any other RabbitMQ of the machine: it has its own Erlang port mapper (epmd) too.
 """
 
 import secrets
@@ -30,8 +30,8 @@ def find_rabbitmq() -> Path | None:
         for folder in sorted(Path("/").glob(pattern), reverse=True):
             if (folder / "rabbitmq-server").is_file():
                 return folder
-    found = shutil.which("rabbitmq-server") or shutil.which("rabbitmq-server", path=_USUAL_PATHS)
-    return Path(found).resolve().parent if found else None
+    program = shutil.which("rabbitmq-server") or shutil.which("rabbitmq-server", path=_USUAL_PATHS)
+    return Path(program).resolve().parent if program else None
 
 
 @dataclass(frozen=True)
@@ -56,27 +56,27 @@ class NodeSettings:
 
     @property
     def port(self) -> int:
-        """Where clients connect."""
+        """The AMQP port."""
         return self.ports[0]
 
     @property
     def tls_port(self) -> int:
-        """Where clients connect with TLS."""
+        """The AMQP port with TLS."""
         return self.ports[3]
 
     @property
     def pages_port(self) -> int:
-        """Where people look, with the plugin for it."""
+        """The port of the management page, if its plugin is enabled."""
         return self.ports[4]
 
     @property
     def stream_port(self) -> int:
-        """Where clients of streams connect, with the plugin for it."""
+        """The port of the stream protocol, if its plugin is enabled."""
         return self.ports[5]
 
 
 def installed(tools: Path, plugins: Sequence[str]) -> tuple[str, ...]:
-    """Those of the plugins that this installation has."""
+    """The plugins among these that this installation has."""
     home = (tools / "rabbitmq-server").resolve().parent.parent
     return tuple(name for name in plugins if any((home / "plugins").glob(f"{name}-[0-9]*")))
 
@@ -97,19 +97,19 @@ def private_node(settings: NodeSettings, guard: Guard) -> Program:
 
 
 def port_mapper(settings: NodeSettings, guard: Guard) -> Program | None:
-    """Erlang's port mapper as a child of ours; None if it is not found, then the node starts one as a daemon."""
+    """Erlang's port mapper as our child process; None if it is not found: then the node starts one as a daemon."""
     path = _environment(settings)["PATH"]
-    found = shutil.which("epmd", path=path) or next(map(str, Path("/").glob("usr/lib/erlang/erts-*/bin/epmd")), None)
-    if found is None:
+    epmd = shutil.which("epmd", path=path) or next(map(str, Path("/").glob("usr/lib/erlang/erts-*/bin/epmd")), None)
+    if epmd is None:
         return None
     return Program(
         name="epmd",
-        command=[found],
+        command=[epmd],
         environment=_environment(settings),
         folder=settings.folder,
         ready=lambda: is_open(LOOPBACK, settings.ports[2]),
         guard=guard,
-        tools=Path(found).parent,
+        tools=Path(epmd).parent,
     )
 
 
@@ -117,7 +117,7 @@ def _write_files(settings: NodeSettings) -> None:
     folder = settings.folder
     (folder / "node.conf").write_text(
         f"listeners.tcp.1 = {LOOPBACK}:{settings.port}\n"
-        "disk_free_limit.absolute = 50MB\n"  # the default stops publishers on a machine that is a little full
+        "disk_free_limit.absolute = 50MB\n"  # the default blocks publishers on a machine with little free disk
         + _listener_with_tls(settings)
         + "".join(line for name in settings.plugins for line in _plugin(settings, name))
     )
@@ -126,13 +126,13 @@ def _write_files(settings: NodeSettings) -> None:
     (folder / "empty").touch()
     (folder / "empty.config").write_text("[].\n")
     cookie = folder / ".erlang.cookie"
-    cookie.unlink(missing_ok=True)  # only root could write to the one of an earlier run
+    cookie.unlink(missing_ok=True)  # an earlier run's is read-only: only root could overwrite it
     cookie.write_text(secrets.token_hex(16))
     cookie.chmod(0o400)
 
 
 def _plugin(settings: NodeSettings, name: str) -> list[str]:
-    """Its lines of the configuration: on the loopback interface too, at a port of its own."""
+    """The plugin's configuration lines: on the loopback interface, at a port of its own."""
     if name == MANAGEMENT:
         return [f"management.tcp.ip = {LOOPBACK}\n", f"management.tcp.port = {settings.pages_port}\n"]
     return [
@@ -143,7 +143,7 @@ def _plugin(settings: NodeSettings, name: str) -> list[str]:
 
 
 def _listener_with_tls(settings: NodeSettings) -> str:
-    """Beside the plain one; clients must show a certificate, and may be known by its common name alone."""
+    """A listener beside the plain one; clients must present a certificate, and its common name may be their login."""
     if settings.tls is None:
         return ""
     return (
@@ -160,7 +160,7 @@ def _listener_with_tls(settings: NodeSettings) -> str:
 
 
 def _own_code_first(settings: NodeSettings) -> str:
-    # Erlang looks for each module folder by folder, and there are some 100 of them: 50,000 files that are not there.
+    # Erlang looks for each module folder by folder, in some 100 folders: 50,000 lookups of files that do not exist.
     libraries = (settings.tools / "rabbitmq-server").resolve().parent.parent / "plugins"
     names = ("rabbit", "rabbit_common")
     return " ".join(f"-pa {folder}" for name in names for folder in libraries.glob(f"{name}-[0-9]*/ebin"))
@@ -188,8 +188,8 @@ def _environment(settings: NodeSettings) -> dict[str, str]:
         "RABBITMQ_NODE_PORT": str(port),
         "RABBITMQ_DIST_PORT": str(distribution_port),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{_LOOPBACK_ONLY} {_own_code_first(settings)}",
-        # The script then becomes the Erlang machine instead of staying above it, so that its signals and its end are
-        # the node's own. It also leaves out -noinput, without which the machine would end with its empty input.
+        # The script then execs the Erlang VM instead of staying its parent, so that signals and exit status are the
+        # node's own. It also leaves out -noinput, without which the VM would end because its input is empty.
         "RABBITMQ_ALLOW_INPUT": "1",
         "RABBITMQ_SERVER_START_ARGS": "-noinput",
     }

@@ -1,4 +1,4 @@
-"""A server as a private program: its own folder, its own ports, and nothing left of it afterwards."""
+"""A server as a private program with its own folder and ports, which leaves nothing behind."""
 
 import os
 import pwd
@@ -23,7 +23,7 @@ _PAUSE = 0.1
 
 @dataclass
 class Program:
-    """A program that serves until it is stopped. `user` is the account it runs as, where that is not ours."""
+    """A program that serves until it is stopped. `user`: the account it runs as, if not the current one."""
 
     name: str
     command: list[str]
@@ -37,7 +37,7 @@ class Program:
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it is ready."""
         with self.log.open("ab") as log:
             process = self._launch(self.command, log, log)
         self._process = process
@@ -53,7 +53,7 @@ class Program:
             time.sleep(_PAUSE)
 
     def stop(self) -> None:
-        """Let it shut down in order, and wait."""
+        """Shut it down in order, and wait."""
         self._end(self.stop_signal)
 
     def kill(self) -> None:
@@ -65,11 +65,11 @@ class Program:
         send(self._members(), signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let them go on."""
+        """Resume them."""
         send(self._members(), signal.SIGCONT)
 
     def run(self, program: str, *arguments: str) -> str:
-        """Run a tool that lies beside the server's program, in the server's environment."""
+        """Run a tool beside the server's program, in its environment; returns its output. Raises ToolFailedError."""
         process = self._launch([str(self.tools / program), *arguments], subprocess.PIPE, subprocess.STDOUT)
         printed = process.communicate()[0].decode(errors="replace")
         if process.returncode != 0:
@@ -77,14 +77,14 @@ class Program:
         return printed
 
     def put(self, name: str, content: bytes) -> str:
-        """Put a file into its folder."""
+        """Write a file into its folder; returns its path."""
         path = self.folder / name
         path.write_bytes(content)
         return str(path)
 
     @property
     def log(self) -> Path:
-        """What the program printed."""
+        """The file with the program's output."""
         return self.folder / f"{self.name}.log"
 
     def _end(self, number: signal.Signals) -> None:
@@ -93,7 +93,7 @@ class Program:
             return
         root = [psutil.Process(process.pid)] if process.poll() is None else []
         if number is signal.SIGKILL:
-            suspend(root)  # else it could start a child that is not among its members
+            suspend(root)  # otherwise it could start a child that is not among its members
         members = self._members()
         send(members if number is signal.SIGKILL else root, number)
         process.wait(_STOP_SECONDS)
@@ -115,7 +115,7 @@ class Program:
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
-            # Out of the terminal's process group: a Ctrl-C is for the program that uses the server, which then ends it.
+            # Outside the terminal's process group: Ctrl-C is for the program that uses the server, which then ends it.
             start_new_session=True,
             user=account.pw_uid if account else None,
             group=account.pw_gid if account else None,
@@ -128,7 +128,7 @@ class Program:
 
 
 def unprivileged_user() -> str | None:
-    """For root, the account to run a program as that refuses root; None for anybody else."""
+    """For root, the account for programs that refuse to run as root; None for any other user."""
     if os.geteuid() != 0:
         return None
     names = {account.pw_name for account in pwd.getpwall()}

@@ -1,4 +1,4 @@
-"""What callers get: the address of a service, and control over its server where it was started here."""
+"""What callers get: the address of a service, and control over its server if it was started here."""
 
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -9,25 +9,25 @@ Kind = Literal["url", "docker", "program"]
 
 
 class Server(Protocol):
-    """A server that was started here. Address and data stay the same over stop, kill and start."""
+    """A server that was started here. Its address and data survive stop, kill and start."""
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it is ready."""
 
     def stop(self) -> None:
-        """Let it shut down in order, and wait."""
+        """Shut it down in order, and wait."""
 
     def kill(self) -> None:
         """End it at once, as a power failure would."""
 
     def freeze(self) -> None:
-        """Suspend it: connections stay open, nothing answers."""
+        """Suspend it: connections stay open, but it does not respond."""
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume it."""
 
     def run(self, program: str, *arguments: str) -> str:
-        """Run one of its tools beside it and answer what it printed."""
+        """Run one of its tools beside it; returns its output."""
 
     def put(self, name: str, content: bytes) -> str:
         """Put a file beside it; returns the path under which its tools can read it."""
@@ -35,9 +35,9 @@ class Server(Protocol):
 
 @dataclass
 class Service:
-    """An address, how it was come by, and the server behind it."""
+    """An address, how the service was obtained, and the server behind it."""
 
-    url: str = field(repr=False)  # it may hold a password, and tests show what they work with
+    url: str = field(repr=False)  # it may hold a password, and failing tests print their values
     kind: Kind
     server: Server | None = None
 
@@ -63,7 +63,7 @@ class Service:
         self._own().freeze()
 
     def thaw(self) -> None:
-        """Let the server go on."""
+        """Resume the server."""
         self._own().thaw()
 
     def _own(self) -> Server:

@@ -1,4 +1,4 @@
-"""The few wishes a person can express about these services, read from the environment."""
+"""The settings of these services, read from the environment."""
 
 import os
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DevSettings:
-    """Where to find the services, and which images to start where a Docker engine answers."""
+    """Addresses of the services, and the images to start if there is a Docker engine."""
 
     amqp_url: str
     database_url: str
@@ -27,5 +27,5 @@ def read_settings(environment: Mapping[str, str] | None = None) -> DevSettings:
 
 
 def clean_environment(*prefixes: str) -> dict[str, str]:
-    """The environment of this process without the variables of other installations that start so."""
+    """The environment of this process without the variables that start with a prefix: other installations' settings."""
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}

@@ -19,7 +19,7 @@ from distribution.store.tables import audit_log
 
 
 class AuditRole(StrEnum):
-    """By whom something was changed."""
+    """The role of the actor who made a change."""
 
     VIEWER = "viewer"
     BOT = "bot"
@@ -31,7 +31,7 @@ class AuditRole(StrEnum):
 
 
 class Action(StrEnum):
-    """What can be done; the part before the dot is the kind of object it is done to."""
+    """An audited action; the part before the dot is the kind of object."""
 
     OPERATOR_MADE = "operator.made"
     OPERATOR_CHANGED = "operator.changed"
@@ -42,7 +42,7 @@ class Action(StrEnum):
     SOURCE_CHANGED = "source.changed"
     SOURCE_WEIGHTS_CHANGED = "source.weights_changed"
     SOURCE_WEIGHT_REMOVED = "source.weight_removed"
-    """With its operator, who was removed."""
+    """Removed together with its operator."""
     SOURCE_REMOVED = "source.removed"
     CONTACT_ASSIGNED = "contact.assigned"
     CONTACT_FORCED = "contact.forced"
@@ -53,13 +53,13 @@ class Action(StrEnum):
 
     @property
     def kind(self) -> str:
-        """Of which kind the object is."""
+        """The kind of object."""
         return self.value.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """A row of the audit; `before` and `after` are JSON text, None if there was or is nothing."""
+    """A row of the audit; `before` and `after` are JSON text, None if the object did not or does not exist."""
 
     id: UUID
     role: str
@@ -87,40 +87,42 @@ FIELDS = tuple(audit_log.c[name] for name in AuditEntry.__slots__)
 State = Mapping[str, Any] | None
 
 
-def entry(who: Actor, action: Action, key: object, before: State, after: State) -> AuditEntry:
-    """A new row: an actor's change of an object."""
-    return AuditEntry(new_id(), who.role, who.name, action.value, action.kind, str(key), _json(before), _json(after))
+def entry(actor: Actor, action: Action, key: object, before: State, after: State) -> AuditEntry:
+    """Returns a new row: an actor's change of an object."""
+    return AuditEntry(
+        new_id(), actor.role, actor.name, action.value, action.kind, str(key), _json(before), _json(after)
+    )
 
 
-async def record(conn: AsyncConnection, who: Actor, action: Action, key: object, before: State, after: State) -> None:
+async def record(conn: AsyncConnection, actor: Actor, action: Action, key: object, before: State, after: State) -> None:
     """Record an actor's change of an object; a request that changed nothing is not recorded."""
     if before != after:
-        await record_all(conn, [entry(who, action, key, before, after)])
+        await record_all(conn, [entry(actor, action, key, before, after)])
 
 
 async def record_all(conn: AsyncConnection, entries: Sequence[AuditEntry]) -> None:
-    """Keep many at once."""
+    """Record many changes in one statement."""
     await insert_columns(conn, audit_log, columns_of(entries))
 
 
 def contact_state(contact: Contact) -> Mapping[str, Any]:
-    """What the audit keeps of a contact."""
+    """Returns what the audit keeps of a contact."""
     return {"status": contact.status, "operator_id": contact.operator_id}
 
 
-async def page(conn: AsyncConnection, wanted: AuditFilter, before: UUID | None, limit: int) -> Page[AuditEntry, UUID]:
+async def page(conn: AsyncConnection, criteria: AuditFilter, before: UUID | None, limit: int) -> Page[AuditEntry, UUID]:
     """Rows of the audit, the newest first; a page is shorter than `limit` if their states are large."""
     c, dialect = audit_log.c, conn.dialect.name
     size = sa.func.coalesce(octets(c.before, dialect), 0) + sa.func.coalesce(octets(c.after, dialect), 0)
     query = sa.select(c.id, size).order_by(c.id.desc()).limit(limit + 1)
     for name in AuditFilter.__slots__:
-        if (value := getattr(wanted, name)) is not None:
+        if (value := getattr(criteria, name)) is not None:
             query = query.where(c[name] == value)
     if before is not None:
         query = query.where(c.id < before)
-    found = cut_by_size([(row[0], row[1]) for row in await conn.execute(query)], limit)
-    rows = await conn.execute(sa.select(*FIELDS).where(c.id.in_(found.items)).order_by(c.id.desc()))
-    return Page([AuditEntry(*row) for row in rows], found.last)
+    id_page = cut_by_size([(row[0], row[1]) for row in await conn.execute(query)], limit)
+    rows = await conn.execute(sa.select(*FIELDS).where(c.id.in_(id_page.items)).order_by(c.id.desc()))
+    return Page([AuditEntry(*row) for row in rows], id_page.last)
 
 
 def _json(state: State) -> str | None:

@@ -1,4 +1,4 @@
-"""The backlog as gauges for Prometheus: read from the database now and then, never during a scrape."""
+"""The backlog as gauges for Prometheus: read from the database periodically, never during a scrape."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ from distribution.store.db_errors import describe_error
 
 EVERY_SECONDS = 15.0
 SHARE_OF_TIME = 0.05
-"""A backlog so large that counting it takes long is counted less often."""
+"""The largest share of time spent on counting: a backlog that takes long to count is counted less often."""
 
 
 class BacklogGauges(Collector):
-    """What was read last, with ages as of now. What is no longer there (a source, a code) has no series."""
+    """The figures read last, with ages as of now. A source or code that no longer exists has no series."""
 
     def __init__(self, database: Database, every_seconds: float = EVERY_SECONDS) -> None:
         self._database, self._every_seconds = database, every_seconds
@@ -31,7 +31,7 @@ class BacklogGauges(Collector):
         self._log = structlog.get_logger("gauges")
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Read again and again until stopped; while the database is away, the last figures stay."""
+        """Read periodically until stopped; while the database is unavailable, the last figures stay."""
         while not stopping.is_set():
             started = monotonic()
             await self._try_to_read()
@@ -40,7 +40,7 @@ class BacklogGauges(Collector):
                 await asyncio.wait_for(stopping.wait(), pause)
 
     async def read(self) -> None:
-        """Read once."""
+        """Read the backlog once."""
         async with self._database.reading() as conn:
             self._latest = await backlog(conn)
         self._read_at = datetime.now(UTC)
@@ -60,7 +60,7 @@ class BacklogGauges(Collector):
         try:
             await self.read()
         except Exception as error:
-            # Gauges are for looking at: nothing that happens to them may end a process.
+            # Gauges are informational: no error of theirs may end the process.
             if not self._failing:
                 self._log.warning("gauges_not_read", reason=describe_error(error))
             self._failing = True

@@ -1,4 +1,4 @@
-"""Pauses between tries that grow as long as these fail."""
+"""Pauses between attempts that grow as long as the attempts fail."""
 
 from dataclasses import dataclass, field
 
@@ -15,10 +15,10 @@ class Backoff:
         self.reset()
 
     def pause(self) -> float:
-        """Returns how many seconds to wait before the next try."""
+        """Returns how many seconds to wait before the next attempt."""
         seconds, self._next = self._next, min(2 * self._next, self.longest)
         return seconds
 
     def reset(self) -> None:
-        """Start over with the first, after a try that succeeded."""
+        """Start over with the first pause, after an attempt that succeeded."""
         self._next = self.first

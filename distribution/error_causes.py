@@ -1,11 +1,11 @@
-"""What caused an error of a connection, and what an error of TLS means; for the database and the broker."""
+"""What caused a connection error, and what a TLS error means; for the database and the broker."""
 
 import ssl
 from collections.abc import Iterator
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, its cause, the cause of that, and so on."""
+    """Yields the error, its cause, the cause of that, and so on."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
@@ -13,7 +13,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def describe_tls_error(error: ssl.SSLError, peer: str) -> str:
-    """What is wrong with TLS to the peer (broker, server), in words that tell a person where to look."""
+    """Returns what is wrong with TLS to the peer (broker, server), in words that say where to look."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the {peer}'s certificate is not trusted: {error.verify_message.rstrip('.')}"
     reason = (error.reason or str(error)).lower().replace("_", " ")

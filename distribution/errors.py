@@ -1,4 +1,4 @@
-"""Everything the business refuses, each with a stable code."""
+"""The errors of the business logic, each with a stable code."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -23,14 +23,14 @@ class ParkedCode(StrEnum):
 
 
 class Named(NamedTuple):
-    """The source and the contact that a message names; they decide nothing."""
+    """The source and the contact that a message names, for information only."""
 
     source: str | None = None
     contact_id: UUID | None = None
 
 
 class DistributionError(Exception):
-    """Base of what the business refuses."""
+    """The base class of these errors."""
 
     code = "error"
 
@@ -38,11 +38,11 @@ class DistributionError(Exception):
 class MessageRejected(DistributionError):
     """A message that cannot become a contact, with one sentence its author can act on.
 
-    `errors`: (field, what is wrong with it) of each field that is wrong, where the detail was made of them.
+    `errors`: (field, what is wrong with it) of each wrong field, if the detail is made of them.
     """
 
     named: Named | None = None
-    """What its body names, where that was looked for already."""
+    """What its body names, if that was already looked up."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class NotFound(DistributionError):
 
 
 class Conflict(DistributionError):
-    """What was asked contradicts what is there."""
+    """The request contradicts the current state."""
 
     code = "conflict"
 
@@ -111,15 +111,15 @@ class DatabaseUnusable(DistributionError):
 
 
 class DatabaseUnavailable(DistributionError):
-    """The database did not do its part; nothing that was asked is at fault."""
+    """The database failed; the request itself is not at fault."""
 
     code = "database_unavailable"
 
 
 class LockedByOthers(DatabaseUnavailable):
-    """Another transaction holds a lock for longer than was waited; what needs other locks may go through.
+    """Another transaction held a lock for longer than the timeout; work that needs other locks may succeed.
 
-    `held`: whether one transaction holds it long; False: many want it in turn; None: it is not known.
+    `held`: whether one transaction holds it for long; False: many short ones take turns; None: unknown.
     """
 
     code = "locked"

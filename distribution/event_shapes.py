@@ -1,11 +1,11 @@
-"""The shapes of events: what `distribution.events` writes and the API shows again."""
+"""The shapes of events: what `distribution.events` writes and the API shows."""
 
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-# Texts to the type checker; what they hold stands in the documents.
+# Plain strings to the type checker; their format is in the OpenAPI and AsyncAPI documents.
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 ContactStatus = Annotated[str, Field(json_schema_extra={"enum": ["waiting", "active", "closed"]})]

@@ -1,7 +1,7 @@
 """The events that the service publishes: CloudEvents 1.0 in structured JSON."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 from uuid import UUID
 
 import orjson
@@ -48,7 +48,7 @@ class Change:
 
     @property
     def routing_key(self) -> str:
-        """type.source, and the operator's id where the type has one."""
+        """`type.source`, followed by the operator's id if the type has one."""
         key = f"{self.type}.{self.source['code']}"
         if self.type == WAITING:
             return key
@@ -56,7 +56,7 @@ class Change:
 
 
 def body_of(change: Change) -> bytes:
-    """The event as it goes over the wire."""
+    """Returns the event as it is sent."""
     data: ContactChange = {
         "contact": {
             "id": str(change.contact_id),
@@ -77,21 +77,25 @@ def body_of(change: Change) -> bytes:
 
 
 def parked_body(event_id: UUID, code: str, detail: str, message_id: str | None) -> bytes:
-    """The reply to a sender whose message is parked."""
+    """Returns the reply to a sender whose message is parked."""
     data: Rejection = {"code": code, "detail": detail, "message_id": message_id}
     event: ParkedReply = {**_envelope(event_id, PARKED, message_id or None), "data": data}
     return orjson.dumps(event)
 
 
+class _Subject(TypedDict, total=False):
+    subject: str
+
+
 def _envelope(event_id: UUID, kind: str, subject: str | None) -> Envelope:
-    envelope: Envelope = {
+    # Of one event the bytes are the same in every release. CloudEvents allows no empty subject.
+    named: _Subject = {} if subject is None else {"subject": subject}
+    return {
         "specversion": "1.0",
         "id": str(event_id),
         "source": SOURCE,
         "type": kind,
+        **named,
         "time": isoformat(time_of(event_id)),
         "datacontenttype": "application/json",
     }
-    if subject is not None:  # CloudEvents knows no empty subject
-        envelope["subject"] = subject
-    return envelope

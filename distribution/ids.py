@@ -9,17 +9,17 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def new_id() -> UUID:
-    """An id later than every id this process made before."""
+    """Returns an id above every id that this process made before."""
     return compat.uuid7()
 
 
 def time_of(uid: UUID) -> datetime:
-    """The moment an id was made, to the millisecond, in UTC."""
+    """The moment when an id was made, to the millisecond, in UTC."""
     return datetime.fromtimestamp((uid.int >> 80) / 1000, UTC)
 
 
 def first_id_at(moment: datetime) -> UUID:
-    """The lowest id of that millisecond: everything made from then on is at or above it."""
+    """The lowest id of that millisecond: everything created from then on is at or above it."""
     milliseconds = max(0, (moment - EPOCH) // timedelta(milliseconds=1))
     return UUID(int=(milliseconds << 80) | (0x7 << 76) | (0b10 << 62))
 

@@ -20,7 +20,7 @@ def configure(as_json: bool, level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
-        _without_colour,
+        _drop_color_message,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     # The renderer's own choice of traceback would print local variables, and with them tokens and addresses.
@@ -51,14 +51,14 @@ def configure(as_json: bool, level: str) -> None:
     logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
 
 
-def _without_colour(_logger: object, _method: str, entry: EventDict) -> EventDict:
-    """Uvicorn gives its messages a second time, with escape codes."""
+def _drop_color_message(_logger: object, _method: str, entry: EventDict) -> EventDict:
+    """Uvicorn passes each message a second time, with escape codes."""
     entry.pop("color_message", None)
     return entry
 
 
 def _escape_values(_logger: object, _method: str, entry: EventDict) -> EventDict:
-    """Input from outside is among the values only; the JSON renderer escapes them."""
+    """Escape the values: only they hold input from outside. The JSON renderer escapes them itself."""
     return {key: _escape_value(key, value) for key, value in entry.items()}
 
 
@@ -71,9 +71,9 @@ def _escape_value(key: str, value: object) -> object:
 
 
 def _write_traceback(out: TextIO, error: ExcInfo) -> None:
-    written = StringIO()
-    structlog.dev.plain_traceback(written, error)
-    out.write(_escape_lines(written.getvalue()))
+    buffer = StringIO()
+    structlog.dev.plain_traceback(buffer, error)
+    out.write(_escape_lines(buffer.getvalue()))
 
 
 def _escape_lines(text: str) -> str:

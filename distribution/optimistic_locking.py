@@ -1,4 +1,4 @@
-"""Edits by people: who makes one, and which version of the object they saw before."""
+"""Edits by people: who makes one, and which version of the object they expect."""
 
 import json
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ CHANGED = "It was changed meanwhile: read it again, then decide whether to chang
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whose token asked: its role and, where it has one, its name."""
+    """Who makes a request: the token's role and, if it has one, its name."""
 
     role: str
     name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """Versions that a client has seen; `problem` says why what they named may match none, if it is not well-formed."""
+class ExpectedVersions:
+    """Versions that a client accepts, by If-Match; `problem` says why a malformed one may match none."""
 
     versions: frozenset[str]
     problem: str = ""
@@ -29,22 +29,22 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Who changes something, and the versions of it that they have seen (None: it does not matter)."""
+    """Who changes an object, and the versions of it that they expect (None: any)."""
 
     who: Actor
-    seen: Seen | None = None
+    expected: ExpectedVersions | None = None
 
     def check(self, version: str) -> None:
-        """VersionConflict unless this version was seen; to be called under the locks of the change."""
-        if self.seen is not None and version not in self.seen.versions:
-            raise VersionConflict(self.seen.problem or CHANGED)
+        """Raise VersionConflict unless this version is expected; call it under the locks of the change."""
+        if self.expected is not None and version not in self.expected.versions:
+            raise VersionConflict(self.expected.problem or CHANGED)
 
 
 def version_of(kind: str, key: object, editable: Mapping[str, Any]) -> str:
-    """A name for what people can edit of an object: the same content has the same name.
+    """Returns a hash of what people can edit of an object: the same content has the same version.
 
-    What changes without an edit (an operator's load, a weight's share) is no part of it, so that work going on does not
-    make edits fail.
+    Values that change without an edit (an operator's load, a weight's share) are left out, so that ongoing work does
+    not make edits fail.
     """
     content = json.dumps([kind, str(key), editable], sort_keys=True)
     return blake2b(content.encode(), digest_size=12).hexdigest()

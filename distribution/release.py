@@ -1,3 +1,3 @@
-"""The release, said once: for the package, `--version`, OpenAPI and AsyncAPI."""
+"""The release number, defined once: for the package, `--version`, OpenAPI and AsyncAPI."""
 
 VERSION = "0.2.0"

@@ -1,7 +1,7 @@
 """The queues that replies may go to.
 
-A sender names the queue and the worker writes to it with its own rights on the broker, so not every name will do. The
-names are the contract's; none of them is looked up on a broker.
+A sender names the queue and the worker publishes to it with its own permissions on the broker, so not every name is
+allowed. Names are checked against those of the contract, without asking a broker.
 """
 
 import re
@@ -24,8 +24,8 @@ class ReplyQueues:
     def allow(self, queue: str) -> bool:
         """Whether a reply may go to this queue.
 
-        Direct reply-to always: it names a channel that asked for it and can be used for nothing else. A queue named by
-        the server may be anybody's, so with `queue_prefix` it is a queue like others.
+        Direct reply-to always: it names the channel that asked for it and can be used for nothing else. A queue named
+        by the server may belong to any client, so with `queue_prefix` it is checked like other queues.
         """
         if queue.startswith(DIRECT):
             return True
@@ -38,4 +38,4 @@ class ReplyQueues:
 
 
 ALL_BUT_OWN = ReplyQueues()
-"""What is allowed without any setting."""
+"""The rule without any setting."""

@@ -76,17 +76,17 @@ class SharedSettings(BaseSettings):
 
     @property
     def reply_queues(self) -> ReplyQueues:
-        """To which queues replies may go."""
+        """The queues that replies may go to."""
         return ReplyQueues(self.broker_prefix, self.reply_queue_prefix)
 
     @property
     def decoder(self) -> Decoder:
-        """How messages are decoded, whoever sends them."""
+        """How messages are decoded, over AMQP and over HTTP."""
         return Decoder(self.max_message_bytes, self.default_phone_region, SenderRules(reply_queues=self.reply_queues))
 
     @property
     def owns_schema(self) -> bool:
-        """Whether DATABASE_URL was left alone: then the process keeps the schema up to date itself."""
+        """Whether DATABASE_URL is not set: then the process itself keeps the schema up to date."""
         return "database_url" not in self.model_fields_set
 
     @property
@@ -99,10 +99,10 @@ def load(kind: type[S]) -> S:
     """Read and check the settings; raises SettingsError with one line that names the variable."""
     try:
         return kind()
-    except ValidationError as wrong:
-        first = wrong.errors(include_url=False, include_context=False, include_input=False)[0]
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"]).upper() or "settings"
         reason = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{name}: {reason[:1].lower()}{reason[1:]}") from None
-    except (OSError, UnicodeError) as wrong:
-        raise SettingsError(f"the file .env cannot be read: {wrong}") from None
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f"the file .env cannot be read: {error}") from None

@@ -1,4 +1,4 @@
-"""How both processes start: settings, log, schema; what is wrong is said in one line, and the exit status is 2."""
+"""How both processes start: settings, log, schema; an error is printed in one line, and the exit status is 2."""
 
 import sys
 from typing import NoReturn, TypeVar
@@ -12,28 +12,28 @@ from distribution.store.file_permissions import warn_of_readers
 from distribution.terminal import escaped
 
 S = TypeVar("S", bound=SharedSettings)
-WRONG = 2
+EXIT_STATUS = 2
 
 
 def start(program: str, kind: type[S], *, makes: bool = True) -> S:
-    """Settings, once the log is set up and the schema is known to fit; else the process ends. No loop may run yet.
+    """Returns the settings once the log is set up and the schema fits; else ends the process. No loop may run yet.
 
-    `makes`: where DATABASE_URL was left alone, make the file or upgrade its schema.
+    `makes`: if DATABASE_URL is not set, create the database file or upgrade its schema.
     """
     try:
         settings = load(kind)
         logs.configure(settings.logs_as_json, settings.log_level)
         _prepare_schema(settings, owned=makes and settings.owns_schema)
         warn_of_readers(settings.database_url.get_secret_value())
-    except DistributionError as wrong:
-        exit_with_error(program, str(wrong))
+    except DistributionError as error:
+        exit_with_error(program, str(error))
     return settings
 
 
-def exit_with_error(program: str, why: str) -> NoReturn:
+def exit_with_error(program: str, reason: str) -> NoReturn:
     """End the process with one line on standard error."""
-    sys.stderr.write(f"{program}: {escaped(' '.join(why.split()))}\n")
-    raise SystemExit(WRONG)
+    sys.stderr.write(f"{program}: {escaped(' '.join(reason.split()))}\n")
+    raise SystemExit(EXIT_STATUS)
 
 
 def _prepare_schema(settings: SharedSettings, *, owned: bool) -> None:

@@ -6,28 +6,29 @@ import sys
 from io import TextIOWrapper
 from unicodedata import category
 
-# Control characters, invisible formatting (bidirectional overrides among it), lone surrogates, line and paragraph ends.
+# Control characters, invisible formatting such as bidirectional overrides, lone surrogates, line and paragraph ends.
 UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 READER_GONE = 128 + signal.SIGPIPE
-"""What shells show of a process that SIGPIPE ended."""
+"""The exit status that shells report for a process ended by SIGPIPE."""
 JOINERS = "\u200c\u200d"
-"""Invisible and harmless: Persian words and emoji are written with them."""
+"""Invisible but harmless: Persian words and emoji are written with them."""
 
 
 def escaped(text: str) -> str:
-    r"""The text in one line, with every unsafe character as a visible escape such as `\x1b` or `\n`."""
+    r"""Returns the text in one line, with every unsafe character as a visible escape such as `\x1b` or `\n`."""
     if text.isprintable():
         return text
-    return "".join(each.encode("unicode_escape").decode() if _is_unsafe(each) else each for each in text)
+    return "".join(char.encode("unicode_escape").decode() if _is_unsafe(char) else char for char in text)
 
 
 def escaped_json(document: str) -> str:
-    r"""The same JSON document with unsafe characters as `\u` escapes; line breaks between its tokens stay.
+    r"""Returns the JSON document with unsafe characters as `\u` escapes; line breaks between its tokens stay.
 
-    So are those that standard output's encoding lacks: what `tolerate_any_encoding` writes for them is not JSON.
+    Characters that standard output's encoding lacks are escaped too: what `tolerate_any_encoding` writes for them is
+    not JSON.
     """
     encoding = sys.stdout.encoding or "utf-8"
-    return "".join(_json_escape(each) if _is_unsafe(each) or not _fits(each, encoding) else each for each in document)
+    return "".join(_json_escape(char) if _is_unsafe(char) or not _fits(char, encoding) else char for char in document)
 
 
 def utf8_arguments() -> list[str]:
@@ -43,16 +44,16 @@ def tolerate_any_encoding() -> None:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line at once. Where its reader has gone, as in `… | head`, end in silence as SIGPIPE would end us.
+    """Print a line at once. If the reader is gone, as in `… | head`, end silently, with the status of SIGPIPE.
 
-    Not by that signal itself: it would end a process whose broker or database hangs up as well.
+    Not by that signal itself: it would also end a process whose broker or database closes the connection.
     """
     stream = sys.stderr if err else sys.stdout
     try:
         stream.write(f"{text}\n")
         stream.flush()
     except BrokenPipeError:
-        # What is still in the stream's buffer has nowhere to go, and Python would complain about it at exit.
+        # What is still in the stream's buffer cannot be written, and Python would complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         raise SystemExit(READER_GONE) from None
 
@@ -73,4 +74,4 @@ def _json_escape(character: str) -> str:
     if character < " ":
         return character if character == "\n" else " "
     units = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+    return "".join(f"\\u{units[offset : offset + 2].hex()}" for offset in range(0, len(units), 2))

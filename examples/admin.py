@@ -1,4 +1,4 @@
-"""An admin: makes operators, sources and weights over HTTP, and reads leads, contacts and parked messages."""
+"""An admin: creates operators, sources and weights over HTTP, and reads leads, contacts and parked messages."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ Filter = str | int
 
 
 class ApiError(Exception):
-    """The API refused a request; the text is its own `detail`, with the fields that are wrong."""
+    """The API refused a request; the text is its own `detail`, with the invalid fields."""
 
     def __init__(self, status: int, title: str, detail: str, errors: list[dict[str, str]]) -> None:
         fields = "; ".join(f"{error.get('field')}: {error.get('message')}" for error in errors)
@@ -31,12 +31,12 @@ class Admin:
         self._client = client
 
     async def create_operator(self, name: str, max_active_contacts: int) -> Operator:
-        """Make an operator."""
+        """Create an operator."""
         body = {"name": name, "is_active": True, "max_active_contacts": max_active_contacts}
         return cast("Operator", await self._call("POST", "/operators", body))
 
     async def create_source(self, code: str, name: str) -> Source:
-        """Make a source."""
+        """Create a source."""
         return cast("Source", await self._call("POST", "/sources", {"code": code, "name": name}))
 
     async def set_weights(self, source_id: int, weights: Mapping[int, int]) -> None:
@@ -46,8 +46,8 @@ class Admin:
 
     async def weights(self, source_id: int) -> list[Weight]:
         """The weights of a source, with load and share."""
-        answer = await self._call("GET", f"/sources/{source_id}/operators")
-        return cast("list[Weight]", answer["operators"])
+        response = await self._call("GET", f"/sources/{source_id}/operators")
+        return cast("list[Weight]", response["operators"])
 
     async def operator(self, operator_id: int) -> Operator:
         """One operator, with its load."""
@@ -90,10 +90,10 @@ class Admin:
     async def _call(
         self, method: str, path: str, body: object = None, params: Mapping[str, Filter] | None = None
     ) -> dict[str, Any]:
-        answer = await self._client.request(method, path.removeprefix("/"), json=body, params=params)
-        if answer.is_error:
-            raise _error(answer)
-        return cast("dict[str, Any]", loads(answer.text))
+        response = await self._client.request(method, path.removeprefix("/"), json=body, params=params)
+        if response.is_error:
+            raise _error(response)
+        return cast("dict[str, Any]", loads(response.text))
 
 
 @asynccontextmanager
@@ -104,10 +104,10 @@ async def connect_admin(api_url: str, token: str) -> AsyncIterator[Admin]:
         yield Admin(client)
 
 
-def _error(answer: httpx2.Response) -> ApiError:
-    if answer.headers.get("content-type", "").startswith("application/problem+json"):
-        problem = answer.json()
+def _error(response: httpx2.Response) -> ApiError:
+    if response.headers.get("content-type", "").startswith("application/problem+json"):
+        problem = response.json()
         return ApiError(
-            answer.status_code, problem.get("title", ""), problem.get("detail", ""), problem.get("errors", [])
+            response.status_code, problem.get("title", ""), problem.get("detail", ""), problem.get("errors", [])
         )
-    return ApiError(answer.status_code, answer.reason_phrase, answer.text[:200], [])
+    return ApiError(response.status_code, response.reason_phrase, response.text[:200], [])

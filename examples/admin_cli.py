@@ -15,13 +15,13 @@ from examples.exact_json import shown
 
 @dataclass(frozen=True)
 class Access:
-    """Where the API is and the token that opens it."""
+    """The API's address and a token for it."""
 
     api_url: str
     token: str
 
     def do(self, work: Callable[[Admin], Awaitable[object]]) -> object:
-        """Do something as an admin; an error becomes one line and exit status 1."""
+        """Run `work` as an admin; an error becomes one line and exit status 1."""
         try:
             return asyncio.run(self._do(work))
         except (ApiError, httpx2.HTTPError) as error:
@@ -54,10 +54,10 @@ def source(context: typer.Context, code: str, name: str) -> None:
 
 def weights(context: typer.Context, source_id: int, weight: list[str]) -> None:
     """Replace the weights of a source: OPERATOR_ID=WEIGHT, as many as there are operators."""
-    wanted = dict(_pair(text) for text in weight)
+    new_weights = dict(_pair(text) for text in weight)
 
     async def replace(admin: Admin) -> object:
-        await admin.set_weights(source_id, wanted)
+        await admin.set_weights(source_id, new_weights)
         return await admin.weights(source_id)
 
     _show(_access(context).do(replace))
@@ -80,11 +80,11 @@ def parked(context: typer.Context) -> None:
 
 def commands() -> typer.Typer:
     """The command line."""
-    found = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
-    found.callback()(access)
+    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+    app.callback()(access)
     for command in (operator, source, weights, leads, contacts, parked):
-        found.command()(command)
-    return found
+        app.command()(command)
+    return app
 
 
 def _pair(text: str) -> tuple[int, int]:
@@ -96,14 +96,14 @@ def _pair(text: str) -> tuple[int, int]:
 
 
 def _access(context: typer.Context) -> Access:
-    found = context.obj
-    if not isinstance(found, Access):
+    stored = context.obj
+    if not isinstance(stored, Access):
         raise typer.Exit(1)
-    return found
+    return stored
 
 
-def _show(answer: object) -> None:
-    say(escaped_json(shown(answer)))
+def _show(result: object) -> None:
+    say(escaped_json(shown(result)))
 
 
 if __name__ == "__main__":

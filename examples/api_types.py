@@ -1,4 +1,4 @@
-"""What the HTTP API answers, as far as these examples read it."""
+"""What the HTTP API returns, as far as these examples read it."""
 
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -15,7 +15,7 @@ class Operator(TypedDict):
 
 
 class Source(TypedDict):
-    """Where contacts come from."""
+    """A channel that contacts come from."""
 
     id: int
     code: str
@@ -27,7 +27,7 @@ class Source(TypedDict):
 
 
 class Weight(TypedDict):
-    """One operator's weight on a source, and the share it comes to."""
+    """One operator's weight on a source, and the resulting share."""
 
     operator_id: int
     name: str
@@ -39,7 +39,7 @@ class Weight(TypedDict):
 
 
 class Contact(TypedDict):
-    """One enquiry of a lead; in lists with many large payloads some are left out: `payload` is null then."""
+    """One enquiry of a lead; long lists leave out some large payloads: `payload` is null then."""
 
     id: str
     status: str

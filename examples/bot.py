@@ -1,6 +1,6 @@
-"""A bot: publishes submissions to the exchange `contacts`, and hears what became of them where it asks.
+"""A bot: publishes submissions to the exchange `contacts`, and receives their outcomes if it asks for them.
 
-To publish again after an error is safe: the key (`message_id`) is the same, so it is the same contact.
+Publishing again after an error is safe: the key (`message_id`) is the same, so it is the same contact.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from examples.options import AmqpUrl, Prefix
 
 SUBMIT = "contact.submit"
 PARKED = "contact.parked"
-WINDOW = 200
-# The broker's own way to answer (direct reply-to): no queue is made, so it takes no right to make one.
+IN_FLIGHT = 200
+# RabbitMQ's direct reply-to: no queue is declared, so the bot needs no right to declare one.
 REPLY_TO = "amq.rabbitmq.reply-to"
 _CONFIRM_SECONDS = 30.0
 _OUTCOME_SECONDS = 30.0
@@ -29,7 +29,7 @@ _OUTCOME_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Submission:
-    """One message to publish. With `asks_outcome`, what became of it comes back to the bot."""
+    """One message to publish. With `asks_outcome`, the worker replies with its outcome."""
 
     message_id: str
     source: str
@@ -37,13 +37,13 @@ class Submission:
     asks_outcome: bool = False
 
     def asking_outcome(self) -> "Submission":
-        """The same message, with the wish to hear what became of it."""
+        """The same message, with a request for its outcome."""
         return replace(self, asks_outcome=True)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a submission: an event, or `contact.parked` with a code and a detail."""
+    """The outcome of a submission: an event, or `contact.parked` with a code and a detail."""
 
     message_id: str
     id: str
@@ -67,10 +67,10 @@ class Bot:
         self._exchange = exchange
         self._replies = replies
         self._on_outcome = on_outcome
-        self._window = asyncio.Semaphore(WINDOW)
+        self._in_flight = asyncio.Semaphore(IN_FLIGHT)
 
     async def publish(self, submissions: Iterable[Submission]) -> int:
-        """Publish them in their order; returns how many the broker confirmed, which is all or an error."""
+        """Publish them in order; returns how many the broker confirmed: all of them, else it raises an error."""
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._publish_one(submission)) for submission in submissions]
@@ -79,8 +79,8 @@ class Bot:
         return len(tasks)
 
     async def listen(self) -> None:
-        """Begin to hear outcomes."""
-        await self._replies.consume(self._hear, no_ack=True)
+        """Start consuming outcomes."""
+        await self._replies.consume(self._on_reply, no_ack=True)
 
     async def _publish_one(self, submission: Submission) -> None:
         message = aio_pika.Message(
@@ -92,10 +92,10 @@ class Bot:
             reply_to=self._replies.name if submission.asks_outcome else None,
             correlation_id=submission.message_id if submission.asks_outcome else None,
         )
-        async with self._window:
+        async with self._in_flight:
             await self._exchange.publish(message, f"{SUBMIT}.{submission.source}", timeout=_CONFIRM_SECONDS)
 
-    async def _hear(self, message: AbstractIncomingMessage) -> None:
+    async def _on_reply(self, message: AbstractIncomingMessage) -> None:
         envelope = json.loads(message.body)
         self._on_outcome(Outcome(str(message.correlation_id), envelope["id"], envelope["type"], envelope["data"]))
 
@@ -107,7 +107,7 @@ async def connect_bot(
     """A bot with a connection of its own."""
     connection = await aio_pika.connect_robust(amqp_url)
     async with connection:
-        # Without on_return_raises a message that no queue takes is no error, and would be lost without a word.
+        # Without on_return_raises a message that no queue takes raises no error, and would be lost silently.
         channel: AbstractChannel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         exchange = await channel.get_exchange(f"{prefix}contacts")
         replies = await channel.get_queue(REPLY_TO, ensure=False)
@@ -133,7 +133,7 @@ async def publish_some(amqp_url: str, prefix: str, source: str, count: int, lead
 
 
 def describe(outcome: Outcome) -> str:
-    """An outcome in a few words."""
+    """The outcome in a few words."""
     if outcome.type == PARKED:
         return f"parked as {outcome.data['code']}: {outcome.data['detail']}"
     operator = outcome.data["operator"]
@@ -147,7 +147,7 @@ def main(
     amqp_url: AmqpUrl = "amqp://guest:guest@127.0.0.1:5672/%2F",
     prefix: Prefix = "",
 ) -> None:
-    """Publish contacts as a bot would, and print what became of each."""
+    """Publish contacts as a bot would, and print each outcome."""
     tolerate_any_encoding()
     try:
         asyncio.run(publish_some(amqp_url, prefix, source, count, leads))

@@ -1,4 +1,4 @@
-"""Names of our own on a broker that belongs to others, and nothing left of them."""
+"""Uses names of our own on a broker that others may use, and deletes them afterwards."""
 
 import asyncio
 import sys
@@ -16,16 +16,16 @@ _SECONDS = 20.0
 
 @contextmanager
 def own_names(amqp_url: str, prefix: str) -> Iterator[None]:
-    """After the block, delete what the worker declared with this prefix, which has to be ours alone."""
-    asyncio.run(_delete(amqp_url, prefix))  # nothing is there yet: it shows at once whether the broker can be reached
+    """After the block, delete what the worker declared with this prefix, which only this run may use."""
+    asyncio.run(_delete(amqp_url, prefix))  # nothing exists yet: this fails early if the broker is unreachable
     try:
         yield
     finally:
-        _delete_or_say(amqp_url, prefix)
+        _delete_or_report(amqp_url, prefix)
 
 
-def _delete_or_say(amqp_url: str, prefix: str) -> None:
-    # An error here must not hide the one that ended the block.
+def _delete_or_report(amqp_url: str, prefix: str) -> None:
+    # An error here must not hide the error that ended the block.
     try:
         asyncio.run(_delete(amqp_url, prefix))
     except (aio_pika.exceptions.AMQPError, OSError) as error:

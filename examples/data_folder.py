@@ -1,4 +1,4 @@
-"""What `make run` keeps between its runs: a database and a broker's folder, which stay together and go together."""
+"""What `make run` keeps between its runs: a database and a broker's folder, which are kept or set aside together."""
 
 import fcntl
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from devservices.errors import DevServiceError
 
 
 class InUseError(DevServiceError):
-    """Another `make run` is at work on the same folder."""
+    """Another `make run` is using the same folder."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The folder that both are in."""
+    """The folder with both."""
 
     folder: Path
 
@@ -32,7 +32,7 @@ class Kept:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """For one `make run` at a time; InUseError if there is one."""
+        """Lock the folder for this `make run`; InUseError if another one holds it."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.folder / "run.lock").open("w") as lock:
             try:
@@ -42,12 +42,12 @@ class Kept:
             yield
 
     def set_aside(self, now: datetime) -> Path | None:
-        """Move both out of the way, into a folder beside them; returns which one, if there was anything."""
-        there = [path for path in (*self.folder.glob(f"{self.database.name}*"), self.broker) if path.exists()]
-        if not there:
+        """Move both into a new folder beside them; returns that folder, or None if there was nothing to move."""
+        existing = [path for path in (*self.folder.glob(f"{self.database.name}*"), self.broker) if path.exists()]
+        if not existing:
             return None
-        aside = self.folder / f"before-{now:%Y%m%d-%H%M%S}"
-        aside.mkdir(mode=0o700)
-        for path in there:
-            path.rename(aside / path.name)
-        return aside
+        earlier = self.folder / f"before-{now:%Y%m%d-%H%M%S}"
+        earlier.mkdir(mode=0o700)
+        for path in existing:
+            path.rename(earlier / path.name)
+        return earlier

@@ -1,4 +1,4 @@
-"""`make demo`: everything up, real contacts through it, what happened on the screen. Exit 0 if the sums hold."""
+"""`make demo`: starts everything, sends real contacts, prints the results. Exit status 0 if the totals match."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ _FAILURES = (
 
 
 def main() -> int:
-    """Play the demo; returns the exit status."""
+    """Run the demo; returns the exit status."""
     tolerate_any_encoding()
     console = Console(highlight=False, soft_wrap=False)
     started = time.monotonic()
@@ -52,24 +52,26 @@ def main() -> int:
 
 
 def _shown(error: BaseException) -> str:
-    # A child's last lines are escaped already, and stand in lines of their own.
+    # A child's last lines are already escaped, and are separate lines.
     return str(error) if isinstance(error, ChildError) else escaped(str(error))
 
 
 def play(console: Console) -> list[str]:
-    """Start everything, act, show the tables, stop everything; returns what differs."""
+    """Start everything, run the scenario, show the tables, stop everything; returns the differences."""
     scenario = make_scenario(secrets.token_hex(3))
     with ExitStack() as opened:
-        found = opened.enter_context(broker())
-        # The broker may be in use by others, so all names on it get a prefix of this run, and go at the end.
+        rabbitmq = opened.enter_context(broker())
+        # The broker may be in use by others, so all names on it get a prefix of this run, and are deleted at the end.
         prefix = f"demo-{scenario.run}."
-        opened.enter_context(own_names(found.url, prefix))
+        opened.enter_context(own_names(rabbitmq.url, prefix))
         folder, token = private_folder("contacts-demo-"), new_token()
-        environment = child_environment(os.environ, found.url, prefix, token, folder)
+        environment = child_environment(os.environ, rabbitmq.url, prefix, token, folder)
         console.print(f"services: starting schema, worker and admin API on {database_name(os.environ)}")
         services = opened.enter_context(stack(environment, folder))
         seen = asyncio.run(
-            run_scenario(Access(found.url, prefix, services.api_url, token), scenario, console, services.children.check)
+            run_scenario(
+                Access(rabbitmq.url, prefix, services.api_url, token), scenario, console, services.children.check
+            )
         )
         return report(console, scenario, seen, services)
 
@@ -91,13 +93,13 @@ def child_environment(ours: Mapping[str, str], amqp_url: str, prefix: str, token
 
 
 def database_name(ours: Mapping[str, str]) -> str:
-    """Which database, without its address: that may hold a password."""
+    """The kind of database, without its address, which may hold a password."""
     url = ours.get("DATABASE_URL")
     return f"{url.split(':', 1)[0].split('+', 1)[0]} (DATABASE_URL)" if url else "a fresh SQLite file"
 
 
 def report(console: Console, scenario: Scenario, seen: Seen, services: Stack) -> list[str]:
-    """Show what was seen, and what differs with the last words of the services."""
+    """Show the tables, the differences and then the services' last log lines; returns the differences."""
     show(console, scenario, seen)
     wrong = differences(scenario, seen)
     for difference in wrong:

@@ -1,4 +1,4 @@
-"""Events on the screen as they arrive: the first few in full, then a count."""
+"""Prints events as they arrive: the first few in full, then a count."""
 
 from types import TracebackType
 
@@ -12,7 +12,7 @@ EVERY = 100
 
 
 class Feed:
-    """A live bar on a terminal; elsewhere a line now and then."""
+    """A live progress bar on a terminal; elsewhere a line every EVERY events."""
 
     def __init__(self, console: Console, expected: int) -> None:
         self._console = console
@@ -32,7 +32,7 @@ class Feed:
         self._progress.stop()
 
     def show(self, event: Event) -> None:
-        """One more event."""
+        """Show one more event."""
         self._shown += 1
         self._progress.advance(self._task)
         if self._shown <= FIRST:

@@ -1,4 +1,4 @@
-"""JSON that is read and shown again with every number as it was written: a float would round a long one."""
+"""Reads and prints JSON with every number as it was written: a float would round a long one."""
 
 import json
 from typing import Any, Self
@@ -14,7 +14,7 @@ class Fraction(float):
     text: str
 
     def __new__(cls, text: str) -> Self:
-        """The number that these digits are."""
+        """Parse the digits and keep them."""
         number = super().__new__(cls, text)
         number.text = text
         return number
@@ -26,23 +26,23 @@ class Whole(int):
     text: str
 
     def __new__(cls, text: str) -> Self:
-        """The number that these digits are."""
+        """Parse the digits and keep them."""
         number = super().__new__(cls, text)
         number.text = text
         return number
 
 
 def loads(document: str) -> Any:
-    """The JSON value."""
+    """Parse a JSON document."""
     return DECODER.decode(document)
 
 
 def shown(value: object) -> str:
-    """A value of `loads`, indented, for people."""
-    return orjson.dumps(value, _written, orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_SUBCLASS).decode()
+    """A value of `loads` as indented JSON."""
+    return orjson.dumps(value, _as_written, orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_SUBCLASS).decode()
 
 
-def _written(value: object) -> orjson.Fragment:
+def _as_written(value: object) -> orjson.Fragment:
     if isinstance(value, Fraction | Whole):
         return orjson.Fragment(value.text)
     raise TypeError(type(value).__name__)

@@ -9,18 +9,18 @@ SCHEMES = ("amqp", "amqps")
 
 
 def checked_address(text: str) -> str:
-    """The address, where it is one; the client library would quote it, with its password."""
+    """The address if it is valid: the client library's error would quote it, with its password."""
     try:
         url = URL(text)
         host = (url.host or "").encode("idna")
     except ValueError:
-        raise _bad() from None
+        raise _bad_address() from None
     if not host or url.scheme not in SCHEMES:
-        raise _bad()  # the library would try it again and again
+        raise _bad_address()  # the library would retry it for ever
     return text
 
 
-def _bad() -> typer.BadParameter:
+def _bad_address() -> typer.BadParameter:
     return typer.BadParameter("is not an address, expected amqp://user:password@host:port/vhost")
 
 

@@ -13,12 +13,12 @@ from examples.verification import loads_by_events, waiting_by_events
 
 
 def show(console: Console, scenario: Scenario, seen: Seen) -> None:
-    """Who got how much, and what became of every message."""
+    """Print how many contacts each operator got, and the totals by outcome."""
     console.print(_operators(scenario, seen), _totals(seen), sep="\n")
 
 
 def expected_shares(scenario: Scenario, seen: Seen) -> dict[int, float]:
-    """By operator, the share of all contacts that its weights come to: of each source as much as the source has."""
+    """By operator, the expected share of all contacts: its shares of the sources, weighted by their contacts."""
     per_source = Counter(submission.source for submission in scenario.contacts)
     shares: defaultdict[int, float] = defaultdict(float)
     for code, weights in seen.read.weights.items():

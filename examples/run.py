@@ -28,12 +28,12 @@ _GIVEN = ("AMQP_URL", "DATABASE_URL")
 
 
 class NotOursError(DevServiceError):
-    """What is asked for would touch a service that was given by its address."""
+    """The request would change a service that was given by its address."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """The broker and the database of a run, and what to say of their data."""
+class RunServices:
+    """The broker and the database of a run, and a line about their data."""
 
     broker: Broker
     database_url: str
@@ -57,20 +57,20 @@ def main() -> int:
 
 
 def serve(console: Console, kept: Kept, *, fresh: bool) -> NoReturn:
-    """Start everything and watch over it; ends only by an exception."""
+    """Start everything and watch it; ends only with an exception."""
     environment = read_environment()
     with ExitStack() as opened:
-        found = find(opened, environment, kept, fresh=fresh)
-        environment |= {"AMQP_URL": found.broker.url, "DATABASE_URL": found.database_url}
+        run_services = find(opened, environment, kept, fresh=fresh)
+        environment |= {"AMQP_URL": run_services.broker.url, "DATABASE_URL": run_services.database_url}
         if not environment.get("ADMIN_API_TOKENS"):
             environment["ADMIN_API_TOKENS"] = f"admin:{new_token()}"
         services = opened.enter_context(stack(environment))
-        _show(console, services, found, admin_token(environment))
+        _show(console, services, run_services, admin_token(environment))
         _watch(services.children)
 
 
-def find(opened: ExitStack, environment: Mapping[str, str], kept: Kept, *, fresh: bool) -> Found:
-    """The broker and the database, for as long as the stack is open: both are kept, or none of them."""
+def find(opened: ExitStack, environment: Mapping[str, str], kept: Kept, *, fresh: bool) -> RunServices:
+    """The broker and the database, for as long as the stack is open: the data of both is kept, or of neither."""
     given = [name for name in _GIVEN if environment.get(name)]
     if fresh and given:
         raise NotOursError(f"--fresh begins with an empty broker and database, and {' and '.join(given)} are not ours")
@@ -78,32 +78,36 @@ def find(opened: ExitStack, environment: Mapping[str, str], kept: Kept, *, fresh
     database = "the database of DATABASE_URL" if "DATABASE_URL" in given else str(kept.database)
     opened.enter_context(kept.locked())
     if "AMQP_URL" in given:
-        return Found(Broker(environment["AMQP_URL"], "url"), database_url, f"{database} and the broker of AMQP_URL")
-    aside = kept.set_aside(datetime.now(UTC)) if fresh else None
+        return RunServices(
+            Broker(environment["AMQP_URL"], "url"), database_url, f"{database} and the broker of AMQP_URL"
+        )
+    earlier = kept.set_aside(datetime.now(UTC)) if fresh else None
     try:
-        found = opened.enter_context(broker(kept=kept.broker, plugins=True))
+        rabbitmq = opened.enter_context(broker(kept=kept.broker, plugins=True))
     except ServiceStartError as error:
         raise ServiceStartError(
             f"{error} (make run FRESH=1 sets {kept.broker} aside, and the database with it)"
         ) from None
-    if found.is_kept:
-        return Found(
-            found, database_url, f"{database} and {kept.broker}, both kept for the next run{_fresh(given, aside)}"
+    if rabbitmq.is_kept:
+        return RunServices(
+            rabbitmq,
+            database_url,
+            f"{database} and {kept.broker}, both kept for the next run{_fresh_hint(given, earlier)}",
         )
     if "DATABASE_URL" in given:
-        return Found(found, database_url, f"{database}, which stays; the broker's queues end with this run")
-    # A container's queues end with it, and a database that outlived them would miss what they held.
+        return RunServices(rabbitmq, database_url, f"{database}, which stays; the broker's queues end with this run")
+    # A container's queues end with it, and a database that outlived them would be missing their messages.
     folder = private_folder("contacts-run-")
     opened.enter_context(Guard(folder))
-    return Found(
-        found, f"sqlite+aiosqlite:///{folder / 'contacts.db'}", f"{folder} and a container, both end with this run"
+    return RunServices(
+        rabbitmq, f"sqlite+aiosqlite:///{folder / 'contacts.db'}", f"{folder} and a container, both end with this run"
     )
 
 
-def _fresh(given: list[str], aside: Path | None) -> str:
-    if aside is not None:
-        return f"; what was there before is in {aside}"
-    return "" if given else "; make run FRESH=1 begins anew"
+def _fresh_hint(given: list[str], earlier: Path | None) -> str:
+    if earlier is not None:
+        return f"; what was there before is in {earlier}"
+    return "" if given else "; make run FRESH=1 starts with empty ones"
 
 
 def _options() -> argparse.Namespace:
@@ -115,17 +119,20 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _show(console: Console, services: Stack, found: Found, token: str | None) -> None:
-    # The address of a private one is needed to reach it, and its password is RabbitMQ's own default.
-    own = found.broker.kind != "url"
+def _show(console: Console, services: Stack, run_services: RunServices, token: str | None) -> None:
+    # The address of a private broker is needed to reach it, and its password is RabbitMQ's default.
+    node = run_services.broker
+    own = node.kind != "url"
     lines = {
         "admin API": f"{services.api_url}   (to try it: {services.api_url}/docs)",
         "admin token": token or "none of ADMIN_API_TOKENS has the role admin",
-        "broker": found.broker.url if own else place(found.broker.url),
-        "its page": f"{found.broker.pages_url}   (user guest, password guest)" if found.broker.pages_url else "",
-        "its streams": found.broker.stream_url,
+        "broker": node.url if own else place(node.url),
+        "its page": f"{run_services.broker.pages_url}   (user guest, password guest)"
+        if run_services.broker.pages_url
+        else "",
+        "its streams": node.stream_url,
         "worker health": f"{services.worker_url}/readyz",
-        "data": found.data,
+        "data": run_services.data,
     }
     for name, value in lines.items():
         if value:

@@ -1,4 +1,4 @@
-"""What the environment and `.env` ask of `make run`, and how it is shown."""
+"""Reads the settings of `make run` from the environment and `.env`."""
 
 import os
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def admin_token(environment: Mapping[str, str]) -> str | None:
 
 
 def place(amqp_url: str) -> str:
-    """Where a broker is, as far as it may be shown: scheme, host and port."""
+    """The part of a broker's address that may be shown: scheme, host and port."""
     try:
         url = URL(amqp_url)
         return f"{url.scheme}://{url.host_port_subcomponent}"

@@ -1,4 +1,4 @@
-"""Acts the demo's scenario over AMQP and HTTP, and brings back everything that was seen."""
+"""Runs the demo's scenario over AMQP and HTTP, and returns everything that was seen."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ _PAUSE = 0.05
 
 @dataclass(frozen=True)
 class Access:
-    """Where the services are."""
+    """Addresses of the services, and a token."""
 
     amqp_url: str
     prefix: str
@@ -30,7 +30,7 @@ class Access:
 
 @dataclass
 class Heard:
-    """What came over AMQP, this run's alone."""
+    """What arrived over AMQP, of this run only."""
 
     sources: frozenset[str]
     feed: Feed
@@ -39,20 +39,20 @@ class Heard:
     last_event: float = 0.0
 
     def event(self, event: Event) -> None:
-        """One event of `assignments`; others than ours may use the same database."""
+        """One event of `assignments`; other runs may use the same database."""
         if event.source in self.sources:
             self.last_event = time.perf_counter()
             self.events.append(event)
             self.feed.show(event)
 
     def outcome(self, outcome: Outcome) -> None:
-        """What became of a message that asked."""
+        """The outcome of a message that asked for it."""
         self.outcomes.append(outcome)
 
 
 @dataclass(frozen=True)
 class Read:
-    """What the API says at the end."""
+    """What the API returns at the end."""
 
     contacts: list[Contact]
     leads: list[Lead]
@@ -73,38 +73,40 @@ class Seen:
 
     @property
     def recognised(self) -> int:
-        """Repeated messages that were answered with the first event of the same contact."""
+        """The number of repeated messages whose reply was the first event of the same contact."""
         first = {event.message_id: event.id for event in self.events}
-        return sum(first.get(each.message_id) == each.id for each in self.outcomes if each.type != PARKED)
+        return sum(first.get(outcome.message_id) == outcome.id for outcome in self.outcomes if outcome.type != PARKED)
 
 
 @dataclass(frozen=True)
-class Made:
-    """Ids of what the admin made: operators in their order, sources by code."""
+class Created:
+    """Ids of what the admin created: operators in order, sources by code."""
 
     operators: list[int]
     sources: dict[str, int]
 
 
 async def run_scenario(access: Access, scenario: Scenario, console: Console, check: Callable[[], None]) -> Seen:
-    """The whole scenario. `check` raises if a service has ended meanwhile."""
+    """The whole scenario. `check` raises if a service has ended."""
     async with connect_admin(access.api_url, access.token) as admin:
-        made = await _set_up(admin, scenario)
-        console.print(f"admin: {len(made.operators)} operators, {len(made.sources)} sources and their weights made")
+        created = await _set_up(admin, scenario)
+        console.print(
+            f"admin: {len(created.operators)} operators, {len(created.sources)} sources and their weights made"
+        )
         console.print(f"bot: publishing {len(scenario.messages())} messages; subscriber: what is heard of them")
         with Feed(console, len(scenario.contacts)) as feed:
-            heard = Heard(frozenset(made.sources), feed)
+            heard = Heard(frozenset(created.sources), feed)
             published, seconds = await _publish(access, scenario, heard, check)
         console.print("admin: reading contacts, leads and parked messages")
-        return Seen(published, seconds, heard.events, heard.outcomes, await _read(admin, scenario, made))
+        return Seen(published, seconds, heard.events, heard.outcomes, await _read(admin, scenario, created))
 
 
-async def _set_up(admin: Admin, scenario: Scenario) -> Made:
+async def _set_up(admin: Admin, scenario: Scenario) -> Created:
     ids = {plan.name: (await admin.create_operator(plan.name, plan.limit))["id"] for plan in scenario.operators}
     sources = {plan.code: (await admin.create_source(plan.code, plan.name))["id"] for plan in scenario.sources}
     for plan in scenario.sources:
         await admin.set_weights(sources[plan.code], {ids[name]: weight for name, weight in plan.weights.items()})
-    return Made(list(ids.values()), sources)
+    return Created(list(ids.values()), sources)
 
 
 async def _publish(access: Access, scenario: Scenario, heard: Heard, check: Callable[[], None]) -> tuple[int, float]:
@@ -115,22 +117,22 @@ async def _publish(access: Access, scenario: Scenario, heard: Heard, check: Call
     ):
         started = time.perf_counter()
         published = await bot.publish(messages)
-        await _all_heard(heard, len(scenario.contacts), sum(each.asks_outcome for each in messages), check)
+        await _until_all_heard(heard, len(scenario.contacts), sum(message.asks_outcome for message in messages), check)
     return published, max(0.0, heard.last_event - started)
 
 
-async def _all_heard(heard: Heard, events: int, outcomes: int, check: Callable[[], None]) -> None:
-    """Until all is there or time is up; what is missing then shows in the sums."""
+async def _until_all_heard(heard: Heard, events: int, outcomes: int, check: Callable[[], None]) -> None:
+    """Wait until everything has arrived or the time is up; the totals then show what is missing."""
     deadline = time.monotonic() + _SECONDS
     while (len(heard.events) < events or len(heard.outcomes) < outcomes) and time.monotonic() < deadline:
         check()
         await asyncio.sleep(_PAUSE)
 
 
-async def _read(admin: Admin, scenario: Scenario, made: Made) -> Read:
-    contacts = [contact for code in made.sources for contact in await admin.contacts(source=code)]
+async def _read(admin: Admin, scenario: Scenario, created: Created) -> Read:
+    contacts = [contact for code in created.sources for contact in await admin.contacts(source=code)]
     leads = [lead for external_id in scenario.leads() for lead in await admin.leads(external_id=external_id)]
-    parked = [each for each in await admin.parked() if (each["message_id"] or "").startswith(f"{scenario.run}-")]
-    operators = [await admin.operator(operator_id) for operator_id in made.operators]
-    weights = {code: await admin.weights(source_id) for code, source_id in made.sources.items()}
+    parked = [row for row in await admin.parked() if (row["message_id"] or "").startswith(f"{scenario.run}-")]
+    operators = [await admin.operator(operator_id) for operator_id in created.operators]
+    weights = {code: await admin.weights(source_id) for code, source_id in created.sources.items()}
     return Read(contacts, leads, parked, operators, weights)

@@ -1,4 +1,4 @@
-"""What the demo does, as data: operators, sources, weights, and every message in its order."""
+"""What the demo does, as data: operators, sources, weights, and every message in order."""
 
 from dataclasses import dataclass
 from operator import itemgetter
@@ -9,12 +9,12 @@ CONTACTS = 500
 LEADS = 200
 _REPEAT_EVERY = 10
 _REPEAT_LATER = 30  # messages between a submission and its repetition
-_LEAD_STEP = 7  # has no factor in common with LEADS, so every lead has its turn
+_LEAD_STEP = 7  # coprime with LEADS, so every lead has its turn
 
 
 @dataclass(frozen=True)
 class OperatorPlan:
-    """An operator to make."""
+    """An operator to create."""
 
     name: str
     limit: int
@@ -22,7 +22,7 @@ class OperatorPlan:
 
 @dataclass(frozen=True)
 class SourcePlan:
-    """A source to make, with the weight of each operator by name, and its share of the contacts in fifths."""
+    """A source to create, with the weight of each operator by name, and its share of the contacts in fifths."""
 
     code: str
     name: str
@@ -40,7 +40,7 @@ class Broken:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One run. Its name is part of every code and key, so that runs never meet."""
+    """One run. Its name is part of every code and key, so that runs never collide."""
 
     run: str
     operators: tuple[OperatorPlan, ...]
@@ -50,13 +50,13 @@ class Scenario:
     broken: tuple[Broken, ...]
 
     def messages(self) -> list[Submission]:
-        """Everything to publish, repetitions and broken ones between the others."""
-        places = [(float(place), each) for place, each in enumerate(self.contacts)]
-        for number, each in enumerate(self.repeated):
-            places.append((number * _REPEAT_EVERY + _REPEAT_LATER + 0.5, each))
+        """Everything to publish, with repeated and broken messages between the others."""
+        places = [(float(place), contact) for place, contact in enumerate(self.contacts)]
+        for number, repeated in enumerate(self.repeated):
+            places.append((number * _REPEAT_EVERY + _REPEAT_LATER + 0.5, repeated))
         for number, broken in enumerate(self.broken, start=1):
             places.append((number * len(self.contacts) / (len(self.broken) + 1) + 0.7, broken.submission))
-        return [each for _, each in sorted(places, key=itemgetter(0))]
+        return [submission for _, submission in sorted(places, key=itemgetter(0))]
 
     def leads(self) -> list[str]:
         """The external ids of all leads."""
@@ -71,7 +71,7 @@ def make_scenario(run: str) -> Scenario:
     )
     operators = (OperatorPlan("Olga", 300), OperatorPlan("Ivan", 150), OperatorPlan("Petr", 120))
     contacts = tuple(_contact(run, sources, number) for number in range(CONTACTS))
-    repeated = tuple(each.asking_outcome() for each in contacts[::_REPEAT_EVERY])
+    repeated = tuple(contact.asking_outcome() for contact in contacts[::_REPEAT_EVERY])
     return Scenario(run, operators, sources, contacts, repeated, _broken(run, sources[0].code))
 
 

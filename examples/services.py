@@ -1,4 +1,4 @@
-"""The services as children: the schema, then the worker and the admin API, ready to be used."""
+"""The services as child processes: upgrades the schema, then starts the worker and the admin API."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ _ANY_HOST = ("", "0.0.0.0", "::")  # noqa: S104 - recognised here, not listened 
 
 @dataclass(frozen=True)
 class Stack:
-    """Where the services answer, and the processes behind them."""
+    """Addresses of the services, and their processes."""
 
     api_url: str
     worker_url: str
@@ -31,19 +31,19 @@ def stack(environment: Mapping[str, str], logs: Path | None = None) -> Iterator[
     with children(environment, logs) as started:
         started.finish(started.start("schema", "alembic", "upgrade", "head"), _SCHEMA_SECONDS)
         worker, api = started.start("worker", "worker"), started.start("admin_api", "admin_api")
-        found = Stack(api_url(environment), _worker_url(environment), started)
-        _wait_ready(worker, found.worker_url)
-        _wait_ready(api, found.api_url)
-        yield found
+        services = Stack(api_url(environment), _worker_url(environment), started)
+        _wait_ready(worker, services.worker_url)
+        _wait_ready(api, services.api_url)
+        yield services
 
 
 def new_token() -> str:
-    """A token nobody can guess."""
+    """A random token that cannot be guessed."""
     return secrets.token_urlsafe(24)
 
 
 def api_url(environment: Mapping[str, str]) -> str:
-    """Where the admin API will be; an address that means every interface is asked at the loopback."""
+    """The admin API's future address; for a host that means every interface, the loopback address."""
     host = environment.get("ADMIN_API_HOST", "")
     host = "127.0.0.1" if host in _ANY_HOST else host
     return f"http://{f'[{host}]' if ':' in host else host}:{_port(environment, 'ADMIN_API_PORT')}"
@@ -60,13 +60,13 @@ def _port(environment: Mapping[str, str], name: str) -> str:
 def _wait_ready(child: Child, url: str) -> None:
     def ready() -> bool:
         child.check()
-        return _answers(f"{url}/readyz")
+        return _responds(f"{url}/readyz")
 
     if not wait_until(ready, _READY_SECONDS):
         raise ChildError(f"{child.name} was not ready at {url}/readyz within {_READY_SECONDS:.0f} s{child.tail()}")
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     try:
         return httpx2.get(url, timeout=2, trust_env=False).is_success
     except httpx2.TransportError:

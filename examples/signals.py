@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal end these programs in the same orderly way."""
+"""Makes Ctrl-C, SIGTERM and a closed terminal end these programs in the same orderly way."""
 
 import signal
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def interruptible() -> Iterator[None]:
     """Within the block the first of these signals raises KeyboardInterrupt, and those after it are ignored.
 
-    So clearing up is never cut short: everything in it has a limit of its own. They stay ignored after the block, since
-    the program that was interrupted is about to end.
+    So cleaning up is never cut short: each step of it has its own time limit. The signals stay ignored after the block,
+    since the interrupted program is about to end.
     """
     before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
     try:
@@ -26,6 +26,6 @@ def interruptible() -> Iterator[None]:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     del number, frame
-    for each in _SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
+    for ignored in _SIGNALS:
+        signal.signal(ignored, signal.SIG_IGN)
     raise KeyboardInterrupt

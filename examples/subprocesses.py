@@ -1,4 +1,4 @@
-"""Child processes that end with us: asked first, then made to, and even when we are killed."""
+"""Child processes that end with this one, even if it is killed: first asked to stop, then killed."""
 
 import signal
 import subprocess
@@ -14,7 +14,7 @@ from devservices.processes import MARK
 from distribution.terminal import escaped
 
 ROOT = Path(__file__).resolve().parent.parent
-STOP_SECONDS = 35.0  # the worker promises to be done within 30
+STOP_SECONDS = 35.0  # the worker guarantees to stop within 30
 _TAIL_LINES = 15
 _PAUSE = 0.05
 
@@ -25,7 +25,7 @@ class ChildError(Exception):
 
 @dataclass(frozen=True)
 class Child:
-    """A running program of ours. Without a log it writes to our own output."""
+    """A running program of ours. Without a log it writes to this process's output."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -38,7 +38,7 @@ class Child:
             raise ChildError(f"{self.name} ended with exit status {status}{self.tail()}")
 
     def tail(self) -> str:
-        """The last lines of its log, each on a line of its own."""
+        """The last lines of its log, each on its own line."""
         if self.log is None:
             return ""
         lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
@@ -47,7 +47,7 @@ class Child:
 
 @dataclass
 class Children:
-    """Starts children with one environment and keeps count of them. Without a folder they write to our own output."""
+    """Starts children with one environment and tracks them. Without `logs` they write to this process's output."""
 
     guard: Guard
     environment: Mapping[str, str]
@@ -67,7 +67,7 @@ class Children:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,
-                # Out of the terminal's process group: a Ctrl-C is for us, and we stop them in our order.
+                # Outside the terminal's process group: Ctrl-C is for this process, which stops them in its own order.
                 start_new_session=True,
             )
         self.guard.watch(process)
@@ -81,7 +81,7 @@ class Children:
             child.check()
 
     def finish(self, child: Child, seconds: float) -> None:
-        """Wait for a child that is meant to end, and to end well."""
+        """Wait for a child that should end by then; ChildError if it does not, or if it fails."""
         if not wait_until(lambda: child.process.poll() is not None, seconds):
             raise ChildError(f"{child.name} was not done within {seconds:.0f} s{child.tail()}")
         if child.process.returncode != 0:
@@ -89,7 +89,7 @@ class Children:
         self.running.remove(child)
 
     def stop(self) -> None:
-        """Ask them all to end and wait; who has not ended then is the guard's."""
+        """Ask them all to stop and wait; the guard ends those that have not stopped by then."""
         for child in self.running:
             if child.process.poll() is None:
                 child.process.send_signal(signal.SIGTERM)
@@ -100,7 +100,7 @@ class Children:
 def children(
     environment: Mapping[str, str], logs: Path | None = None, patience: float = STOP_SECONDS
 ) -> Iterator[Children]:
-    """Children for the time of the block. The folder of logs is removed with them."""
+    """Children for the duration of the block; the folder of logs is removed afterwards."""
     with Guard(logs) as guard:
         started = Children(guard, environment, logs, patience)
         try:
@@ -110,7 +110,7 @@ def children(
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether the condition came to hold in time."""
+    """Wait for the condition; returns whether it held within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -1,7 +1,7 @@
-"""A subscriber: a queue of its own on `assignments`, and each event seen once.
+"""A subscriber: a queue of its own on `assignments`, each event processed once.
 
-Delivery is at least once and an event keeps its id, so remembering ids is all it takes. A subscriber that must not miss
-events while it is away takes a durable queue with a name instead, and keeps the ids beside its data.
+Delivery is at least once and an event keeps its id, so remembering ids is enough. A subscriber that must not miss
+events while it is disconnected uses a durable queue with a name instead, and keeps the ids beside its data.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _COLOURS = {"contact.assigned": "green", "contact.waiting": "yellow", "contact.c
 
 @dataclass(frozen=True)
 class Event:
-    """What a subscriber needs of an event."""
+    """The fields of an event that a subscriber needs."""
 
     id: str
     type: str
@@ -43,7 +43,7 @@ class Event:
 
 
 def read_event(body: bytes) -> Event:
-    """An event from its CloudEvents envelope."""
+    """Parse an event from its CloudEvents envelope."""
     envelope: dict[str, Any] = json.loads(body)
     data = envelope["data"]
     operator = data["operator"] or {"id": None, "name": None}
@@ -64,13 +64,13 @@ def read_event(body: bytes) -> Event:
 def describe(event: Event) -> str:
     """One short line, with rich's markup."""
     colour = _COLOURS.get(event.type, "cyan")
-    who = event.operator_name or "nobody yet"
-    line = f"{event.external_id} via {event.source} → {who}"
+    operator = event.operator_name or "nobody yet"
+    line = f"{event.external_id} via {event.source} → {operator}"
     return f"[{colour}]{escape(escaped(f'{event.type:<18}'))}[/] {escape(escaped(line))}"
 
 
 class Subscriber:
-    """Hands each event on once, however often it is delivered."""
+    """Passes each event on once, however often it is delivered."""
 
     def __init__(self, on_event: Callable[[Event], None]) -> None:
         self._on_event = on_event
@@ -78,7 +78,7 @@ class Subscriber:
         self.repeated = 0
 
     def take(self, body: bytes) -> None:
-        """One delivery."""
+        """Process one delivery."""
         event = read_event(body)
         if event.id in self._seen:
             self.repeated += 1
@@ -93,7 +93,7 @@ async def subscribe(
 ) -> AsyncIterator[Subscriber]:
     """A subscriber with a connection and a queue of its own; the queue ends with it.
 
-    A broker user with few rights may only make queues whose names begin as the broker's admin allowed.
+    A broker user with few rights may only declare queues whose names have the prefix that the broker's admin allowed.
     """
     subscriber = Subscriber(on_event)
 
@@ -113,7 +113,7 @@ async def subscribe(
 
 
 async def print_events(amqp_url: str, prefix: str, queue_name: str, count: int) -> None:
-    """Print events until `count` are seen (0: no end), or a signal comes."""
+    """Print events until `count` are seen (0: without end) or a signal arrives."""
     console, events = Console(highlight=False), asyncio.Queue[Event | None]()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, events.put_nowait, None)

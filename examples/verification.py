@@ -1,4 +1,4 @@
-"""Whether the sums of a demo run hold, from what was seen from outside alone."""
+"""Checks the totals of a demo run, using only what was seen from outside."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ WAITING = "contact.waiting"
 
 
 def differences(scenario: Scenario, seen: Seen) -> list[str]:
-    """What is not as it should be, a sentence each."""
+    """The differences from what is expected, a sentence each."""
     return [
         *_counts(scenario, seen),
         *_events(scenario, seen),
@@ -27,7 +27,7 @@ def loads_by_events(seen: Seen) -> Counter[int | None]:
 
 
 def waiting_by_events(seen: Seen) -> int:
-    """How many contacts nobody could take, by the events."""
+    """How many contacts no operator could take, by the events."""
     return sum(event.type == WAITING for event in seen.events)
 
 
@@ -56,14 +56,12 @@ def _events(scenario: Scenario, seen: Seen) -> Iterator[str]:
 
 def _parked(scenario: Scenario, seen: Seen) -> Iterator[str]:
     expected = {broken.submission.message_id: broken.code for broken in scenario.broken}
-    found = Counter((parked["message_id"], parked["code"]) for parked in seen.read.parked)
-    answered = Counter(
-        (outcome.message_id, outcome.data["code"]) for outcome in seen.outcomes if outcome.type == PARKED
-    )
-    yield from _differs("parked messages", len(expected), sum(found.values()))
+    actual = Counter((parked["message_id"], parked["code"]) for parked in seen.read.parked)
+    replied = Counter((outcome.message_id, outcome.data["code"]) for outcome in seen.outcomes if outcome.type == PARKED)
+    yield from _differs("parked messages", len(expected), sum(actual.values()))
     for message_id, code in expected.items():
-        yield from _differs(f"parked as {code}", 1, found[(message_id, code)])
-        yield from _differs(f"answers of {code} to the bot", 1, answered[(message_id, code)])
+        yield from _differs(f"parked as {code}", 1, actual[(message_id, code)])
+        yield from _differs(f"answers of {code} to the bot", 1, replied[(message_id, code)])
 
 
 def _operators(seen: Seen) -> Iterator[str]:
@@ -77,6 +75,6 @@ def _operators(seen: Seen) -> Iterator[str]:
             yield f"{name} has {load} active contacts, over the limit of {limit}"
 
 
-def _differs(what: str, expected: int, found: int) -> Iterator[str]:
-    if expected != found:
-        yield f"{what}: expected {expected}, found {found}"
+def _differs(what: str, expected: int, actual: int) -> Iterator[str]:
+    if expected != actual:
+        yield f"{what}: expected {expected}, found {actual}"

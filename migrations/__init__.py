@@ -1,7 +1,7 @@
 """Alembic revisions: the same schema on SQLite and PostgreSQL.
 
-env            runs them, alone, and writes down whose programs run on what they leave
-program_compatibility  what each declares of that
+env            runs them, one process at a time, and records which programs run on the schema that they leave
+program_compatibility  what each revision declares about that
 online         steps on tables that are in use
-sqlite_tables  tables of SQLite that are made anew
+sqlite_tables  rebuilds tables on SQLite
 """

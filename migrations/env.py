@@ -1,14 +1,14 @@
-"""Runs the revisions, alone: two processes that start together do not meet half-way.
+"""Runs the revisions under a lock: of two processes that start together, one waits for the other.
 
-On SQLite in one transaction, without foreign keys: a table that is made anew is dropped for a moment. On PostgreSQL one
+On SQLite in one transaction, without foreign keys: a table that is rebuilt is dropped for a moment. On PostgreSQL one
 transaction per revision: a revision keeps the tables that it altered locked until it is committed, and running workers
-take theirs in another order. It waits for a lock only briefly, since others wait behind it; then the transaction is
-rolled back and tried again. Revisions of more than one step: migrations/online.py.
+lock tables in another order. It waits for a lock only briefly, since other sessions queue behind it; then the
+transaction is rolled back and tried again. Revisions of more than one step: migrations/online.py.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
@@ -28,7 +28,7 @@ from migrations.program_compatibility import programs_on
 
 MIGRATION_LOCK = 6_114_220_001
 LOCK_TIMEOUT = "1s"
-"""Others who need a table wait behind us for as long as we wait for its lock."""
+"""Other sessions that need a table queue behind us for as long as we wait for its lock."""
 PAUSE_SECONDS = 0.5
 LOOK = "another upgrade, or a transaction that is open for long, is in the way: waiting for it"
 
@@ -37,11 +37,11 @@ log = logging.getLogger("migrations")
 
 
 def run(conn: Connection) -> None:
-    """The revisions that are asked for, on a connection that is alone."""
+    """Run the requested revisions on a connection from `alone`."""
     if conn.dialect.name == "sqlite":
         left_alone = _prepare(conn)
     else:
-        # Alembic commits only if it finds no open transaction, such as that of a try that was given up.
+        # Alembic commits only if it finds no open transaction, such as that of an earlier attempt.
         conn.rollback()
         with conn.begin():
             left_alone = _prepare(conn)
@@ -61,18 +61,18 @@ def run(conn: Connection) -> None:
 
 
 def is_ours(name: str | None, kind: str, _: object) -> bool:
-    """Whether `alembic check` and `--autogenerate` compare it: not the tables of Alembic and of the revisions."""
+    """Whether `alembic check` and `--autogenerate` compare it: not the bookkeeping tables of Alembic and ours."""
     return kind != "table" or name in metadata.tables
 
 
-def write_programs(*, ctx: Any, heads: set[str], **_: Any) -> None:
-    """With each revision, in its transaction: whose programs run on it."""
+def write_programs(ctx: Any, step: Any, heads: Collection[Any], run_args: Any) -> None:  # noqa: ARG001 - Alembic's names
+    """Record with each revision, in its transaction, which programs run on it."""
     revision = next(iter(heads), None)
     revisions.write(ctx.connection, revision, programs_on(context.script, revision))
 
 
 def _prepare(conn: Connection) -> bool:
-    """Whether the schema is newer than these revisions, and may stay so; raises SchemaError if it may not."""
+    """Whether the schema is newer than these revisions, and may stay so; raises SchemaError if not."""
     found = revisions.stored(conn)
     if not schema.is_newer(found):
         revisions.adopt(conn)
@@ -92,7 +92,7 @@ def _is_upgrade() -> bool:
 
 
 async def run_on(database_url: str) -> None:
-    """Run them on a database; other upgrades of it wait."""
+    """Run the revisions on a database; other upgrades of it wait."""
     engine = make_engine(database_url)
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _without_foreign_keys)
@@ -113,7 +113,7 @@ async def alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         if engine.dialect.name == "sqlite":
             yield await patiently(lambda: stack.enter_async_context(transaction(engine)))
             return
-        # The session's, and ends with it: the server would end a transaction that idles during a long revision.
+        # A session-level lock, which ends with the session: the server ends a transaction that idles during a long one.
         holder = await stack.enter_async_context(autocommit(engine))
         conn = await stack.enter_async_context(uncommitted(engine))
         await _lock(holder)
@@ -121,8 +121,8 @@ async def alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 async def _lock(holder: AsyncConnection) -> None:
-    # Asked for again and again: an index that is made concurrently waits for every statement that runs, so also for one
-    # that waits for this lock.
+    # Polled: an index that is built concurrently waits for every running statement, so also for one that waits for this
+    # lock.
     said = False
     while not await holder.scalar(sa.select(sa.func.pg_try_advisory_lock(MIGRATION_LOCK))):
         if not said:
@@ -132,15 +132,15 @@ async def _lock(holder: AsyncConnection) -> None:
 
 
 def make_engine(database_url: str) -> AsyncEngine:
-    """Raises DatabaseUnusable if what the address names is not there, such as a certificate."""
+    """Returns an engine; raises DatabaseUnusable if the address names a missing file, such as a certificate."""
     try:
-        return create_engine(database_url, patient=True)  # an index over years of contacts takes what it takes
+        return create_engine(database_url, patient=True)  # an index over years of contacts may take long
     except Exception as error:
         raise database_address.unusable(database_url, error) from None
 
 
 async def connect(engine: AsyncEngine, database_url: str) -> None:
-    """Raise DatabaseUnusable, without secrets, if it cannot be connected to or cannot hold the tables."""
+    """Raise DatabaseUnusable, without secrets, if the database cannot be reached or cannot hold the tables."""
 
     async def once() -> None:
         async with reading(engine) as conn:
@@ -154,7 +154,7 @@ async def connect(engine: AsyncEngine, database_url: str) -> None:
 
 
 async def patiently(work: Callable[[], Awaitable[T]]) -> T:
-    """Try work again for as long as others hold what it needs; says so once."""
+    """Retry work for as long as other sessions hold what it needs; logs that once."""
     said = False
     while True:
         try:
@@ -169,7 +169,7 @@ async def patiently(work: Callable[[], Awaitable[T]]) -> T:
 
 
 def _without_foreign_keys(dbapi_connection: Any, _: object) -> None:
-    # Within a transaction it would do nothing.
+    # Within a transaction the pragma has no effect.
     cursor = dbapi_connection.cursor()
     cursor.execute("PRAGMA foreign_keys=OFF")
     cursor.close()
@@ -181,20 +181,20 @@ def _impatient_for_locks(conn: Connection) -> None:
 
 
 def run_from_shell() -> None:
-    """What is wrong is said in one line."""
+    """Run the revisions for the command `alembic`; errors are printed in one line."""
     url = load_url()
     try:
         asyncio.run(run_on(url))
     except DistributionError as wrong:
         raise CommandError(str(wrong)) from None
     except Exception as error:
-        if not db_errors.is_unavailable(error):
+        if db_errors.classify(error) in (db_errors.Failure.BAD_DATA, db_errors.Failure.DEFECT):
             raise
         raise CommandError(str(database_address.unusable(url, error))) from None
 
 
 def load_url() -> str:
-    """DATABASE_URL; only an upgrade makes a database that is not there."""
+    """Returns DATABASE_URL; only an upgrade creates a missing database."""
     try:
         url = load(SharedSettings).database_url.get_secret_value()
     except DistributionError as wrong:

@@ -1,8 +1,8 @@
-"""Steps of revisions on tables that are in use: none keeps others from a table for longer than a moment.
+"""Steps of revisions on tables that are in use: none blocks a table for longer than a moment.
 
 On PostgreSQL a revision is one short transaction (columns that may be null or have a constant default, new tables), or
-goes on with the steps below, which are transactions of their own: what stands before them is committed by then, so it
-has to bear being done again after an interruption (`add_column`). On SQLite every upgrade is one transaction.
+continues with the steps below, which are separate transactions: what precedes them is committed by then, so it must be
+repeatable after an interruption (`add_column`). On SQLite every upgrade is one transaction.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,19 +17,19 @@ IS_VALID = sa.text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regcla
 
 
 def add_column(table: str, column: sa.Column[Any]) -> None:
-    """Add a column unless it is there; one with a constant default takes no time, however long the table is."""
+    """Add a column unless it exists; with a constant default it takes no time, however large the table is."""
     if column.name not in {each["name"] for each in sa.inspect(op.get_bind()).get_columns(table)}:
         op.add_column(table, column)
 
 
 def create_table(name: str, *parts: sa.schema.SchemaItem, **options: Any) -> None:
-    """Make a table unless it is there."""
+    """Create a table unless it exists."""
     if not sa.inspect(op.get_bind()).has_table(name):
         op.create_table(name, *parts, **options)
 
 
 def create_index(name: str, table: str, columns: Sequence[str], **options: Any) -> None:
-    """Make an index while others write; one that an interrupted revision left behind is made again."""
+    """Create an index without blocking writes; rebuild one that an interrupted revision left invalid."""
     if op.get_bind().dialect.name == "sqlite":
         op.create_index(name, table, columns, if_not_exists=True, **options)
         return
@@ -42,7 +42,7 @@ def create_index(name: str, table: str, columns: Sequence[str], **options: Any) 
 
 
 def drop_index(name: str, table: str) -> None:
-    """Remove an index while others write."""
+    """Drop an index without blocking writes."""
     if op.get_bind().dialect.name == "sqlite":
         op.drop_index(name, table, if_exists=True)
         return
@@ -51,19 +51,19 @@ def drop_index(name: str, table: str) -> None:
 
 
 def add_unique(name: str, table: str, columns: Sequence[str]) -> None:
-    """Make a unique constraint over an index that is made while others write. PostgreSQL only."""
+    """Add a unique constraint on an index that is built without blocking writes. PostgreSQL only."""
     create_index(name, table, columns, unique=True)
     if name not in {each["name"] for each in sa.inspect(op.get_bind()).get_unique_constraints(table)}:
         op.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}")
 
 
 def drop_constraint(name: str, table: str) -> None:
-    """Remove a constraint, if it is there. PostgreSQL only."""
+    """Drop a constraint if it exists. PostgreSQL only."""
     op.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")
 
 
 def update(table: sa.TableClause, key: str, where: sa.ColumnElement[bool], values: Mapping[str, Any]) -> None:
-    """Update the rows of a condition, some at a time and in the order of their key, as workers lock them."""
+    """Update the rows that match, in chunks and in the order of their key, in which workers lock them too."""
     column = table.c[key]
     page = sa.select(column).where(where).order_by(column).limit(STEP)
     with apart() as conn:
@@ -75,7 +75,7 @@ def update(table: sa.TableClause, key: str, where: sa.ColumnElement[bool], value
 
 @contextmanager
 def apart() -> Iterator[sa.Connection]:
-    """A connection on which each statement is a transaction of its own; on SQLite the upgrade's transaction."""
+    """A connection on which each statement is its own transaction; on SQLite the upgrade's transaction."""
     if op.get_bind().dialect.name == "sqlite":
         yield op.get_bind()
         return

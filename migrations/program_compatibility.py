@@ -6,10 +6,10 @@ from alembic.script import ScriptDirectory
 
 
 def programs_on(script: ScriptDirectory, revision: str | None) -> Sequence[str]:
-    """The revisions whose programs run on a schema of this revision, the oldest first.
+    """Returns the revisions whose programs run on a schema of this revision, the oldest first.
 
-    A revision that declares nothing is for its own programs alone. None runs on an older one than is declared by any
-    revision up to this one.
+    A revision that declares nothing runs only its own programs. A program older than what any revision up to this one
+    declares does not run.
     """
     if revision is None:
         return []

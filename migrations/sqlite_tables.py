@@ -1,4 +1,4 @@
-"""Tables of SQLite that are made anew, because SQLite alters no constraint and no key."""
+"""Rebuilds tables on SQLite, because SQLite cannot alter constraints or keys."""
 
 from collections.abc import Callable
 
@@ -12,9 +12,9 @@ OF_AUDIT = (
 
 
 def make_anew(conn: Connection, table: str, changed: Callable[[str], str]) -> None:
-    """Copy the table, with the columns that it has now, into one whose definition `changed` returns.
+    """Copy the table, with its current columns, into a new one whose definition `changed` returns.
 
-    Foreign keys have to be off.
+    Foreign keys must be off.
     """
     [as_it_is] = conn.scalars(sa.text(WRITTEN), {"table": table, "type": "table"})
     indexes = conn.scalars(sa.text(WRITTEN), {"table": table, "type": "index"}).all()
@@ -30,7 +30,7 @@ def make_anew(conn: Connection, table: str, changed: Callable[[str], str]) -> No
 
 
 def never_reuse_ids(conn: Connection, table: str) -> None:
-    """Let no id be given out twice: without AUTOINCREMENT the highest is, once its row is deleted."""
+    """Use no id twice: without AUTOINCREMENT SQLite reuses the highest one after its row is deleted."""
     [as_it_is] = conn.scalars(sa.text(WRITTEN), {"table": table, "type": "table"})
     if "AUTOINCREMENT" in as_it_is:
         return
@@ -40,7 +40,7 @@ def never_reuse_ids(conn: Connection, table: str) -> None:
 
 
 def _highest_in_audit(conn: Connection, table: str) -> int:
-    """Deleted rows are still known to the audit alone."""
+    """Returns the highest id in the audit, which alone still knows deleted rows."""
     return conn.scalar(sa.text(OF_AUDIT), {"kind": table.removesuffix("s")}) or 0
 
 

@@ -16,7 +16,7 @@ PROTOCOL_LOGGER = "uvicorn.error.protocol"
 class Config(uvicorn.Config):
     """Uvicorn's configuration with limits on its clients.
 
-    `trusted_proxies`: addresses and networks, comma-separated, whose X-Forwarded-For is believed. Other options are
+    `trusted_proxies`: addresses and networks, comma-separated, whose X-Forwarded-For is trusted. Other options are
     uvicorn's.
     """
 
@@ -35,5 +35,5 @@ class Config(uvicorn.Config):
             **options,
         )
         self.clients = Connections(limits)
-        # It warns of each malformed request, in which it would repeat itself as often as a client likes.
+        # It warns of each malformed request, so a client could flood the log.
         logging.getLogger(PROTOCOL_LOGGER).setLevel(logging.ERROR)

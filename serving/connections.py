@@ -1,4 +1,4 @@
-"""All connections of a server: deadlines kept, room made for new ones."""
+"""All connections of a server: enforces deadlines, and makes room for new connections."""
 
 import asyncio
 import errno
@@ -19,20 +19,20 @@ NOBODY = "nobody only waits"
 
 
 class Phase(IntEnum):
-    """What a connection waits for; the less it would be missed, the lower."""
+    """What a connection waits for; connections with lower values are dropped first."""
 
     NEW = 0  # the first byte
     HEAD = 1  # the rest of a head
-    DRAIN = 2  # the rest of a body that is not read
-    CLOSING = 3  # the client to take the last response
+    DRAIN = 2  # the rest of a body that will not be read
+    CLOSING = 3  # the client to receive the last response
     IDLE = 4  # the next request
     BODY = 5  # the rest of a body
     STALLED = 6  # the client to read
-    WORK = 7  # us
+    WORK = 7  # the application
 
 
 class Connection(Protocol):
-    """What is known of a connection here. `since` and `deadline` are in the event loop's time."""
+    """A connection as seen here. `since` and `deadline` are in the event loop's time."""
 
     address: str
     phase: Phase
@@ -40,10 +40,10 @@ class Connection(Protocol):
     deadline: float
 
     def expire(self) -> None:
-        """Its time is over."""
+        """The deadline has passed."""
 
     def drop(self) -> None:
-        """End it at once."""
+        """End the connection at once."""
 
 
 class Connections:
@@ -69,7 +69,7 @@ class Connections:
         self.malformed = RateLimitedLog(LOGGER, "malformed_request_refused")
 
     def admit(self, connection: Connection) -> bool:
-        """Count it in, if need be in the place of others that only wait; whether there is room for it."""
+        """Add a connection, dropping idle ones for it if necessary; returns whether there is room."""
         if len(self._all) >= self.limits.connections and not self._make_room(self._full):
             self._full.say(connection.address)
             return False
@@ -79,16 +79,16 @@ class Connections:
         return True
 
     def forget(self, connection: Connection) -> None:
-        """It has ended."""
+        """Remove a connection that has ended."""
         self._all.discard(connection)
 
     def _make_room(self, reason: RateLimitedLog) -> bool:
-        """Drop connections that only wait; whether there were any."""
-        # Several at once: looking at all of them for each new one would itself be a way to keep the server busy.
+        """Drop connections that only wait; returns whether there were any."""
+        # Several at once: if each new connection made us look at all of them, clients could keep the server busy.
         count = max(1, self.limits.connections // 16)
-        crowds = Counter(connection.address for connection in self._all)
+        per_address = Counter(connection.address for connection in self._all)
         waiting = [connection for connection in self._all if connection.phase is not Phase.WORK]
-        for connection in heapq.nsmallest(count, waiting, key=lambda c: (-crowds[c.address], c.phase, c.since)):
+        for connection in heapq.nsmallest(count, waiting, key=lambda c: (-per_address[c.address], c.phase, c.since)):
             self._all.discard(connection)
             connection.drop()
             reason.say(connection.address)
@@ -101,24 +101,24 @@ class Connections:
         now = asyncio.get_running_loop().time()
         for connection in [connection for connection in self._all if connection.deadline <= now]:
             connection.expire()
-        if not _some_files_can_be_opened() and not self._make_room(self._no_files):
+        if not _can_open_files() and not self._make_room(self._no_files):
             self._no_files.say(NOBODY)
         self._sweeping = None
         if self._all:
             self._sweep_later()
 
 
-def _some_files_can_be_opened() -> bool:
-    """As many as a connection to the database takes, and a client.
+def _can_open_files() -> bool:
+    """Whether as many files can be opened as a database connection and a client need.
 
-    Else the event loop accepts connections only to close them, and says nothing.
+    If not, the event loop would accept connections and close them at once, without logging it.
     """
-    opened: list[int] = []
+    descriptors: list[int] = []
     try:
-        opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(SPARE_FILES))
+        descriptors.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(SPARE_FILES))
     except OSError as error:
         return error.errno not in (errno.EMFILE, errno.ENFILE)
     finally:
-        for file in opened:
+        for file in descriptors:
             os.close(file)
     return True

@@ -1,4 +1,4 @@
-"""How long a client may take, how many connections there may be."""
+"""Time limits for clients, and the limit on connections."""
 
 import resource
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ RESERVED_FILES = 96
 FEWEST_CONNECTIONS = 8
 BODY_SECONDS = 30.0
 SLOWEST_BODY = 64 * 1024
-"""Bytes per second: a body that is allowed to be large gets the time to arrive at this rate."""
+"""Bytes per second: large bodies, if allowed, get the time to arrive at this rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class Limits:
 
 
 def body_seconds(max_bytes: int) -> float:
-    """Seconds for a body of up to that many bytes."""
+    """Returns the time limit in seconds for a body of up to this many bytes."""
     return max(BODY_SECONDS, max_bytes / SLOWEST_BODY)
 
 
 def connections_within(wanted: int) -> int:
-    """As many connections as wanted, or as the process's limit on open files allows."""
+    """Returns the wanted number of connections, or as many as the process's limit on open files allows."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     possible = wanted if files == resource.RLIM_INFINITY else files - RESERVED_FILES
     return max(FEWEST_CONNECTIONS, min(wanted, possible))

@@ -1,4 +1,4 @@
-"""Closes a connection so that the response still arrives."""
+"""Closes a connection in such a way that the response still arrives."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,9 +8,9 @@ MOST_DISCARDED = 1024 * 1024
 
 
 class LingeringTransport(asyncio.Transport):
-    """A transport whose `close` reads on for a while if the client may still be sending.
+    """A transport whose `close` keeps reading for a while if the client may still be sending.
 
-    A socket that is closed with unread bytes in it resets the connection, and the reset can overtake the response.
+    Closing a socket with unread bytes resets the connection, and the reset can overtake the response.
     """
 
     def __init__(
@@ -21,7 +21,7 @@ class LingeringTransport(asyncio.Transport):
         self._closing, self._discarded = False, 0
 
     def close(self) -> None:
-        """End the connection once everything is sent, and the client has read it or had the time to."""
+        """End the connection after everything is sent, and the client has had time to read it."""
         if self.is_closing():
             return
         self._closing = True
@@ -33,13 +33,13 @@ class LingeringTransport(asyncio.Transport):
         self._on_close()
 
     def discard(self, count: int) -> None:
-        """Note bytes that came after `close`; after too many of them the client has to wait for its end."""
+        """Count bytes received after `close`; after too many of them, stop reading."""
         self._discarded += count
         if self._discarded > MOST_DISCARDED:
             self._transport.pause_reading()
 
     def is_closing(self) -> bool:
-        """Whether nothing more is sent."""
+        """Whether the connection is closing, so that nothing more is sent."""
         return self._closing or self._transport.is_closing()
 
     def abort(self) -> None:
@@ -53,17 +53,17 @@ class LingeringTransport(asyncio.Transport):
             self._transport.write(data)
 
     def get_write_buffer_size(self) -> int:
-        """Bytes that the client has not taken yet."""
+        """Returns the number of bytes that are not sent yet."""
         return self._transport.get_write_buffer_size()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """As the transport has it."""
+        """Returns the transport's own information."""
         return self._transport.get_extra_info(name, default)
 
     def pause_reading(self) -> None:
-        """Let the client wait."""
+        """Stop reading."""
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Continue reading."""
         self._transport.resume_reading()

@@ -22,8 +22,8 @@ MAX_PIPELINED = 16
 SMALL_REMAINDER = 64 * 1024
 LEAST_PROGRESS = 16 * 1024
 UNREAD_BYTES = 128 * 1024
-"""What the kernel takes of a response before the client reads it. By default it takes megabytes, and copying those for
-clients that read nothing keeps the event loop busy for seconds."""
+"""Size of the kernel's send buffer. By default it takes megabytes of a response, and copying those for clients that
+read nothing keeps the event loop busy for seconds."""
 MALFORMED, TOO_LATE = "The request is not well-formed HTTP/1.1.", "The request did not arrive in time."
 HEAD_TOO_LARGE, FULL = "The head of the request is too large.", "There are too many connections; try again."
 
@@ -31,8 +31,8 @@ HEAD_TOO_LARGE, FULL = "The head of the request is too large.", "There are too m
 class Protocol(HttpToolsProtocol):
     """A connection with a deadline for each thing it waits for.
 
-    Overrides what uvicorn's class calls in itself: uvicorn is pinned by the lock file, and tests/integration/
-    test_serving.py fails if another version does it otherwise.
+    Overrides methods that uvicorn's class calls on itself: uvicorn is pinned by the lock file, and tests/integration/
+    test_serving.py fails if another version differs.
     """
 
     transport: LingeringTransport
@@ -56,9 +56,9 @@ class Protocol(HttpToolsProtocol):
         self._unsent = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Count the connection in, or end it."""
+        """Add the connection, or refuse it."""
         transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_SNDBUF, UNREAD_BYTES)
-        lingering = LingeringTransport(cast("asyncio.Transport", transport), self._is_still_sending, self._note)
+        lingering = LingeringTransport(cast("asyncio.Transport", transport), self._is_still_sending, self._update_phase)
         super().connection_made(lingering)
         self.address = self.client[0] if self.client else ""
         if self.clients.admit(self):
@@ -68,12 +68,12 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count it out."""
+        """Remove the connection."""
         self.clients.forget(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, unless nothing more is wanted of this client."""
+        """Parse, unless no more data from this client is needed."""
         if self.transport.is_closing():
             self.transport.discard(len(data))
         elif not self._broken:
@@ -81,7 +81,7 @@ class Protocol(HttpToolsProtocol):
             self._head_bytes += len(data) if self._receiving is Phase.HEAD else 0
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, HEAD_TOO_LARGE)
-            self._note()
+            self._update_phase()
 
     def on_message_begin(self) -> None:
         """The parser saw a request's first byte."""
@@ -117,33 +117,33 @@ class Protocol(HttpToolsProtocol):
         await app(scope, receive, sending)
 
     def on_response_complete(self) -> None:
-        """A response is on its way; uvicorn's own timer is not needed."""
+        """A response is handed to the transport; uvicorn's own timer is not needed."""
         super().on_response_complete()
         self._unset_keepalive_if_required()
-        self._note()
+        self._update_phase()
 
     def pause_writing(self) -> None:
-        """The client does not read."""
+        """The client does not read fast enough."""
         super().pause_writing()
-        self._note()
+        self._update_phase()
 
     def resume_writing(self) -> None:
-        """The client reads."""
+        """The client reads again."""
         super().resume_writing()
-        self._note()
+        self._update_phase()
 
     def send_400_response(self, msg: str) -> None:
         """The parser could not read the request."""
-        del msg  # uvicorn's words
+        del msg  # uvicorn's text
         self.clients.malformed.say(self.address)
         self._refuse(HTTPStatus.BAD_REQUEST, MALFORMED)
 
     def shutdown(self) -> None:
         """The server stops: requests in progress are finished, any other wait gets a few seconds."""
         super().shutdown()
-        self._note()
+        self._update_phase()
         if self.phase is not Phase.WORK:
-            self._unsent = 0  # no progress earns more time
+            self._unsent = 0  # so that no progress extends the deadline
             self.deadline = min(self.deadline, self.loop.time() + self.limits.drain)
 
     def expire(self) -> None:
@@ -164,11 +164,11 @@ class Protocol(HttpToolsProtocol):
         """End the connection at once."""
         self.transport.abort()
 
-    def _note(self) -> None:
-        """Set the deadline if the connection waits for something else than before."""
+    def _update_phase(self) -> None:
+        """Set the deadline if what the connection waits for has changed."""
         phase = self._waits_for()
         if self.phase is Phase.NEW and phase is Phase.HEAD:
-            self.phase = phase  # the head's time counts from the connection
+            self.phase = phase  # the head's time limit counts from the connection
         elif phase is not self.phase or self.cycle is not self._noted:
             self._enter(phase)
 
@@ -200,7 +200,7 @@ class Protocol(HttpToolsProtocol):
         return before - self._unsent >= LEAST_PROGRESS
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
-        """Read no more from this client; say why, unless it is still owed the response to another request."""
+        """Stop reading from this client; send the reason, unless the response to another request is still due."""
         self._broken = True
         if self._is_answering() and not self.cycle.more_body:
             self.cycle.keep_alive = False

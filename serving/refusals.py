@@ -1,4 +1,4 @@
-"""What is sent to a client that never becomes a request: problem+json, and the connection ends."""
+"""The response to a client whose request never reaches the application: problem+json, then the connection closes."""
 
 import json
 from http import HTTPStatus
@@ -8,7 +8,7 @@ RETRY_SECONDS = 5
 
 
 def refusal(status: HTTPStatus, detail: str) -> bytes:
-    """A whole HTTP/1.1 response."""
+    """Returns a complete HTTP/1.1 response."""
     problem = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
     body = json.dumps(problem).encode()
     headers = {

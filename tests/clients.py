@@ -31,7 +31,7 @@ def body(source: str, external_id: str, **more: Any) -> dict[str, Any]:
 
 
 def message(content: object, message_id: str | None, **properties: Any) -> aio_pika.Message:
-    """A persistent message; bytes go as they are, all else as JSON."""
+    """A persistent message; bytes are sent as they are, anything else as JSON."""
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
     properties = {"type": "contact.submit", "content_type": "application/json"} | properties
     return aio_pika.Message(raw, message_id=message_id, delivery_mode=2, **properties)
@@ -50,14 +50,14 @@ class Bot:
         exchange = await self.channel.get_exchange(f"{self.prefix}contacts", ensure=False)
         room = asyncio.Semaphore(IN_FLIGHT)
 
-        async def one(each: aio_pika.Message) -> None:
+        async def publish_one(message: aio_pika.Message) -> None:
             async with room:
-                await exchange.publish(each, routing_key="contact.submit.test")
+                await exchange.publish(message, routing_key="contact.submit.test")
 
-        await asyncio.gather(*[one(each) for each in messages])
+        await asyncio.gather(*[publish_one(message) for message in messages])
 
     async def publish_bare(self, content: bytes, properties: Basic.Properties) -> None:
-        """Publish exactly these properties: the client library would make up a message_id where there is none."""
+        """Publish exactly these properties: the client library would add a message_id if there is none."""
         frames: list[Frame | ContentHeader | ContentBody] = [
             Basic.Publish(exchange=f"{self.prefix}contacts", routing_key="contact.submit.test"),
             ContentHeader(properties=properties, body_size=len(content)),
@@ -66,7 +66,7 @@ class Bot:
         await self._send(lambda number: ChannelFrame.marshall(channel_number=number, frames=frames))
 
     async def publish_garbled(self, content: bytes, properties: Basic.Properties) -> None:
-        """Publish with every text and moment of the properties made into bytes that nobody can read."""
+        """Publish with every text and timestamp of the properties replaced by undecodable bytes."""
         frames: list[Frame | ContentHeader | ContentBody] = [
             Basic.Publish(exchange=f"{self.prefix}contacts", routing_key="contact.submit.test"),
             ContentHeader(properties=properties, body_size=len(content)),
@@ -92,14 +92,14 @@ class Bot:
 
 @dataclass
 class Subscriber:
-    """Remembers the messages of one queue, in order of arrival."""
+    """Records the messages of one queue, in order of arrival."""
 
     messages: list[AbstractIncomingMessage] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     _by_id: dict[str, Event] = field(default_factory=dict)
 
     async def remember(self, message: AbstractIncomingMessage) -> None:
-        """The consumer's callback; each body is read once, since the worker under test shares this loop."""
+        """The consumer's callback; each body is parsed once, since the worker under test shares this event loop."""
         self.messages.append(message)
         event = json.loads(message.body)
         self._by_id.setdefault(event["id"], event)
@@ -107,11 +107,11 @@ class Subscriber:
 
     @property
     def events(self) -> list[Event]:
-        """Bodies, each id once."""
+        """The bodies, each event id once."""
         return list(self._by_id.values())
 
     async def until(self, enough: Callable[[list[Event]], bool]) -> list[Event]:
-        """Wait until the events are what is waited for."""
+        """Wait until `enough` holds for the events; returns them."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not enough(self.events):
                 self.news.clear()
@@ -119,7 +119,7 @@ class Subscriber:
         return self.events
 
     async def count(self, number: int) -> list[Event]:
-        """Wait for a number of events."""
+        """Wait for at least `number` events; returns them."""
         return await self.until(lambda events: len(events) >= number)
 
 
@@ -140,7 +140,7 @@ async def subscribe(channel: AbstractChannel, prefix: str, key: str = "#") -> Su
 
 
 async def listen(channel: AbstractChannel) -> tuple[str, Subscriber]:
-    """A queue for replies, and who listens to it."""
+    """A reply queue's name, and its consumer."""
     queue = await channel.declare_queue(exclusive=True)
     subscriber = Subscriber()
     await queue.consume(subscriber.remember, no_ack=True)

@@ -1,4 +1,4 @@
-"""Services and databases for the tests: real ones, made for the run and ended with it."""
+"""Services and databases for the tests: real ones, started for the run and stopped after it."""
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -34,14 +34,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a test process where the services are."""
+    """Pass the address of the shared services to a test process."""
     shared = node.config.stash[SHARED]
     node.workerinput["services"] = (shared.port, shared.key)
 
 
 @pytest.fixture
 def random() -> Random:
-    """The same draws in every run."""
+    """A generator with the same sequence in every run."""
     return Random(20261123)
 
 
@@ -53,9 +53,9 @@ def rabbitmq(pytestconfig: pytest.Config) -> Broker:
 
 @pytest.fixture(scope="session")
 def own_broker() -> Iterator[Broker]:
-    """A RabbitMQ of this test process, to stop, freeze and limit; a test leaves it as it was."""
-    with broker(control=True) as found:
-        yield found
+    """A RabbitMQ of this test process, to stop, freeze and limit; each test restores it."""
+    with broker(control=True) as service:
+        yield service
 
 
 @pytest.fixture(scope="session")
@@ -66,14 +66,14 @@ def postgres_server(pytestconfig: pytest.Config) -> Postgres:
 
 @pytest.fixture(scope="session")
 def own_postgres() -> Iterator[Postgres]:
-    """A durable PostgreSQL of this test process, to stop, freeze and kill; a test leaves it as it was."""
-    with postgres(control=True) as found:
-        yield found
+    """A durable PostgreSQL of this test process, to stop, freeze and kill; each test restores it."""
+    with postgres(control=True) as service:
+        yield service
 
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with the schema, built by the real revisions, to copy."""
+    """A SQLite file with the schema, built by the real migrations, to copy."""
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
     schema.upgrade(f"sqlite+aiosqlite:///{path}")
     return path
@@ -81,7 +81,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: Postgres) -> Iterator[str]:
-    """A PostgreSQL database with the schema, built by the real revisions, to copy."""
+    """A PostgreSQL database with the schema, built by the real migrations, to copy."""
     url = postgres_server.create_database()
     schema.upgrade(url)
     yield url
@@ -105,6 +105,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     """An engine on an empty database."""
-    made = create_engine(database_url)
-    yield made
-    await made.dispose()
+    new_engine = create_engine(database_url)
+    yield new_engine
+    await new_engine.dispose()

@@ -1,4 +1,4 @@
-"""Short ways to say what a test is about: messages, operators, sources, and what the database holds afterwards."""
+"""Helpers of the tests: make messages, operators and sources, and read what the database holds afterwards."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,24 +41,24 @@ def closing(user: str | None = None, reply_to: str | None = None, **content: Any
 
 
 def as_sent(incoming: Incoming) -> Incoming:
-    """The same with the properties that a broker would have brought, from which a parked message is restored."""
+    """The same with the properties that a broker would deliver, from which a parked message is restored."""
     sent = {"message_id": incoming.message_id, "message_type": incoming.type}
     asked = {"user_id": incoming.user_id, "reply_to": incoming.reply_to}
     return replace(incoming, properties=sent | {name: value for name, value in asked.items() if value})
 
 
 def messages(keys: Iterable[str], *, leads: int = 10, **content: Any) -> list[Incoming]:
-    """Messages of a number of leads, in turn."""
+    """Messages of `leads` leads in turn."""
     return [message(key, f"lead-{i % leads}", **content) for i, key in enumerate(keys)]
 
 
 def arrival(incoming: Incoming, rules: SenderRules = ANYBODY) -> DecodedMessage:
-    """The message with what is understood of it."""
+    """The message, decoded."""
     return Decoder(MAX_BYTES, sender_rules=rules).decode(incoming)
 
 
 def submission_of(incoming: Incoming, max_bytes: int = MAX_BYTES) -> Submission:
-    """What is understood of a message that asks for a contact."""
+    """The submission decoded from a message."""
     command = decode(incoming, max_bytes)
     assert isinstance(command, Submission)
     return command
@@ -71,7 +71,7 @@ async def take(
     claim: Claim | None = None,
     rules: SenderRules = ANYBODY,
 ) -> BatchResult:
-    """One batch, in one transaction."""
+    """Process one batch in one transaction."""
     async with transaction(engine) as conn:
         return await process_batch(conn, [arrival(m, rules) for m in batch], random or Random(20261123), claim)
 
@@ -106,7 +106,7 @@ async def open_source(
 
 
 async def refuse_lead(engine: AsyncEngine, external_id: str) -> None:
-    """Make the database refuse one lead, as a constraint of the owner's would."""
+    """Make the database refuse one lead, as a constraint of the installation would."""
     async with transaction(engine) as conn:
         if conn.dialect.name == "postgresql":
             await conn.execute(sa.text(f"ALTER TABLE leads ADD CHECK (external_id <> '{external_id}')"))
@@ -120,7 +120,7 @@ async def refuse_lead(engine: AsyncEngine, external_id: str) -> None:
 
 
 async def change_operator(engine: AsyncEngine, operator_id: int, **values: object) -> None:
-    """Change an operator behind the back of the business."""
+    """Change an operator directly in the database."""
     async with transaction(engine) as conn:
         await conn.execute(sa.update(operators).where(operators.c.id == operator_id).values(values))
 
@@ -138,13 +138,13 @@ async def all_parked(engine: AsyncEngine) -> Sequence[sa.Row[Any]]:
 
 
 async def all_events(engine: AsyncEngine) -> list[dict[str, Any]]:
-    """Every event and answer in the outbox, oldest first."""
+    """Every event and reply in the outbox, oldest first."""
     async with reading(engine) as conn:
         return [json.loads(b) for b in await conn.scalars(sa.select(outbox.c.body).order_by(outbox.c.id))]
 
 
 async def all_audited(engine: AsyncEngine) -> Sequence[sa.Row[Any]]:
-    """Every row of the audit, oldest first."""
+    """Every row of the audit log, oldest first."""
     async with reading(engine) as conn:
         return (await conn.execute(sa.select(audit_log).order_by(audit_log.c.id))).all()
 
@@ -164,7 +164,7 @@ async def statuses(engine: AsyncEngine) -> dict[str, int]:
 
 
 async def loads(engine: AsyncEngine) -> dict[int, int]:
-    """Every operator's load, once it is checked against a count of its active contacts and against its limit."""
+    """Every operator's load, after checking it against its count of active contacts and its limit."""
     c, o = contacts.c, operators.c
     active = (
         sa.select(sa.func.count()).where(c.operator_id == o.id, c.status == "active").correlate(operators)

@@ -22,12 +22,12 @@ class NodeNotReady(Exception):
 
 
 def node_modules() -> Path:
-    """The installed packages; made once for each package-lock.json, by one process at a time."""
+    """The installed packages; installed once for each package-lock.json, by one process at a time."""
     lock = DECLARED / "package-lock.json"
     folder = Path(sys.prefix) / "node" / sha256(lock.read_bytes()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with (folder / ".lock").open("w") as lock_file:
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
         if not (folder / ".ready").exists():
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(DECLARED / name, folder)
@@ -42,7 +42,7 @@ def node(code: str, environment: Mapping[str, str] | None = None) -> str:
 
 
 def _run(arguments: list[str], folder: Path, environment: Mapping[str, str] | None = None) -> str:
-    done = subprocess.run(  # noqa: S603  # our own words
+    result = subprocess.run(  # noqa: S603  # our own words
         [str(NODE), *arguments],
         cwd=folder,
         env={**os.environ, **(environment or {})},
@@ -51,6 +51,6 @@ def _run(arguments: list[str], folder: Path, environment: Mapping[str, str] | No
         timeout=SECONDS,
         check=False,
     )
-    if done.returncode:
-        raise NodeNotReady(f"node {arguments[0]} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
-    return done.stdout
+    if result.returncode:
+        raise NodeNotReady(f"node {arguments[0]} ended with {result.returncode}: {result.stderr.strip()[-2000:]}")
+    return result.stdout

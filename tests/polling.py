@@ -1,4 +1,4 @@
-"""Waiting for what becomes true by itself."""
+"""Polls for conditions that set no event."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,17 +13,17 @@ PAUSE_SECONDS = 0.05
 
 
 async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
-    """Return once it holds; TimeoutError if it does not within the time."""
+    """Return once the condition holds; TimeoutError if it does not within `seconds`."""
     async with asyncio.timeout(seconds):
-        while not await holds():  # noqa: ASYNC110 - what a database holds sets no event
+        while not await holds():  # noqa: ASYNC110 - a change in a database sets no event
             await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def until_blocked(engine: AsyncEngine, task: asyncio.Task[Any]) -> None:
-    """Wait until the task's transaction stands before a lock; SQLite does not tell, so there it is given a moment."""
+    """Wait until the task's transaction waits for a lock; SQLite cannot show that, so there it waits 0.3 s."""
     if engine.dialect.name == "sqlite":
-        done, _ = await asyncio.wait([task], timeout=0.3)
-        assert not done
+        finished, _ = await asyncio.wait([task], timeout=0.3)
+        assert not finished
         return
     blocked = sa.text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

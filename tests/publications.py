@@ -1,4 +1,4 @@
-"""Publications for tests of what the relay decides."""
+"""Publications for tests of the relay's decisions."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Other releases than this one: the one before it, from the repository's history, and revisions of a later one."""
+"""Other releases: the previous one, from the repository's history, and a later one with an additional revision."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from distribution.store import schema
 
 ROOT = Path(schema.__file__).parents[2]
 BEFORE = "42f79966ab6ce5570e72ba11aa2272beeba229a6"
-"""The last commit of the release before. It compares its revision with `alembic_version`, and knows no other table."""
+"""The last commit of the previous release. It compares its revision with `alembic_version` alone."""
 REVISION_BEFORE = "0007"
 LATER = "9001"
 LATER_REVISION = """
@@ -36,19 +36,19 @@ def downgrade() -> None:
 
 
 def code_before(folder: Path) -> Path:
-    """The code of the release before; needs the repository with its history."""
+    """The code of the previous release; needs the repository with its history."""
     archive = folder / "before.tar"
-    asked = ["git", "-C", str(ROOT), "archive", "--output", str(archive), BEFORE]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
-    if done.returncode:
+    command_line = ["git", "-C", str(ROOT), "archive", "--output", str(archive), BEFORE]
+    result = subprocess.run(command_line, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    if result.returncode:
         raise AssertionError(
             f"the release before ({BEFORE[:7]}) cannot be run on the newest schema, since this clone does not have it:"
-            f" clone with the whole history (git fetch --unshallow): {done.stderr.strip()}"
+            f" clone with the whole history (git fetch --unshallow): {result.stderr.strip()}"
         )
     code = folder / "before"
     code.mkdir()
     subprocess.run(["tar", "--extract", f"--file={archive}", f"--directory={code}"], check=True)  # noqa: S603, S607
-    # Its own environment has this package; of its files only the pages under /docs are made.
+    # The previous release needs this package, only for its pages under /docs.
     pages = code / "flask_swagger_ui" / "dist"
     pages.mkdir(parents=True)
     (pages.parent / "__init__.py").touch()

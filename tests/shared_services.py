@@ -27,7 +27,7 @@ AddressOf = Callable[[str], str]
 
 
 class SharedServices:
-    """Starts services on request, of this process and of the processes that it starts."""
+    """Starts services on request of this process and of its test processes."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -54,9 +54,9 @@ class SharedServices:
         with suppress(OSError):  # the listener was closed
             while True:
                 with suppress(AuthenticationError, EOFError):
-                    Thread(target=self._answer, args=(self._listener.accept(),), daemon=True).start()
+                    Thread(target=self._respond, args=(self._listener.accept(),), daemon=True).start()
 
-    def _answer(self, connection: Connection) -> None:
+    def _respond(self, connection: Connection) -> None:
         with connection:
             try:
                 connection.send(self.address_of(connection.recv()))
@@ -65,14 +65,14 @@ class SharedServices:
 
 
 def by_asking(port: int, key: bytes) -> AddressOf:
-    """`address_of` of the process that listens on the port."""
+    """An `address_of` that asks the process listening on the port."""
 
     def address_of(name: str) -> str:
         with Client((LOOPBACK, port), authkey=key) as connection:
             connection.send(name)
-            answer: str | DevServiceError = connection.recv()
-        if isinstance(answer, DevServiceError):
-            raise answer
-        return answer
+            address: str | DevServiceError = connection.recv()
+        if isinstance(address, DevServiceError):
+            raise address
+        return address
 
     return address_of

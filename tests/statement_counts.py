@@ -1,4 +1,4 @@
-"""What the database is asked to do, counted instead of timed."""
+"""Counts what the database has to do, instead of timing it."""
 
 import asyncio
 import gc
@@ -18,13 +18,13 @@ Number = TypeVar("Number", int, float)
 
 @dataclass
 class Effort(Generic[Number]):
-    """A number that is known once the block ends."""
+    """A number that is set when the block ends."""
 
     number: Number
 
 
 class Statement(NamedTuple):
-    """As the driver gets it; `many`: run once for each of the parameters."""
+    """A statement as the driver gets it; `many`: run once for each of the parameters."""
 
     text: str
     parameters: Any
@@ -33,7 +33,7 @@ class Statement(NamedTuple):
 
 @contextmanager
 def statements(engine: AsyncEngine) -> Iterator[list[Statement]]:
-    """Every statement that is sent while the block runs."""
+    """Every statement that is sent during the block."""
     sent: list[Statement] = []
 
     def keep(_conn: object, _cursor: object, text: str, parameters: Any, _context: object, many: bool) -> None:
@@ -53,7 +53,7 @@ async def plan_of(conn: AsyncConnection, statement: Statement) -> list[str]:
 
 @asynccontextmanager
 async def rows_read(conn: AsyncConnection, table: str) -> AsyncIterator[Effort[int]]:
-    """About how many rows of a table the block reads, those of foreign keys too; on SQLite a bound, of all tables."""
+    """About how many rows of a table the block reads, for foreign keys too; on SQLite a bound for all tables."""
     effort = Effort(0)
     if conn.dialect.name == "postgresql":
         read = sa.text(
@@ -77,7 +77,7 @@ async def rows_read(conn: AsyncConnection, table: str) -> AsyncIterator[Effort[i
 
 @contextmanager
 def memory() -> Iterator[Effort[int]]:
-    """The most bytes of Python's own that the block holds at once beyond what was there before."""
+    """The peak bytes of Python memory in the block, beyond what was allocated before."""
     effort = Effort(0)
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
@@ -89,7 +89,7 @@ def memory() -> Iterator[Effort[int]]:
 
 @asynccontextmanager
 async def silence() -> AsyncIterator[Effort[float]]:
-    """The longest time in which no other task had its turn, in seconds of this thread's CPU."""
+    """The longest time without a turn for another task, in seconds of this thread's CPU."""
     effort = Effort(0.0)
 
     async def others() -> None:
@@ -99,7 +99,7 @@ async def silence() -> AsyncIterator[Effort[float]]:
             effort.number, last = max(effort.number, now - last), now
             await asyncio.sleep(0)
 
-    gc.freeze()  # else a collection looks at all that the whole run of tests holds
+    gc.freeze()  # otherwise a collection scans all objects of the whole test run
     working = asyncio.create_task(others())
     await asyncio.sleep(0)
     yield effort

@@ -18,7 +18,7 @@ OBJECTS_BETWEEN_COLLECTIONS = 10_000
 
 
 def main(watch: FailpointHook = no_failpoints) -> int:
-    """Run the worker; returns the exit status. `watch` is told where deliveries and events stand."""
+    """Run the worker; returns the exit status. `watch` is called at each failpoint."""
     settings = start(PROGRAM, WorkerSettings)
     try:
         health_socket = socket.create_server((settings.worker_health_host, settings.worker_health_port))
@@ -26,9 +26,9 @@ def main(watch: FailpointHook = no_failpoints) -> int:
         exit_with_error(
             PROGRAM, f"WORKER_HEALTH_PORT: cannot listen on {settings.worker_health_port}: {error.strerror}"
         )
-    # What is there by now stays: looking through it at every full collection stopped everything for 60 ms. And a batch
-    # makes tens of thousands of objects without a cycle: looking for one after each 700 of them costs up to a fifth of
-    # its time.
+    # The objects loaded so far live as long as the process: scanning them in every full collection paused everything
+    # for 60 ms. And a batch makes tens of thousands of objects without cycles: a collection after each 700 of them
+    # costs up to a fifth of its time.
     gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     try:

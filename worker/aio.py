@@ -1,4 +1,4 @@
-"""Waiting for events and futures, and whose cancellation it is."""
+"""Waiting for events and futures; telling our own cancellation from the AMQP library's."""
 
 import asyncio
 from contextlib import suppress
@@ -6,14 +6,14 @@ from typing import Any
 
 
 async def wait_for_event(event: asyncio.Event, seconds: float) -> None:
-    """Pause, or less if the event comes first."""
+    """Wait until the event is set, at most `seconds`."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
 
 
 async def first_of(*things: asyncio.Event | asyncio.Future[Any], seconds: float | None = None) -> None:
-    """Wait until one of them is set or done, at most so long."""
+    """Wait until one of them is set or done, at most `seconds`."""
     waiting = [asyncio.ensure_future(t.wait()) if isinstance(t, asyncio.Event) else t for t in things]
     try:
         await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""The composition root: what runs beside what, signals, the order of stopping."""
+"""The composition root: the components that run concurrently, signals, the order of stopping."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ EXIT_AT_ONCE = 130
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """Work that runs until it is told to stop, and how long its end may take then."""
+    """Work that runs until one of `stops` is called, and how many seconds it may then take to end."""
 
     name: str
     work: Coroutine[None, None, None]
@@ -61,31 +61,31 @@ async def run(
     watch: FailpointHook = no_failpoints,
     pauses: RetryDelays = DEFAULT_DELAYS,
 ) -> None:
-    """Run until `stopping` is set; a component that dies is named, and its error ends the process.
+    """Run until `stopping` is set; a component that fails is logged by name, and its error ends the process.
 
-    `watch` is told where deliveries and events stand. `pauses`: between tries while the database is away.
+    `watch` is called at each failpoint. `pauses`: between retries while the database is unavailable.
     """
     log = structlog.get_logger("worker")
     tolerate_any_properties()
     readiness, metrics = Readiness(), Metrics()
     engine = create_engine(settings.database_url.get_secret_value())
-    taking, publishing = build(settings, engine, readiness, metrics, stopping, watch, pauses)
+    inbound, outbound = build(settings, engine, readiness, metrics, stopping, watch, pauses)
     health = create_server(readiness, metrics)
     try:
         async with asyncio.TaskGroup() as group:
-            components = (*taking, *publishing)
+            components = (*inbound, *outbound)
             tasks = {
-                component.name: group.create_task(named(component, lambda: tell_to_stop(components)))
+                component.name: group.create_task(run_named(component, lambda: tell_to_stop(components)))
                 for component in components
             }
             serving = group.create_task(health.serve(sockets=[health_socket]))
             log.info("worker_started", health_port=health_socket.getsockname()[1])
             await stopping.wait()
             log.info("worker_stopping")
-            # First nothing new comes in, then what was committed goes out.
-            await stop(taking, tasks)
+            # First stop taking messages in, then publish what was committed.
+            await stop(inbound, tasks)
             health.should_exit = True
-            await stop(publishing, tasks)
+            await stop(outbound, tasks)
             await serving
     finally:
         await dispose(engine)
@@ -101,14 +101,14 @@ def build(
     watch: FailpointHook,
     pauses: RetryDelays,
 ) -> tuple[Sequence[Component], Sequence[Component]]:
-    """What takes work in, and what publishes; each group is stopped together."""
+    """Returns the components that take work in, and those that publish; each group is stopped together."""
     database, brokers = Database(engine, SystemRandom()), settings.brokers
     random = database.random
     topology = topology_of(settings)
     relay = Relay(database, topology, readiness, metrics, watch)
     batches = BatchProcessor(database, watch)
     consumer = Consumer(settings, topology, batches, relay.client, readiness, metrics, watch, pauses)
-    sweeper = PeriodicTasks(settings, database, batches, relay.client, metrics)
+    periodic_tasks = PeriodicTasks(settings, database, batches, relay.client, metrics)
     topology_monitor = TopologyMonitor(settings, topology, database, batches, relay.client, readiness, metrics)
     lead_normalizer = LeadRenormalizer(database, settings.default_phone_region)
     gauges = BacklogGauges(database)
@@ -119,13 +119,13 @@ def build(
     )
     publishing = ConnectionSupervisor(brokers, "publisher", readiness, metrics, random)
     retrying = ConnectionSupervisor(brokers, "retries", readiness, metrics, random, vital=False)
-    # A reply may end its connection again and again, and the others should not have to wait for long.
+    # A single reply may end its connection repeatedly; the other replies should not wait for long.
     replying = ConnectionSupervisor(
         brokers, "replies", readiness, metrics, random, vital=False, longest_pause=REPLIES_LONGEST_PAUSE_SECONDS
     )
     return (
         Component("consumer", consuming.run(consumer.serve), (consumer.stop, consuming.stop), CONSUMER_STOP_SECONDS),
-        Component("sweeper", sweeper.run(), (sweeper.stop,), SHORT_STOP_SECONDS),
+        Component("periodic_tasks", periodic_tasks.run(), (periodic_tasks.stop,), SHORT_STOP_SECONDS),
         Component("lead_normalizer", lead_normalizer.run(), (lead_normalizer.stop,), SHORT_STOP_SECONDS),
         Component(
             "topology_monitor",
@@ -143,7 +143,7 @@ def build(
 
 
 def topology_of(settings: WorkerSettings) -> Topology:
-    """What the worker declares, or looks for."""
+    """The exchanges and queues that the worker declares or checks."""
     return Topology(
         settings.broker_prefix,
         settings.event_log_max_age,
@@ -153,10 +153,10 @@ def topology_of(settings: WorkerSettings) -> Topology:
     )
 
 
-async def named(component: Component, end_all: Callable[[], None]) -> None:
-    """Run a component; if it dies, say which one it was and tell all to stop.
+async def run_named(component: Component, end_all: Callable[[], None]) -> None:
+    """Run a component; if it fails, log its name and stop all components.
 
-    The group only cancels the others, and a driver may turn a cancellation into an error that they live through.
+    The task group only cancels the others, and a driver may turn a cancellation into an error that they handle.
     """
     try:
         await component.work
@@ -169,20 +169,20 @@ async def named(component: Component, end_all: Callable[[], None]) -> None:
 
 
 def tell_to_stop(components: Sequence[Component]) -> None:
-    """Make their work return as soon as it can."""
+    """Make their work return as soon as possible."""
     for component in components:
-        for tell in component.stops:
-            tell()
+        for stop_work in component.stops:
+            stop_work()
 
 
 async def stop(components: Sequence[Component], tasks: dict[str, asyncio.Task[None]]) -> None:
-    """Tell all of them to stop, and wait until they have."""
+    """Stop all of them, and wait until they have ended."""
     tell_to_stop(components)
-    await asyncio.gather(*(ended(tasks[component.name], component.seconds) for component in components))
+    await asyncio.gather(*(wait_for_end(tasks[component.name], component.seconds) for component in components))
 
 
-async def ended(task: asyncio.Task[None], seconds: float) -> None:
-    """Wait for the end of a component that was told to stop; cancel it when that takes too long."""
+async def wait_for_end(task: asyncio.Task[None], seconds: float) -> None:
+    """Wait until a stopped component has ended; cancel it if that takes too long."""
     await asyncio.wait({task}, timeout=seconds)
     if not task.done():
         structlog.get_logger("worker").warning("component_cancelled", after_seconds=seconds)

@@ -6,9 +6,9 @@ from distribution.messages import MAX_KEY_BYTES, SOURCE_CODE
 
 
 def parse_bot_users(text: str) -> Mapping[str, frozenset[str]]:
-    """Codes of sources by user; ValueError names the entry. A user may hold anything but a comma and `=`.
+    """Source codes by user; raises ValueError that names the entry. A user name may contain anything but comma and `=`.
 
-    Never empty: a value without a user would allow everybody everything.
+    Never empty: an empty mapping would allow every user every source.
     """
     users: dict[str, frozenset[str]] = {}
     for number, entry in enumerate(filter(str.strip, text.split(",")), start=1):

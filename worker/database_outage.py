@@ -1,4 +1,4 @@
-"""A fault of the database: how long to pause between tries, and saying so until work succeeds."""
+"""A database outage: how long to pause between retries, and reporting it until a commit succeeds."""
 
 import time
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ PART = "database"
 
 @dataclass(frozen=True, slots=True)
 class RetryDelays:
-    """Seconds between two tries: doubled each time, up to the longest.
+    """Seconds between two retries: doubled each time, up to `longest`.
 
-    `hold`: after so many seconds the broker gets back what is held, since it closes the channel of whoever holds a
-    delivery for 30 minutes.
+    `hold`: after so many seconds unacknowledged deliveries are returned to the broker, which would close the channel
+    of a consumer that does not acknowledge a delivery within 30 minutes.
     """
 
     first: float = 0.5
@@ -28,7 +28,7 @@ DEFAULT_DELAYS = RetryDelays()
 
 
 class DatabaseOutage:
-    """Begins with a failure and is over once work was committed, and not before."""
+    """Begins with a failure and ends with the next commit, not before."""
 
     def __init__(self, readiness: Readiness, pauses: RetryDelays) -> None:
         self._readiness = readiness
@@ -38,16 +38,16 @@ class DatabaseOutage:
 
     @property
     def seconds(self) -> float:
-        """How long it has lasted; 0 while there is none."""
+        """How long the outage has lasted; 0 if there is none."""
         return 0.0 if self._since is None else time.monotonic() - self._since
 
-    def failed(self, why: str) -> float:
-        """Say that a try failed; returns how long to pause before the next."""
+    def failed(self, reason: str) -> float:
+        """Report a failed attempt; returns how many seconds to pause before the next."""
         if self._since is None:
             self._since = time.monotonic()
         pause = self._backoff.pause()
-        self._readiness.set_unready(PART, why)
-        self._log.warning("database_unavailable", reason=why, next_try_seconds=pause)
+        self._readiness.set_unready(PART, reason)
+        self._log.warning("database_unavailable", reason=reason, next_try_seconds=pause)
         return pause
 
     def over(self) -> None:

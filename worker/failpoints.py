@@ -1,6 +1,6 @@
-"""Points that a delivery and an event pass on their way, told to whoever wants to know.
+"""Points that a delivery and an event pass, at which a hook is called.
 
-The worker passes `unwatched`, which does nothing. Failure tests pass something that ends the process at one of them.
+The worker's hook is `no_failpoints`, which does nothing. Failure tests pass one that ends the process at some point.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Failpoint(StrEnum):
-    """Where the work stands; what it is about stands behind."""
+    """The points; the docstring of each says what the hook's second argument is, if not empty."""
 
     TAKEN = "taken"
     """A message is about to be processed: its message_id."""
@@ -29,4 +29,4 @@ FailpointHook = Callable[[Failpoint, str], None]
 
 
 def no_failpoints(_point: Failpoint, _about: str) -> None:
-    """Nobody watches."""
+    """Does nothing."""

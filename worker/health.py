@@ -20,11 +20,11 @@ STOP_SECONDS = 5
 
 
 class HealthServer(uvicorn.Server):
-    """Uvicorn beside other work: signals are not its business."""
+    """Uvicorn as one component of the process: it handles no signals."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the process."""
+        """Leave signals to the process."""
         yield
 
 
@@ -48,7 +48,7 @@ async def healthz(_: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Messages are consumed and events published; else what keeps them."""
+    """Whether messages are consumed and events published; if not, the problems."""
     readiness: Readiness = request.app.state.readiness
     details = {"details": readiness.details} if readiness.details else {}
     if readiness.problems:
@@ -57,5 +57,5 @@ async def readyz(request: Request) -> Response:
 
 
 async def prometheus(request: Request) -> Response:
-    """Prometheus text."""
+    """Metrics in Prometheus text format."""
     return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

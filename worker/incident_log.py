@@ -1,4 +1,4 @@
-"""Log lines for what can happen a thousand times a second: one for each incident, not for each time."""
+"""Log lines for what can happen a thousand times a second: one per incident, not per occurrence."""
 
 import time
 from collections import OrderedDict
@@ -11,9 +11,10 @@ INCIDENTS_AT_MOST = 20
 
 
 class IncidentLog:
-    """Logs the first time of each incident of a kind, then at most once a minute how often it came since.
+    """Logs the first occurrence of each incident, then at most once a minute how often it occurred since.
 
-    What tells incidents apart may be a sender's choice: of each kind a few are told apart, all others are one.
+    `about`, which distinguishes incidents of one event, may be a sender's choice: INCIDENTS_AT_MOST are distinguished
+    per event, all others count as one.
     """
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -21,10 +22,10 @@ class IncidentLog:
         self._quiet: dict[str, OrderedDict[str, tuple[float, int]]] = {}
 
     def tell(self, event: str, about: str, level: str = "warning", **more: str | float | None) -> None:
-        """Log it, or count it for the next line about the same."""
+        """Log the occurrence, or count it for the next line of the same incident."""
         now, known = self._clock(), self._quiet.setdefault(event, OrderedDict())
         if about not in known and len(known) >= INCIDENTS_AT_MOST:
-            self._forget_over(known, now)
+            self._forget_expired(known, now)
             about = about if len(known) < INCIDENTS_AT_MOST else ""
         until, times = known.get(about, (now, 0))
         if now < until:
@@ -33,7 +34,7 @@ class IncidentLog:
         known[about] = now + QUIET_SECONDS, 0
         getattr(self._log, level)(event, about=about or "others", times=times + 1, **more)
 
-    def _forget_over(self, known: OrderedDict[str, tuple[float, int]], now: float) -> None:
-        over = [about for about, (until, _) in known.items() if until <= now]
-        for about in over:
+    def _forget_expired(self, known: OrderedDict[str, tuple[float, int]], now: float) -> None:
+        expired = [about for about, (until, _) in known.items() if until <= now]
+        for about in expired:
             del known[about]

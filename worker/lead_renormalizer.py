@@ -1,4 +1,4 @@
-"""Spells phones and e-mails of leads anew after an upgrade, beside all else, so that today's rule finds them."""
+"""Renormalizes phones and e-mails of leads in the background after an upgrade, so that the current rules find them."""
 
 import asyncio
 
@@ -11,15 +11,15 @@ from distribution.store.database import Database
 from distribution.store.db_errors import describe_error
 from worker.aio import wait_for_event
 
-BREATH_SECONDS = 0.05
+STEP_PAUSE_SECONDS = 0.05
 FIRST_ROUND_SECONDS = 60.0
 LAST_ROUND_SECONDS = 24 * 3600.0
 
 
 class LeadRenormalizer:
-    """Rounds over all leads, each after a longer pause: workers of the release before may still write in its spelling.
+    """Rounds over all leads, with growing pauses: workers of the previous release may still write its normalization.
 
-    A round may end anywhere: what is done is marked in the rows. Any number of workers may have theirs at once.
+    A round may end anywhere: rows are marked as they are done. Any number of workers may run rounds concurrently.
     """
 
     def __init__(self, database: Database, phone_region: str) -> None:
@@ -32,26 +32,26 @@ class LeadRenormalizer:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Round after round until stopped; a database that is away is waited for."""
+        """Run rounds until stopped; while the database is unavailable, wait for it."""
         pauses = Backoff(FIRST_ROUND_SECONDS, LAST_ROUND_SECONDS)
         while not self._stopping.is_set():
             try:
                 await self.round()
             except Exception as error:
-                # What goes wrong here must not end the work for which the process is there.
+                # A failure here must not end the worker, whose main work is something else.
                 defect = None if isinstance(error, DatabaseUnavailable) else error
                 self._log.warning("spelling_failed", reason=describe_error(error), exc_info=defect)
             await wait_for_event(self._stopping, pauses.pause())
 
     async def round(self) -> None:
-        """Once over all leads."""
+        """Go over all leads once."""
         last, total = 0, 0
         while not self._stopping.is_set():
-            done, spelled = await renormalize(self._database, self._phone_region, last)
+            last_done, spelled = await renormalize(self._database, self._phone_region, last)
             total += spelled
-            if done <= last:
+            if last_done <= last:
                 break
-            last = done
-            await wait_for_event(self._stopping, BREATH_SECONDS)
+            last = last_done
+            await wait_for_event(self._stopping, STEP_PAUSE_SECONDS)
         if total:
             self._log.info("leads_spelled_anew", leads=total)

@@ -1,6 +1,7 @@
-"""Looks after what time brings: deferred messages that are due, and waiting contacts that were missed."""
+"""Periodic work: retries deferred messages that are due, and assigns waiting contacts that were missed."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -22,15 +23,15 @@ from worker.settings import WorkerSettings
 
 DUE_EVERY_SECONDS = 1.0
 RETRY_SECONDS = 10.0
-"""How long retries may keep everything else here waiting."""
+"""How long one round of retries may delay the other periodic tasks."""
 ALONE_AT_MOST = 50
-"""Sources that are tried alone in one round; others come in the next."""
+"""Sources that are retried one by one in a round; the others follow in the next."""
 SWEEP_EVERY = 5
-"""Every so many rounds the sweep for missed contacts."""
+"""The sweep for missed contacts runs every so many rounds."""
 
 
 class PeriodicTasks:
-    """Runs beside the consumer, also while there is no broker."""
+    """Runs concurrently with the consumer, even without a broker connection."""
 
     def __init__(
         self,
@@ -50,22 +51,25 @@ class PeriodicTasks:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Look again and again until stopped; a database that is away is waited for."""
+        """Run the tasks until stopped; while the database is unavailable, wait for it."""
         rounds = 0
         while not self._stopping.is_set():
-            try:
-                await self.retry_deferred()
-                if rounds % SWEEP_EVERY == 0:
-                    await self.sweep()
-            except Exception as error:
-                # A defect that one source brings out must not end the work for all others.
-                defect = None if isinstance(error, DatabaseUnavailable) else error
-                self._log.warning("sweep_failed", reason=describe_error(error), exc_info=defect)
+            await self._try(self.retry_deferred)
+            if rounds % SWEEP_EVERY == 0:
+                await self._try(self.sweep)
             rounds += 1
             await wait_for_event(self._stopping, DUE_EVERY_SECONDS)
 
+    async def _try(self, task: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await task()
+        except Exception as error:
+            # A defect that one source triggers must not stop the work for all others.
+            defect = None if isinstance(error, DatabaseUnavailable) else error
+            self._log.warning("sweep_failed", reason=describe_error(error), exc_info=defect)
+
     async def retry_deferred(self) -> None:
-        """Retry deferred messages whose time has come; what needs locks that somebody holds comes later."""
+        """Retry deferred messages that are due; those that need locks of another transaction are left for later."""
         until = asyncio.get_running_loop().time() + RETRY_SECONDS
         locked: set[str | None] = set()
         while not self._stopping.is_set() and asyncio.get_running_loop().time() < until:
@@ -75,19 +79,24 @@ class PeriodicTasks:
             if not due:
                 return
             try:
-                done = await self._batches.commit(partial(self._retry, now, locked))
+                result = await self._batches.commit(partial(self._retry, now, locked))
             except LockedByOthers:
-                locked |= await self._locked_of(due, now, locked)
+                locked |= await self._find_locked(due, now, locked)
                 continue
-            await self._finish(done)
-            if done.last is None:
+            await self._finish(result)
+            if result.last is None:
                 return
 
-    async def _locked_of(self, due: set[str | None], now: datetime, locked: set[str | None]) -> set[str | None]:
-        """Which of the sources cannot be done now. Each is tried alone if it needs locks of another source."""
-        known: set[str | None] = {*await self._batches.locked_sources([code for code in due if code is not None])}
-        if known:
-            return known
+    async def _find_locked(self, due: set[str | None], now: datetime, locked: set[str | None]) -> set[str | None]:
+        """Returns the sources to skip in this round.
+
+        If none of them is locked itself, each is retried alone first: one may need locks of another source.
+        """
+        locked_codes: set[str | None] = {
+            *await self._batches.locked_sources([code for code in due if code is not None])
+        }
+        if locked_codes:
+            return locked_codes
         for code in list(due)[:ALONE_AT_MOST]:
             with suppress(LockedByOthers):
                 retry = partial(self._retry, now, locked | (due - {code}))
@@ -97,13 +106,13 @@ class PeriodicTasks:
     async def _retry(self, now: datetime, left_out: set[str | None], conn: AsyncConnection) -> Replayed:
         return await retry_due(conn, self._database.random, self._decoder, now, left_out)
 
-    async def _finish(self, done: Replayed) -> None:
-        await self._batches.serve(done.unserved)
-        self._metrics.messages.labels("retried").inc(done.replayed)
+    async def _finish(self, result: Replayed) -> None:
+        await self._batches.serve(result.unserved)
+        self._metrics.messages.labels("retried").inc(result.replayed)
         self._relay.wake()
 
     async def sweep(self) -> None:
-        """Serve waiting contacts that somebody could have: every change does so itself, so this finds none."""
+        """Assign waiting contacts for which there is room: every change does so itself, so normally none are left."""
         async with self._database.reading() as conn:
             missed = await servable_sources(conn)
         if missed:

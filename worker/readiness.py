@@ -1,11 +1,11 @@
-"""Whether the worker does its work: problems make it unready, details are for a person to look at."""
+"""Whether the worker is ready: problems make it unready, details only inform operators."""
 
 import asyncio
 from collections.abc import Callable
 
 
 class Readiness:
-    """Problems and details by component: the worker is ready while there are no problems."""
+    """Problems and details by component; the worker is ready while there are no problems."""
 
     def __init__(self) -> None:
         self.problems: dict[str, str] = {}
@@ -13,27 +13,27 @@ class Readiness:
         self._changed = asyncio.Event()
 
     def set_unready(self, component: str, reason: str) -> None:
-        """A component does not do its work."""
+        """The component does not work."""
         self.problems[component] = reason
         self._changed.set()
 
     def set_ready(self, component: str) -> None:
-        """A component does its work."""
+        """The component works."""
         if self.problems.pop(component, None) is not None:
             self._changed.set()
 
     def set_detail(self, component: str, text: str) -> None:
-        """Something to look at although the worker is ready."""
+        """Something an operator should look at although the worker is ready."""
         self.details[component] = text
         self._changed.set()
 
     def clear_detail(self, component: str) -> None:
-        """Nothing to look at any more."""
+        """There is nothing to look at any more."""
         if self.details.pop(component, None) is not None:
             self._changed.set()
 
     async def until(self, condition: Callable[["Readiness"], bool]) -> None:
-        """Wait for a change after which the condition holds; one waiter at a time."""
+        """Wait until the condition holds; only one waiter at a time."""
         while not condition(self):
             self._changed.clear()
             await self._changed.wait()

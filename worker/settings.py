@@ -19,11 +19,11 @@ from worker.broker import tls, urls
 MAX_AGE = re.compile(r"[1-9][0-9]*[YMDhms]")
 LEAST_SEGMENT, LARGEST_SEGMENT = 1_000_000, 3_000_000_000
 USUAL_SEGMENT = 500_000_000
-"""Bytes of a stream's segment where nothing else is asked for."""
+"""RabbitMQ's default size of a stream segment, in bytes."""
 
 
 class WorkerSettings(SharedSettings):
-    """What the worker reads from the environment."""
+    """Settings that the worker reads from the environment."""
 
     means_something_empty: ClassVar[frozenset[str]] = frozenset({"event_log_max_age"})
 
@@ -42,13 +42,13 @@ class WorkerSettings(SharedSettings):
 
     @property
     def decoder(self) -> Decoder:
-        """How messages are decoded, within what their senders may do."""
+        """The decoder, with the rules for what senders may do."""
         users = parse_bot_users(self.bot_users) if self.bot_users else {}
         return replace(super().decoder, sender_rules=SenderRules(users, self.reply_queues))
 
     @property
     def brokers(self) -> tuple[URL, ...]:
-        """Every broker of AMQP_URL, with the files for TLS in the query of each; what a query names itself wins."""
+        """Every broker of AMQP_URL, with the TLS files added to its query; files that the query already names win."""
         files = {"cafile": self.amqp_ca_file, "certfile": self.amqp_cert_file, "keyfile": self.amqp_key_file}
         return tuple(_with_files(url, files) for url in urls.parse(self.amqp_url.get_secret_value()))
 
@@ -56,18 +56,18 @@ class WorkerSettings(SharedSettings):
     @classmethod
     def _amqp(cls, value: SecretStr) -> SecretStr:
         for url in urls.parse(value.get_secret_value()):
-            with _as_bad_value():
+            with _as_value_error():
                 tls.context(url)
         return value
 
     @field_validator("amqp_ca_file", "amqp_cert_file")
     @classmethod
-    def _of_use(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+    def _needs_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         url: SecretStr | None = info.data.get("amqp_url")
         if value and url and not url.get_secret_value().lstrip().startswith("amqps://"):
             raise ValueError("is of no use without TLS: AMQP_URL must begin with amqps://")
         if value:
-            with _as_bad_value():
+            with _as_value_error():
                 tls.check_readable(value)
         return value
 
@@ -75,7 +75,7 @@ class WorkerSettings(SharedSettings):
     @classmethod
     def _authority(cls, value: Path | None) -> Path | None:
         if value:
-            with _as_bad_value():
+            with _as_value_error():
                 tls.check_authority(value)
         return value
 
@@ -84,7 +84,7 @@ class WorkerSettings(SharedSettings):
     def _certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         certificate: Path | None = info.data.get("amqp_cert_file")
         if certificate:
-            with _as_bad_value():
+            with _as_value_error():
                 tls.check_certificate(certificate, value)
         elif value and "amqp_cert_file" in info.data:
             raise ValueError("is of no use without the certificate, AMQP_CERT_FILE")
@@ -120,14 +120,14 @@ def _with_files(url: URL, files: Mapping[str, Path | None]) -> URL:
     if url.scheme != "amqps":
         return url
     # A certificate and its key belong together: never one from the query with the other from the settings.
-    own = {"certfile", "keyfile"} if "certfile" in url.query else set()
-    named = {name: str(path) for name, path in files.items() if path and name not in url.query and name not in own}
+    in_query = {"certfile", "keyfile"} if "certfile" in url.query else set()
+    named = {name: str(path) for name, path in files.items() if path and name not in url.query and name not in in_query}
     return url.update_query(named)
 
 
 @contextmanager
-def _as_bad_value() -> Iterator[None]:
+def _as_value_error() -> Iterator[None]:
     try:
         yield
-    except tls.UnusableFile as wrong:
-        raise ValueError(str(wrong)) from None
+    except tls.UnusableFile as error:
+        raise ValueError(str(error)) from None

@@ -1,4 +1,4 @@
-"""Looks after the broker's objects: what is deleted is declared anew and said, and what the queues hold is measured."""
+"""Monitors exchanges and queues: declares deleted ones again, reports them, and measures queue depths."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -25,15 +25,15 @@ from worker.settings import WorkerSettings
 
 PART, LOG = "topology", "event log"
 LOOK_SECONDS = 15.0
-TOLD_SECONDS = 3600.0
-"""How long a readiness detail tells of an object that was missing."""
+DETAIL_SECONDS = 3600.0
+"""How long a readiness detail reports an object that was missing."""
 
 
 class TopologyMonitor:
-    """Looks at every exchange and queue every LOOK_SECONDS, over a connection on which nothing else depends.
+    """Checks every exchange and queue every LOOK_SECONDS, over a connection on which nothing else depends.
 
-    A deleted queue makes itself felt nowhere else as long as an exchange has another: what it should have got is gone.
-    What is wrong here is said and ends nothing.
+    Nothing else notices a deleted queue as long as its exchange has another: the messages it should have got are lost.
+    Problems here are reported and end nothing.
     """
 
     def __init__(
@@ -52,20 +52,23 @@ class TopologyMonitor:
         self._stopping, self._look_seconds = asyncio.Event(), look_seconds
         self._collector = DeadLetterCollector(settings, topology, batches, relay, readiness, metrics, self._stopping)
         self._is_silent = False
-        self._was_there = False
-        self._missed: list[str] = []
-        self._told = ("", 0.0)
+        self._was_complete = False
+        self._known_missing: list[str] = []
+        self._reported_loss = ("", 0.0)
         self._log = structlog.get_logger("worker.topology_monitor")
 
     def stop(self) -> None:
-        """Make `serve` return once what was taken is settled."""
+        """Make `serve` return once the messages taken are settled."""
         self._stopping.set()
 
     async def serve(self, connection: Connection) -> None:
-        """Look and collect over one connection until stopped; raises when the connection fails."""
+        """Monitor, and collect dead letters, over one connection until stopped; raises when the connection fails."""
         log = EventLog(self._topology, connection)
-        work = [self._look(connection.channel(publisher_confirms=False), log), self._collector.serve(connection)]
-        tasks = [asyncio.create_task(not_cancelled(each)) for each in work]
+        work = [
+            self._look_repeatedly(connection.channel(publisher_confirms=False), log),
+            self._collector.serve(connection),
+        ]
+        tasks = [asyncio.create_task(not_cancelled(coroutine)) for coroutine in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
@@ -76,59 +79,59 @@ class TopologyMonitor:
             await asyncio.gather(*tasks, return_exceptions=True)
             await log.close()
 
-    async def _look(self, channel: AbstractChannel, log: EventLog) -> None:
+    async def _look_repeatedly(self, channel: AbstractChannel, log: EventLog) -> None:
         while not self._stopping.is_set():
             problem = ""
             try:
                 await self.look_once(channel, log)
-            except (TopologyMismatch, NotSetUp, AMQPChannelError) as wrong:
-                problem = describe_error(wrong)
-            self._tell(problem)
+            except (TopologyMismatch, NotSetUp, AMQPChannelError) as error:
+                problem = describe_error(error)
+            self._report_problem(problem)
             await wait_for_event(self._stopping, self._look_seconds)
 
     async def look_once(self, channel: AbstractChannel, log: EventLog) -> None:
-        """Look whether everything is there, say what is not, declare everything, measure the queues.
+        """Check that everything exists, report what does not, declare everything, measure the queues.
 
-        The broker closes the channel for each object that is missing; it is opened again.
+        The broker closes the channel for each missing object; it is reopened.
         """
         has_log = await log.is_there()
-        self._tell_silent(log.name, has_log is None)
-        # As late as can be: what is deleted between this and the declaration is declared anew unseen.
-        missing = await self._missing(channel)
+        self._report_silence(log.name, has_log is None)
+        # As late as possible: what is deleted between this and the declaration is declared again without a report.
+        missing = await self._find_missing(channel)
         if has_log is False:
             missing.append(log.name)
-        # Before anything was ever declared there is nothing to miss.
-        if self._was_there:
-            self._miss([name for name in missing if name not in self._missed])
+        # Nothing can be missing before everything existed once.
+        if self._was_complete:
+            self._report_missing([name for name in missing if name not in self._known_missing])
         if self._topology.declares:
             await declare_each(await opened(channel), self._topology.needed(), declares=True)
             if has_log is not None:
                 await log.declare()
         elif missing:
-            self._missed = missing
+            self._known_missing = missing
             raise NotSetUp(" ".join(map(missing_in_words, missing)))
-        self._was_there, self._missed = True, []
+        self._was_complete, self._known_missing = True, []
 
-    async def _missing(self, channel: AbstractChannel) -> list[str]:
-        """Names of what is not there, the log aside; counts the messages of what is."""
-        missing, found = [], dict[str, int]()
-        for each in self._topology.needed():
+    async def _find_missing(self, channel: AbstractChannel) -> list[str]:
+        """Names of missing objects, except the event log; measures the queues that exist."""
+        missing, depths = [], dict[str, int]()
+        for broker_object in self._topology.needed():
             try:
-                queue = await each.look(await opened(channel))
+                queue = await broker_object.look(await opened(channel))
             except ChannelNotFoundEntity:
-                missing.append(str(each))
+                missing.append(str(broker_object))
                 continue
             if queue is not None:
-                found[each.name] = queue.declaration_result.message_count or 0
-                if each.name == self._topology.inbound:
+                depths[broker_object.name] = queue.declaration_result.message_count or 0
+                if broker_object.name == self._topology.inbound:
                     consumers = queue.declaration_result.consumer_count or 0
                     self._metrics.queue_consumers.labels(queue_depths.INBOUND).set(consumers)
-        await self._measured(found)
+        await self._write_depths(depths)
         return missing
 
-    async def _measured(self, found: dict[str, int]) -> None:
+    async def _write_depths(self, depths: dict[str, int]) -> None:
         names = {queue_depths.INBOUND: self._topology.inbound, queue_depths.DEAD: self._topology.dead}
-        messages = {name: found[queue] for name, queue in names.items() if queue in found}
+        messages = {name: depths[queue] for name, queue in names.items() if queue in depths}
         for name, number in messages.items():
             self._metrics.queue_messages.labels(name).set(number)
         if not messages.get(queue_depths.INBOUND, 1):
@@ -139,7 +142,7 @@ class TopologyMonitor:
         except DatabaseUnavailable as error:
             self._log.info("queue_depths_not_written", reason=str(error))
 
-    def _miss(self, missing: list[str]) -> None:
+    def _report_missing(self, missing: list[str]) -> None:
         if not missing:
             return
         for name in missing:
@@ -147,10 +150,10 @@ class TopologyMonitor:
         self._log.warning("broker_objects_missing", objects=missing, declared_anew=self._topology.declares)
         if self._topology.declares:
             when = isoformat(datetime.now(UTC))
-            gone = f"{', '.join(missing)}: was missing at {when} and was declared anew; what it held is gone"
-            self._told = gone, asyncio.get_running_loop().time() + TOLD_SECONDS
+            loss = f"{', '.join(missing)}: was missing at {when} and was declared anew; what it held is gone"
+            self._reported_loss = loss, asyncio.get_running_loop().time() + DETAIL_SECONDS
 
-    def _tell_silent(self, name: str, is_silent: bool) -> None:
+    def _report_silence(self, name: str, is_silent: bool) -> None:
         if is_silent:
             self._readiness.set_detail(LOG, f"{name} does not answer yet; the broker recovers it last after a restart")
         elif self._is_silent:
@@ -159,13 +162,13 @@ class TopologyMonitor:
             self._log.warning("event_log_silent" if is_silent else "event_log_answers", name=name)
         self._is_silent = is_silent
 
-    def _tell(self, problem: str) -> None:
-        """A readiness detail while something is wrong, and for a while after something was missing."""
-        said, until = self._told
-        now = problem or (said if asyncio.get_running_loop().time() < until else "")
+    def _report_problem(self, problem: str) -> None:
+        """Set a readiness detail while there is a problem, and for DETAIL_SECONDS after an object was missing."""
+        loss, until = self._reported_loss
+        detail = problem or (loss if asyncio.get_running_loop().time() < until else "")
         if problem and self._readiness.details.get(PART) != problem:
             self._log.warning("broker_not_set_up", reason=problem)
-        if now:
-            self._readiness.set_detail(PART, now)
+        if detail:
+            self._readiness.set_detail(PART, detail)
         else:
             self._readiness.clear_detail(PART)

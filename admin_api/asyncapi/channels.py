@@ -39,7 +39,7 @@ SENT, RECEIVED = (*TYPES,), (SUBMIT, CLOSE)
 
 
 def channels() -> dict[str, Any]:
-    """All channels, by name."""
+    """Returns all channels, by name."""
     by_key = {message_id(kind): _by_routing_key(kind) for kind in (*RECEIVED, *SENT)}
     return {
         **by_key,
@@ -54,7 +54,7 @@ def channels() -> dict[str, Any]:
 
 
 def operations() -> dict[str, Any]:
-    """All operations, by name; `receive` and `send` are what the service does."""
+    """Returns all operations, by name; `receive` and `send` are from the service's point of view."""
     received = {f"receive{_capitalized(kind)}": _receive(kind) for kind in RECEIVED}
     sent = {f"send{_capitalized(kind)}": _send(kind) for kind in SENT}
     log = {
@@ -69,15 +69,15 @@ def operations() -> dict[str, Any]:
 def _by_routing_key(kind: str) -> dict[str, Any]:
     address = ROUTING_KEYS[kind]
     exchange = CONTACTS if kind in RECEIVED else ASSIGNMENTS
-    found = {
+    channel = {
         "address": address,
         "description": f"{SUMMARIES[kind]} The address is the routing key on the exchange `{exchange}`.",
         "messages": _messages(_names([kind])),
         "bindings": {"amqp": {"is": "routingKey", "exchange": _exchange(exchange), **VERSION}},
     }
     if parameters := {name: words for name, words in PARAMETERS.items() if f"{{{name}}}" in address}:
-        found["parameters"] = parameters
-    return found
+        channel["parameters"] = parameters
+    return channel
 
 
 def _exchange(name: str) -> dict[str, Any]:
@@ -116,10 +116,10 @@ def _send(kind: str) -> dict[str, Any]:
 
 
 def _names(kinds: Iterable[str]) -> list[str]:
-    """Names of the messages; what bots send may be a CloudEvent as well."""
-    found = list(kinds)
-    packed = [message_id(kind, as_cloudevent=True) for kind in found if kind in RECEIVED]
-    return [*(message_id(kind) for kind in found), *packed]
+    """Returns the names of the messages; those that bots send may also be CloudEvents."""
+    listed = list(kinds)
+    cloudevents = [message_id(kind, as_cloudevent=True) for kind in listed if kind in RECEIVED]
+    return [*(message_id(kind) for kind in listed), *cloudevents]
 
 
 def _messages(names: Iterable[str]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ SERVERS = {
 
 
 def asyncapi_document() -> dict[str, Any]:
-    """AsyncAPI 3.0 of what bots publish and subscribers receive."""
+    """Returns the AsyncAPI 3.0 document of what bots publish and subscribers receive."""
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -47,5 +47,5 @@ def asyncapi_document() -> dict[str, Any]:
 
 
 def written() -> str:
-    """The document as docs/asyncapi.json holds it."""
+    """Returns the document as JSON, as in docs/asyncapi.json."""
     return json.dumps(asyncapi_document(), indent=2, ensure_ascii=False) + "\n"

@@ -21,18 +21,18 @@ BODIES: dict[str, dict[str, Any]] = {
     SUBMIT: SUBMISSION,
     CLOSE: {"source": SUBMISSION["source"], "message_id": SUBMISSION["message_id"], "reason": "solved"},
 }
-"""Of the messages that bots send, by type."""
+"""Bodies of the messages that bots send, by type."""
 
 
 def cloudevent_example(kind: str) -> dict[str, Any]:
-    """The same as a CloudEvent, whose `id` is the key."""
+    """Returns the message as a CloudEvent, whose `id` is the key."""
     body = dict(BODIES[kind])
     key = body.pop("message_id") if kind == SUBMIT else f"{body['message_id']}-close"
     return {"specversion": "1.0", "id": key, "source": "/bots/telegram", "type": kind, "data": body}
 
 
 def changes() -> dict[str, Change]:
-    """A change of each type that subscribers hear of."""
+    """Returns a change of each event type."""
     assigned = Change(
         id=EVENT_ID,
         type=ASSIGNED,
@@ -54,7 +54,7 @@ def changes() -> dict[str, Change]:
 
 
 def event_example(kind: str) -> dict[str, Any]:
-    """An event, or the reply to a parked message, as it is published."""
+    """Returns an event, or the reply to a parked message, as it is published."""
     if kind == PARKED:
         detail = f"There is no source {SUBMISSION['source']!r}."
         body = parked_body(EVENT_ID, "unknown_source", detail, SUBMISSION["message_id"])

@@ -37,44 +37,44 @@ CORRELATION = {"location": "$message.header#/correlation_id"}
 
 
 def message_id(kind: str, *, as_cloudevent: bool = False) -> str:
-    """The name of a message in the document: `contact.submit` is `contactSubmit`."""
+    """Returns the name of a message in the document: `contactSubmit` for `contact.submit`."""
     first, second = kind.split(".")
     return f"{first}{second.capitalize()}{'CloudEvent' if as_cloudevent else ''}"
 
 
 def messages() -> dict[str, Any]:
-    """All messages, by name."""
-    sent = {message_id(kind): _sent(kind) for kind in BODIES}
-    packed = {message_id(kind, as_cloudevent=True): _packed(kind) for kind in BODIES}
-    return sent | packed | {message_id(kind): _event(kind) for kind in (*TYPES, PARKED)}
+    """Returns all messages, by name."""
+    plain = {message_id(kind): _plain_message(kind) for kind in BODIES}
+    cloudevents = {message_id(kind, as_cloudevent=True): _cloudevent(kind) for kind in BODIES}
+    return plain | cloudevents | {message_id(kind): _event(kind) for kind in (*TYPES, PARKED)}
 
 
 def schemas() -> dict[str, Any]:
-    """The schemas that the messages refer to."""
+    """Returns the schemas that the messages refer to."""
     inputs = [(model, "validation", TypeAdapter(model)) for model in BODIES.values()]
     outputs = [(shape, "serialization", TypeAdapter(shape)) for shape in (ContactEvent, ParkedReply)]
-    _, made = TypeAdapter.json_schemas(
+    _, document = TypeAdapter.json_schemas(
         [*inputs, *outputs],  # type: ignore[list-item]  # the modes are literals
         ref_template=REFERENCE,
         schema_generator=BodyGenerator,
     )
-    found: dict[str, Any] = made["$defs"]
-    for schema in found.values():
+    definitions: dict[str, Any] = document["$defs"]
+    for schema in definitions.values():
         schema.pop("title", None)
-    return found
+    return definitions
 
 
 def _reference(shape: type) -> dict[str, str]:
     return {"$ref": REFERENCE.format(model=shape.__name__)}
 
 
-def _sent(kind: str) -> dict[str, Any]:
+def _plain_message(kind: str) -> dict[str, Any]:
     example = {"name": "plain", "payload": EXAMPLES[kind]}
     return _message(kind, JSON_TYPE, SENT_PROPERTIES.format(kind=kind), _reference(BODIES[kind]), example)
 
 
-def _packed(kind: str) -> dict[str, Any]:
-    """A message as a CloudEvent: its `type` and `id` count instead of the properties."""
+def _cloudevent(kind: str) -> dict[str, Any]:
+    """Returns a message as a CloudEvent: its `type` and `id` replace the properties."""
     payload = {
         "type": "object",
         "required": ["specversion", "id", "source", "type", "data"],
@@ -86,10 +86,10 @@ def _packed(kind: str) -> dict[str, Any]:
             "data": _reference(BODIES[kind]),
         },
     }
-    text = "Structured JSON; binary mode (headers `cloudEvents:…`, `cloudEvents_…` or `ce-…`) is accepted too."
+    description = "Structured JSON; binary mode (headers `cloudEvents:…`, `cloudEvents_…` or `ce-…`) is accepted too."
     example = {"name": "cloudevent", "payload": cloudevent_example(kind)}
-    found = _message(kind, CLOUDEVENTS_TYPE, text, payload, example)
-    return found | {"title": f"{kind} as a CloudEvent", "bindings": _bindings(None)}
+    message = _message(kind, CLOUDEVENTS_TYPE, description, payload, example)
+    return message | {"title": f"{kind} as a CloudEvent", "bindings": _bindings(None)}
 
 
 def _event(kind: str) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The pages that show the HTTP API and the messages; what they load of others comes from installed packages."""
+"""The pages that show the HTTP API and the messages; third-party files come from installed packages."""

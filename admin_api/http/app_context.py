@@ -12,14 +12,14 @@ from distribution.intake.decoder import Decoder
 from distribution.store.database import Database
 
 MAX_ADMIN_BYTES = 1920 * 1024
-"""10,000 weights with each field on a line of its own; as much as a slow client can send in serving's 30 s."""
+"""10,000 weights with each field on a line of its own; as much as a slow client can send in `serving`'s 30 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Database, tokens and who guesses them, limits, metrics, readiness.
+    """Database, tokens, the limiter of token guesses, size limits, metrics, readiness.
 
-    The decoder's `max_bytes` bounds what bots may send, `max_admin_bytes` what admins alone may.
+    The decoder's `max_bytes` limits bodies of operations that bots may use, `max_admin_bytes` those for admins only.
     """
 
     database: Database
@@ -32,5 +32,5 @@ class Context:
     readiness: Readiness = field(default_factory=Readiness)
 
     async def identify(self, headers: Headers, host: str | None) -> Identity:
-        """Whose request it is, by its headers and client address; RequestRejected if it has no known token."""
+        """Returns whose request it is, by headers and client address; raises RequestRejected without a known token."""
         return await self.guesses.identify(headers, host, self.tokens)

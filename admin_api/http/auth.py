@@ -1,4 +1,4 @@
-"""Who asks: bearer tokens, each with a role."""
+"""Authentication: bearer tokens, each with a role."""
 
 import hmac
 import re
@@ -35,12 +35,12 @@ EVERYBODY: frozenset[Role] = frozenset()
 
 
 class UnknownToken(RequestRejected):
-    """A token was sent, and it is nobody's."""
+    """A token was sent that is not in ADMIN_API_TOKENS."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose token it is, as far as the token says. `sources`: codes of those it is bound to; None: to none."""
+    """The role of a token, its name if it has one, and the codes of the sources it is bound to (None: unbound)."""
 
     role: Role
     name: str | None = None
@@ -54,32 +54,32 @@ class Tokens:
     known: tuple[tuple[bytes, Identity], ...]
 
     def identity_of(self, token: bytes) -> Identity | None:
-        """Whose token this is; takes the same time wherever it differs."""
-        digest, found = _digest(token), None
+        """Returns the identity of a token; takes the same time wherever it differs from a known one."""
+        digest, match = _digest(token), None
         for known, identity in self.known:
             if hmac.compare_digest(known, digest):
-                found = identity
-        return found
+                match = identity
+        return match
 
 
 def parse_tokens(text: str) -> Tokens:
-    """Tokens from `role:token` or `role:name:token`, comma-separated; ValueError never repeats what was given.
+    """Parses `role:token` or `role:name:token`, comma-separated; ValueError never quotes the input.
 
     A bot may be bound to sources: `bot[web,telegram]:name:token`.
     """
     entries = [entry.strip() for entry in ENTRY.findall(text) if entry.strip()]
-    known = [_entry(number, entry) for number, entry in enumerate(entries, start=1)]
+    known = [_parse_entry(number, entry) for number, entry in enumerate(entries, start=1)]
     if len({digest for digest, _ in known}) < len(known):
         raise ValueError("the same token stands in two entries")
     return Tokens(tuple(known))
 
 
 def authenticate(headers: Headers, tokens: Tokens) -> Identity:
-    """Whose request it is; RequestRejected with 401 if there is no token, UnknownToken if it is not known."""
+    """Returns whose request it is; raises RequestRejected (401) without a token, UnknownToken if it is not known."""
     if not tokens.known:
         raise _unauthorized("This API knows no tokens yet. Set ADMIN_API_TOKENS and start it again.")
-    given = headers.getlist("authorization")
-    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    values = headers.getlist("authorization")
+    scheme, _, token = values[0].partition(" ") if len(values) == 1 else ("", "", "")
     if scheme.lower() != SCHEME:
         raise _unauthorized("Send the header Authorization: Bearer <token>.")
     identity = tokens.identity_of(token.strip().encode("latin-1"))
@@ -89,20 +89,20 @@ def authenticate(headers: Headers, tokens: Tokens) -> Identity:
 
 
 def authorize(identity: Identity, roles: frozenset[Role]) -> None:
-    """RequestRejected with 403 unless the role is one of these."""
+    """Raise RequestRejected (403) unless the role is one of these."""
     if identity.role not in roles:
         allowed = " or ".join(sorted(roles))
         raise RequestRejected(403, "forbidden", f"The token's role is {identity.role}; this takes {allowed}.")
 
 
 def authorize_source(identity: Identity | None, source: str) -> None:
-    """RequestRejected with 403 unless the token may be used for this source, whether there is one or not."""
+    """Raise RequestRejected (403) unless the token may be used for this source, even if the source does not exist."""
     if identity is not None and identity.sources is not None and source not in identity.sources:
         allowed = " or ".join(sorted(identity.sources))
         raise RequestRejected(403, "forbidden", f"The token is bound to sources; this takes the source {allowed}.")
 
 
-def _entry(number: int, entry: str) -> tuple[bytes, Identity]:
+def _parse_entry(number: int, entry: str) -> tuple[bytes, Identity]:
     parts: Sequence[str] = entry.split(":")
     if len(parts) not in (2, 3):
         raise ValueError(f"entry {number} is not role:token or role:name:token")
@@ -114,11 +114,11 @@ def _entry(number: int, entry: str) -> tuple[bytes, Identity]:
         raise ValueError(f"entry {number} has a name that is not 1 to 64 letters, digits or _ . @ -")
     if not TOKEN.fullmatch(token):
         raise ValueError(f"entry {number} has a token that is not 16 to 512 visible ASCII characters")
-    sources = _sources(number, role, bound) if bracket else None
+    sources = _parse_sources(number, role, bound) if bracket else None
     return _digest(token.encode()), Identity(Role(role), name, sources)
 
 
-def _sources(number: int, role: str, bound: str) -> frozenset[str]:
+def _parse_sources(number: int, role: str, bound: str) -> frozenset[str]:
     if role != Role.BOT:
         raise ValueError(f"entry {number} binds a role to sources that is not {Role.BOT}")
     sources = frozenset(code.strip() for code in bound.removesuffix("]").split(","))

@@ -1,4 +1,4 @@
-"""Where a list goes on: the last id, as text that means nothing to anybody else."""
+"""Where the next page of a list starts: the last id, as text that is opaque to clients."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from uuid import UUID
@@ -13,40 +13,40 @@ UUID_CURSOR = "^[A-Za-z0-9_-]{21}[AQgw]$"
 
 
 def cursor_of(key: int | UUID | None) -> str | None:
-    """The cursor that goes on after this id."""
+    """Returns the cursor of the page after this id."""
     if key is None:
         return None
-    return _text(key.bytes if isinstance(key, UUID) else key.to_bytes(NUMBER_BYTES))
+    return _encode(key.bytes if isinstance(key, UUID) else key.to_bytes(NUMBER_BYTES))
 
 
 def number_after(cursor: str | None) -> int | None:
-    """The numeric id that a cursor stands for."""
+    """Returns the numeric id of a cursor; raises RequestRejected if it is not one."""
     if cursor is None:
         return None
-    number = int.from_bytes(_bytes(cursor, NUMBER_BYTES))
+    number = int.from_bytes(_decode(cursor, NUMBER_BYTES))
     if number > MAX_ID:
-        raise _wrong()
+        raise _invalid_cursor()
     return number
 
 
 def uuid_after(cursor: str | None) -> UUID | None:
-    """The UUID that a cursor stands for."""
-    return None if cursor is None else UUID(bytes=_bytes(cursor, UUID_BYTES))
+    """Returns the UUID of a cursor; raises RequestRejected if it is not one."""
+    return None if cursor is None else UUID(bytes=_decode(cursor, UUID_BYTES))
 
 
-def _text(raw: bytes) -> str:
+def _encode(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _bytes(cursor: str, size: int) -> bytes:
+def _decode(cursor: str, size: int) -> bytes:
     try:
         raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     except ValueError:
-        raise _wrong() from None
-    if len(raw) != size or _text(raw) != cursor:
-        raise _wrong()
+        raise _invalid_cursor() from None
+    if len(raw) != size or _encode(raw) != cursor:
+        raise _invalid_cursor()
     return raw
 
 
-def _wrong() -> RequestRejected:
+def _invalid_cursor() -> RequestRejected:
     return invalid([("cursor", "is not a next_cursor of this list")])

@@ -1,4 +1,4 @@
-"""What happens to a request: who asks, for what, is it well-formed; then the handler; every error is a problem."""
+"""Handles a request: authentication, authorization, parsing, then the handler; every error becomes a problem."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ HEADERS = {"Cache-Control": "no-store"}
 
 
 class Endpoint:
-    """The operations of one path, by method; an unknown path is one without operations."""
+    """The operations of one path, by method; an unknown path has none."""
 
     def __init__(self, context: Context, operations: Iterable[Operation] = ()) -> None:
         self._context = context
@@ -27,27 +27,27 @@ class Endpoint:
             self._by_method["HEAD"] = self._by_method["GET"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         request = Request(scope, receive)
         try:
-            response = _response(await self._answer(request))
+            response = _response(await self._handle(request))
         except ClientDisconnect:
             return
         except Exception as error:
             response = respond(problem_of(error))
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> ApiResponse:
+    async def _handle(self, request: Request) -> ApiResponse:
         operation = self._by_method.get(request.method)
         identity = await self._identity(request, operation)
         if operation is None:
             raise self._no_operation()
         if operation.roles and identity is not None:
             authorize(identity, operation.roles)
-        return await operation.handler(await self._call(request, operation, identity))
+        return await operation.handler(await self._api_request(request, operation, identity))
 
     async def _identity(self, request: Request, operation: Operation | None) -> Identity | None:
-        """Who asks. Below the prefix nobody learns what there is without a token."""
+        """Returns who asks. Below the prefix, a client without a token does not learn which paths exist."""
         is_open = not operation.roles if operation else not request.scope["path"].startswith(PREFIX)
         return None if is_open else await self._context.identify(request.headers, _host(request))
 
@@ -57,7 +57,7 @@ class Endpoint:
         allowed = ", ".join(sorted(self._by_method))
         return RequestRejected(405, "method-not-allowed", f"This path takes {allowed}.", headers={"Allow": allowed})
 
-    async def _call(
+    async def _api_request(
         self, request: Request, operation: Operation, identity: Identity | None
     ) -> ApiRequest[Any, Any, Any]:
         path_params: Mapping[str, str] = request.path_params
@@ -87,8 +87,8 @@ def _host(request: Request) -> str | None:
     return request.client.host if request.client else None
 
 
-def _response(answer: ApiResponse) -> Response:
-    if answer.content is None:
-        return Response(None, answer.status, HEADERS | dict(answer.headers))
-    content = answer.content if isinstance(answer.content, bytes) else orjson.dumps(answer.content)
-    return Response(content, answer.status, HEADERS | dict(answer.headers), answer.media_type)
+def _response(api_response: ApiResponse) -> Response:
+    if api_response.content is None:
+        return Response(None, api_response.status, HEADERS | dict(api_response.headers))
+    content = api_response.content if isinstance(api_response.content, bytes) else orjson.dumps(api_response.content)
+    return Response(content, api_response.status, HEADERS | dict(api_response.headers), api_response.media_type)

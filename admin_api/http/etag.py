@@ -1,11 +1,11 @@
-"""ETag and If-Match: an edit of what somebody else has changed meanwhile is refused."""
+"""ETag and If-Match: an edit of an object that has changed meanwhile is refused."""
 
 import re
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 
-from distribution.optimistic_locking import Seen
+from distribution.optimistic_locking import ExpectedVersions
 
 TAG = re.compile(r'(W/)?"([^"]*)"')
 ANY = "*"
@@ -20,23 +20,23 @@ MALFORMED = (
 
 
 def tagged(version: str) -> Mapping[str, str]:
-    """The header that names a version of an object.
+    """Returns the header ETag for a version of an object.
 
-    The name stands for what people can edit, not for every byte of the answer: a load may differ under the same name.
-    Answers are not to be stored (no-store), so nothing else reads more into it.
+    The version covers what people can edit, not every byte of the response: a load may differ under the same ETag. That
+    is safe because responses are never cached (no-store).
     """
     return {"ETag": f'"{version}"'}
 
 
-def versions_seen(headers: Headers) -> Seen | None:
-    """The versions that If-Match names, without the weak ones, which never match; None if any will do.
+def parse_if_match(headers: Headers) -> ExpectedVersions | None:
+    """Returns the versions in If-Match, without weak ones, which never match; None if any version will do.
 
-    An empty header is none. Its `problem` says what of the header cannot match anything.
+    An empty header counts as absent. `problem` says why a part of the header cannot match.
     """
-    given = [value.strip() for value in headers.getlist("if-match") if value.strip()]
-    if not given or given == [ANY]:
+    values = [value.strip() for value in headers.getlist("if-match") if value.strip()]
+    if not values or values == [ANY]:
         return None
-    found = [tag for value in given for tag in TAG.findall(value)]
-    rest = "".join(TAG.sub("", value) for value in given)
-    problem = MALFORMED if rest.strip(" \t,") or not found else WEAK if any(weak for weak, _ in found) else ""
-    return Seen(frozenset(name for weak, name in found if not weak), problem)
+    tags = [tag for value in values for tag in TAG.findall(value)]
+    rest = "".join(TAG.sub("", value) for value in values)
+    problem = MALFORMED if rest.strip(" \t,") or not tags else WEAK if any(weak for weak, _ in tags) else ""
+    return ExpectedVersions(frozenset(name for weak, name in tags if not weak), problem)

@@ -31,36 +31,36 @@ class Metrics:
         )
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Note one request."""
+        """Count one request."""
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
 
     def text(self) -> bytes:
-        """Everything in Prometheus' text format."""
+        """Returns all metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
 class MetricsMiddleware:
-    """An application whose requests are counted; paths and methods that are not known share one label."""
+    """Middleware that counts requests; unknown paths and methods share one label."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and note how it ended."""
+        """Pass the request on, and count it with its status and duration."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started, status = perf_counter(), 0
 
-        async def noting(message: Message) -> None:
+        async def send_noting_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, send_noting_status)
         finally:
             route, method = scope.get("route"), scope["method"]
             self._metrics.count(
@@ -73,7 +73,7 @@ class MetricsMiddleware:
 
 @asynccontextmanager
 async def backlog_measured(database: Database, registry: CollectorRegistry) -> AsyncIterator[None]:
-    """The backlog's gauges, kept up to date meanwhile."""
+    """Keep the backlog's gauges up to date while the context is open."""
     gauges, stopping = BacklogGauges(database), asyncio.Event()
     registry.register(gauges)
     reading = asyncio.create_task(gauges.run(stopping))
@@ -83,6 +83,6 @@ async def backlog_measured(database: Database, registry: CollectorRegistry) -> A
         stopping.set()
         await asyncio.wait({reading}, timeout=GAUGES_STOP_SECONDS)
         reading.cancel()
-        # Not for longer: a driver may take its time to give up a connection that hangs.
+        # Not for longer: a driver may take long to give up a connection that hangs.
         await asyncio.wait({reading}, timeout=GAUGES_STOP_SECONDS)
         registry.unregister(gauges)

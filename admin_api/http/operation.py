@@ -1,4 +1,4 @@
-"""How a route is declared: everything that is asked, checked and answered stands in one place."""
+"""How a route is declared: all its inputs, checks and responses in one place."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ Q = TypeVar("Q", default=None)
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest(Generic[K, B, Q]):
-    """One request, understood: who asks (None: anybody may) and from where, the id in its path, its body, its query."""
+    """A parsed request: who makes it (None: no token needed), from where, the id in its path, its body, its query."""
 
     context: Context
     identity: Identity | None
@@ -36,7 +36,7 @@ class ApiRequest(Generic[K, B, Q]):
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """What a handler answers: JSON data, or bytes of another media type."""
+    """What a handler returns: JSON data, or bytes of another media type."""
 
     status: int
     content: Any = None
@@ -46,7 +46,7 @@ class ApiResponse:
 
 @dataclass(frozen=True, slots=True)
 class PathId:
-    """What `{id}` in a path is: of which kind of object, how it is read, and as JSON schema."""
+    """What `{id}` in a path is: the kind of object, a parser, and a JSON schema."""
 
     kind: str
     parse: Callable[[str], int | UUID | None]
@@ -55,10 +55,10 @@ class PathId:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A method on a path. Without roles anybody may; without a query model the query is not looked at.
+    """A method on a path. Without roles it needs no token; without a query model the query is ignored.
 
-    `body_optional`: no body at all is an empty object. `tagged`: its good answers carry an ETag. `conditional`: it
-    heeds If-Match. `request_headers`: what else it heeds. `reads_body`: its handler gets the bytes of the body.
+    `body_optional`: a missing body means an empty object. `tagged`: successful responses carry an ETag. `conditional`:
+    it honours If-Match. `request_headers`: other headers it uses. `reads_body`: its handler gets the body as bytes.
     """
 
     method: str
@@ -78,31 +78,31 @@ class Operation:
     request_headers: tuple[str, ...] = ()
 
     def max_bytes(self, context: Context) -> int:
-        """How large a body may be: a message is as large over HTTP as over AMQP, whoever sends it."""
+        """Returns the largest allowed body: a message has the same limit over HTTP as over AMQP, also for admins."""
         return context.decoder.max_bytes if Role.BOT in self.roles else context.max_admin_bytes
 
     @property
     def statuses(self) -> frozenset[int]:
-        """Every status that it can answer."""
-        found = {*self.answers, *self.problems, 500, 503}
+        """Every status that it can return."""
+        statuses = {*self.answers, *self.problems, 500, 503}
         if self.roles:
-            found |= {401, 403, 429}
+            statuses |= {401, 403, 429}
         if self.body:
-            found |= {400, 413, 415}
+            statuses |= {400, 413, 415}
         if self.body or self.query:
-            found |= {422}
+            statuses |= {422}
         if self.conditional:
-            found |= {412}
-        return frozenset(found)
+            statuses |= {412}
+        return frozenset(statuses)
 
 
 def number_key(kind: str) -> PathId:
-    """An id that counts from 1."""
+    """Returns the declaration of a numeric id."""
     return PathId(kind, _number, {"type": "integer", "minimum": 1, "maximum": MAX_ID})
 
 
 def uuid_key(kind: str) -> PathId:
-    """An id that is a UUID."""
+    """Returns the declaration of a UUID id."""
     return PathId(kind, _uuid, {"type": "string", "format": "uuid"})
 
 

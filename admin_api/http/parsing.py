@@ -1,4 +1,4 @@
-"""Reads what a request holds: the id in its path, its query, its body; RequestRejected says what is wrong with it."""
+"""Parses a request's path id, query and body; RequestRejected says what is wrong with them."""
 
 from collections import Counter
 from typing import TypeVar
@@ -17,27 +17,27 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def parse_key(key: PathId, text: str) -> int | UUID:
-    """The id in the path; NotFound where nothing can have it."""
-    found = key.parse(text)
-    if found is None:
+    """Returns the id in the path; raises NotFound if no object can have it."""
+    value = key.parse(text)
+    if value is None:
         raise NotFound(key.kind, repr(text[:MAX_NAME]))
-    return found
+    return value
 
 
 def parse_query(model: type[M], params: QueryParams) -> M:
-    """The query; every parameter at most once, and none that is not known."""
+    """Returns the query; a repeated or unknown parameter is rejected."""
     given = params.multi_items()
     repeated = [name for name, count in Counter(name for name, _ in given).items() if count > 1]
     if repeated:
         raise invalid([(name[:MAX_NAME], "is given more than once") for name in repeated])
     try:
         return model.model_validate(dict(given))
-    except ValidationError as wrong:
-        raise _invalid(wrong) from None
+    except ValidationError as error:
+        raise _invalid(error) from None
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body, as long as it is within the limit."""
+    """Returns the whole body; raises RequestRejected (413) if it is over the limit."""
     length = request.headers.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length[:20]) > limit:
         raise _too_large(limit)
@@ -50,19 +50,19 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 def parse_body(model: type[M], body: bytes, headers: Headers, limit: int) -> M:
-    """The body as JSON, whatever media type Content-Type names; unpacked it is within the limit too."""
+    """Returns the body, parsed as JSON for any Content-Type; the limit applies to the decompressed body too."""
     text = paired(text_of(body, limit, headers.get("content-encoding"), headers.get("content-type")))
     try:
         return model.model_validate_json(text)
-    except ValidationError as wrong:
-        if wrong.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
-            parsed(text)  # says where
+    except ValidationError as error:
+        if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+            parsed(text)  # raises an error that says where
             raise malformed("The body is nested too deep.") from None
-        raise _invalid(wrong) from None
+        raise _invalid(error) from None
 
 
-def _invalid(wrong: ValidationError) -> RequestRejected:
-    errors = describe(wrong.errors(include_url=False, include_input=False))
+def _invalid(error: ValidationError) -> RequestRejected:
+    errors = describe(error.errors(include_url=False, include_input=False))
     return invalid([(name[:MAX_NAME] or "body", what) for name, what in errors])
 
 

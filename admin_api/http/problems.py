@@ -26,12 +26,12 @@ RETRY_AFTER_SECONDS = "5"
 MAX_ERRORS = 20
 MAX_NAME = 100
 REPRESENTATION = ("content_type", "content_encoding")
-"""Fields of a message that say how its body is written."""
+"""Fields of a message that say how its body is encoded."""
 
 
 @dataclass(eq=False)
 class RequestRejected(Exception):
-    """An answer that is a problem. `kind` becomes its type; `errors` are (field, message)."""
+    """A problem to respond with. `kind` becomes its type; `errors` are (field, message)."""
 
     status: int
     kind: str
@@ -41,18 +41,18 @@ class RequestRejected(Exception):
 
 
 def invalid(errors: Sequence[tuple[str, str]]) -> RequestRejected:
-    """Well-formed but wrong: names the fields."""
+    """Returns the problem of well-formed but invalid input; names the fields."""
     detail = "; ".join(f"{name}: {message}" for name, message in errors[:5])
     return RequestRejected(422, "invalid-input", detail, errors[:MAX_ERRORS])
 
 
 def malformed(detail: str) -> RequestRejected:
-    """Not JSON."""
+    """Returns the problem of a body that is not JSON."""
     return RequestRejected(400, "invalid-json", detail)
 
 
 def problem_of(error: Exception) -> RequestRejected:
-    """What to answer; whatever is nobody's fault outside is logged whole and answered without details."""
+    """Returns the problem for an error; an unexpected one is logged with its traceback and shown without details."""
     match error:
         case RequestRejected():
             return error
@@ -79,7 +79,7 @@ def problem_of(error: Exception) -> RequestRejected:
 
 
 def respond(problem: RequestRejected) -> Response:
-    """The problem as a response."""
+    """Returns the problem as a response."""
     content: dict[str, Any] = {
         "type": TYPE_PREFIX + problem.kind,
         "title": HTTPStatus(problem.status).phrase,

@@ -20,13 +20,13 @@ MOST_PAUSING = 64
 MOST_ADDRESSES = 10_000
 UNKNOWN = "unknown"
 NETWORK_OF_ONE_CLIENT = 64
-"""Bits: an IPv6 client has a network of its own, and as many addresses as it likes."""
+"""Bits: an IPv6 client has a network of its own, with any number of addresses."""
 
 
 class GuessLimiter:
     """Counts the wrong tokens of each address: `burst` of them are free, and one more every six seconds.
 
-    Beyond that an answer comes `pause` seconds late, so that whoever tries tokens one after the other waits for each.
+    Beyond that a response comes `pause` seconds late, so that a client that guesses tokens in sequence waits for each.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class GuessLimiter:
         self._wrong = RateLimitedLog("admin_api", "wrong_tokens")
 
     async def identify(self, headers: Headers, host: str | None, tokens: Tokens) -> Identity:
-        """Whose request it is; RequestRejected with 401, after too many wrong tokens with 429."""
+        """Returns whose request it is; raises RequestRejected: 401, or 429 after too many wrong tokens."""
         try:
             return authenticate(headers, tokens)
         except UnknownToken:
@@ -56,7 +56,7 @@ class GuessLimiter:
         )
 
     def _count(self, address: str) -> float:
-        """Count a wrong token; returns after how many seconds the next one is allowed, if this one was not."""
+        """Count a wrong token; if it is one too many, returns the seconds (over 0) until the next one is allowed."""
         now = self._clock()
         paid_until = max(self._paid_until.get(address, now), now) + SECONDS_PER_TOKEN
         seconds = paid_until - now - self._allowance
@@ -68,7 +68,7 @@ class GuessLimiter:
         return seconds
 
     async def _pause(self) -> None:
-        # Each pause holds a connection, so not all of them may: the answers beyond come at once.
+        # Each pause keeps a connection open, so their number is limited: further responses are sent at once.
         if self._pausing >= MOST_PAUSING:
             return
         self._pausing += 1
@@ -79,7 +79,7 @@ class GuessLimiter:
 
 
 def client_of(host: str | None) -> str:
-    """What counts as one client: an IPv4 address, or the /64 network of an IPv6 address."""
+    """Returns what counts as one client: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         address = ip_address(host or "")
     except ValueError:

@@ -20,31 +20,31 @@ from distribution.store.tables import MAX_ID
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 NUMBER = re.compile(r"[0-9]{1,19}")
-# In a query a + that was not written %2B means a space. Behind the time of day nothing else can be meant by one.
+# In a query, a + that is not encoded as %2B means a space. After the time of day it can only mean a +.
 LOST_PLUS = re.compile(r"^(.*\d\d:?\d\d(?::?\d\d(?:[.,]\d+)?)?) (\d\d(?::?\d\d){0,2})$")
 
 
 def not_blank(value: str) -> str:
-    """The value, unless it is blank."""
+    """Returns the value; raises ValueError if it is blank."""
     if not value.strip():
         raise ValueError("must not be blank")
     return value
 
 
 def whole(value: object) -> object:
-    """To JSON, 10.0 is the same number as 10."""
+    """Returns an integral float as int: in JSON, 10.0 is the same number as 10."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def number(value: object) -> object:
-    """A whole number in a query."""
+    """Parses a whole number in a query."""
     if not (isinstance(value, str) and NUMBER.fullmatch(value)):
         raise ValueError("must be a whole number")
     return int(value)
 
 
 def moment_in_query(value: object) -> object:
-    """A time with its zone in a query."""
+    """Parses a time with its zone in a query."""
     try:
         moment = datetime.fromisoformat(LOST_PLUS.sub(r"\1+\2", value)) if isinstance(value, str) else None
     except ValueError:
@@ -55,14 +55,14 @@ def moment_in_query(value: object) -> object:
 
 
 def truth(value: object) -> object:
-    """A boolean in a query."""
+    """Parses a boolean in a query."""
     if value not in ("true", "false"):
         raise ValueError("must be true or false")
     return value == "true"
 
 
 def absent() -> Any:
-    """For fields that may be left out of a PATCH but never be null; what was left out is never read."""
+    """The default of fields that may be left out of a PATCH but never be null; it is never read."""
     return None
 
 
@@ -71,7 +71,7 @@ Name = Annotated[
     Field(min_length=1, max_length=200, json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}),
     AfterValidator(not_blank),
 ]
-# After the limits, which otherwise do not reach the JSON schema.
+# Placed after the limits, which otherwise do not reach the JSON schema.
 Whole = BeforeValidator(whole)
 Id = Annotated[int, Field(ge=1, le=MAX_ID), Whole]
 QueryId = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(number)]
@@ -122,15 +122,15 @@ class PageShape(TypedDict, Generic[T]):
 
 
 def page_shape(page: Page[R, int] | Page[R, UUID], shape: Callable[[R], T]) -> PageShape[T]:
-    """A page of these shapes."""
+    """Returns the response body of a page."""
     return {"items": [shape(item) for item in page.items], "next_cursor": cursor_of(page.last)}
 
 
 def lead_reference(lead: Lead) -> LeadReference:
-    """A lead as events show it."""
+    """Returns a lead as events show it."""
     return {"id": lead.id, "external_id": lead.external_id, "phone": lead.phone, "email": lead.email}
 
 
 def time_or_null(moment: datetime | None) -> str | None:
-    """A time as text, or null."""
+    """Returns a time as text, or None."""
     return None if moment is None else isoformat(moment)

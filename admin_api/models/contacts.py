@@ -13,10 +13,10 @@ from distribution.admin.contacts import ContactDetails
 from distribution.event_shapes import ContactStatus, LeadReference, OperatorReference, SourceReference, Time, Uuid
 from distribution.ids import isoformat
 from distribution.messages import KEY, MAX_KEY_BYTES, BlankOrText, SourceCode, SubmissionBody
-from distribution.store.contact_lists import Listed
+from distribution.store.contact_lists import ListedContact
 from distribution.store.contacts import Contact
 
-# Checked where the key is read, from the body or from its header.
+# Checked when the key is read, from the body or from its header.
 KEY_IN_SCHEMA: JsonDict = {"minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern": r"^[^\u0000]*$"}
 
 
@@ -117,8 +117,8 @@ class ContactClosed(ContactWithNames):
     waiting_for: NotRequired[str | None]
 
 
-def listed_shape(listed: Listed) -> ListedContactShape:
-    """A contact as lists show it."""
+def listed_shape(listed: ListedContact) -> ListedContactShape:
+    """Returns a contact as lists show it."""
     shape = cast("ListedContactShape", contact_shape(listed.contact))  # the same while its one further field is absent
     if listed.payload_omitted:
         shape["payload_omitted"] = True
@@ -126,7 +126,7 @@ def listed_shape(listed: Listed) -> ListedContactShape:
 
 
 def contact_shape(contact: Contact) -> ContactShape:
-    """A contact with its payload."""
+    """Returns a contact with its payload."""
     return {
         "id": str(contact.id),
         "status": contact.status,
@@ -142,7 +142,7 @@ def contact_shape(contact: Contact) -> ContactShape:
 
 
 def contact_with_names(shown: ContactDetails) -> ContactWithNames:
-    """A contact as the answer to its submission shows it."""
+    """Returns a contact as the response to its submission shows it."""
     return {
         **contact_shape(shown.contact),
         "lead": lead_reference(shown.lead),
@@ -156,7 +156,7 @@ def contact_with_names(shown: ContactDetails) -> ContactWithNames:
 
 
 def contact_in_full(shown: ContactDetails, history: Sequence[dict[str, Any]], waiting_for: str | None) -> ContactInFull:
-    """A contact with everything that happened to it."""
+    """Returns a contact with its history."""
     return {
         **contact_with_names(shown),
         "history": [_entry(entry) for entry in history],

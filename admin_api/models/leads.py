@@ -45,7 +45,7 @@ class LeadInFull(LeadShape):
 
 
 def lead_shape(lead: LeadDetails) -> LeadShape:
-    """A lead as the API shows it."""
+    """Returns a lead as lists show it."""
     return {
         "id": lead.id,
         "external_id": lead.external_id,
@@ -58,6 +58,6 @@ def lead_shape(lead: LeadDetails) -> LeadShape:
 
 
 def lead_in_full(lead: LeadDetails, duplicates: Sequence[Duplicate]) -> LeadInFull:
-    """A lead as the API shows one."""
+    """Returns a lead with its possible duplicates."""
     others: list[PossibleDuplicate] = [{**lead_reference(other.lead), "same": other.same} for other in duplicates]
     return {**lead_shape(lead), "possible_duplicates": others}

@@ -47,7 +47,7 @@ class OperatorShape(TypedDict):
 
 
 def operator_shape(row: OperatorRow) -> OperatorShape:
-    """An operator as the API shows it."""
+    """Returns an operator as the API shows it."""
     return {
         "id": row.id,
         "name": row.name,

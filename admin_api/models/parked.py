@@ -71,7 +71,7 @@ class ReplayedShape(ParkedShape, ReplayShape):
 
 
 def parked_shape(parked: Parked) -> ParkedShape:
-    """A parked message as the API shows it."""
+    """Returns a parked message as the API shows it."""
     shape: ParkedShape = {
         "id": str(parked.id),
         "state": parked.state,
@@ -93,6 +93,6 @@ def parked_shape(parked: Parked) -> ParkedShape:
     return shape
 
 
-def replay_shape(done: Replayed) -> ReplayShape:
-    """How a replay went."""
-    return {"replayed": done.replayed, "parked_again": done.parked_again}
+def replay_shape(result: Replayed) -> ReplayShape:
+    """Returns the result of a replay."""
+    return {"replayed": result.replayed, "parked_again": result.parked_again}

@@ -105,7 +105,7 @@ class WeightsShape(TypedDict):
 
 
 def source_shape(row: SourceRow) -> SourceShape:
-    """A source as the API shows it."""
+    """Returns a source as the API shows it."""
     return {
         "id": row.id,
         "code": row.code,
@@ -118,7 +118,7 @@ def source_shape(row: SourceRow) -> SourceShape:
 
 
 def weights_shape(rows: Sequence[WeightRow]) -> WeightsShape:
-    """The weights of a source as the API shows them."""
+    """Returns the weights of a source as the API shows them."""
     return {
         "operators": [
             {

@@ -1,8 +1,8 @@
-"""The OpenAPI 3.1 document, made from the declarations of the operations.
+"""The OpenAPI 3.1 document, built from the declarations of the operations.
 
-document       the whole
-operation      one operation: parameters, body, answers, who may
+document       the whole document
+operation      one operation: parameters, body, responses, roles
 schemas        shapes and bodies as JSON schema
-problems       what can go wrong, as shared responses
-descriptions   what no declaration says: examples, descriptions of parameters and headers
+problems       error responses that all operations share
+descriptions   what is in no declaration: examples, descriptions of parameters and headers
 """

@@ -11,13 +11,13 @@ from admin_api.openapi.schemas import Schemas
 
 
 def document(operations: Iterable[Operation]) -> dict[str, Any]:
-    """OpenAPI 3.1 of these operations."""
+    """Returns the OpenAPI 3.1 document of these operations."""
     described = list(operations)
     schemas = Schemas(described)
     paths: dict[str, dict[str, Any]] = {}
     for operation in described:
         paths.setdefault(operation.path, {})[operation.method.lower()] = describe(operation, schemas, described)
-    used = {tag for path in paths.values() for found in path.values() for tag in found["tags"]}
+    used = {tag for path in paths.values() for entry in path.values() for tag in entry["tags"]}
     return {
         "openapi": "3.1.0",
         "info": ABOUT,

@@ -1,4 +1,4 @@
-"""One operation: its parameters, its body, its answers, and who may."""
+"""One operation: its parameters, body, responses and roles."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -16,8 +16,8 @@ SCHEME = "token"
 
 
 def describe(operation: Operation, schemas: Schemas, operations: Sequence[Operation]) -> dict[str, Any]:
-    """The operation object; its answers link to those of the operations that take an id of it."""
-    found: dict[str, Any] = {
+    """Returns the operation object; its responses link to the operations that take an id from them."""
+    described: dict[str, Any] = {
         "operationId": _id(operation),
         "tags": [_tag(operation)],
         "summary": operation.summary,
@@ -29,13 +29,13 @@ def describe(operation: Operation, schemas: Schemas, operations: Sequence[Operat
     }
     if links := _links(operation, operations):
         for status in operation.answers:
-            found["responses"][str(status)]["links"] = links
+            described["responses"][str(status)]["links"] = links
     if operation.body:
         content = {"schema": schemas.body(operation.body)}
         if operation.body in EXAMPLES:
             content["example"] = EXAMPLES[operation.body]
-        found["requestBody"] = {"required": not operation.body_optional, "content": {JSON: content}}
-    return found
+        described["requestBody"] = {"required": not operation.body_optional, "content": {JSON: content}}
+    return described
 
 
 def _id(operation: Operation) -> str:
@@ -44,8 +44,8 @@ def _id(operation: Operation) -> str:
 
 
 def _tag(operation: Operation) -> str:
-    below = operation.path.removeprefix(PREFIX)
-    return "service" if below == operation.path else below.split("/")[1]
+    path = operation.path.removeprefix(PREFIX)
+    return "service" if path == operation.path else path.split("/")[1]
 
 
 def _description(operation: Operation) -> str:
@@ -56,7 +56,7 @@ def _description(operation: Operation) -> str:
 def _security(operation: Operation) -> list[dict[str, list[str]]]:
     if operation.roles:
         return [{SCHEME: []}]
-    # An open one that can answer 401 asks for a token unless a setting opens it.
+    # One without roles that can return 401 needs a token unless a setting makes it public.
     return [{SCHEME: []}, {}] if HTTPStatus.UNAUTHORIZED in operation.problems else []
 
 
@@ -85,14 +85,14 @@ def _response(operation: Operation, status: int, schemas: Schemas) -> dict[str, 
     if status not in operation.answers:
         return {"$ref": f"#/components/responses/Problem{status}"}
     shape = operation.answers[status]
-    found: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+    response: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if headers := _response_headers(operation, shape):
-        found["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
+        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     if shape is not None:
         is_text = shape is str
         schema = {"type": "string"} if is_text else schemas.answer(shape)
-        found["content"] = {TEXT if is_text else JSON: {"schema": schema}}
-    return found
+        response["content"] = {TEXT if is_text else JSON: {"schema": schema}}
+    return response
 
 
 def _links(operation: Operation, operations: Sequence[Operation]) -> dict[str, Any]:
@@ -105,5 +105,5 @@ def _links(operation: Operation, operations: Sequence[Operation]) -> dict[str, A
 
 
 def _response_headers(operation: Operation, shape: Any) -> list[str]:
-    made = ["Location"] if HTTPStatus.CREATED in operation.answers else []
-    return [*made, "ETag"] if operation.tagged and shape is not None else made
+    location = ["Location"] if HTTPStatus.CREATED in operation.answers else []
+    return [*location, "ETag"] if operation.tagged and shape is not None else location

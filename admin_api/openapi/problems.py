@@ -49,7 +49,7 @@ HEADERS_OF = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
 
 
 def responses() -> dict[str, Any]:
-    """A response for each status that is a problem."""
+    """Returns a response for each status of a problem."""
     return {f"Problem{status}": _response(status, *words) for status, words in MEANINGS.items()}
 
 

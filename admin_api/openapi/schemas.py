@@ -1,4 +1,4 @@
-"""Shapes and bodies as JSON schema, each once, under a name that people read."""
+"""Shapes and bodies as JSON schema, each once, under a readable name."""
 
 import json
 import re
@@ -18,22 +18,22 @@ NULL = {"type": "null"}
 
 
 class Generator(GenerateJsonSchema):
-    """Names without the suffixes that tell our classes apart, and no titles that repeat a name."""
+    """Generates names without our classes' suffix `Shape`, and no titles that repeat a name."""
 
     def normalize_name(self, name: str) -> str:
-        """`PageShape[OperatorShape]` is an `OperatorPage`."""
+        """Returns `OperatorPage` for `PageShape[OperatorShape]`."""
         return PAGE.sub(r"\1Page", super().normalize_name(name.replace("Shape", "")))
 
     def field_title_should_be_set(self, _: object) -> bool:
-        """Never: it is the field's name again."""
+        """Returns False: a title would only repeat the field's name."""
         return False
 
 
 class BodyGenerator(Generator):
-    """Defaults of bodies in words: to generated TypeScript clients a field with `default` is required."""
+    """Describes defaults in words: generated TypeScript clients treat a field with `default` as required."""
 
     def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
-        """The field's schema; its description says the default, unless that is null."""
+        """Returns the field's schema; its description states the default, unless that is null."""
         inner = self.generate_inner(schema["schema"])
         default = schema.get("default")
         if default is None:
@@ -43,46 +43,46 @@ class BodyGenerator(Generator):
 
 
 class Schemas:
-    """The JSON schemas of all that operations take and answer."""
+    """The JSON schemas of all that operations take and return."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
-        found = list(operations)
-        bodies = [operation.body for operation in found if operation.body]
-        answers = [shape for operation in found for shape in operation.answers.values() if shape not in (None, str)]
+        described = list(operations)
+        bodies = [operation.body for operation in described if operation.body]
+        answers = [shape for operation in described for shape in operation.answers.values() if shape not in (None, str)]
         inputs = [(model, "validation", TypeAdapter(model)) for model in dict.fromkeys(bodies)]
         outputs = [(shape, "serialization", TypeAdapter(shape)) for shape in dict.fromkeys(answers)]
         problems = [(shape, "serialization", TypeAdapter(shape)) for shape in (Problem, InvalidInput)]
-        self._schemas, made = TypeAdapter.json_schemas(
+        self._schemas, document = TypeAdapter.json_schemas(
             [*inputs, *outputs, *problems],  # type: ignore[list-item]  # the modes are literals
             ref_template=REFERENCE,
             schema_generator=BodyGenerator,
         )
-        self.definitions: dict[str, Any] = made.get("$defs", {})
-        self._queries = {operation.query: self._query(operation.query) for operation in found if operation.query}
+        self.definitions: dict[str, Any] = document.get("$defs", {})
+        self._queries = {operation.query: self._query(operation.query) for operation in described if operation.query}
         for schema in self.definitions.values():
             schema.pop("title", None)
 
     def body(self, model: type[BaseModel]) -> dict[str, Any]:
-        """The schema of a body."""
+        """Returns the schema of a request body."""
         return self._schemas[model, "validation"]
 
     def answer(self, shape: Any) -> dict[str, Any]:
-        """The schema of an answer."""
+        """Returns the schema of a response body."""
         return self._schemas[shape, "serialization"]
 
     def query(self, model: type[BaseModel]) -> Mapping[str, dict[str, Any]]:
-        """The schema of each parameter of a query."""
+        """Returns the schema of each parameter of a query."""
         return self._queries[model]
 
     def _query(self, model: type[BaseModel]) -> dict[str, dict[str, Any]]:
         schema = model.model_json_schema(ref_template=REFERENCE, schema_generator=Generator)
         self.definitions |= schema.get("$defs", {})
-        return {name: _without_null(found) for name, found in schema.get("properties", {}).items()}
+        return {name: _without_null(parameter) for name, parameter in schema.get("properties", {}).items()}
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter that is not there is left out; there is no null in a query."""
+    """Returns the schema without null: a query has no null, a parameter is only left out."""
     if NULL not in schema.get("anyOf", ()):
         return schema
-    [present] = [each for each in schema["anyOf"] if each != NULL]
+    [present] = [option for option in schema["anyOf"] if option != NULL]
     return {**present}

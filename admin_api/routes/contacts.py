@@ -15,7 +15,7 @@ from admin_api.http.cursor import uuid_after
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, uuid_key
 from admin_api.http.problems import invalid
-from admin_api.http.transactions import change_and_serve, edit_of, serve_further
+from admin_api.http.transactions import assign_waiting_after, change_and_assign, edit_of
 from admin_api.models.common import PageShape, Query, page_shape
 from admin_api.models.contacts import (
     ContactAssignment,
@@ -51,25 +51,25 @@ async def submit_contact(call: ApiRequest[None, bytes, Query]) -> ApiResponse:
     `contact.submit` are taken as well, structured and binary: their `source` and `id` are the key. A bot reads
     nothing: of the lead it gets the phone and the e-mail only if they are what it sent.
     """
-    wanted, database = _submission(call), call.context.database
-    shown, is_new, unserved = await database.run(lambda conn: _submit(conn, wanted, database.random))
-    await serve_further(call.context, unserved)
+    requested, database = _submission(call), call.context.database
+    shown, is_new, unserved = await database.run(lambda conn: _submit(conn, requested, database.random))
+    await assign_waiting_after(call.context, unserved)
     headers = {"Location": f"{PATH}/{shown.contact.id}", **_tagged(shown)}
-    shown = shown if _may_read(call) else contact_for(shown, wanted)
+    shown = shown if _may_read(call) else contact_for(shown, requested)
     return ApiResponse(201 if is_new else 200, contact_with_names(shown), headers)
 
 
 async def list_contacts(call: ApiRequest[None, None, ContactsQuery]) -> ApiResponse:
     """Contacts, the newest first; payloads beyond a total of 1 MiB are omitted."""
-    wanted = ContactFilter(**call.query.model_dump(exclude={"limit", "cursor"}))
+    criteria = ContactFilter(**call.query.model_dump(exclude={"limit", "cursor"}))
     async with call.context.database.reading() as conn:
-        page = await contacts.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)
+        page = await contacts.page(conn, criteria, uuid_after(call.query.cursor), call.query.limit)
     return ApiResponse(200, page_shape(page, listed_shape))
 
 
 async def show_contact(call: ApiRequest[UUID, None, Query]) -> ApiResponse:
     """One contact, its history and the reason for each decision."""
-    return await _in_full(call.context, call.key)
+    return await _full_response(call.context, call.key)
 
 
 async def close_contact(call: ApiRequest[UUID, ContactClosing, Query]) -> ApiResponse:
@@ -79,9 +79,9 @@ async def close_contact(call: ApiRequest[UUID, ContactClosing, Query]) -> ApiRes
     """
     random, edit, reason = call.context.database.random, edit_of(call), call.body.reason
     sources = call.identity.sources if call.identity else None
-    await change_and_serve(call.context, lambda conn: contacts.close(conn, random, call.key, reason, edit, sources))
+    await change_and_assign(call.context, lambda conn: contacts.close(conn, random, call.key, reason, edit, sources))
     if _may_read(call):
-        return await _in_full(call.context, call.key)
+        return await _full_response(call.context, call.key)
     async with call.context.database.reading() as conn:
         shown = await contacts.show(conn, call.key)
     return ApiResponse(200, contact_with_names(contact_for(shown, None)), _tagged(shown))
@@ -93,13 +93,13 @@ async def assign_contact(call: ApiRequest[UUID, ContactAssignment, Query]) -> Ap
     At the operator's limit only with `force`, which is the one way over it.
     """
     body, random, edit = call.body, call.context.database.random, edit_of(call)
-    await change_and_serve(
+    await change_and_assign(
         call.context, lambda conn: contacts.assign(conn, random, call.key, body.operator_id, edit, force=body.force)
     )
-    return await _in_full(call.context, call.key)
+    return await _full_response(call.context, call.key)
 
 
-async def _in_full(context: Context, contact_id: UUID) -> ApiResponse:
+async def _full_response(context: Context, contact_id: UUID) -> ApiResponse:
     async with context.database.reading() as conn:
         shown = await contacts.show(conn, contact_id)
         entries, waiting_for = await history(conn, contact_id), await contacts.waiting_for(conn, shown.contact)
@@ -115,17 +115,17 @@ def _tagged(shown: ContactDetails) -> Mapping[str, str]:
 
 
 async def _submit(
-    conn: AsyncConnection, wanted: Submission, random: Random
+    conn: AsyncConnection, requested: Submission, random: Random
 ) -> tuple[ContactDetails, bool, frozenset[int]]:
-    done = await submit(conn, [wanted], random)
-    [outcome] = done.outcomes
+    result = await submit(conn, [requested], random)
+    [outcome] = result.outcomes
     if isinstance(outcome, MessageRejected):
         raise outcome
-    return await contacts.show(conn, outcome.contact.id), outcome.is_new, done.unserved
+    return await contacts.show(conn, outcome.contact.id), outcome.is_new, result.unserved
 
 
 def _submission(call: ApiRequest[None, bytes, Query]) -> Submission:
-    sent = _keys(call.headers)
+    sent = _idempotency_keys(call.headers)
     message = Incoming(
         call.body,
         message_id=unquoted(sent[0]) if sent else None,
@@ -133,17 +133,17 @@ def _submission(call: ApiRequest[None, bytes, Query]) -> Submission:
         content_encoding=call.headers.get("content-encoding"),
         headers=call.headers,
     )
-    asked = read_submission(message, call.context.decoder.max_bytes)
-    authorize_source(call.identity, asked.body.source)
-    if not asked.is_event:
-        _check_agreement({unquoted(key) for key in sent}, asked.body.message_id)
-    found = submission(asked, message, call.context.decoder.phone_region)
-    # The release before took the header as it stood.
-    quoted = [key for key in sent if key != unquoted(key) == found.message_id]
-    return replace(found, former_ids=(*found.former_ids, *quoted))
+    parsed = read_submission(message, call.context.decoder.max_bytes)
+    authorize_source(call.identity, parsed.body.source)
+    if not parsed.is_event:
+        _check_agreement({unquoted(key) for key in sent}, parsed.body.message_id)
+    result = submission(parsed, message, call.context.decoder.phone_region)
+    # The previous release used the header as it was sent, with its quotes.
+    quoted = [key for key in sent if key != unquoted(key) == result.message_id]
+    return replace(result, former_ids=(*result.former_ids, *quoted))
 
 
-def _keys(headers: Headers) -> list[str]:
+def _idempotency_keys(headers: Headers) -> list[str]:
     try:
         return [value.encode("latin-1").decode() for value in headers.getlist(KEY_HEADER)]
     except UnicodeDecodeError:
@@ -151,7 +151,7 @@ def _keys(headers: Headers) -> list[str]:
 
 
 def _check_agreement(sent: Set[str], in_body: str | None) -> None:
-    """The key may come from the body or from the header; from both only if they agree."""
+    """Raise RequestRejected if the body and the header have different keys."""
     if len(sent | ({in_body} - {None})) > 1:
         raise invalid([("message_id", f"differs from the header {KEY_HEADER}")])
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import orjson
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Mount
 from starlette.staticfiles import PathLike, StaticFiles
 from starlette.types import Scope
@@ -20,8 +20,9 @@ from admin_api.http.operation import ApiRequest, ApiResponse, Operation
 from admin_api.openapi.document import document
 
 PAGE = "/docs"
+PART_BYTES = 64 * 1024
 PAGES = Path(docs_page.__file__).parent
-# Found, not imported: only their files are wanted. No folder with HTML: a page of ours has a policy, theirs has none.
+# Located without importing: only their files are needed. No folders with HTML: their pages lack our security policy.
 PACKAGES: list[str | tuple[str, str]] = [
     ("mkdocs_swagger_ui_tag", "swagger-ui/javascripts"),
     ("mkdocs_swagger_ui_tag", "swagger-ui/stylesheets"),
@@ -37,7 +38,7 @@ SECURITY = {
 
 
 class Documents:
-    """The documents, made when they are first requested."""
+    """The documents, built when they are first requested."""
 
     def __init__(self, operations: Sequence[Operation]) -> None:
         self._operations = operations
@@ -59,7 +60,7 @@ class Documents:
         return orjson.dumps(asyncapi_document())
 
     def operations(self) -> list[Operation]:
-        """How they are requested."""
+        """Returns the operations that serve them."""
         return [
             Operation("GET", "/openapi.json", "This document", self.openapi, EVERYBODY, {200: dict[str, Any]}),
             Operation("GET", "/asyncapi.json", "Messages", self.asyncapi, EVERYBODY, {200: dict[str, Any]}),
@@ -67,7 +68,7 @@ class Documents:
 
 
 def operations(described: Sequence[Operation]) -> list[Operation]:
-    """The documents and the pages that show them."""
+    """Returns the operations of the documents and of the pages that show them."""
     return [
         *Documents(described).operations(),
         _page(PAGE, "A page to try the API", PAGES / "index.html"),
@@ -76,27 +77,45 @@ def operations(described: Sequence[Operation]) -> list[Operation]:
 
 
 def static_files() -> Mount:
-    """Scripts and styles of the pages."""
+    """Returns the route of the pages' scripts and styles."""
     return Mount(f"{PAGE}/static", CachedFiles(directory=PAGES / "static", packages=PACKAGES))
 
 
 class CachedFiles(StaticFiles):
-    """Files that say how long they may be kept."""
+    """Static files that may be cached for an hour.
+
+    Each is read once: a client that reads slowly must not hold an open file, of which there are as many as connections.
+    """
 
     def file_response(
         self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
-        """The file, or that it has not changed."""
+        """Returns the whole file, or 304 if it has not changed; ranges are not supported."""
         response = super().file_response(full_path, stat_result, scope, status_code)
+        if isinstance(response, FileResponse):
+            headers = {name: response.headers[name] for name in ("etag", "last-modified", "content-length")}
+            content = _content(str(full_path), stat_result.st_mtime_ns)
+            response = StreamingResponse(_parts(content), status_code, headers, response.media_type)
         response.headers["Cache-Control"] = "max-age=3600"
         return response
 
 
+@cache
+def _content(path: str, _modified_at: int) -> bytes:
+    return Path(path).read_bytes()
+
+
+async def _parts(content: bytes) -> AsyncIterator[bytes]:
+    """In parts, so that the server buffers only one of them for a client that reads slowly."""
+    for start in range(0, len(content), PART_BYTES):
+        yield content[start : start + PART_BYTES]
+
+
 def _page(path: str, summary: str, file: Path) -> Operation:
-    return Operation("GET", path, summary, _serving(file), EVERYBODY, {200: str})
+    return Operation("GET", path, summary, _file_handler(file), EVERYBODY, {200: str})
 
 
-def _serving(file: Path) -> Callable[[ApiRequest], Awaitable[ApiResponse]]:
+def _file_handler(file: Path) -> Callable[[ApiRequest], Awaitable[ApiResponse]]:
     content = cache(file.read_bytes)
 
     async def serve(_: ApiRequest) -> ApiResponse:

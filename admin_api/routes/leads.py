@@ -16,9 +16,9 @@ KEY = number_key("lead")
 
 async def list_leads(call: ApiRequest[None, None, LeadsQuery]) -> ApiResponse:
     """Leads, the newest first; payloads beyond a total of 1 MiB are omitted."""
-    wanted = _wanted(call.query, call.context.decoder.phone_region)
+    criteria = _criteria(call.query, call.context.decoder.phone_region)
     async with call.context.database.reading() as conn:
-        page = await leads.page(conn, wanted, number_after(call.query.cursor), call.query.limit)
+        page = await leads.page(conn, criteria, number_after(call.query.cursor), call.query.limit)
     return ApiResponse(200, page_shape(page, lead_shape))
 
 
@@ -30,8 +30,8 @@ async def show_lead(call: ApiRequest[int, None, Query]) -> ApiResponse:
     return ApiResponse(200, lead_in_full(lead, duplicates))
 
 
-def _wanted(query: LeadsQuery, phone_region: str) -> LeadFilter:
-    # A + that was not encoded arrives as a blank.
+def _criteria(query: LeadsQuery, phone_region: str) -> LeadFilter:
+    # A + that was not encoded arrives as a space.
     number = f"+{query.phone[1:]}" if query.phone and query.phone.startswith(" ") else query.phone
     return LeadFilter(
         external_id=query.external_id,

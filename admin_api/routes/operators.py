@@ -8,7 +8,7 @@ from admin_api.http.cursor import number_after
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
 from admin_api.http.problems import invalid
-from admin_api.http.transactions import change_and_serve, edit_of, serve_further
+from admin_api.http.transactions import assign_waiting_after, change_and_assign, edit_of
 from admin_api.models.common import PageQuery, PageShape, Query, page_shape
 from admin_api.models.operators import NewOperator, OperatorChange, OperatorChangeQuery, OperatorShape, operator_shape
 from distribution.admin import operators
@@ -23,10 +23,10 @@ KEY = number_key("operator")
 async def create_operator(call: ApiRequest[None, NewOperator, Query]) -> ApiResponse:
     """Create an operator."""
     body, edit = call.body, edit_of(call)
-    made = await call.context.database.run(
+    row = await call.context.database.run(
         lambda conn: operators.create(conn, body.name, body.is_active, body.max_active_contacts, edit)
     )
-    return _answer(made, 201, {"Location": f"{PATH}/{made.id}"})
+    return _response(row, 201, {"Location": f"{PATH}/{row.id}"})
 
 
 async def list_operators(call: ApiRequest[None, None, PageQuery]) -> ApiResponse:
@@ -38,7 +38,7 @@ async def list_operators(call: ApiRequest[None, None, PageQuery]) -> ApiResponse
 
 async def show_operator(call: ApiRequest[int, None, Query]) -> ApiResponse:
     """One operator and its load."""
-    return await _shown(call.context, call.key)
+    return await _current(call.context, call.key)
 
 
 async def change_operator(call: ApiRequest[int, OperatorChange, OperatorChangeQuery]) -> ApiResponse:
@@ -50,10 +50,10 @@ async def change_operator(call: ApiRequest[int, OperatorChange, OperatorChangeQu
     if call.query.reassign and values.get("is_active") is not False:
         raise invalid([("is_active", "must be false to move the operator's contacts away")])
     random, edit = call.context.database.random, edit_of(call)
-    await change_and_serve(call.context, lambda conn: operators.change(conn, random, call.key, values, edit))
+    await change_and_assign(call.context, lambda conn: operators.change(conn, random, call.key, values, edit))
     if call.query.reassign:
         await _reassign(call.context, call.key, edit)
-    return await _shown(call.context, call.key)
+    return await _current(call.context, call.key)
 
 
 async def delete_operator(call: ApiRequest[int, None, Query]) -> ApiResponse:
@@ -65,20 +65,20 @@ async def delete_operator(call: ApiRequest[int, None, Query]) -> ApiResponse:
 
 async def _reassign(context: Context, operator_id: int, edit: Edit) -> None:
     unserved: set[int] = set()
-    moved, random = True, context.database.random
-    while moved:
-        done = await context.database.run(lambda conn: operators.reassign(conn, random, operator_id, edit))
-        moved = done.contacts > 0
-        unserved |= done.unserved
-    await serve_further(context, unserved)
+    has_moved, random = True, context.database.random
+    while has_moved:
+        result = await context.database.run(lambda conn: operators.reassign(conn, random, operator_id, edit))
+        has_moved = result.contacts > 0
+        unserved |= result.unserved
+    await assign_waiting_after(context, unserved)
 
 
-async def _shown(context: Context, operator_id: int) -> ApiResponse:
+async def _current(context: Context, operator_id: int) -> ApiResponse:
     async with context.database.reading() as conn:
-        return _answer(await operators.show(conn, operator_id))
+        return _response(await operators.show(conn, operator_id))
 
 
-def _answer(row: OperatorRow, status: int = 200, headers: Mapping[str, str] | None = None) -> ApiResponse:
+def _response(row: OperatorRow, status: int = 200, headers: Mapping[str, str] | None = None) -> ApiResponse:
     return ApiResponse(status, operator_shape(row), {**(headers or {}), **tagged(operators.version(row))})
 
 

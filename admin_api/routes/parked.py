@@ -6,7 +6,7 @@ from uuid import UUID
 from admin_api.http.auth import ADMINS, READERS
 from admin_api.http.cursor import uuid_after
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, uuid_key
-from admin_api.http.transactions import edit_of, serve_further
+from admin_api.http.transactions import assign_waiting_after, edit_of
 from admin_api.models.common import Nothing, PageShape, Query, page_shape
 from admin_api.models.parked import (
     CodeReplay,
@@ -27,9 +27,9 @@ KEY = uuid_key("parked message")
 
 async def list_parked(call: ApiRequest[None, None, ParkedQuery]) -> ApiResponse:
     """Parked messages, the newest first; a page holds fewer than `limit` if they are large."""
-    wanted = ParkedFilter(**call.query.model_dump(exclude={"limit", "cursor"}))
+    criteria = ParkedFilter(**call.query.model_dump(exclude={"limit", "cursor"}))
     async with call.context.database.reading() as conn:
-        page = await parked_admin.page(conn, wanted, uuid_after(call.query.cursor), call.query.limit)
+        page = await parked_admin.page(conn, criteria, uuid_after(call.query.cursor), call.query.limit)
     return ApiResponse(200, page_shape(page, parked_shape))
 
 
@@ -43,18 +43,18 @@ async def replay_parked(call: ApiRequest[UUID, Nothing, Query]) -> ApiResponse:
     """Replay a parked message; it keeps its key, so it cannot create a second contact."""
     context, edit = call.context, edit_of(call)
     random, decoder = context.database.random, context.decoder
-    done = await context.database.run(lambda conn: parked_admin.replay(conn, random, decoder, call.key, edit))
-    await serve_further(context, done.unserved)
+    result = await context.database.run(lambda conn: parked_admin.replay(conn, random, decoder, call.key, edit))
+    await assign_waiting_after(context, result.unserved)
     async with context.database.reading() as conn:
         row = await parked_admin.show(conn, call.key)
-    return ApiResponse(200, {**parked_shape(row), **replay_shape(done)})
+    return ApiResponse(200, {**parked_shape(row), **replay_shape(result)})
 
 
 async def replay_code(call: ApiRequest[None, CodeReplay, Query]) -> ApiResponse:
     """Replay all parked messages with a code, the oldest first, in as many transactions as needed."""
     context, code = call.context, call.body.code.value
     replayed, parked_again = await parked_admin.replay_all(
-        context.database, context.decoder, code, edit_of(call), partial(serve_further, context)
+        context.database, context.decoder, code, edit_of(call), partial(assign_waiting_after, context)
     )
     return ApiResponse(200, ReplayShape(replayed=replayed, parked_again=parked_again))
 
@@ -70,7 +70,7 @@ OPERATIONS = (
     Operation(
         "GET", PATH, "List parked messages", list_parked, READERS, {200: PageShape[ParkedShape]}, query=ParkedQuery
     ),
-    # Before the one by id: a path is matched in this order.
+    # Before the ones by id: paths are matched in this order.
     Operation(
         "POST",
         f"{PATH}/replay",

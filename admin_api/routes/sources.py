@@ -7,7 +7,7 @@ from admin_api.http.auth import ADMINS, READERS
 from admin_api.http.cursor import number_after
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
-from admin_api.http.transactions import change_and_serve, edit_of
+from admin_api.http.transactions import change_and_assign, edit_of
 from admin_api.models.common import PageQuery, PageShape, Query, page_shape
 from admin_api.models.sources import (
     NewSource,
@@ -30,8 +30,8 @@ KEY = number_key("source")
 async def create_source(call: ApiRequest[None, NewSource, Query]) -> ApiResponse:
     """Create a source."""
     values, edit = call.body.model_dump() | {"name": call.body.name or call.body.code}, edit_of(call)
-    made = await call.context.database.run(lambda conn: sources.create(conn, values, edit))
-    return _answer(made, 201, {"Location": f"{PATH}/{made.id}"})
+    row = await call.context.database.run(lambda conn: sources.create(conn, values, edit))
+    return _response(row, 201, {"Location": f"{PATH}/{row.id}"})
 
 
 async def list_sources(call: ApiRequest[None, None, PageQuery]) -> ApiResponse:
@@ -44,13 +44,13 @@ async def list_sources(call: ApiRequest[None, None, PageQuery]) -> ApiResponse:
 async def show_source(call: ApiRequest[int, None, Query]) -> ApiResponse:
     """One source."""
     async with call.context.database.reading() as conn:
-        return _answer(await sources.show(conn, call.key))
+        return _response(await sources.show(conn, call.key))
 
 
 async def change_source(call: ApiRequest[int, SourceChange, Query]) -> ApiResponse:
     """Change a source; the change applies from the next contact on."""
     values, edit = call.body.model_dump(exclude_unset=True), edit_of(call)
-    return _answer(await call.context.database.run(lambda conn: sources.change(conn, call.key, values, edit)))
+    return _response(await call.context.database.run(lambda conn: sources.change(conn, call.key, values, edit)))
 
 
 async def delete_source(call: ApiRequest[int, None, Query]) -> ApiResponse:
@@ -62,24 +62,24 @@ async def delete_source(call: ApiRequest[int, None, Query]) -> ApiResponse:
 
 async def show_weights(call: ApiRequest[int, None, Query]) -> ApiResponse:
     """The weights of a source, ordered by operator id."""
-    return await _weights(call.context, call.key)
+    return await _weights_response(call.context, call.key)
 
 
 async def replace_weights(call: ApiRequest[int, NewWeights, Query]) -> ApiResponse:
     """Replace the weights of a source, and assign waiting contacts to the places this frees; returns what GET does."""
     weights = [(row.operator_id, row.weight) for row in call.body.operators]
     random, edit = call.context.database.random, edit_of(call)
-    await change_and_serve(call.context, lambda conn: sources.replace_weights(conn, random, call.key, weights, edit))
-    return await _weights(call.context, call.key)
+    await change_and_assign(call.context, lambda conn: sources.replace_weights(conn, random, call.key, weights, edit))
+    return await _weights_response(call.context, call.key)
 
 
-async def _weights(context: Context, source_id: int) -> ApiResponse:
+async def _weights_response(context: Context, source_id: int) -> ApiResponse:
     async with context.database.reading() as conn:
         rows = await sources.weights(conn, source_id)
     return ApiResponse(200, weights_shape(rows), tagged(sources.weights_version(source_id, rows)))
 
 
-def _answer(row: SourceRow, status: int = 200, headers: Mapping[str, str] | None = None) -> ApiResponse:
+def _response(row: SourceRow, status: int = 200, headers: Mapping[str, str] | None = None) -> ApiResponse:
     return ApiResponse(status, source_shape(row), {**(headers or {}), **tagged(sources.version(row))})
 
 

@@ -1,4 +1,4 @@
-"""The ceiling of aio-pika: take, publish one event with confirm, acknowledge, nothing else; a thousand in flight."""
+"""The ceiling of aio-pika: consume, publish one event with confirm, acknowledge, nothing else; a thousand in flight."""
 
 import asyncio
 from uuid import uuid4
@@ -10,10 +10,13 @@ from benchmarks.candidates.common import PREFETCH, ROUTING_KEY, Environment, env
 
 
 async def work(at: Environment) -> None:
-    """Take and tell for ever."""
-    async with await aio_pika.connect(at.amqp_url) as taking, await aio_pika.connect(at.amqp_url) as telling:
-        exchange = await (await telling.channel()).get_exchange(at.assignments, ensure=False)
-        channel = await taking.channel(publisher_confirms=False)
+    """Consume and publish for ever."""
+    async with (
+        await aio_pika.connect(at.amqp_url) as consumer,
+        await aio_pika.connect(at.amqp_url) as publisher,
+    ):
+        exchange = await (await publisher.channel()).get_exchange(at.assignments, ensure=False)
+        channel = await consumer.channel(publisher_confirms=False)
         await channel.set_qos(PREFETCH)
 
         async def pass_on(message: AbstractIncomingMessage) -> None:

@@ -11,15 +11,15 @@ from benchmarks.candidates.common import PREFETCH, ROUTING_KEY, Environment, env
 
 
 async def work(at: Environment) -> None:
-    """Take and tell for ever."""
-    async with aiormq.connect(at.amqp_url) as taking, aiormq.connect(at.amqp_url) as telling:
-        publishing = await telling.channel(publisher_confirms=True, on_return_raises=True)
-        consuming = await taking.channel(publisher_confirms=False)
+    """Consume and publish for ever."""
+    async with aiormq.connect(at.amqp_url) as consumer, aiormq.connect(at.amqp_url) as publisher:
+        publishing = await publisher.channel(publisher_confirms=True, on_return_raises=True)
+        consuming = await consumer.channel(publisher_confirms=False)
         await consuming.basic_qos(prefetch_count=PREFETCH)
 
         async def pass_on(message: DeliveredMessage) -> None:
-            asked = message.header.properties.message_id
-            properties = Basic.Properties(message_id=str(uuid4()), correlation_id=asked, delivery_mode=2)
+            submission_id = message.header.properties.message_id
+            properties = Basic.Properties(message_id=str(uuid4()), correlation_id=submission_id, delivery_mode=2)
             await publishing.basic_publish(
                 event_of(message.body),
                 exchange=at.assignments,

@@ -17,7 +17,7 @@ EVENT_BYTES = 700
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where everything is."""
+    """The addresses and the prefix that a candidate gets."""
 
     amqp_url: str
     prefix: str
@@ -25,17 +25,17 @@ class Environment:
 
     @property
     def inbound(self) -> str:
-        """The queue that is consumed."""
+        """The queue to consume."""
         return f"{self.prefix}contacts.inbound.v1"
 
     @property
     def assignments(self) -> str:
-        """The exchange that is published to."""
+        """The exchange to publish to."""
         return f"{self.prefix}assignments"
 
 
 def environment() -> Environment:
-    """From the environment."""
+    """Read it from the environment variables."""
     return Environment(os.environ["AMQP_URL"], os.environ["BROKER_PREFIX"], os.environ.get("DATABASE_URL", ""))
 
 

@@ -1,4 +1,4 @@
-"""What most people would write: one transaction per message, objects of an ORM, active contacts counted by a query."""
+"""What most developers would write: one transaction per message, ORM objects, active contacts counted by a query."""
 
 from random import SystemRandom
 from uuid import uuid4
@@ -19,7 +19,7 @@ class Base(DeclarativeBase):
 
 
 class Operator(Base):
-    """Who answers enquiries."""
+    """A person who handles enquiries."""
 
     __tablename__ = "naive_operators"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -29,7 +29,7 @@ class Operator(Base):
 
 
 class Source(Base):
-    """Where enquiries come from."""
+    """A channel that enquiries come from."""
 
     __tablename__ = "naive_sources"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -46,7 +46,7 @@ class Weight(Base):
 
 
 class Lead(Base):
-    """Who enquires."""
+    """A person who enquires."""
 
     __tablename__ = "naive_leads"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -89,16 +89,16 @@ async def open_business(database_url: str, size: Size) -> None:
 
 
 async def handle(sessions: Sessions, body: bytes, message_id: str) -> bytes | None:
-    """One message in one transaction; returns the event, or nothing if the message was known."""
-    asked = orjson.loads(body)
+    """One message in one transaction; returns the event, or None if the message was known."""
+    submission = orjson.loads(body)
     async with sessions.begin() as session:
         if await session.scalar(sa.select(Contact).where(Contact.message_id == message_id)):
             return None
-        lead = await session.scalar(sa.select(Lead).where(Lead.external_id == asked["lead"]["external_id"]))
+        lead = await session.scalar(sa.select(Lead).where(Lead.external_id == submission["lead"]["external_id"]))
         if lead is None:
-            lead = Lead(**asked["lead"])
+            lead = Lead(**submission["lead"])
             session.add(lead)
-        source = (await session.scalars(sa.select(Source).where(Source.code == asked["source"]))).one()
+        source = (await session.scalars(sa.select(Source).where(Source.code == submission["source"]))).one()
         operator = await choose(session, source)
         await session.flush()
         contact = Contact(
@@ -107,7 +107,7 @@ async def handle(sessions: Sessions, body: bytes, message_id: str) -> bytes | No
             lead_id=lead.id,
             operator_id=operator.id if operator else None,
             status="active" if operator else "waiting",
-            payload=orjson.dumps(asked["payload"]).decode(),
+            payload=orjson.dumps(submission["payload"]).decode(),
         )
         session.add(contact)
         await session.flush()
@@ -119,7 +119,7 @@ async def handle(sessions: Sessions, body: bytes, message_id: str) -> bytes | No
                 "contact": {"id": contact.id, "status": contact.status, "message_id": message_id},
                 "lead": {"id": lead.id, "external_id": lead.external_id, "phone": lead.phone, "email": lead.email},
                 "operator": {"id": operator.id, "name": operator.name} if operator else None,
-                "payload": asked["payload"],
+                "payload": submission["payload"],
             },
         }
     return orjson.dumps(event)
@@ -127,7 +127,7 @@ async def handle(sessions: Sessions, body: bytes, message_id: str) -> bytes | No
 
 async def choose(session: AsyncSession, source: Source) -> Operator | None:
     """An operator with a free place, by weight; all are locked, since two messages may want the last place."""
-    able = await session.execute(
+    candidates = await session.execute(
         sa.select(Operator, Weight.weight)
         .join(Weight, Weight.operator_id == Operator.id)
         .where(Weight.source_id == source.id, Operator.is_active)
@@ -138,8 +138,12 @@ async def choose(session: AsyncSession, source: Source) -> Operator | None:
         sa.select(Contact.operator_id, sa.func.count()).where(Contact.status == "active").group_by(Contact.operator_id)
     )
     loads = {operator_id: number for operator_id, number in counted}  # noqa: C416 - a Row is no pair for dict()
-    free = [(each, weight) for each, weight in able if loads.get(each.id, 0) < each.max_active_contacts]
+    free = [
+        (operator, weight)
+        for operator, weight in candidates
+        if loads.get(operator.id, 0) < operator.max_active_contacts
+    ]
     if not free:
         return None
-    chosen: Operator = SystemRandom().choices([each for each, _ in free], [weight for _, weight in free])[0]
+    chosen: Operator = SystemRandom().choices([operator for operator, _ in free], [weight for _, weight in free])[0]
     return chosen

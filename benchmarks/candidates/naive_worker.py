@@ -22,8 +22,8 @@ async def work(at: Environment) -> None:
             async for message in messages:
                 event = await handle(sessions, message.body, message.message_id or "")
                 if event is not None:
-                    told = aio_pika.Message(event, correlation_id=message.message_id, delivery_mode=2)
-                    await exchange.publish(told, ROUTING_KEY, mandatory=True)
+                    event_message = aio_pika.Message(event, correlation_id=message.message_id, delivery_mode=2)
+                    await exchange.publish(event_message, ROUTING_KEY, mandatory=True)
                 await message.ack()
 
 

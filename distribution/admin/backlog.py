@@ -1,6 +1,6 @@
-"""What somebody or something has still to do: waiting contacts, open parked messages, events to publish.
+"""Pending work: waiting contacts, open parked messages, events to publish.
 
-Every statement counts in an index that holds nothing else, or next to nothing: what is done with is not read.
+Every statement counts in an index that holds hardly anything else: finished rows are not read.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from distribution.store.tables import OPEN, contacts, outbox, parked_messages, s
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """How many contacts of a source wait, and since when the oldest does."""
+    """How many contacts of a source wait, and since when the oldest has waited."""
 
     id: int
     code: str
@@ -36,7 +36,7 @@ class ParkedLine:
 
 @dataclass(frozen=True, slots=True)
 class OutboxLine:
-    """How many events and replies are not published yet, and since when the oldest is not."""
+    """How many events and replies are unpublished, and when the oldest was written."""
 
     rows: int
     oldest: datetime | None
@@ -52,7 +52,7 @@ class Backlog:
 
 
 async def backlog(conn: AsyncConnection) -> Backlog:
-    """Everything, counted now: up to half a second for a million rows of a kind."""
+    """Count the whole backlog: takes up to half a second for a million rows of a kind."""
     return Backlog(await _waiting(conn), await _parked(conn), await _outbox(conn))
 
 

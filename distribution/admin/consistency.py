@@ -1,4 +1,4 @@
-"""Counters against the truth they count: what differs, and its repair."""
+"""Compares counters with the rows they count, and repairs differences."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from distribution.store.operator_pool import lock_pool, servable_sources
 
 MAX_LISTED = 20
 READ_AT_ONCE = 10_000
-MENDED_AT_ONCE = 100
+REPAIRED_AT_ONCE = 100
 LATE_AFTER = timedelta(minutes=5)
 REPLAYED_BATCHES = 100
-"""So many of the newest transactions have their picks made again: enough to show that what is kept explains them."""
+"""How many of the newest transactions have their picks repeated: enough to show that the stored data explains them."""
 
 
 class Kind(StrEnum):
-    """What differs from what."""
+    """The kinds of difference."""
 
     LOAD = "load"
     SEQUENCE = "sequence"
@@ -41,7 +41,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One difference. `object`: its kind and id; `repairable`: whether `repair` can mend it."""
+    """One difference. `object`: its kind and id; `repairable`: whether a command can repair it."""
 
     kind: Kind
     object: str
@@ -51,57 +51,57 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The first of each kind, and how many there are in all."""
+    """The first findings of each kind, and how many there are in all."""
 
     findings: list[Finding]
     total: int
 
 
 async def check(conn: AsyncConnection, now: datetime | None = None) -> Report:
-    """Everything that differs, read in one snapshot that the caller opened."""
+    """Returns all differences, read in one snapshot that the caller opened."""
     moment = now or datetime.now(UTC)
     parts = [await _loads(conn), await _sequences(conn), await _events(conn), await _late(conn, moment)]
     parts += [await _waiting(conn), await _decisions(conn)]
     return Report([finding for part in parts for finding in part.findings], sum(part.total for part in parts))
 
 
-async def repair(database: Database, who: Actor) -> int:
+async def repair(database: Database, actor: Actor) -> int:
     """Repair loads and sequences in transactions of its own; returns how many. Each repair is audited.
 
-    What is wrong is found without locks; a few objects at a time are then locked, looked at again and mended, so that
-    work goes on beside it. Waiting contacts beside a free place are served afterwards by `assign_waiting`.
+    Differences are found without locks; a few objects at a time are then locked, checked again and repaired, so that
+    other work goes on. Waiting contacts despite a free place are left to `assign_waiting`.
     """
     async with database.snapshot() as conn:
         suspected = [operator_id for operator_id, *_ in await consistency.wrong_loads(conn)]
-    mended = 0
+    repaired = 0
     for operator_id in suspected:
-        mended += await database.run(partial(_mend_load, operator_id, who))
-    return mended + await _repair_sequences(database, who)
+        repaired += await database.run(partial(_repair_load, operator_id, actor))
+    return repaired + await _repair_sequences(database, actor)
 
 
-async def _repair_sequences(database: Database, who: Actor) -> int:
-    mended = 0
+async def _repair_sequences(database: Database, actor: Actor) -> int:
+    repaired = 0
     while True:
         async with database.snapshot() as conn:
-            suspected = await consistency.mendable_sequences(conn, READ_AT_ONCE)
-        for start in range(0, len(suspected), MENDED_AT_ONCE):
-            some = suspected[start : start + MENDED_AT_ONCE]
-            mended += await database.run(partial(_mend_sequences, some, who))
+            suspected = await consistency.repairable_sequences(conn, READ_AT_ONCE)
+        for start in range(0, len(suspected), REPAIRED_AT_ONCE):
+            chunk = suspected[start : start + REPAIRED_AT_ONCE]
+            repaired += await database.run(partial(_repair_some_sequences, chunk, actor))
         if len(suspected) < READ_AT_ONCE:
-            return mended
+            return repaired
 
 
-async def _mend_load(operator_id: int, who: Actor, conn: AsyncConnection) -> int:
+async def _repair_load(operator_id: int, actor: Actor, conn: AsyncConnection) -> int:
     pool = await lock_pool(conn, operator_ids=[operator_id])
-    return await correct_loads(conn, pool, pool.operators.keys() & {operator_id}, who)
+    return await correct_loads(conn, pool, pool.operators.keys() & {operator_id}, actor)
 
 
-async def _mend_sequences(ids: Collection[UUID], who: Actor, conn: AsyncConnection) -> int:
+async def _repair_some_sequences(ids: Collection[UUID], actor: Actor, conn: AsyncConnection) -> int:
     await lock_pool(conn, ids=await consistency.sources_of(conn, ids))
-    mended = await consistency.mend_sequences(conn, ids)
-    for contact_id, before, after in mended:
-        await record(conn, who, Action.CONTACT_REPAIRED, contact_id, {"sequence": before}, {"sequence": after})
-    return len(mended)
+    repaired = await consistency.repair_sequences(conn, ids)
+    for contact_id, before, after in repaired:
+        await record(conn, actor, Action.CONTACT_REPAIRED, contact_id, {"sequence": before}, {"sequence": after})
+    return len(repaired)
 
 
 async def _loads(conn: AsyncConnection) -> Report:
@@ -129,7 +129,7 @@ async def _sequences(conn: AsyncConnection) -> Report:
 
 
 async def _events(conn: AsyncConnection) -> Report:
-    rows = await consistency.baseless_events(conn, MAX_LISTED)
+    rows = await consistency.events_without_change(conn, MAX_LISTED)
     findings = [
         Finding(Kind.OUTBOX, f"event {id_}", f"tells of a change that contact {contact_id} never had", False)
         for id_, contact_id, _ in rows
@@ -157,13 +157,13 @@ async def _waiting(conn: AsyncConnection) -> Report:
 
 async def _decisions(conn: AsyncConnection) -> Report:
     findings = []
-    for batch_id, source_id, record_ in await decisions.newest_records(conn, REPLAYED_BATCHES):
-        for position, was, again in picked_again(record_, source_id):
-            if was != again:
-                detail = f"step {position} picked {_shown(was)}, and its kept data gives {_shown(again)}"
+    for batch_id, source_id, batch_record in await decisions.newest_records(conn, REPLAYED_BATCHES):
+        for position, original, repeated in picked_again(batch_record, source_id):
+            if original != repeated:
+                detail = f"step {position} picked {_describe(original)}, and its kept data gives {_describe(repeated)}"
                 findings.append(Finding(Kind.DECISION, f"batch {batch_id}", detail, False))
     return Report(findings[:MAX_LISTED], len(findings))
 
 
-def _shown(chosen: Pick) -> str:
+def _describe(chosen: Pick) -> str:
     return chosen.reason if chosen.operator_id is None else f"operator {chosen.operator_id} ({chosen.reason})"

@@ -1,4 +1,4 @@
-"""What happened to a contact and why, from the kept decisions."""
+"""What happened to a contact and why, from the stored decisions."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
@@ -26,29 +26,29 @@ from distribution.store.tables import contacts, decisions, leads, operators, sou
 
 SENTENCES = {BY_HAND: "Given by hand.", FORCED: "Given by hand, over the limit."}
 OPERATORS_SHOWN = 10_000
-"""In the decisions of one contact: about 1 MiB."""
+"""How many operators the decisions of one contact list in all: about 1 MiB."""
 LEAST_COUNTED = 20
-"""A decision over fewer operators takes a statement all the same."""
+"""A decision counts as at least this many operators, since each costs a statement."""
 STATUS_AFTER = {events.ASSIGNED: ACTIVE, events.REASSIGNED: ACTIVE, events.WAITING: WAITING, events.CLOSED: CLOSED}
 
 
 async def first_events(conn: AsyncConnection, contact_ids: Collection[UUID]) -> list[Change]:
-    """The first event of each contact, made again with the id it has had from the start."""
-    return await _events_again(conn, contact_ids, decisions.c.sequence == 1)
+    """Returns the first event of each contact, rebuilt with its original id."""
+    return await _rebuild_events(conn, contact_ids, decisions.c.sequence == 1)
 
 
 async def closing_events(conn: AsyncConnection, contact_ids: Collection[UUID]) -> list[Change]:
-    """The closing event of each contact, likewise."""
-    return await _events_again(conn, contact_ids, decisions.c.type == events.CLOSED)
+    """Returns the closing event of each contact, rebuilt with its original id."""
+    return await _rebuild_events(conn, contact_ids, decisions.c.type == events.CLOSED)
 
 
-async def _events_again(
-    conn: AsyncConnection, contact_ids: Collection[UUID], which: sa.ColumnElement[bool]
+async def _rebuild_events(
+    conn: AsyncConnection, contact_ids: Collection[UUID], condition: sa.ColumnElement[bool]
 ) -> list[Change]:
     if not contact_ids:
         return []
     dialect = conn.dialect.name
-    wanted = UUIDS.table(dialect)
+    id_table = UUIDS.table(dialect)
     c, d, o = contacts.c, decisions.c, operators.c
     rows = await conn.execute(
         sa.select(
@@ -56,17 +56,17 @@ async def _events_again(
             leads.c.external_id, leads.c.phone, leads.c.email, c.source_id, sources.c.code, d.operator_id, o.name,
         )
         .select_from(contacts)
-        .join(wanted, wanted.c.id == c.id)
-        .join(decisions, sa.and_(d.contact_id == c.id, which))
+        .join(id_table, id_table.c.id == c.id)
+        .join(decisions, sa.and_(d.contact_id == c.id, condition))
         .join(leads, leads.c.id == c.lead_id)
         .join(sources, sources.c.id == c.source_id)
         .outerjoin(operators, o.id == d.operator_id),
         UUIDS.bound(dialect, sorted(contact_ids)),
     )  # fmt: skip
-    return [_event_again(row) for row in rows]
+    return [_rebuild_event(row) for row in rows]
 
 
-def _event_again(row: Any) -> Change:
+def _rebuild_event(row: Any) -> Change:
     return Change(
         id=row.event_id,
         type=row.type,
@@ -86,22 +86,22 @@ def _event_again(row: Any) -> Change:
 async def history(
     conn: AsyncConnection, contact_id: UUID, operators_shown: int = OPERATORS_SHOWN
 ) -> list[dict[str, Any]]:
-    """Every change of a contact, in the order of their sequence: the fields of `_entry`.
+    """Returns every change of a contact, ordered by sequence, with the fields of `_entry`.
 
-    Those of the newest changes are explained, until `operators_shown` are listed; the older ones are only said to be
-    omitted. Other tasks of the process have their turn meanwhile, however many operators the source has.
+    The newest changes are explained until `operators_shown` operators are listed; of older ones the explanation is
+    marked as omitted. Yields to other tasks of the process, however many operators the source has.
     """
-    made = await decision_rows.of_contact(conn, contact_id)
-    before = {d.previous_operator_id for d in made if d.previous_operator_id is not None}
+    decisions_made = await decision_rows.of_contact(conn, contact_id)
+    before = {d.previous_operator_id for d in decisions_made if d.previous_operator_id is not None}
     names = await operator_rows.names(conn, before) if before else {}
     entries: list[dict[str, Any]] = []
     # One record at a time: with thousands of operators it takes megabytes.
-    for decision in reversed(made):
+    for decision in reversed(decisions_made):
         place = _place(decision) if operators_shown > 0 else None
         record = None if place is None else (await decision_rows.records(conn, [place])).get(place)
         entries.append(await _entry(decision, record, names))
         if place is not None:
-            operators_shown -= max(_listed(entries[-1]["decision"]), LEAST_COUNTED)
+            operators_shown -= max(_count_operators(entries[-1]["decision"]), LEAST_COUNTED)
     return entries[::-1]
 
 
@@ -111,15 +111,15 @@ def _place(decision: Decision) -> Place | None:
     return decision.batch_id, decision.position
 
 
-def _listed(data: Mapping[str, Any] | None) -> int:
+def _count_operators(data: Mapping[str, Any] | None) -> int:
     return 0 if data is None else len(data["candidates"]) + len(data["left_out"])
 
 
 async def _entry(decision: Decision, record: Record | None, names: Mapping[int, str]) -> dict[str, Any]:
-    data, sentence = await _explained(decision, record)
-    kept = asdict(decision)
+    data, sentence = await _explain(decision, record)
+    fields = asdict(decision)
     previous = decision.previous_operator_id
-    return {name: kept[name] for name in ("sequence", "type", "operator_id", "reason")} | {
+    return {name: fields[name] for name in ("sequence", "type", "operator_id", "reason")} | {
         "time": time_of(decision.event_id),
         "previous_operator": None if previous is None else {"id": previous, "name": names[previous]},
         "decision": data,
@@ -128,8 +128,8 @@ async def _entry(decision: Decision, record: Record | None, names: Mapping[int, 
     }
 
 
-async def _explained(decision: Decision, record: Record | None) -> tuple[dict[str, Any] | None, str | None]:
-    """The data and the sentence; neither if it takes the record, and that is not given."""
+async def _explain(decision: Decision, record: Record | None) -> tuple[dict[str, Any] | None, str | None]:
+    """Returns the data and the sentence; neither if the record is needed but not given."""
     if record is not None and decision.position is not None:
         pool, step = await _pool_before(record, decision.position), record.steps[decision.position]
         if isinstance(step, PickStep):
@@ -140,7 +140,7 @@ async def _explained(decision: Decision, record: Record | None) -> tuple[dict[st
 
 
 async def _pool_before(record: Record, position: int) -> Pool:
-    """`record.pool_before`, with pauses: a step may look at every operator of the source."""
+    """Returns `record.pool_before`, with pauses: a step may look at every operator of the source."""
     pool, pauses = pool_at_start(record), CooperativeYield()
     for step in record.steps[:position]:
         apply(pool, step)

@@ -1,4 +1,4 @@
-"""Contacts as admins read them, close them and give them by hand."""
+"""Contacts as admins read, close and assign them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ from distribution.ids import first_id_at
 from distribution.messages import Closing
 from distribution.optimistic_locking import Edit, version_of
 from distribution.selection.explain import MAX_COUNTED, unblocked_by
-from distribution.store.contact_lists import Listed, select_listed, with_payloads
+from distribution.store.contact_lists import ListedContact, select_listed, with_payloads
 from distribution.store.contact_lookup import ContactState
 from distribution.store.contacts import FIELDS, WAITING, Contact, count_older_waiting
 from distribution.store.leads import Lead
@@ -28,7 +28,7 @@ from distribution.store.tables import contacts, leads, operators, sources
 
 @dataclass(frozen=True, slots=True)
 class ContactFilter:
-    """Which contacts to list; None is any. Made at or after `created_from` and before `created_to`."""
+    """Which contacts to list; None is any. Created at or after `created_from` and before `created_to`."""
 
     status: str | None = None
     source: str | None = None
@@ -40,7 +40,7 @@ class ContactFilter:
 
 @dataclass(frozen=True, slots=True)
 class ContactDetails:
-    """A contact with whom it concerns."""
+    """A contact with its lead, source and operator."""
 
     contact: Contact
     lead: Lead
@@ -48,17 +48,19 @@ class ContactDetails:
     operator_name: str | None
 
 
-async def page(conn: AsyncConnection, wanted: ContactFilter, before: UUID | None, limit: int) -> Page[Listed, UUID]:
+async def page(
+    conn: AsyncConnection, criteria: ContactFilter, before: UUID | None, limit: int
+) -> Page[ListedContact, UUID]:
     """Contacts, the newest first."""
-    listed = select_listed(conn.dialect.name)
-    query = listed.where(*_conditions(wanted)).order_by(contacts.c.id.desc()).limit(limit + 1)
+    selected = select_listed(conn.dialect.name)
+    query = selected.where(*_conditions(criteria)).order_by(contacts.c.id.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(contacts.c.id < before)
     return page_of(await with_payloads(conn, query), limit, lambda one: one.contact.id)
 
 
 async def show(conn: AsyncConnection, contact_id: UUID) -> ContactDetails:
-    """One contact, or NotFound."""
+    """Returns one contact; raises NotFound."""
     c = contacts.c
     row = (
         await conn.execute(
@@ -76,7 +78,7 @@ async def show(conn: AsyncConnection, contact_id: UUID) -> ContactDetails:
 
 
 async def waiting_for(conn: AsyncConnection, contact: Contact) -> str | None:
-    """What would move a waiting contact, as things stand; None for any other."""
+    """Returns what would get a waiting contact assigned; None for any other contact."""
     if contact.status != WAITING:
         return None
     older = await count_older_waiting(conn, contact, MAX_COUNTED + 1)
@@ -84,7 +86,7 @@ async def waiting_for(conn: AsyncConnection, contact: Contact) -> str | None:
 
 
 def version(contact: Contact | ContactState) -> str:
-    """Names the contact as it is now: every change of its status or operator counts its sequence up."""
+    """Returns the contact's version: every change of its status or operator increments its sequence."""
     return version_of("contact", contact.id, {"sequence": contact.sequence})
 
 
@@ -96,53 +98,53 @@ async def close(
     edit: Edit,
     sources: frozenset[str] | None = None,
 ) -> frozenset[int]:
-    """Close a contact, and fill its place; one that is closed stays so. Returns the sources to serve further.
+    """Close a contact, and fill its place; a closed one stays as it is. Returns the sources left to serve.
 
-    `sources`: codes of those whose contacts the caller may close; any other is NotFound, as if there were none.
+    `sources`: codes of those whose contacts the caller may close; other contacts raise NotFound, as if nonexistent.
     """
-    wanted = [Closing(contact_id, None, None, reason, sources)]
-    locked = await closing.lock_for(conn, wanted)
-    [found] = locked.found
-    if isinstance(found, MessageRejected):
+    closings = [Closing(contact_id, None, None, reason, sources)]
+    locked = await closing.lock_for(conn, closings)
+    [state] = locked.found
+    if isinstance(state, MessageRejected):
         raise NotFound("contact", contact_id)
-    edit.check(version(found))
-    done = await closing.close(conn, locked, wanted, random)
-    for closed in done.outcomes:
-        if isinstance(closed, Closed) and closed.is_new:
-            after = {**contact_state(closed.contact), "reason": reason}
-            await record(conn, edit.who, Action.CONTACT_CLOSED, contact_id, closed.before, after)
-    return done.unserved
+    edit.check(version(state))
+    result = await closing.close(conn, locked, closings, random)
+    for outcome in result.outcomes:
+        if isinstance(outcome, Closed) and outcome.is_new:
+            after = {**contact_state(outcome.contact), "reason": reason}
+            await record(conn, edit.who, Action.CONTACT_CLOSED, contact_id, outcome.before, after)
+    return result.unserved
 
 
 async def assign(
     conn: AsyncConnection, random: Random, contact_id: UUID, operator_id: int, edit: Edit, *, force: bool
 ) -> frozenset[int]:
-    """Give a contact to an operator by hand, with `force` over the limit. Returns the sources to serve further."""
+    """Assign a contact to an operator by hand, with `force` over the limit. Returns the sources left to serve."""
     locked = await reassignment.lock_for(conn, contact_id, operator_id)
     contact = locked.held.contact
     before = contact_state(contact)
     edit.check(version(contact))
-    given = await reassignment.assign(conn, random, locked, operator_id, force=force)
-    action = Action.CONTACT_FORCED if given.forced else Action.CONTACT_ASSIGNED
+    result = await reassignment.assign(conn, random, locked, operator_id, force=force)
+    action = Action.CONTACT_FORCED if result.forced else Action.CONTACT_ASSIGNED
     await record(conn, edit.who, action, contact_id, before, contact_state(contact))
-    return given.unserved
+    return result.unserved
 
 
-def _conditions(wanted: ContactFilter) -> list[sa.ColumnElement[bool]]:
+def _conditions(criteria: ContactFilter) -> list[sa.ColumnElement[bool]]:
     c = contacts.c
-    found: list[sa.ColumnElement[bool]] = []
-    if wanted.status is not None:
-        # Part of the statement's text: only so can the index of waiting contacts be used.
-        found.append(c.status == sa.bindparam(None, wanted.status, sa.String, literal_execute=True))
-    if wanted.source is not None:
-        of_code = sa.select(sources.c.id).where(sources.c.code == wanted.source)
-        found.append(c.source_id == of_code.scalar_subquery())
-    if wanted.operator_id is not None:
-        found.append(c.operator_id == wanted.operator_id)
-    if wanted.lead_id is not None:
-        found.append(c.lead_id == wanted.lead_id)
-    if wanted.created_from is not None:
-        found.append(c.id >= first_id_at(wanted.created_from))
-    if wanted.created_to is not None:
-        found.append(c.id < first_id_at(wanted.created_to))
-    return found
+    conditions: list[sa.ColumnElement[bool]] = []
+    if criteria.status is not None:
+        # A literal in the statement: with a parameter the index of waiting contacts cannot be used.
+        conditions.append(c.status == sa.bindparam(None, criteria.status, sa.String, literal_execute=True))
+    if criteria.source is not None:
+        of_code = sa.select(sources.c.id).where(sources.c.code == criteria.source)
+        conditions.append(c.source_id == of_code.scalar_subquery())
+    if criteria.operator_id is not None:
+        conditions.append(c.operator_id == criteria.operator_id)
+    if criteria.lead_id is not None:
+        conditions.append(c.lead_id == criteria.lead_id)
+    if criteria.created_from is not None:
+        conditions.append(c.id >= first_id_at(criteria.created_from))
+    if criteria.created_to is not None:
+        conditions.append(c.id < first_id_at(criteria.created_to))
+    return conditions

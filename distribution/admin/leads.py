@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution import normalize
 from distribution.errors import NotFound
 from distribution.store.bulk import IDS
-from distribution.store.contact_lists import Listed, select_listed, with_payloads
+from distribution.store.contact_lists import ListedContact, select_listed, with_payloads
 from distribution.store.leads import Lead
 from distribution.store.pagination import Page, page_of
 from distribution.store.tables import contacts, leads
@@ -34,7 +34,7 @@ class LeadDetails:
     email: str | None
     created_at: datetime
     contacts_total: int
-    contacts: list[Listed] = field(default_factory=list)
+    contacts: list[ListedContact] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class LeadFilter:
-    """Which leads to list; None is any. A phone or e-mail is found as it was sent, or by one of its spellings."""
+    """Which leads to list; None is any. A phone or e-mail is found as sent, or by one of its normal forms."""
 
     external_id: str | None = None
     phone: str | None = None
@@ -56,60 +56,60 @@ class LeadFilter:
     emails: Sequence[str] = ()
 
 
-async def page(conn: AsyncConnection, wanted: LeadFilter, before: int | None, limit: int) -> Page[LeadDetails, int]:
+async def page(conn: AsyncConnection, criteria: LeadFilter, before: int | None, limit: int) -> Page[LeadDetails, int]:
     """Leads, the newest first."""
-    query = _select().where(*_conditions(wanted)).order_by(leads.c.id.desc()).limit(limit + 1)
+    query = _select().where(*_conditions(criteria)).order_by(leads.c.id.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(leads.c.id < before)
-    found = page_of([LeadDetails(*row) for row in await conn.execute(query)], limit, lambda lead: lead.id)
-    await _add_contacts(conn, found.items)
-    return found
+    page = page_of([LeadDetails(*row) for row in await conn.execute(query)], limit, lambda lead: lead.id)
+    await _add_contacts(conn, page.items)
+    return page
 
 
 async def show(conn: AsyncConnection, lead_id: int) -> LeadDetails:
-    """One lead, or NotFound."""
+    """Returns one lead; raises NotFound."""
     row = (await conn.execute(_select().where(leads.c.id == lead_id))).one_or_none()
     if row is None:
         raise NotFound("lead", lead_id)
-    found = LeadDetails(*row)
-    await _add_contacts(conn, [found])
-    return found
+    lead = LeadDetails(*row)
+    await _add_contacts(conn, [lead])
+    return lead
 
 
 async def possible_duplicates(conn: AsyncConnection, lead_id: int, phone_region: str = "") -> list[Duplicate]:
-    """Other leads with the same phone or e-mail, however written, the newest first; nothing is merged by itself."""
+    """Other leads with the same phone or e-mail, however written, the newest first; they are not merged."""
     c = leads.c
     columns: dict[Detail, sa.Column[str | None]] = {"phone": c.phone_normalized, "email": c.email_normalized}
     known = (await conn.execute(sa.select(c.phone, c.email, *columns.values()).where(c.id == lead_id))).one()
-    mine: dict[Detail, set[str]] = {
+    own: dict[Detail, set[str]] = {
         "phone": {*normalize.phone_spellings(known.phone, phone_region), known.phone_normalized or ""},
         "email": {*normalize.email_spellings(known.email), known.email_normalized or ""},
     }
-    found: dict[int, Duplicate] = {}
-    # One statement for each value: it reads its index from the end and stops, however many leads share the value.
-    for wanted, value in ((name, value) for name, values in mine.items() for value in values if value):
+    by_id: dict[int, Duplicate] = {}
+    # One statement for each value: it reads the index from the end and stops, however many leads share the value.
+    for detail, value in ((name, value) for name, values in own.items() for value in values if value):
         rows = await conn.execute(
             sa.select(c.id, c.external_id, c.phone, c.email, *columns.values())
-            .where(columns[wanted] == value, c.id != lead_id)
+            .where(columns[detail] == value, c.id != lead_id)
             .order_by(c.id.desc())
             .limit(DUPLICATES)
         )
         for *lead, phone, email in rows:
-            theirs: dict[Detail, str | None] = {"phone": phone, "email": email}
-            found[lead[0]] = Duplicate(Lead(*lead), [name for name in mine if theirs[name] in mine[name]])
-    return [found[key] for key in sorted(found, reverse=True)[:DUPLICATES]]
+            other: dict[Detail, str | None] = {"phone": phone, "email": email}
+            by_id[lead[0]] = Duplicate(Lead(*lead), [name for name in own if other[name] in own[name]])
+    return [by_id[key] for key in sorted(by_id, reverse=True)[:DUPLICATES]]
 
 
-def _conditions(wanted: LeadFilter) -> list[sa.ColumnElement[bool]]:
+def _conditions(criteria: LeadFilter) -> list[sa.ColumnElement[bool]]:
     c = leads.c
-    found = [] if wanted.external_id is None else [c.external_id == wanted.external_id]
+    conditions = [] if criteria.external_id is None else [c.external_id == criteria.external_id]
     for sent, raw, normalized, spellings in (
-        (c.phone, wanted.phone, c.phone_normalized, wanted.phones),
-        (c.email, wanted.email, c.email_normalized, wanted.emails),
+        (c.phone, criteria.phone, c.phone_normalized, criteria.phones),
+        (c.email, criteria.email, c.email_normalized, criteria.emails),
     ):
         if raw is not None:
-            found.append(sa.or_(sent == raw, normalized.in_(spellings)) if spellings else sent == raw)
-    return found
+            conditions.append(sa.or_(sent == raw, normalized.in_(spellings)) if spellings else sent == raw)
+    return conditions
 
 
 def _select() -> sa.Select[int, str, str | None, str | None, datetime, int]:
@@ -118,27 +118,27 @@ def _select() -> sa.Select[int, str, str | None, str | None, datetime, int]:
     return sa.select(c.id, c.external_id, c.phone, c.email, c.created_at, total)
 
 
-async def _add_contacts(conn: AsyncConnection, found: Sequence[LeadDetails]) -> None:
-    """The newest contacts of all leads in one statement that reads no more than it answers, on either database."""
-    if not found:
+async def _add_contacts(conn: AsyncConnection, details: Sequence[LeadDetails]) -> None:
+    """Add the newest contacts of all leads, in one statement that reads no more rows than it returns."""
+    if not details:
         return
-    by_id = {lead.id: lead for lead in found}
+    by_id = {lead.id: lead for lead in details}
     dialect = conn.dialect.name
-    wanted = IDS.table(dialect)
+    id_table = IDS.table(dialect)
     other = contacts.alias("other")
     oldest = (
         sa.select(other.c.id)
-        .where(other.c.lead_id == wanted.c.id)
+        .where(other.c.lead_id == id_table.c.id)
         .order_by(other.c.id.desc())
         .offset(NEWEST - 1)
         .limit(1)
         .scalar_subquery()
     )
-    stretch = sa.select(wanted.c.id, sa.func.coalesce(oldest, LOWEST_ID, type_=sa.Uuid()).label("oldest")).cte()
-    # In the order in which they are shown: payloads are left out from the end.
+    ranges = sa.select(id_table.c.id, sa.func.coalesce(oldest, LOWEST_ID, type_=sa.Uuid()).label("oldest")).cte()
+    # In the order in which they are shown: payloads are omitted from the end.
     query = (
         select_listed(dialect)
-        .join(stretch, sa.and_(contacts.c.lead_id == stretch.c.id, contacts.c.id >= stretch.c.oldest))
+        .join(ranges, sa.and_(contacts.c.lead_id == ranges.c.id, contacts.c.id >= ranges.c.oldest))
         .order_by(contacts.c.lead_id.desc(), contacts.c.id.desc())
     )
     for listed in await with_payloads(conn, query, **IDS.bound(dialect, sorted(by_id))):

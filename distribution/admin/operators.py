@@ -1,4 +1,4 @@
-"""Operators: made, shown, changed and removed; a place that a change frees is filled with the change."""
+"""Create, show, change and delete operators; a place that a change frees is filled in the same transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -24,31 +24,31 @@ EDITABLE = ("name", "is_active", "max_active_contacts")
 
 
 def editable(row: OperatorRow) -> dict[str, Any]:
-    """What people can change of an operator; its load is not part of it."""
-    kept = asdict(row)
-    return {name: kept[name] for name in EDITABLE}
+    """Returns what people can change of an operator; its load is not part of it."""
+    fields = asdict(row)
+    return {name: fields[name] for name in EDITABLE}
 
 
 def version(row: OperatorRow) -> str:
-    """Names what can be edited as it is now."""
+    """Returns the version of what can be edited."""
     return version_of("operator", row.id, editable(row))
 
 
 async def create(
     conn: AsyncConnection, name: str, is_active: bool, max_active_contacts: int, edit: Edit
 ) -> OperatorRow:
-    """Make an operator; it gets nothing before a source gives it a weight."""
-    made = await rows.insert(conn, name, is_active, max_active_contacts, datetime.now(UTC))
-    await record(conn, edit.who, Action.OPERATOR_MADE, made.id, None, editable(made))
-    return made
+    """Create an operator; it gets no contacts before a source gives it a weight."""
+    row = await rows.insert(conn, name, is_active, max_active_contacts, datetime.now(UTC))
+    await record(conn, edit.who, Action.OPERATOR_MADE, row.id, None, editable(row))
+    return row
 
 
 async def show(conn: AsyncConnection, operator_id: int) -> OperatorRow:
-    """One operator with its load, or NotFound."""
-    found = await rows.get(conn, operator_id)
-    if found is None:
+    """Returns one operator with its load; raises NotFound."""
+    row = await rows.get(conn, operator_id)
+    if row is None:
         raise NotFound("operator", operator_id)
-    return found
+    return row
 
 
 async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[OperatorRow, int]:
@@ -59,10 +59,10 @@ async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[Ope
 async def change(
     conn: AsyncConnection, random: Random, operator_id: int, values: Mapping[str, object], edit: Edit
 ) -> frozenset[int]:
-    """Change name, is_active or max_active_contacts, and serve whoever waits for a place this frees.
+    """Change name, is_active or max_active_contacts, and assign waiting contacts to places this frees.
 
-    Takes nothing away: a limit below the load, or no activity, only means that nothing new comes. Returns the sources
-    that are left for `assign_all_waiting`.
+    The operator keeps its contacts: with a limit below the load, or inactive, it only gets no new ones. Returns the
+    sources left for `assign_all_waiting`.
     """
     pool = await _lock(conn, operator_id)
     before = await show(conn, operator_id)
@@ -79,19 +79,19 @@ async def change(
 async def reassign(conn: AsyncConnection, random: Random, operator_id: int, edit: Edit) -> Moved:
     """Move some contacts of an inactive operator to others or to waiting.
 
-    Call again in a new transaction until none is moved; none is moved either if somebody has activated the operator
+    Call it again in a new transaction until none is moved; none is moved either if the operator was activated
     meanwhile.
     """
     moved = await move_all(conn, random, operator_id)
     left = (await show(conn, operator_id)).load
-    went = {str(contact_id): to for contact_id, to in moved.to.items()}
-    before, after = {"load": left + moved.contacts}, {"load": left} | ({"moved": went} if went else {})
+    moves = {str(contact_id): to for contact_id, to in moved.to.items()}
+    before, after = {"load": left + moved.contacts}, {"load": left} | ({"moved": moves} if moves else {})
     await record(conn, edit.who, Action.OPERATOR_REASSIGNED, operator_id, before, after)
     return moved
 
 
 async def delete(conn: AsyncConnection, operator_id: int, edit: Edit) -> None:
-    """Remove an operator that no contact ever had; else Conflict."""
+    """Delete an operator that never had a contact; raises Conflict for any other."""
     pool = await _lock(conn, operator_id)
     before = await show(conn, operator_id)
     edit.check(version(before))
@@ -100,22 +100,22 @@ async def delete(conn: AsyncConnection, operator_id: int, edit: Edit) -> None:
     weights = await weight_rows.of_operator(conn, operator_id)
     await rows.delete(conn, operator_id, datetime.now(UTC))
     await weight_rows.share_out_deficits(conn, list(pool.sources))
-    await _note_removed(conn, edit, before, weights)
+    await _audit_removal(conn, edit, before, weights)
 
 
-async def _note_removed(
+async def _audit_removal(
     conn: AsyncConnection, edit: Edit, before: OperatorRow, weights: Sequence[tuple[int, int]]
 ) -> None:
-    """The operator, and each source that loses a weight by it: its own audit has to say so."""
+    """Audit the operator's removal, also for each source that loses a weight by it."""
     lost = {"weights": [{"source_id": source_id, "weight": weight} for source_id, weight in weights]}
     state = editable(before) | (lost if weights else {})
     await record(conn, edit.who, Action.OPERATOR_REMOVED, before.id, state, None)
-    of_sources = [
+    entries = [
         entry(edit.who, Action.SOURCE_WEIGHT_REMOVED, source_id, {"operator_id": before.id, "weight": weight}, None)
         for source_id, weight in weights
     ]
-    if of_sources:
-        await record_all(conn, of_sources)
+    if entries:
+        await record_all(conn, entries)
 
 
 async def _lock(conn: AsyncConnection, operator_id: int) -> Pool:

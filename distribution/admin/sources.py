@@ -1,4 +1,4 @@
-"""Sources and the weights of their operators: made, shown, changed and removed."""
+"""Create, show, change and delete sources and the weights of their operators."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
@@ -27,41 +27,41 @@ EDITABLE = ("code", "name", "strategy", "sticky", "dedupe_window")
 
 
 def editable(row: SourceRow) -> dict[str, Any]:
-    """What people decide about a source."""
-    kept = asdict(row)
-    return {name: kept[name] for name in EDITABLE}
+    """Returns what people can change of a source."""
+    fields = asdict(row)
+    return {name: fields[name] for name in EDITABLE}
 
 
 def editable_weights(weights: Sequence[WeightRow]) -> dict[str, Any]:
-    """What people decide about the weights of a source; loads and shares are not part of it."""
+    """Returns what people can change of a source's weights; loads and shares are not part of it."""
     return {"operators": [{"operator_id": row.operator_id, "weight": row.weight} for row in weights]}
 
 
 def version(row: SourceRow) -> str:
-    """Names what can be edited as it is now."""
+    """Returns the version of what can be edited."""
     return version_of("source", row.id, editable(row))
 
 
 def weights_version(source_id: int, weights: Sequence[WeightRow]) -> str:
-    """Names the weights as they are now."""
+    """Returns the version of the weights."""
     return version_of("weights", source_id, editable_weights(weights))
 
 
 async def create(conn: AsyncConnection, values: Mapping[str, object], edit: Edit) -> SourceRow:
-    """Make a source, or Conflict where its code is in use."""
-    made = await rows.insert(conn, values, datetime.now(UTC))
-    if made is None:
+    """Create a source; raises Conflict if its code is in use."""
+    row = await rows.insert(conn, values, datetime.now(UTC))
+    if row is None:
         raise Conflict(f"There is a source {values['code']} already.")
-    await record(conn, edit.who, Action.SOURCE_MADE, made.id, None, editable(made))
-    return made
+    await record(conn, edit.who, Action.SOURCE_MADE, row.id, None, editable(row))
+    return row
 
 
 async def show(conn: AsyncConnection, source_id: int) -> SourceRow:
-    """One source, or NotFound."""
-    found = await rows.get(conn, source_id)
-    if found is None:
+    """Returns one source; raises NotFound."""
+    row = await rows.get(conn, source_id)
+    if row is None:
         raise NotFound("source", source_id)
-    return found
+    return row
 
 
 async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[SourceRow, int]:
@@ -81,7 +81,7 @@ async def change(conn: AsyncConnection, source_id: int, values: Mapping[str, obj
 
 
 async def delete(conn: AsyncConnection, source_id: int, edit: Edit) -> None:
-    """Remove a source that no contact came through; else Conflict."""
+    """Delete a source that never had a contact; raises Conflict for any other."""
     await _lock(conn, source_id)
     before = await show(conn, source_id)
     edit.check(version(before))
@@ -100,7 +100,7 @@ async def weights(conn: AsyncConnection, source_id: int) -> list[WeightRow]:
 
 
 def shares(weights: Sequence[WeightRow]) -> list[float]:
-    """What part of a source's contacts each should get while nobody is at the limit: 0 to 1, 0 for the inactive."""
+    """Returns each operator's share of the contacts while none is at the limit: 0 to 1, 0 if inactive."""
     total = sum(row.weight for row in weights if row.is_active)
     return [row.weight / total if row.is_active and row.weight else 0.0 for row in weights]
 
@@ -108,9 +108,9 @@ def shares(weights: Sequence[WeightRow]) -> list[float]:
 async def replace_weights(
     conn: AsyncConnection, random: Random, source_id: int, weights: Weights, edit: Edit
 ) -> frozenset[int]:
-    """Make these (operator id, weight) the source's only ones, and serve whoever waits for a place this gives.
+    """Make these (operator id, weight) the source's only ones, and assign waiting contacts to places this opens.
 
-    Returns the sources that are left for `assign_all_waiting`.
+    Returns the sources left for `assign_all_waiting`.
     """
     operator_ids = [operator_id for operator_id, _ in weights]
     await _lock(conn, source_id, operator_ids)

@@ -1,4 +1,4 @@
-"""How things stand, from what is kept up to date anyway: no statement here reads closed contacts."""
+"""Current loads and backlog, from data that is kept up to date anyway: no statement here reads closed contacts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,26 +18,26 @@ LATELY = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Every operator with its load, and what has still to be done."""
+    """Every operator with its load, and the backlog."""
 
     operators: Sequence[OperatorRow]
     backlog: Backlog
     dead: int | None
-    """Messages that the broker gave up and no worker has parked yet; None if no worker has looked lately."""
+    """Dead-lettered messages that no worker has parked yet; None if no worker has measured recently."""
 
     @property
     def waiting(self) -> int:
-        """Contacts that wait, over all sources."""
+        """Number of waiting contacts of all sources."""
         return sum(source.waiting for source in self.backlog.sources)
 
     @property
     def active(self) -> int:
-        """Contacts that operators have: the sum of their loads."""
+        """Number of active contacts: the sum of the operators' loads."""
         return sum(operator.load for operator in self.operators)
 
 
 async def stats(conn: AsyncConnection) -> Stats:
-    """Loads as the operators' rows hold them, and the backlog."""
-    everybody = await conn.execute(sa.select(*OPERATOR_FIELDS).where(EXISTING).order_by(operators.c.id))
+    """Returns loads, as stored with the operators, and the backlog."""
+    rows = await conn.execute(sa.select(*OPERATOR_FIELDS).where(EXISTING).order_by(operators.c.id))
     dead = await queue_depths.since(conn, queue_depths.DEAD, datetime.now(UTC) - LATELY)
-    return Stats([OperatorRow(*row) for row in everybody], await backlog(conn), dead)
+    return Stats([OperatorRow(*row) for row in rows], await backlog(conn), dead)

@@ -1,12 +1,12 @@
-"""Contacts get operators: what every use case decides with, inside the caller's transaction.
+"""Assigns contacts to operators, inside the caller's transaction.
 
-unit_of_work       one transaction's decisions: made in memory over the locked pool, written at once
-decision_recorder  the steps, decisions and events of it
+unit_of_work       one transaction's decisions: made in memory over the locked pool, written together
+decision_recorder  records its steps, decisions and events
 waiting_queue      waiting contacts, the oldest first
-result             what a transaction came to, for who acknowledges and publishes
-assign_waiting     waiting contacts get the places that became free
-close              contacts are closed, and their places filled
-reassignment       contacts that people move
-load_correction    loads that are wrong are counted again
-event_loop_yield   other tasks have their turn while many operators are looked at
+result             the result of a transaction, for the code that acknowledges and publishes
+assign_waiting     gives waiting contacts the places that became free
+close              closes contacts and fills their places
+reassignment       moves contacts by hand, or away from an operator who leaves
+load_correction    corrects wrong loads by counting again
+event_loop_yield   yields to other tasks while many operators are examined
 """

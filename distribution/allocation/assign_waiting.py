@@ -1,4 +1,4 @@
-"""Waiting contacts are served, the oldest first, as soon as something frees a place for them."""
+"""Assigns waiting contacts, the oldest first, as soon as a place becomes free."""
 
 from collections.abc import Awaitable, Callable, Collection
 from random import Random
@@ -15,30 +15,30 @@ Run = Callable[[Callable[[AsyncConnection], Awaitable[Unserved]]], Awaitable[Uns
 
 
 async def assign_all_waiting(run: Run, random: Random, source_ids: Collection[int]) -> None:
-    """Assign the waiting contacts of these sources; `run` does each of the transactions that this takes."""
+    """Assign the waiting contacts of these sources; `run` runs each of the transactions needed."""
     unserved = frozenset(source_ids)
 
-    async def some(conn: AsyncConnection) -> Unserved:
+    async def assign_some(conn: AsyncConnection) -> Unserved:
         return await assign_waiting(conn, random, source_ids=unserved)
 
     while unserved:
-        unserved = await run(some)
+        unserved = await run(assign_some)
 
 
 async def assign_waiting(
     conn: AsyncConnection, random: Random, *, source_ids: Collection[int] = (), operator_ids: Collection[int] = ()
 ) -> Unserved:
-    """Serve the waiting contacts of the named sources, and of every source of the named operators.
+    """Assign the waiting contacts of the given sources, and of every source of the given operators.
 
-    Takes the locks it needs; a caller that changes weights, limits or operators takes the same ones with `lock_pool`
-    before its change. Returns the sources that are left for `assign_all_waiting`.
+    Takes the locks it needs; a caller that changes weights, limits or operators takes them with `lock_pool` before
+    its change. Returns the sources left for `assign_all_waiting`.
     """
     return await assign_waiting_over(conn, await lock_pool(conn, ids=source_ids, operator_ids=operator_ids), random)
 
 
 async def assign_waiting_over(conn: AsyncConnection, pool: Pool, random: Random) -> Unserved:
-    """The same over a pool that is locked already."""
-    ledger = UnitOfWork(conn, pool, random)
-    unserved = await ledger.assign_waiting()
-    await ledger.flush()
+    """`assign_waiting` with a pool that is locked already."""
+    unit = UnitOfWork(conn, pool, random)
+    unserved = await unit.assign_waiting()
+    await unit.flush()
     return unserved

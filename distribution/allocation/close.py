@@ -1,4 +1,4 @@
-"""Contacts are closed, and their places filled in the same transaction."""
+"""Closes contacts, and fills their places in the same transaction."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,26 +25,26 @@ from distribution.store.operator_pool import lock_pool
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The contact of a closing; `is_new` is false where it was closed before.
+    """The contact of a closing; `is_new` is false if it was closed before.
 
-    `before`: its state before this closing. `told`: its closing event if that was made in this transaction.
+    `before`: its state before this closing. `change`: its closing if this transaction made it.
     """
 
     contact: Contact
     is_new: bool
     before: State
-    told: Change | None
+    change: Change | None
 
 
 class LockedClosings(NamedTuple):
-    """What closing takes, locked, and for each closing the contact that it names, as it stands under the locks."""
+    """The locked pool that closing needs, and for each closing its contact as it is under the locks."""
 
     pool: Pool
     found: list[ContactState | MessageRejected]
 
 
 async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[ContactState | MessageRejected]:
-    """Where the contact that each closing names stands, or why it cannot be closed by it."""
+    """The state of the contact that each closing names, or why the closing is rejected."""
     codes = {c.source for c in closings if c.contact_id is None and c.source is not None}
     codes |= {code for c in closings if c.contact_id is not None for code in c.sources or ()}
     ids = await source_rows.ids_by_code(conn, codes) if codes else {}
@@ -55,9 +55,11 @@ async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[Conta
     named = {c.contact_id for c in closings if c.contact_id is not None}
     by_id = await contact_lookup.by_ids(conn, named) if named else {}
 
-    def found(closing: Closing) -> ContactState | MessageRejected:
+    def find_one(closing: Closing) -> ContactState | MessageRejected:
         if closing.contact_id is None:
-            return _of_producer(closing, by_key.get((ids.get(closing.source or "", 0), closing.message_id or ""), {}))
+            return _contact_of_producer(
+                closing, by_key.get((ids.get(closing.source or "", 0), closing.message_id or ""), {})
+            )
         contact = by_id.get(closing.contact_id)
         if contact is None:
             return _unknown_contact(closing)
@@ -65,64 +67,64 @@ async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[Conta
             return _not_allowed(closing)
         return contact
 
-    return [found(closing) for closing in closings]
+    return [find_one(closing) for closing in closings]
 
 
 async def lock_for(conn: AsyncConnection, closings: Sequence[Closing], codes: Collection[str] = ()) -> LockedClosings:
-    """Lock what closing these contacts takes, and besides it the sources of these codes.
+    """Lock the sources and operators that closing these contacts needs, and the sources of these codes.
 
-    Whose place becomes free has to be locked with all its sources, so that contacts of any of them can have it: raises
-    PoolOutdated if a contact got an operator between being looked up and being locked.
+    An operator whose place becomes free must be locked with all its sources, so that a contact of any of them can get
+    the place: raises PoolOutdated if a contact got an operator between being looked up and being locked.
     """
-    source_ids, operator_ids = concerned(await find(conn, closings))
+    source_ids, operator_ids = ids_to_lock(await find(conn, closings))
     pool = await lock_pool(conn, codes=codes, ids=source_ids, operator_ids=operator_ids)
-    found = await find(conn, closings)
-    now_in, now_with = concerned(found)
-    if not (now_in <= set(pool.sources) and now_with <= operator_ids):
+    states = await find(conn, closings)
+    now_source_ids, now_operator_ids = ids_to_lock(states)
+    if not (now_source_ids <= set(pool.sources) and now_operator_ids <= operator_ids):
         raise PoolOutdated("a contact to be closed moved meanwhile")
-    return LockedClosings(pool, found)
+    return LockedClosings(pool, states)
 
 
 async def close(
     conn: AsyncConnection, locked: LockedClosings, closings: Sequence[Closing], random: Random
 ) -> Result[Closed | MessageRejected]:
-    """Close contacts under the locks of `lock_for`, and serve who waited; raises PoolOutdated if they lack one."""
+    """Close contacts under the locks of `lock_for`, assign waiting ones; raises PoolOutdated if a lock is missing."""
     if not closings:
         return Result([], [])
-    pool, found = locked
-    full = await contact_rows.with_leads(conn, {contact.id for contact in found if isinstance(contact, ContactState)})
+    pool, states = locked
+    full = await contact_rows.with_leads(conn, {state.id for state in states if isinstance(state, ContactState)})
     await correct_before_freeing(conn, pool, (contact for contact, _, _ in full.values()))
-    ledger = UnitOfWork(conn, pool, random)
+    unit = UnitOfWork(conn, pool, random)
     outcomes: list[Closed | MessageRejected] = []
-    for closing, named in zip(closings, found, strict=True):
-        if isinstance(named, MessageRejected):
-            outcomes.append(named)
+    for closing, state in zip(closings, states, strict=True):
+        if isinstance(state, MessageRejected):
+            outcomes.append(state)
             continue
-        contact = full[named.id].contact
+        contact = full[state.id].contact
         is_new, before = contact.status != CLOSED, contact_state(contact)
         if is_new:
             _check_locked(pool, contact)
-            ledger.close(full[named.id], closing.reason)
-        outcomes.append(Closed(contact, is_new, before, ledger.told.get(contact.id)))
-    unserved = await ledger.assign_waiting()
-    return Result(outcomes, await ledger.flush(), unserved)
+            unit.close(full[state.id], closing.reason)
+        outcomes.append(Closed(contact, is_new, before, unit.changes.get(contact.id)))
+    unserved = await unit.assign_waiting()
+    return Result(outcomes, await unit.flush(), unserved)
 
 
 def _check_locked(pool: Pool, contact: Contact) -> None:
-    held = contact.operator_id if contact.status == ACTIVE else None
-    if contact.source_id not in pool.sources or (held is not None and held not in pool.operators):
+    operator_id = contact.operator_id if contact.status == ACTIVE else None
+    if contact.source_id not in pool.sources or (operator_id is not None and operator_id not in pool.operators):
         raise PoolOutdated("a contact to be closed moved meanwhile")
 
 
-def _of_producer(closing: Closing, found: Mapping[str, ContactState]) -> ContactState | MessageRejected:
-    """The contact among those of a message_id: of the producer that is named, else without one, else the only one."""
-    plain = found.get("")
+def _contact_of_producer(closing: Closing, by_producer: Mapping[str, ContactState]) -> ContactState | MessageRejected:
+    """The contact, by producer: of the producer that the closing names, else without one, else the only one."""
+    without_producer = by_producer.get("")
     if closing.producer:
-        # Of a CloudEvent too an earlier release kept no producer.
-        former = plain if plain and plain.format == ROUNDED else None
-        return found.get(closing.producer) or former or _unknown_contact(closing)
-    if plain or len(found) <= 1:
-        return plain or next(iter(found.values()), None) or _unknown_contact(closing)
+        # An earlier release stored no producer, not even of a CloudEvent.
+        former = without_producer if without_producer and without_producer.format == ROUNDED else None
+        return by_producer.get(closing.producer) or former or _unknown_contact(closing)
+    if without_producer or len(by_producer) <= 1:
+        return without_producer or next(iter(by_producer.values()), None) or _unknown_contact(closing)
     detail = f"Several contacts have {closing.named}; add producer, the source of the CloudEvent that asked for it."
     return MessageRejected(ParkedCode.INVALID_MESSAGE, detail, "producer", closing.source)
 
@@ -138,11 +140,11 @@ def _not_allowed(closing: Closing) -> MessageRejected:
 
 
 def _claimed_source(closing: Closing) -> str | None:
-    """The source that names the contact; beside an id it is only the sender's word, and decides nothing."""
+    """The source that names the contact; beside an id it is only the sender's claim, and decides nothing."""
     return None if closing.contact_id is not None else closing.source
 
 
-def concerned(found: Sequence[ContactState | MessageRejected]) -> tuple[set[int], set[int]]:
+def ids_to_lock(states: Sequence[ContactState | MessageRejected]) -> tuple[set[int], set[int]]:
     """(source ids, operator ids) to lock for closing these contacts."""
-    known = [contact for contact in found if isinstance(contact, ContactState) and contact.status != CLOSED]
-    return {c.source_id for c in known}, {c.operator_id for c in known if c.operator_id is not None}
+    unclosed = [state for state in states if isinstance(state, ContactState) and state.status != CLOSED]
+    return {c.source_id for c in unclosed}, {c.operator_id for c in unclosed if c.operator_id is not None}

@@ -1,4 +1,4 @@
-"""What a transaction decides is kept: the steps over its pool, and of each change the decision and its event."""
+"""Records what a transaction decides: the steps over its pool, and each change's decision and event."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -19,11 +19,11 @@ from distribution.store.outbox import Publication
 
 @dataclass(slots=True)
 class DecisionRecorder:
-    """Changes the pool step by step, and keeps in memory what is to be written of it."""
+    """Changes the pool step by step, and keeps in memory what is to be written."""
 
     pool: Pool
     publications: list[Publication] = field(default_factory=list)
-    told: dict[UUID, events.Change] = field(default_factory=dict)
+    changes: dict[UUID, events.Change] = field(default_factory=dict)
     """By contact: its last change in this transaction."""
     _record: records.Record = field(init=False)
     _batch_id: UUID = field(default_factory=new_id)
@@ -37,18 +37,18 @@ class DecisionRecorder:
         """Whether the pool was changed."""
         return bool(self._record.steps)
 
-    def take(self, step: records.Step) -> int:
-        """Keep a step and take it; returns its position."""
+    def apply(self, step: records.Step) -> int:
+        """Record a step and apply it to the pool; returns its position."""
         self._record.steps.append(step)
         records.apply(self.pool, step)
         return len(self._record.steps) - 1
 
-    def tell(self, held: ContactWithLead, kind: str, reason: str | None, position: int | None) -> UUID:
-        """Keep the decision behind a contact's change, and the event that tells of it; returns the event's id."""
-        contact, _, previous = held
+    def record(self, target: ContactWithLead, kind: str, reason: str | None, position: int | None) -> UUID:
+        """Record the decision behind a contact's change, and its event; returns the event's id."""
+        contact, _, previous = target
         contact.sequence += 1
-        change = self._change(held, kind, reason)
-        self.told[contact.id] = change
+        change = self._change(target, kind, reason)
+        self.changes[contact.id] = change
         self.publications.append(outbox.publication_of(change, contact.traceparent))
         self._decisions.append(
             Decision(
@@ -72,11 +72,11 @@ class DecisionRecorder:
         await decision_rows.insert(conn, self._decisions)
 
     def name_of(self, operator_id: int | None) -> OperatorName | None:
-        """An operator of the pool as events name it."""
+        """The operator (id and name) as events name it."""
         return None if operator_id is None else OperatorName(operator_id, self.pool.operators[operator_id].name)
 
-    def _change(self, held: ContactWithLead, kind: str, reason: str | None) -> events.Change:
-        contact, lead, previous = held
+    def _change(self, target: ContactWithLead, kind: str, reason: str | None) -> events.Change:
+        contact, lead, previous = target
         return events.Change(
             id=new_id(),
             type=kind,

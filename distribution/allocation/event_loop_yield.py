@@ -1,21 +1,21 @@
-"""Other tasks of the process have their turn, however many operators a source has."""
+"""Lets other tasks of the process run, even if a source has many operators."""
 
 import asyncio
 from dataclasses import dataclass
 
-LOOKED_AT_ONCE = 20_000
-"""Operators looked at between two turns of other tasks: some 5 ms."""
+EXAMINED_AT_ONCE = 20_000
+"""Operators to examine before yielding to other tasks: about 5 ms."""
 
 
 @dataclass(slots=True)
 class CooperativeYield:
-    """Counts what was looked at since others had their turn."""
+    """Counts the operators examined since the last yield."""
 
-    looked: int = 0
+    examined: int = 0
 
     async def after(self, operators: int) -> None:
-        """To be awaited after each step that may have looked at so many operators."""
-        self.looked += operators
-        if self.looked >= LOOKED_AT_ONCE:
-            self.looked = 0
+        """Await this after each step that may have examined `operators` operators."""
+        self.examined += operators
+        if self.examined >= EXAMINED_AT_ONCE:
+            self.examined = 0
             await asyncio.sleep(0)

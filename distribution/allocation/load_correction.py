@@ -1,4 +1,4 @@
-"""Loads that are wrong are counted again, under the locks of a transaction that decides."""
+"""Corrects wrong loads by counting again, under the locks of the transaction that decides."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -17,9 +17,9 @@ BY_ITSELF = Actor(AuditRole.SYSTEM)
 
 
 async def correct_before_freeing(conn: AsyncConnection, pool: Pool, leaving: Iterable[Contact]) -> None:
-    """Correct the loads that are lower than what is about to be freed; to be called before the pool decides anything.
+    """Correct the loads that are lower than what is about to be freed; call it before the pool decides anything.
 
-    Somebody edited the database: a close must go through all the same, and nobody get more than the limit by it.
+    The database was edited by hand: a close must succeed all the same, and give no operator more than its limit.
     """
     freed = Counter(c.operator_id for c in leaving if c.status == ACTIVE and c.operator_id is not None)
     wrong = [o for o, number in freed.items() if o in pool.operators and pool.operators[o].load < number]
@@ -27,16 +27,19 @@ async def correct_before_freeing(conn: AsyncConnection, pool: Pool, leaving: Ite
         await correct_loads(conn, pool, wrong, BY_ITSELF)
 
 
-async def correct_loads(conn: AsyncConnection, pool: Pool, operator_ids: Collection[int], who: Actor) -> int:
-    """Make the loads of operators whose lock the pool is what they have; returns how many were wrong. Audited, each."""
+async def correct_loads(conn: AsyncConnection, pool: Pool, operator_ids: Collection[int], actor: Actor) -> int:
+    """Set the loads of operators locked with the pool to their number of active contacts; returns how many were wrong.
+
+    Each correction is audited.
+    """
     counted = await active_of(conn, operator_ids)
-    by = {id_: counted[id_] - pool.operators[id_].load for id_ in operator_ids}
-    wrong = {id_: change for id_, change in by.items() if change}
-    # What is active is active: a limit that it exceeds is somebody's decision, not the counter's.
+    differences = {id_: counted[id_] - pool.operators[id_].load for id_ in operator_ids}
+    wrong = {id_: change for id_, change in differences.items() if change}
+    # Forced, since these contacts are active already: exceeding the limit was decided elsewhere, not by this count.
     await change_loads(conn, wrong, forced=wrong)
     for id_, change in wrong.items():
         load = pool.operators[id_].load
         structlog.get_logger("loads").warning("load_corrected", operator_id=id_, load=load, active=counted[id_])
-        await record(conn, who, Action.OPERATOR_REPAIRED, id_, {"load": load}, {"load": counted[id_]})
+        await record(conn, actor, Action.OPERATOR_REPAIRED, id_, {"load": load}, {"load": counted[id_]})
         pool.change_load(id_, change)
     return len(wrong)

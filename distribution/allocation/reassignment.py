@@ -1,4 +1,4 @@
-"""Contacts that people move: given by hand, or taken from an operator who leaves."""
+"""Moves contacts: by hand, or away from an operator who leaves."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,51 +23,51 @@ MOVE_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Which contacts went to which operator (None: to waiting), and the sources to serve in further transactions."""
+    """The operator of each moved contact (None: it waits), and the sources to serve in further transactions."""
 
     to: Mapping[UUID, int | None]
     unserved: frozenset[int]
 
     @property
     def contacts(self) -> int:
-        """How many."""
+        """How many contacts were moved."""
         return len(self.to)
 
 
 class LockedContact(NamedTuple):
-    """A contact under the locks that giving it to an operator takes."""
+    """A contact, and the locked pool needed to give it to an operator."""
 
     pool: Pool
     held: ContactWithLead
 
 
 class Given(NamedTuple):
-    """Whether it took force, and the sources to serve in further transactions."""
+    """Whether it went over the limit, and the sources to serve in further transactions."""
 
     forced: bool
     unserved: frozenset[int]
 
 
 async def lock_for(conn: AsyncConnection, contact_id: UUID, operator_id: int) -> LockedContact:
-    """Lock what giving a contact to an operator takes; raises PoolOutdated if it moved before it was locked."""
+    """Lock what is needed to give a contact to an operator; raises PoolOutdated if it moved before it was locked."""
     seen = (await contact_lookup.by_ids(conn, [contact_id])).get(contact_id)
     if seen is None:
         raise NotFound("contact", contact_id)
-    held = {seen.operator_id} if seen.operator_id is not None else set()
-    pool = await lock_pool(conn, ids=[seen.source_id], operator_ids={operator_id} | held)
-    found = (await contact_rows.with_leads(conn, [contact_id]))[contact_id]
-    # Whose place this frees has to be locked with all its sources, not only with this one.
-    if found.contact.operator_id != seen.operator_id:
+    current = {seen.operator_id} if seen.operator_id is not None else set()
+    pool = await lock_pool(conn, ids=[seen.source_id], operator_ids={operator_id} | current)
+    target = (await contact_rows.with_leads(conn, [contact_id]))[contact_id]
+    # The operator whose place this frees must be locked with all its sources, not only with this one.
+    if target.contact.operator_id != seen.operator_id:
         raise PoolOutdated("the contact moved meanwhile")
-    return LockedContact(pool, found)
+    return LockedContact(pool, target)
 
 
 async def assign(
     conn: AsyncConnection, random: Random, locked: LockedContact, operator_id: int, *, force: bool
 ) -> Given:
-    """Give a waiting or active contact to an operator by hand; a place this frees is filled.
+    """Give a waiting or active contact to an operator by hand; a place that this frees is filled.
 
-    At the limit it is a Conflict, unless forced.
+    Raises Conflict at the limit, unless forced.
     """
     pool, contact = locked.pool, locked.held.contact
     if contact.status == ACTIVE and contact.operator_id == operator_id:
@@ -75,46 +75,46 @@ async def assign(
     await correct_before_freeing(conn, pool, [contact])
     if not await operator_rows.existing(conn, [operator_id]):
         raise InvalidField("operator_id", f"There is no operator {operator_id}.")
-    over = _check(pool, contact, operator_id, force=force)
-    ledger = UnitOfWork(conn, pool, random)
-    ledger.give(locked.held, operator_id, forced=over)
-    unserved = await ledger.assign_waiting()
-    await ledger.flush()
-    return Given(over, unserved)
+    over_limit = _check(pool, contact, operator_id, force=force)
+    unit = UnitOfWork(conn, pool, random)
+    unit.give(locked.held, operator_id, forced=over_limit)
+    unserved = await unit.assign_waiting()
+    await unit.flush()
+    return Given(over_limit, unserved)
 
 
 async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> Moved:
     """Move up to MOVE_LIMIT active contacts, the oldest first, from an inactive operator to others or to waiting.
 
-    Call again in a new transaction until none is moved. An operator that is active under the lock keeps its contacts.
+    Call it again in a new transaction until none is moved. An operator found active under the lock keeps its contacts.
     """
     seen = await contact_lookup.oldest_active(conn, operator_id, MOVE_LIMIT)
     pool = await lock_pool(conn, ids={contact.source_id for contact in seen}, operator_ids=[operator_id])
-    held = await _still_held(conn, pool, operator_id, [contact.id for contact in seen])
-    await correct_before_freeing(conn, pool, (contact for contact, _, _ in held))
-    ledger = UnitOfWork(conn, pool, random)
-    unserved = await ledger.assign_waiting()
-    for one in held:
-        ledger.move_away(one)
-    await ledger.flush()
-    to = {contact.id: contact.operator_id for contact, _, _ in held}
-    return Moved(to, unserved)
+    targets = await _still_held(conn, pool, operator_id, [contact.id for contact in seen])
+    await correct_before_freeing(conn, pool, (contact for contact, _, _ in targets))
+    unit = UnitOfWork(conn, pool, random)
+    unserved = await unit.assign_waiting()
+    for target in targets:
+        unit.move_away(target)
+    await unit.flush()
+    moved_to = {contact.id: contact.operator_id for contact, _, _ in targets}
+    return Moved(moved_to, unserved)
 
 
 async def _still_held(conn: AsyncConnection, pool: Pool, operator_id: int, seen: list[UUID]) -> list[ContactWithLead]:
-    """Those of the contacts that are to be moved now that everything is locked."""
+    """The contacts that the operator still has now that everything is locked; none if the operator is active."""
     operator = pool.operators.get(operator_id)
     if operator is None or operator.is_active:
         return []
     full = await contact_rows.with_leads(conn, seen)
-    held = [each for each in full.values() if each.contact.status == ACTIVE and each.contact.operator_id == operator_id]
-    if seen and not held:
+    targets = [t for t in full.values() if t.contact.status == ACTIVE and t.contact.operator_id == operator_id]
+    if seen and not targets:
         raise PoolOutdated("every contact that was to be moved has gone meanwhile")
-    return held
+    return targets
 
 
 def _check(pool: Pool, contact: Contact, operator_id: int, *, force: bool) -> bool:
-    """Whether the operator may have the contact; returns whether that takes it over the limit."""
+    """Raise Conflict if the operator may not get the contact; returns whether it goes over the limit."""
     operator = pool.operators[operator_id]
     if contact.status == CLOSED:
         raise Conflict(f"Contact {contact.id} is closed.")

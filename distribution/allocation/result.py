@@ -1,4 +1,4 @@
-"""What a transaction came to, from what decides up to who acknowledges and publishes."""
+"""The result of a transaction, passed on to the code that acknowledges and publishes."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Result(Generic[T]):
-    """An outcome for each thing that was asked, in order, and what to publish once the transaction is committed.
+    """The outcome of each request, in order, and what to publish once the transaction is committed.
 
     `unserved`: sources with waiting contacts to assign in further transactions. `lock_seconds`: how long it took to
-    lock the sources and operators. `claim`: under which the first event of each contact is the caller's to publish.
+    lock the sources and operators. `claim`: the claim under which the caller publishes the first event of each contact.
     """
 
     outcomes: list[T]
@@ -25,5 +25,5 @@ class Result(Generic[T]):
 
     @property
     def counts(self) -> Counter[T]:
-        """How many ended how."""
+        """How many outcomes there are of each kind."""
         return Counter(self.outcomes)

@@ -1,4 +1,4 @@
-"""One transaction's decisions: decided in memory over a locked pool, written at once."""
+"""One transaction's decisions: made in memory over a locked pool, written together."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -26,21 +26,21 @@ from distribution.store.outbox import Claim, Publication
 
 BY_HAND, FORCED = "manual", "forced"
 SERVE_LIMIT = 500
-"""Waiting contacts that one transaction assigns at most."""
+"""The most waiting contacts that one transaction assigns."""
 SERVE_BYTES = 8 * 2**20
-"""Payloads of waiting contacts that one transaction reads, give or take the last one; their events hold them again."""
+"""Payload bytes of waiting contacts that one transaction reads, plus the last one; their events repeat them."""
 
 
 @dataclass(slots=True)
 class UnitOfWork:
-    """What one transaction decides. `claim` makes the first events of contacts the caller's own to publish."""
+    """What one transaction decides. Under `claim` the caller itself publishes the first events of contacts."""
 
     conn: AsyncConnection
     pool: Pool
     random: Random
     claim: Claim | None = None
-    given: dict[int, int] = field(default_factory=dict)
-    """By lead: who got its last contact in this transaction, which the database does not know yet."""
+    last_given: dict[int, int] = field(default_factory=dict)
+    """By lead id: the operator who got its last contact in this transaction, which is not in the database yet."""
     _recorder: DecisionRecorder = field(init=False)
     _backlogged: set[int] = field(default_factory=set)
     _new: list[Contact] = field(default_factory=list)
@@ -52,9 +52,9 @@ class UnitOfWork:
         self._recorder = DecisionRecorder(self.pool)
 
     @property
-    def told(self) -> Mapping[UUID, events.Change]:
+    def changes(self) -> Mapping[UUID, events.Change]:
         """By contact: its last change in this transaction."""
-        return self._recorder.told
+        return self._recorder.changes
 
     @property
     def publications(self) -> list[Publication]:
@@ -62,7 +62,7 @@ class UnitOfWork:
         return self._recorder.publications
 
     def submit(self, submission: Submission, source_id: int, lead: Lead, last_operator_id: int | None) -> Contact:
-        """Make a contact and give it to an operator, or let it wait."""
+        """Create a contact and give it to an operator, or let it wait."""
         contact_id = new_id()
         contact = Contact(
             id=contact_id,
@@ -83,63 +83,67 @@ class UnitOfWork:
         self._place(ContactWithLead(contact, lead, None), last_operator_id)
         return contact
 
-    def close(self, held: ContactWithLead, reason: str | None) -> None:
+    def close(self, target: ContactWithLead, reason: str | None) -> None:
         """Close a waiting or active contact; its place is free for `assign_waiting`."""
-        contact, lead, _ = held
+        contact, lead, _ = target
         if contact.status == ACTIVE:
-            self._free(contact)
+            self._free_place(contact)
         contact.status = CLOSED
-        event_id = self._tell(ContactWithLead(contact, lead, None), events.CLOSED, reason, position=None)
+        event_id = self._record_change(ContactWithLead(contact, lead, None), events.CLOSED, reason, position=None)
         contact.closed_at = time_of(event_id)
 
-    def move_away(self, held: ContactWithLead) -> None:
+    def move_away(self, target: ContactWithLead) -> None:
         """Take an active contact from its operator: to another one, or back to waiting with its age kept."""
-        freed = self._freed(held)
-        contact = held.contact
+        freed = self._without_operator(target)
+        contact = target.contact
         contact.operator_id, contact.status, contact.assigned_at = None, WAITING, None
         self._place(freed, None)
 
-    def give(self, held: ContactWithLead, operator_id: int, *, forced: bool) -> None:
+    def give(self, target: ContactWithLead, operator_id: int, *, forced: bool) -> None:
         """Give a contact to an operator by hand; with `forced` over the limit."""
-        if held.contact.status == ACTIVE:
-            held = self._freed(held)
-        position = self._recorder.take(GivenStep(held.contact.source_id, operator_id))
+        if target.contact.status == ACTIVE:
+            target = self._without_operator(target)
+        position = self._recorder.apply(GivenStep(target.contact.source_id, operator_id))
         if forced:
             self._forced.add(operator_id)
-        self._assign(held, operator_id, FORCED if forced else BY_HAND, position)
+        self._assign(target, operator_id, FORCED if forced else BY_HAND, position)
 
     async def assign_waiting(self, limit: int = SERVE_LIMIT) -> frozenset[int]:
-        """Give waiting contacts, the oldest first over all sources, to whoever is eligible.
+        """Give waiting contacts, the oldest first over all sources, to eligible operators.
 
         At most `limit`, and SERVE_BYTES of payloads; returns the sources to serve in further transactions. Until
         all are served, a new contact of a source that still has waiting ones waits behind them.
         """
-        line, pauses = await WaitingQueue.open(self.conn, self.pool), CooperativeYield()
+        queue, pauses = await WaitingQueue.open(self.conn, self.pool), CooperativeYield()
         chosen: dict[UUID, tuple[Pick, int]] = {}
         served = read = 0
-        while served < limit and read < SERVE_BYTES and (oldest := await line.oldest()) is not None:
+        while served < limit and read < SERVE_BYTES and (oldest := await queue.oldest()) is not None:
             if oldest.contact_id in self._changed:
-                continue  # closed or given away in this transaction, which the database does not know yet
+                continue  # closed or moved in this transaction, which is not in the database yet
             chosen[oldest.contact_id] = self._choose_for(oldest)
             served += 1
             read += oldest.bytes
             await pauses.after(len(self.pool.sources[oldest.source_id].weights))
-        self._backlogged = await line.left()
+        self._backlogged = await queue.left()
         full = await contact_rows.with_leads(self.conn, chosen) if chosen else {}
         for contact_id, (pick_, position) in chosen.items():
-            self._carry_out(full[contact_id], pick_, position)
+            self._apply_pick(full[contact_id], pick_, position)
         return frozenset(self.pool.sources) if served == limit or read >= SERVE_BYTES else frozenset()
 
     def _choose_for(self, waiting: NextWaiting) -> tuple[Pick, int]:
         """The pick for a waiting contact, and its position; the contact itself is read later, with others."""
-        last = self.given.get(waiting.lead_id, waiting.last_operator_id) if self._sticky(waiting.source_id) else None
+        last = (
+            self.last_given.get(waiting.lead_id, waiting.last_operator_id)
+            if self._is_sticky(waiting.source_id)
+            else None
+        )
         chosen = pick(self.pool, waiting.source_id, draw_from(self.random), last)
         if chosen.operator_id is not None:
-            self.given[waiting.lead_id] = chosen.operator_id
-        return chosen, self._recorder.take(PickStep(waiting.source_id, last, chosen))
+            self.last_given[waiting.lead_id] = chosen.operator_id
+        return chosen, self._recorder.apply(PickStep(waiting.source_id, last, chosen))
 
     async def flush(self) -> list[Publication]:
-        """Write everything decided; returns what is to be published once the transaction is committed."""
+        """Write everything decided; returns what to publish once the transaction is committed."""
         await change_loads(self.conn, self._loads, self._forced)
         await write_deficits(self.conn, self.pool.deficits if self._recorder.has_steps else {})
         await contact_rows.insert(self.conn, self._new)
@@ -148,44 +152,44 @@ class UnitOfWork:
         await outbox.insert(self.conn, self.publications, self.claim)
         return self.publications
 
-    def _sticky(self, source_id: int) -> bool:
+    def _is_sticky(self, source_id: int) -> bool:
         return self.pool.sources[source_id].sticky
 
-    def _free(self, contact: Contact) -> None:
+    def _free_place(self, contact: Contact) -> None:
         if contact.operator_id is not None:
-            self._recorder.take(FreedStep(contact.operator_id))
+            self._recorder.apply(FreedStep(contact.operator_id))
             self._loads[contact.operator_id] -= 1
 
-    def _freed(self, held: ContactWithLead) -> ContactWithLead:
-        """An active contact whose place was just taken from the operator who had it."""
-        previous = self._recorder.name_of(held.contact.operator_id)
-        self._free(held.contact)
-        return ContactWithLead(held.contact, held.lead, previous)
+    def _without_operator(self, target: ContactWithLead) -> ContactWithLead:
+        """Free the place of an active contact; returns it with the operator who had it as the previous one."""
+        previous = self._recorder.name_of(target.contact.operator_id)
+        self._free_place(target.contact)
+        return ContactWithLead(target.contact, target.lead, previous)
 
-    def _place(self, held: ContactWithLead, last_operator_id: int | None) -> None:
-        source_id = held.contact.source_id
+    def _place(self, target: ContactWithLead, last_operator_id: int | None) -> None:
+        source_id = target.contact.source_id
         if source_id in self._backlogged and self.pool.eligible(source_id):
             chosen = Pick(None, OLDER_FIRST)
         else:
             chosen = pick(self.pool, source_id, draw_from(self.random), last_operator_id)
-        position = self._recorder.take(PickStep(source_id, last_operator_id, chosen))
-        self._carry_out(held, chosen, position)
+        position = self._recorder.apply(PickStep(source_id, last_operator_id, chosen))
+        self._apply_pick(target, chosen, position)
 
-    def _carry_out(self, held: ContactWithLead, chosen: Pick, position: int) -> None:
+    def _apply_pick(self, target: ContactWithLead, chosen: Pick, position: int) -> None:
         if chosen.operator_id is None:
-            self._tell(held, events.WAITING, chosen.reason, position)
+            self._record_change(target, events.WAITING, chosen.reason, position)
         else:
-            self._assign(held, chosen.operator_id, chosen.reason, position)
+            self._assign(target, chosen.operator_id, chosen.reason, position)
 
-    def _assign(self, held: ContactWithLead, operator_id: int, reason: str, position: int) -> None:
-        contact = held.contact
+    def _assign(self, target: ContactWithLead, operator_id: int, reason: str, position: int) -> None:
+        contact = target.contact
         self._loads[operator_id] += 1
-        self.given[contact.lead_id] = operator_id
+        self.last_given[contact.lead_id] = operator_id
         contact.operator_id, contact.status = operator_id, ACTIVE
-        kind = events.ASSIGNED if held.previous is None else events.REASSIGNED
-        contact.assigned_at = time_of(self._tell(held, kind, reason, position))
+        kind = events.ASSIGNED if target.previous is None else events.REASSIGNED
+        contact.assigned_at = time_of(self._record_change(target, kind, reason, position))
 
-    def _tell(self, held: ContactWithLead, kind: str, reason: str | None, position: int | None) -> UUID:
-        if held.contact.sequence:
-            self._changed[held.contact.id] = held.contact
-        return self._recorder.tell(held, kind, reason, position)
+    def _record_change(self, target: ContactWithLead, kind: str, reason: str | None, position: int | None) -> UUID:
+        if target.contact.sequence:
+            self._changed[target.contact.id] = target.contact
+        return self._recorder.record(target, kind, reason, position)

@@ -1,18 +1,18 @@
-"""Messages come in: each becomes a contact, is recognised, closes one, or is parked with its reason.
+"""Incoming messages: each creates a contact, repeats one, closes one, or is parked with its reason.
 
 batch                a batch of messages in one transaction
-decoder              a message becomes a command, within what its sender may do
-process_commands     what a batch asks for: submissions, then closings
-submit               submissions become contacts
-idempotency          which contact a submission asks for again
+decoder              decodes a message into a command, within what its sender may do
+process_commands     executes the commands of a batch: submissions, then closings
+submit               creates contacts from submissions
+idempotency          finds the contact that a repeated submission already has
 dedupe_window        the same enquiry under another key is the same contact
 sender_rules         what senders of messages may do
-parking              messages that could not be processed, kept whole
-identifier_salvage   what a message names that could not be decoded
-parked_properties    a parked message's properties, kept and shown
-parked_admin         parked messages as admins read, replay and drop them
-replay               parked messages are processed again
+parking              stores messages that could not be processed, unchanged
+identifier_salvage   the source and contact that an undecodable message names
+parked_properties    a parked message's properties: stored, restored and shown
+parked_admin         lets admins list, replay and drop parked messages
+replay               processes parked messages again
 replies              the outcome for senders who asked for it
-disclosure           what a bot is told: what it sent itself
-lead_renormalization  phones and e-mails of known leads, normalized by the current rule
+disclosure           limits what a bot is shown to what it sent itself
+lead_renormalization  normalizes phones and e-mails of stored leads by the current rule
 """

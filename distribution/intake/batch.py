@@ -1,4 +1,4 @@
-"""A batch of messages in one transaction: every one is done, recognised, or parked with its reason."""
+"""A batch of messages in one transaction: each is processed, recognised as a repeat, or parked with its reason."""
 
 from collections.abc import Sequence
 from random import Random
@@ -16,19 +16,19 @@ from distribution.store import outbox
 from distribution.store.outbox import Claim
 
 BatchResult = Result[str]
-"""For each message how it ended."""
+"""For each message, the kind of its outcome."""
 
 
 async def process_batch(
-    conn: AsyncConnection, arrivals: Sequence[DecodedMessage], random: Random, claim: Claim | None = None
+    conn: AsyncConnection, messages: Sequence[DecodedMessage], random: Random, claim: Claim | None = None
 ) -> BatchResult:
-    """Process a batch; nothing that a sender can put into a message makes it raise."""
-    done = await process(conn, arrivals, random, claim)
-    await park(conn, [(a.message, outcome) for a, outcome in done.outcomes if isinstance(outcome, MessageRejected)])
-    answers = await replies_to(conn, done)
-    await outbox.insert(conn, answers, claim)
-    kinds = [_kind(outcome) for _, outcome in done.outcomes]
-    return Result(kinds, [*done.publications, *answers], done.unserved, done.lock_seconds, claim)
+    """Process a batch; nothing that a sender puts into a message makes it raise."""
+    result = await process(conn, messages, random, claim)
+    await park(conn, [(m.message, outcome) for m, outcome in result.outcomes if isinstance(outcome, MessageRejected)])
+    replies = await replies_to(conn, result)
+    await outbox.insert(conn, replies, claim)
+    kinds = [_kind(outcome) for _, outcome in result.outcomes]
+    return Result(kinds, [*result.publications, *replies], result.unserved, result.lock_seconds, claim)
 
 
 def _kind(outcome: Outcome) -> str:

@@ -1,4 +1,4 @@
-"""Messages are decoded within a process's limits, and within what their senders may do."""
+"""Decodes messages within a process's limits, and within what their senders may do."""
 
 from dataclasses import dataclass, replace
 
@@ -11,28 +11,28 @@ from distribution.messages import Command, Incoming, decode
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """`phone_region`: the country whose phone numbers those without a country code are taken for."""
+    """`phone_region`: the country assumed for phone numbers without a country code."""
 
     max_bytes: int
     phone_region: str = ""
     sender_rules: SenderRules = ANYBODY
 
     def decode(self, message: Incoming) -> DecodedMessage:
-        """The message with its command, or with the reason why there is none."""
+        """The message with its command, or with the reason for its rejection."""
         command = self.sender_rules.permitted(self._command(message), message.user_id)
         if isinstance(command, MessageRejected) and command.source is None:
-            # Here, where no locks are held yet.
+            # Here, because no locks are held yet.
             command.named = source_and_contact_in(message)
         return DecodedMessage(self.sender_rules.addressed(message), command)
 
     def for_any_sender(self) -> "Decoder":
-        """The same for messages that a person has replayed: who sent them does not matter then."""
+        """A decoder for messages that an admin replays: it ignores who sent them."""
         return replace(self, sender_rules=SenderRules(reply_queues=self.sender_rules.reply_queues))
 
     def _command(self, message: Incoming) -> Command | MessageRejected:
         try:
             return decode(message, self.max_bytes, self.phone_region)
         except MessageRejected as rejected:
-            # From here on it is a result: as an exception it would keep every frame it came through, with the batch.
+            # A result from here on: its traceback would keep alive every frame it passed through, and so the batch.
             rejected.__context__ = rejected.__cause__ = None
             return rejected.with_traceback(None)

@@ -1,6 +1,6 @@
-"""What a bot is told of a contact: the outcome, and nothing of the lead and the payload that it did not send itself.
+"""What a bot is shown of a contact: the outcome, and of the lead and the payload only what it sent itself.
 
-Otherwise whoever guesses an `external_id` would be told the phone and the e-mail that others sent for it.
+Otherwise a bot that guesses an `external_id` would learn the phone and the e-mail that others sent for it.
 """
 
 from dataclasses import replace
@@ -13,7 +13,7 @@ NO_PAYLOAD = "null"
 
 
 def event_for(change: Change, sent: Submission | None) -> Change:
-    """The event as the sender of this submission gets it; None: of a message that is none."""
+    """The event as the sender of this submission gets it; `sent` is None if the message was not a submission."""
     phone, email = _disclosed(change.lead["phone"], change.lead["email"], sent)
     payload = change.payload if sent else NO_PAYLOAD
     if (phone, email, payload) == (change.lead["phone"], change.lead["email"], change.payload):
@@ -22,7 +22,7 @@ def event_for(change: Change, sent: Submission | None) -> Change:
 
 
 def contact_for(shown: ContactDetails, sent: Submission | None) -> ContactDetails:
-    """The contact, likewise."""
+    """The contact as the sender of this submission may see it."""
     phone, email = _disclosed(shown.lead.phone, shown.lead.email, sent)
     return replace(
         shown,

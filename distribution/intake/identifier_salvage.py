@@ -1,4 +1,4 @@
-"""What a message that is not understood names: found without decoding it, to list it by, never to decide by."""
+"""The source and contact that an undecodable message names: for listing it only, never for a decision."""
 
 import re
 import zlib
@@ -11,25 +11,25 @@ from distribution.errors import Named
 from distribution.messages import Incoming
 
 SCANNED_BYTES = 256 * 1024
-"""Of a body; takes 10 ms at the most."""
+"""Bytes of a body that are scanned; takes at most 10 ms."""
 GZIP_MAGIC, GZIP_WINDOW = b"\x1f\x8b", 31
 SOURCE = re.compile(rb"[a-z0-9_-]{1,64}")
 OBJECT = re.compile(rb'\{\s*+"')
 FIELD = re.compile(
     rb'"(source|contact_id|specversion|data|data_base64)"\s*+:\s*+(?:"([^"\\]*+)"|(\{))',
 )
-# A text that does not end is one as well: from no byte on is anything read twice.
+# Also matches a string without an end: so no byte is ever scanned twice.
 TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 BEFORE_A_NAME = (b"{", b",")
 SPACES = 64
-"""Before a name; no more are looked at."""
+"""How many characters before a name are examined."""
 
 Fields = Mapping[bytes, re.Match[bytes]]
 
 
 def source_and_contact_in(message: Incoming) -> Named:
-    """The source and the contact that the body names as a submission or a command would, as far as it can be read."""
+    """The source and the contact that the body names, as far as it can be read."""
     body = _beginning(message.body)
     begin = OBJECT.search(body)
     fields = _fields(body, begin.start() if begin else len(body))
@@ -52,21 +52,21 @@ def _beginning(body: bytes) -> bytes:
 
 
 def _fields(body: bytes, at: int = 0) -> Fields:
-    """The fields that we look for, of the object that begins at a place, the first of each name."""
-    found: dict[bytes, re.Match[bytes]] = {}
+    """The fields of interest of the object that begins at `at`; if a name is repeated, the first."""
+    fields: dict[bytes, re.Match[bytes]] = {}
     depth = 0
     for match in FIELD.finditer(body, at):
         depth, at = _depth_after(body[at : match.start()], depth), match.start()
         if depth < 1:
             break
         if depth == 1 and body[max(0, at - SPACES) : at].rstrip()[-1:] in BEFORE_A_NAME:
-            found.setdefault(match[1], match)
+            fields.setdefault(match[1], match)
         at = match.end() if match[3] is None else match.start(3)
-    return found
+    return fields
 
 
 def _depth_after(part: bytes, depth: int) -> int:
-    """In how many brackets one is after this part of a body; 0 as soon as the outermost is closed."""
+    """The nesting depth after this part of a body; 0 as soon as the outermost bracket is closed."""
     for bracket in TEXT.sub(b"", part).translate(None, NO_BRACKETS):
         depth += 1 if bracket in b"[{" else -1
         if depth < 1:

@@ -1,4 +1,4 @@
-"""Phone numbers and e-mail addresses of known leads, spelled as they would be today."""
+"""Normalizes phone numbers and e-mail addresses of stored leads by the current rule."""
 
 import asyncio
 
@@ -9,23 +9,23 @@ from distribution.store.outdated_normalizations import IDS_AT_ONCE, ROWS_AT_ONCE
 
 
 async def renormalize(database: Database, phone_region: str, last: int) -> tuple[int, int]:
-    """Spell a few of the leads after `last` anew that another rule spelled; each step is a short transaction.
+    """Normalize again a few leads after id `last` that an older rule normalized; each step is a short transaction.
 
-    Returns the id up to which all are done, and how many were spelled; an id that is not above `last` ends the round.
+    Returns the id up to which all are done, and how many were normalized; an id not above `last` ends the round.
     """
     async with database.reading() as conn:
-        found = await outdated_normalizations.after(conn, last)
+        outdated = await outdated_normalizations.after(conn, last)
         highest = await outdated_normalizations.highest(conn)
     new = []
-    for told in found:
-        new.append(_spelled(told, phone_region))
-        await asyncio.sleep(0)  # some of them take as long as a message does
+    for stored in outdated:
+        new.append(_normalized(stored, phone_region))
+        await asyncio.sleep(0)  # some take as long as a whole message
     if new:
         await database.run(lambda conn: outdated_normalizations.write(conn, new))
-    done = new[-1].id if len(new) == ROWS_AT_ONCE else min(last + IDS_AT_ONCE, highest)
-    return done, len(new)
+    done_up_to = new[-1].id if len(new) == ROWS_AT_ONCE else min(last + IDS_AT_ONCE, highest)
+    return done_up_to, len(new)
 
 
-def _spelled(told: StoredDetails, phone_region: str) -> Spelled:
-    phone, email = normalize.phone(told.phone, phone_region), normalize.email(told.email)
-    return Spelled(told.id, told.phone, told.email, phone, email)
+def _normalized(stored: StoredDetails, phone_region: str) -> Spelled:
+    phone, email = normalize.phone(stored.phone, phone_region), normalize.email(stored.email)
+    return Spelled(stored.id, stored.phone, stored.email, phone, email)

@@ -1,4 +1,4 @@
-"""Messages that could not be processed, as admins read, replay and drop them."""
+"""Lets admins list, replay and drop parked messages."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -22,33 +22,35 @@ from distribution.store.pagination import Page, cut_by_size
 from distribution.store.parked_messages import FIELDS, Parked
 from distribution.store.tables import parked_messages
 
-Serve = Callable[[frozenset[int]], Awaitable[None]]
+AssignWaiting = Callable[[frozenset[int]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class ParkedFilter:
-    """Which parked messages to list; None is any."""
+    """Which parked messages to list; None matches any."""
 
     state: str | None = None
     code: str | None = None
     source: str | None = None
 
 
-async def page(conn: AsyncConnection, wanted: ParkedFilter, before: UUID | None, limit: int) -> Page[Parked, UUID]:
-    """Parked messages, the newest first; a page is shorter than `limit` if they are large."""
+async def page(
+    conn: AsyncConnection, parked_filter: ParkedFilter, before: UUID | None, limit: int
+) -> Page[Parked, UUID]:
+    """Parked messages, the newest first; a page of large messages is shorter than `limit`."""
     p, dialect = parked_messages.c, conn.dialect.name
     size = octets(p.body, dialect) + octets(p.properties, dialect)
     query = sa.select(p.id, size).order_by(p.id.desc()).limit(limit + 1)
     for name in ParkedFilter.__slots__:
-        if (value := getattr(wanted, name)) is not None:
-            query = query.where(p[name] == value if name != "source" else _is_of(value))
+        if (value := getattr(parked_filter, name)) is not None:
+            query = query.where(p[name] == value if name != "source" else _is_of_source(value))
     if before is not None:
         query = query.where(p.id < before)
-    found = cut_by_size([(row[0], row[1]) for row in await conn.execute(query)], limit)
-    return Page(await _by_ids(conn, found.items), found.last)
+    ids = cut_by_size([(row[0], row[1]) for row in await conn.execute(query)], limit)
+    return Page(await _by_ids(conn, ids.items), ids.last)
 
 
-def _is_of(source: str) -> sa.ColumnElement[bool]:
+def _is_of_source(source: str) -> sa.ColumnElement[bool]:
     p = parked_messages.c
     return sa.or_(p.source == source, p.named_source == source)
 
@@ -59,58 +61,60 @@ def shown_source(row: Parked) -> str | None:
 
 
 async def show(conn: AsyncConnection, parked_id: UUID) -> Parked:
-    """One parked message, or NotFound."""
-    found = await _by_ids(conn, [parked_id])
-    if not found:
+    """One parked message; raises NotFound."""
+    rows = await _by_ids(conn, [parked_id])
+    if not rows:
         raise NotFound("parked message", parked_id)
-    return found[0]
+    return rows[0]
 
 
 async def replay(conn: AsyncConnection, random: Random, decoder: Decoder, parked_id: UUID, edit: Edit) -> Replayed:
-    """Try one parked message again; one that is done with is a Conflict.
+    """Try one parked message again; raises Conflict if it was replayed or dropped already.
 
-    Who sent it does not matter: whoever asks for the replay decides that.
+    The sender's permissions are not checked: the admin who replays it answers for it.
     """
     before = _state(await open_row(conn, parked_id))
-    done = await replay_one(conn, random, decoder.for_any_sender(), parked_id)
+    result = await replay_one(conn, random, decoder.for_any_sender(), parked_id)
     after = _state(await show(conn, parked_id))
     await record(conn, edit.who, Action.PARKED_REPLAYED, parked_id, before, after)
-    return done
+    return result
 
 
-async def replay_all(database: Database, decoder: Decoder, code: str, edit: Edit, serve: Serve) -> tuple[int, int]:
-    """Try every parked message of a code, oldest first, in as many transactions as it takes.
+async def replay_all(
+    database: Database, decoder: Decoder, code: str, edit: Edit, serve: AssignWaiting
+) -> tuple[int, int]:
+    """Try every parked message of a code again, oldest first, in as many transactions as it takes.
 
-    Returns how many went through, and how many are parked again. `serve` assigns the waiting contacts of the sources
-    that each transaction leaves. The audit has one row for each transaction, under the code.
+    Returns how many were processed, and how many were parked again. `serve` assigns the waiting contacts of the
+    sources that each transaction leaves unserved. The audit has one row per transaction, under the code.
     """
-    through, again, after = 0, 0, None
+    replayed, parked_again, after = 0, 0, None
     while True:
-        done = await database.run(partial(_replay_some, database.random, decoder, code, after, edit))
-        await serve(done.unserved)
-        through, again, after = through + done.replayed, again + done.parked_again, done.last
+        result = await database.run(partial(_replay_some, database.random, decoder, code, after, edit))
+        await serve(result.unserved)
+        replayed, parked_again, after = replayed + result.replayed, parked_again + result.parked_again, result.last
         if after is None:
-            return through, again
+            return replayed, parked_again
 
 
 async def _replay_some(
     random: Random, decoder: Decoder, code: str, after: UUID | None, edit: Edit, conn: AsyncConnection
 ) -> Replayed:
-    done = await replay_code(conn, random, decoder.for_any_sender(), code, after)
-    if done.last is not None:
-        counts = {"replayed": done.replayed, "parked_again": done.parked_again}
+    result = await replay_code(conn, random, decoder.for_any_sender(), code, after)
+    if result.last is not None:
+        counts = {"replayed": result.replayed, "parked_again": result.parked_again}
         await record(conn, edit.who, Action.PARKED_REPLAYED, code, None, counts)
-    return done
+    return result
 
 
 async def drop_message(conn: AsyncConnection, parked_id: UUID, edit: Edit) -> None:
-    """Drop a parked message; one that is done with is a Conflict."""
+    """Drop a parked message; raises Conflict if it was replayed or dropped already."""
     before = _state(await open_row(conn, parked_id))
     await record(conn, edit.who, Action.PARKED_DROPPED, parked_id, before, _state(await drop(conn, parked_id)))
 
 
 def _state(row: Parked) -> dict[str, Any]:
-    """What the audit keeps: never the message itself, which may hold anything."""
+    """The state that the audit records: never the message itself, which may hold anything."""
     return {"state": row.state, "code": row.code, "attempts": row.attempts}
 
 
@@ -118,8 +122,8 @@ async def _by_ids(conn: AsyncConnection, ids: Sequence[UUID]) -> list[Parked]:
     if not ids:
         return []
     dialect = conn.dialect.name
-    wanted = UUIDS.table(dialect)
+    ids_table = UUIDS.table(dialect)
     rows = await conn.execute(
-        sa.select(*FIELDS).join(wanted, parked_messages.c.id == wanted.c.id), UUIDS.bound(dialect, ids)
+        sa.select(*FIELDS).join(ids_table, parked_messages.c.id == ids_table.c.id), UUIDS.bound(dialect, ids)
     )
     return sorted((Parked(*row) for row in rows), key=attrgetter("id"), reverse=True)

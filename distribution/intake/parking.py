@@ -1,4 +1,4 @@
-"""Messages that could not be processed are kept whole, with the reason, and tried again where that can help."""
+"""Stores messages that could not be processed, with the reason, and schedules retries if they can help."""
 
 import json
 import re
@@ -17,10 +17,10 @@ from distribution.store import parked_messages, sources
 from distribution.store.parked_messages import DEFERRED, REJECTED, Parked
 
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
-"""How long to wait before each retry of a deferred message, counted from the try before it."""
+"""How long to wait before each retry of a deferred message, counted from the previous try."""
 SENT = ("message_id", "type", "content_type", "reply_to", "correlation_id", "user_id")
 BROKERS_HEADERS = re.compile(r"x-death|x-(first|last)-death-(reason|queue|exchange)|x-(delivery|acquired)-count")
-"""The broker adds these to what it delivers again or gives up, and puts another exchange."""
+"""The broker adds these to a message that it redelivers or dead-letters, and changes the exchange."""
 
 KEYLESS = (
     ParkedCode.INVALID_JSON,
@@ -29,51 +29,53 @@ KEYLESS = (
     ParkedCode.UNKNOWN_TYPE,
     ParkedCode.TOO_LARGE,
 )
-"""What is parked for another reason was understood, so it has a key or names the contact that it is about, or it was
-given up by the broker, perhaps after it was parked."""
+"""Messages parked with one of these codes may lack a key. One parked with another code was decoded, so it has a key or
+names its contact, or it was dead-lettered by the broker, perhaps after it was parked."""
 
 
 async def park(conn: AsyncConnection, messages: Sequence[tuple[Incoming, MessageRejected]]) -> None:
-    """Keep messages; the same message coming again while it is parked counts one attempt more.
+    """Store messages; if the same message arrives again while it is parked, its `attempts` grow by one.
 
-    The same is what does not differ in anything that its sender set: of any other nothing would be left. Without a key
-    it also has to be delivered again, else it is another one that is equal.
+    Messages are the same if nothing that their sender set differs: else one of two different messages would be lost.
+    Without a key it must also be a redelivery; otherwise it is another message that happens to be equal.
     """
-    named = await _named(conn, messages)
+    named = await _sources_of(conn, messages)
     rows = [_row(*message, source) for message, source in zip(messages, named, strict=True)]
-    others: dict[bytes, Parked] = {}
+    keyless: dict[bytes, Parked] = {}
     for row, (message, why) in zip(rows, messages, strict=True):
         if message.message_id is None and not message.redelivered and why.code in KEYLESS:
-            if (equal := others.get(row.fingerprint)) is not None:
-                equal.fingerprint = _aside(row)
-            others[row.fingerprint] = row
-    await parked_messages.set_aside(conn, {fingerprint: _aside(row) for fingerprint, row in others.items()})
+            if (equal := keyless.get(row.fingerprint)) is not None:
+                equal.fingerprint = _replacement_fingerprint(row)
+            keyless[row.fingerprint] = row
+    await parked_messages.set_aside(
+        conn, {fingerprint: _replacement_fingerprint(row) for fingerprint, row in keyless.items()}
+    )
     await parked_messages.park(conn, rows)
 
 
-async def _named(conn: AsyncConnection, messages: Sequence[tuple[Incoming, MessageRejected]]) -> list[str | None]:
-    """The source of each as far as it can be known: to list it by, not to decide by."""
+async def _sources_of(conn: AsyncConnection, messages: Sequence[tuple[Incoming, MessageRejected]]) -> list[str | None]:
+    """The source of each message as far as it can be known: for listing it only, not for a decision."""
     named = [
         Named(why.source) if why.source else why.named or source_and_contact_in(message) for message, why in messages
     ]
     known = {
-        each.contact_id
-        for each, (_, why) in zip(named, messages, strict=True)
-        if each.contact_id is not None and why.code != ParkedCode.UNKNOWN_CONTACT
+        ids.contact_id
+        for ids, (_, why) in zip(named, messages, strict=True)
+        if ids.contact_id is not None and why.code != ParkedCode.UNKNOWN_CONTACT
     }
     codes = await sources.codes_of_contacts(conn, known) if known else {}
-    return [(each.contact_id and codes.get(each.contact_id)) or each.source for each in named]
+    return [(ids.contact_id and codes.get(ids.contact_id)) or ids.source for ids in named]
 
 
 def next_attempt(why: MessageRejected, retries: int, now: datetime) -> datetime | None:
-    """When to retry by itself a message that was just tried, after so many retries; None if a person is needed."""
+    """When to retry a message automatically that failed again after `retries` retries; None if an admin has to act."""
     if why.code != ParkedCode.UNKNOWN_CONTACT or retries >= len(PAUSES):
         return None
     return now + PAUSES[retries]
 
 
 def restored(row: Parked) -> Incoming:
-    """The message as it came."""
+    """The message as it was received."""
     properties = json.loads(row.properties)
     return Incoming(
         body=row.body,
@@ -91,18 +93,19 @@ def restored(row: Parked) -> Incoming:
     )
 
 
-def words(why: MessageRejected) -> str:
-    """The detail as both databases can keep it."""
+def storable_detail(why: MessageRejected) -> str:
+    """The detail in a form that both databases can store."""
     return why.detail.replace("\0", "\\0")
 
 
 def _detail(message: Incoming, why: MessageRejected) -> str:
-    """The reason, and what is kept of the body if that is not all of it."""
+    """The reason, and how much of the body is stored if that is not all of it."""
+    detail = storable_detail(why)
     if message.body_size is None:
-        return words(why)
+        return detail
     digest = f" (SHA-256 {message.body_digest.hex()})" if message.body_digest else ""
     return (
-        f"{words(why)} Only the first {len(message.body)} of its {message.body_size} bytes{digest} are kept, so it"
+        f"{detail} Only the first {len(message.body)} of its {message.body_size} bytes{digest} are kept, so it"
         " cannot be replayed: publish it again, smaller."
     )
 
@@ -112,21 +115,21 @@ def _row(message: Incoming, why: MessageRejected, named_source: str | None) -> P
         message = cut(message)
     parked_id = new_id()
     now = time_of(parked_id)
-    again = next_attempt(why, 0, now)
-    key = storable(message.message_id)
+    retry_at = next_attempt(why, 0, now)
+    message_id = storable(message.message_id)
     return Parked(
         id=parked_id,
-        state=REJECTED if again is None else DEFERRED,
+        state=REJECTED if retry_at is None else DEFERRED,
         code=str(why.code),
         detail=_detail(message, why),
         source=why.source,
-        message_id=key if key and len(key) <= MAX_KEY_BYTES else None,
+        message_id=message_id if message_id and len(message_id) <= MAX_KEY_BYTES else None,
         body=message.body,
         properties=as_json(message.properties),
         fingerprint=_fingerprint(message),
         attempts=1,
         created_at=now,
-        next_attempt_at=again,
+        next_attempt_at=retry_at,
         retries=0,
         body_size=message.body_size,
         body_digest=message.body_digest,
@@ -135,7 +138,7 @@ def _row(message: Incoming, why: MessageRejected, named_source: str | None) -> P
 
 
 def _fingerprint(message: Incoming) -> bytes:
-    """Tells a message from any that differs in what its sender set; what the broker added does not count."""
+    """A digest of everything that the sender set; what the broker added does not count."""
     headers = {name: value for name, value in message.headers.items() if not BROKERS_HEADERS.fullmatch(name)}
     others = {name: value for name, value in message.properties.items() if name not in ("headers", "exchange")}
     fields = [getattr(message, name) for name in SENT]
@@ -143,6 +146,6 @@ def _fingerprint(message: Incoming) -> bytes:
     return blake2b(identity + (message.body_digest or message.body), digest_size=16).digest()
 
 
-def _aside(row: Parked) -> bytes:
-    """A fingerprint for an earlier message that is equal to this one, so that this one can have theirs."""
+def _replacement_fingerprint(row: Parked) -> bytes:
+    """A new fingerprint for an earlier message that is equal to this one, so that this one can have the original."""
     return blake2b(row.fingerprint + row.id.bytes, digest_size=16).digest()

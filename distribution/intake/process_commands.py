@@ -1,4 +1,4 @@
-"""What a batch of messages asks for, done in one transaction: submissions first, then closings, then who waited."""
+"""Executes the commands of a batch in one transaction: submissions, then closings, then waiting contacts."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,68 +23,68 @@ BOT = "bot"
 
 @dataclass(frozen=True, slots=True)
 class DecodedMessage:
-    """A message and what was understood of it."""
+    """A message and its command, or the reason for its rejection."""
 
     message: Incoming
     command: Command | MessageRejected
 
 
-Settled = tuple[DecodedMessage, Outcome]
+MessageOutcome = tuple[DecodedMessage, Outcome]
 
 
-def failed_alone(arrival: DecodedMessage) -> MessageRejected:
-    """Why a message is parked that fails on its own, where its neighbours do not."""
+def failed_alone(decoded: DecodedMessage) -> MessageRejected:
+    """The reason to park a message that fails even when it is processed alone."""
     detail = "Processing failed. See the worker's log; replay the message once the cause is fixed."
-    source = None if isinstance(arrival.command, Closing) else arrival.command.source
+    source = None if isinstance(decoded.command, Closing) else decoded.command.source
     return MessageRejected(ParkedCode.PROCESSING_FAILED, detail, source=source)
 
 
 async def process(
-    conn: AsyncConnection, arrivals: Sequence[DecodedMessage], random: Random, claim: Claim | None = None
-) -> Result[Settled]:
-    """Do what the commands ask for; returns every message with its outcome.
+    conn: AsyncConnection, messages: Sequence[DecodedMessage], random: Random, claim: Claim | None = None
+) -> Result[MessageOutcome]:
+    """Execute the commands; returns every message with its outcome.
 
-    All locks are taken at once, so that no two batches wait for each other.
-    Closings come after submissions, so that a contact may be made and closed in one batch, in whatever order.
+    All locks are taken at once, so that no two batches deadlock.
+    Closings follow submissions, so that one batch may create and close a contact, in any order.
     """
-    submissions = [a.command for a in arrivals if isinstance(a.command, Submission)]
-    closings = [a.command for a in arrivals if isinstance(a.command, Closing)]
+    submissions = [m.command for m in messages if isinstance(m.command, Submission)]
+    closings = [m.command for m in messages if isinstance(m.command, Closing)]
     codes = {s.source for s in submissions} | {c.source for c in closings if c.source and c.contact_id is None}
-    begun = perf_counter()
+    started = perf_counter()
     locked = await lock_for(conn, closings, codes)
-    lock_seconds = perf_counter() - begun
+    lock_seconds = perf_counter() - started
     submitted = await submit_to(conn, locked.pool, submissions, random, claim)
     if submissions:
-        locked = LockedClosings(locked.pool, await find(conn, closings))  # among them perhaps what was just made
+        locked = LockedClosings(locked.pool, await find(conn, closings))  # may include contacts that were just created
     closed = await close(conn, locked, closings, random)
-    settled = list(_settled(arrivals, submitted.outcomes, closed.outcomes))
-    await record_all(conn, [_noted(a, o) for a, o in settled if isinstance(o, Closed) and o.is_new])
+    outcomes = list(_in_message_order(messages, submitted.outcomes, closed.outcomes))
+    await record_all(conn, [_closing_entry(m, o) for m, o in outcomes if isinstance(o, Closed) and o.is_new])
     return Result(
-        settled,
+        outcomes,
         [*submitted.publications, *closed.publications],
         submitted.unserved | closed.unserved,
         lock_seconds,
     )
 
 
-def _noted(arrival: DecodedMessage, closed: Closed) -> AuditEntry:
-    """Who closed it, as far as the broker knows."""
-    name = storable(arrival.message.user_id)
-    reason = arrival.command.reason if isinstance(arrival.command, Closing) else None
+def _closing_entry(decoded: DecodedMessage, closed: Closed) -> AuditEntry:
+    """The audit entry of a closing, with the broker user as the actor."""
+    name = storable(decoded.message.user_id)
+    reason = decoded.command.reason if isinstance(decoded.command, Closing) else None
     after = {**contact_state(closed.contact), "reason": reason}
-    who = Actor(BOT, name and name[:NAME_LENGTH])
-    return entry(who, Action.CONTACT_CLOSED, closed.contact.id, closed.before, after)
+    actor = Actor(BOT, name and name[:NAME_LENGTH])
+    return entry(actor, Action.CONTACT_CLOSED, closed.contact.id, closed.before, after)
 
 
-def contacts_named(arrivals: Iterable[DecodedMessage]) -> set[UUID]:
-    """The contacts that are named by their id, so that their source has to be looked up, whatever the sender says."""
-    closings = [a.command for a in arrivals if isinstance(a.command, Closing)]
+def contacts_named(messages: Iterable[DecodedMessage]) -> set[UUID]:
+    """Ids of contacts that closings name by id: their source has to be looked up, since the sender may misstate it."""
+    closings = [m.command for m in messages if isinstance(m.command, Closing)]
     return {closing.contact_id for closing in closings if closing.contact_id is not None}
 
 
-def source_of(arrival: DecodedMessage, by_contact: Mapping[UUID, str]) -> str | None:
-    """The source that an arrival belongs to; None: it needs no locks, or names a contact that nobody knows."""
-    match arrival.command:
+def source_of(decoded: DecodedMessage, by_contact: Mapping[UUID, str]) -> str | None:
+    """The source that a message belongs to; None if it needs no locks, or names an unknown contact."""
+    match decoded.command:
         case MessageRejected():
             return None
         case Closing(contact_id=contact_id) if contact_id is not None:
@@ -93,17 +93,17 @@ def source_of(arrival: DecodedMessage, by_contact: Mapping[UUID, str]) -> str | 
             return command.source
 
 
-def _settled(
-    arrivals: Sequence[DecodedMessage],
+def _in_message_order(
+    messages: Sequence[DecodedMessage],
     submitted: Iterable[Submitted | MessageRejected],
     closed: Iterable[Closed | MessageRejected],
-) -> Iterator[Settled]:
+) -> Iterator[MessageOutcome]:
     of_submissions, of_closings = iter(submitted), iter(closed)
-    for arrival in arrivals:
-        match arrival.command:
+    for decoded in messages:
+        match decoded.command:
             case Submission():
-                yield arrival, next(of_submissions)
+                yield decoded, next(of_submissions)
             case Closing():
-                yield arrival, next(of_closings)
+                yield decoded, next(of_closings)
             case MessageRejected() as rejected:
-                yield arrival, rejected
+                yield decoded, rejected

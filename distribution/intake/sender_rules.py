@@ -1,4 +1,4 @@
-"""What senders of messages may do: whose contacts they submit and close, and where the outcome is sent."""
+"""What senders of messages may do: the sources they may submit to and close contacts of, and where replies may go."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,14 +18,14 @@ class SenderRules:
     reply_queues: ReplyQueues = ALL_BUT_OWN
 
     def addressed(self, message: Incoming) -> Incoming:
-        """The message, without its `reply_to` if no reply may go there."""
+        """The message, without its `reply_to` if replies may not go there."""
         queue = message.reply_to
         if queue is None or (storable(queue) and self.reply_queues.allow(queue)):
             return message
         return replace(message, reply_to=None)
 
     def permitted(self, command: Command | MessageRejected, user: str | None) -> Command | MessageRejected:
-        """The command if this user may give it; a closing by id is limited to contacts of the user's sources."""
+        """The command if this user may issue it; a closing by id is limited to contacts of the user's sources."""
         if not self.users:
             return command
         if user is None:
@@ -39,11 +39,11 @@ class SenderRules:
 
 
 ANYBODY = SenderRules()
-"""What holds without any setting."""
+"""The rules if nothing is configured."""
 
 
 def _own_source(command: Command | MessageRejected) -> str | None:
-    """The source that it is of; beside the id of a contact it is only the sender's word."""
+    """The command's source; None if it stands beside a contact id, where it is only the sender's claim."""
     return None if isinstance(command, Closing) and command.contact_id is not None else command.source
 
 

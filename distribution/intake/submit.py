@@ -1,4 +1,4 @@
-"""Submissions become contacts: the lead is recognised, an operator chosen, everything written in one transaction."""
+"""Creates contacts from submissions: finds the lead, picks an operator, writes everything in one transaction."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,20 +28,20 @@ from distribution.store.outbox import Claim
 class Submitted:
     """The contact of a submission.
 
-    `is_new` is false where the key was used before with the same body, or where the source's `dedupe_window` makes it
+    `is_new` is false if the key was used before with the same body, or if the source's `dedupe_window` makes it
     the same contact as another.
-    `told`: its first event if that was made in this transaction.
+    `change`: its first change if this transaction created it.
     """
 
     contact: Contact
     is_new: bool
-    told: Change | None = None
+    change: Change | None = None
 
 
 async def submit(
     conn: AsyncConnection, submissions: Sequence[Submission], random: Random, claim: Claim | None = None
 ) -> Result[Submitted | MessageRejected]:
-    """Take submissions in order; a known key is the same contact, a key with another body is refused."""
+    """Process submissions in order; a key used before is the same contact, with another body it is rejected."""
     return await submit_to(
         conn, await lock_pool(conn, codes={s.source for s in submissions}), submissions, random, claim
     )
@@ -54,59 +54,59 @@ async def submit_to(
     random: Random,
     claim: Claim | None = None,
 ) -> Result[Submitted | MessageRejected]:
-    """The same over a pool that is locked already."""
+    """`submit` with a pool that is locked already."""
     if not submissions:
         return Result([], [])
     sources = {source.code: source for source in pool.sources.values()}
-    before = await known(conn, submissions, sources)
+    existing = await known(conn, submissions, sources)
     first: dict[Key, Submission] = {}
     keys: list[Key] = []
     for submission in submissions:
-        keys.append(key_among(first, before, submission))
-        if submission.source in sources and keys[-1] not in before:
+        keys.append(key_among(first, existing, submission))
+        if submission.source in sources and keys[-1] not in existing:
             first.setdefault(keys[-1], submission)
     repeats = await dedupe_window.find(conn, first, sources)
     new = {key: submission for key, submission in first.items() if key not in repeats}
-    ledger = UnitOfWork(conn, pool, random, claim)
-    unserved = await ledger.assign_waiting() if new else frozenset[int]()
-    made = await _make(ledger, new, [first[key] for key in repeats], sources)
-    publications = await ledger.flush()
-    await dedupe_window.keep(conn, repeats, first, made, sources)
+    unit = UnitOfWork(conn, pool, random, claim)
+    unserved = await unit.assign_waiting() if new else frozenset[int]()
+    created = await _create(unit, new, [first[key] for key in repeats], sources)
+    publications = await unit.flush()
+    await dedupe_window.keep(conn, repeats, first, created, sources)
 
-    new_ids = {contact.id for contact in made.values()}
+    new_ids = {contact.id for contact in created.values()}
 
     def outcome(submission: Submission, key: Key) -> Submitted | MessageRejected:
         if submission.source not in sources:
             return _unknown_source(submission.source)
-        if key in before:
-            return _repeated(submission, before[key], None)
-        contact = repeats.contact_of(key, made)
-        told = ledger.told[contact.id] if contact.id in new_ids else None
+        if key in existing:
+            return _repeated(submission, existing[key], None)
+        contact = repeats.contact_of(key, created)
+        change = unit.changes[contact.id] if contact.id in new_ids else None
         if first[key] is submission:
-            return Submitted(contact, is_new=key in made, told=told)
-        return _repeated(submission, Known(contact, first[key].digest, AS_WRITTEN), told)
+            return Submitted(contact, is_new=key in created, change=change)
+        return _repeated(submission, Known(contact, first[key].digest, AS_WRITTEN), change)
 
     return Result([*map(outcome, submissions, keys)], publications, unserved)
 
 
-async def _make(
-    ledger: UnitOfWork, new: dict[Key, Submission], repeated: Sequence[Submission], sources: dict[str, Source]
+async def _create(
+    unit: UnitOfWork, new: dict[Key, Submission], repeated: Sequence[Submission], sources: dict[str, Source]
 ) -> dict[Key, Contact]:
-    """The new contacts; what the repeated say of their leads fills blanks too."""
+    """Create the new contacts; phones and e-mails of the repeated submissions fill blanks in their leads too."""
     details: dict[str, Details] = {}
     for submission in (*new.values(), *(s for s in repeated if s.phone or s.email)):
         details.setdefault(submission.external_id, Details()).add(_details(submission))
     if not details:
         return {}
-    leads = await lead_rows.find_or_make(ledger.conn, details, datetime.now(UTC))
-    last = await _last_operators(ledger.conn, new.values(), leads, sources)
-    made, pauses = {}, CooperativeYield()
+    leads = await lead_rows.find_or_make(unit.conn, details, datetime.now(UTC))
+    last_operators = await _last_operators(unit.conn, new.values(), leads, sources)
+    created, pauses = {}, CooperativeYield()
     for key, submission in new.items():
         lead, source = leads[submission.external_id], sources[submission.source]
-        last_operator_id = ledger.given.get(lead.id, last.get(lead.id)) if source.sticky else None
-        made[key] = ledger.submit(submission, source.id, lead, last_operator_id)
+        last_operator_id = unit.last_given.get(lead.id, last_operators.get(lead.id)) if source.sticky else None
+        created[key] = unit.submit(submission, source.id, lead, last_operator_id)
         await pauses.after(len(source.weights))
-    return made
+    return created
 
 
 def _details(submission: Submission) -> Details:
@@ -121,9 +121,9 @@ async def _last_operators(
     return await contact_rows.last_operators(conn, of_sticky) if of_sticky else {}
 
 
-def _repeated(submission: Submission, known: Known, told: Change | None) -> Submitted | MessageRejected:
-    if is_same_body(submission, known.digest, known.format):
-        return Submitted(known.contact, is_new=False, told=told)
+def _repeated(submission: Submission, existing: Known, change: Change | None) -> Submitted | MessageRejected:
+    if is_same_body(submission, existing.digest, existing.format):
+        return Submitted(existing.contact, is_new=False, change=change)
     detail = f"message_id {submission.message_id!r} was used before with another body; use a new one for a new contact."
     return MessageRejected(ParkedCode.KEY_REUSE, detail, "message_id", submission.source)
 

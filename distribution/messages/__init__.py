@@ -1,22 +1,22 @@
-"""The wire contract of what comes in: a submission or a closing, as plain JSON, as a CloudEvent or over HTTP.
+"""The wire format of incoming messages: submissions and closings, as plain JSON, as CloudEvents or over HTTP.
 
-incoming   a message as it came
-body_encoding  its body as text: content encodings, charsets, byte order marks
+incoming   a message as it was received
+body_encoding  decodes a body to text: content encodings, charsets, byte order marks
 lossless_json  JSON whose numbers keep their digits
 cloudevents  CloudEvents, structured and binary
-body_models  the shapes of bodies
-validation_messages  what is wrong with a body, in words for its sender
-idempotency_keys  idempotency keys
-commands   what a message asks for
-digest     identifies a body, so that a key reused with another is noticed
-decode     a message becomes a command, or is rejected
+body_models  the schemas of bodies
+validation_messages  words the errors of a body for its sender
+idempotency_keys  validates idempotency keys
+commands   the commands that messages contain
+digest     identifies a body, so that a key reused with another body is detected
+decode     decodes a message into a command, or rejects it
 """
 
 from distribution.messages.body_encoding import text_of
 from distribution.messages.body_models import KEY, SOURCE_CODE, BlankOrText, SourceCode, SubmissionBody, Text, WireModel
 from distribution.messages.cloudevents import CLOUDEVENTS_TYPE
 from distribution.messages.commands import Closing, Command, Submission
-from distribution.messages.decode import BODIES, CLOSE, SUBMIT, Asked, decode, read_submission, submission
+from distribution.messages.decode import BODIES, CLOSE, SUBMIT, ParsedSubmission, decode, read_submission, submission
 from distribution.messages.digest import AS_WRITTEN, ROUNDED, is_same_body
 from distribution.messages.idempotency_keys import MAX_KEY_BYTES, MAX_PRODUCER_BYTES, unquoted, usable_key
 from distribution.messages.incoming import (
@@ -45,11 +45,11 @@ __all__ = [
     "SOURCE_CODE",
     "SUBMIT",
     "WHOLE_BYTES",
-    "Asked",
     "BlankOrText",
     "Closing",
     "Command",
     "Incoming",
+    "ParsedSubmission",
     "SourceCode",
     "Submission",
     "SubmissionBody",

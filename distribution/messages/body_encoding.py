@@ -1,4 +1,4 @@
-"""The body of a message as text. JSON is UTF-8; each other form in which bodies come is refused by its name."""
+"""Decodes the body of a message to text. JSON is UTF-8; any other form is rejected by name."""
 
 import re
 import zlib
@@ -6,12 +6,15 @@ import zlib
 from distribution.errors import MessageRejected, ParkedCode
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-AS_IT_IS = frozenset({"", "utf-8", "utf8", "identity", "binary", "8bit", "7bit"})
-"""Words for "not packed": kombu, Celery and Spring name the charset where the encoding belongs; `binary` is kombu's."""
+UNCOMPRESSED = frozenset({"", "utf-8", "utf8", "identity", "binary", "8bit", "7bit"})
+"""Values that mean "not compressed".
+
+kombu, Celery and Spring put the charset where the encoding belongs; `binary` is kombu's.
+"""
 GZIP = "gzip"
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 GZIP_MAGIC = b"\x1f\x8b"
-# What kombu's `compression` makes, whose name it puts into a header of its own ("gzip" is zlib there).
+# What kombu's `compression` produces; kombu names it in a header of its own ("gzip" means zlib there).
 PACKED = (
     ("zlib", re.compile(rb"\x78[\x01\x5e\x9c\xda]")),
     ("bzip2", re.compile(rb"BZh[1-9]")),
@@ -20,7 +23,7 @@ PACKED = (
 )
 UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\";]*)", re.IGNORECASE)
-# Eight bytes are enough: JSON begins with white space or ASCII, and holds no NUL.
+# Eight bytes suffice: JSON begins with white space or ASCII, and contains no NUL.
 AMQP_SECTION = re.compile(rb"\0(?:S|\x80\0{7})([uvw])")
 SECTIONS = {b"u": "data", b"v": "amqp-sequence", b"w": "amqp-value"}
 OTHER_CODING = (
@@ -31,26 +34,26 @@ MAX_QUOTED = 100
 
 
 def text_of(body: bytes, max_bytes: int, content_encoding: str | None = None, content_type: str | None = None) -> str:
-    """The body as text, unpacked and without a byte order mark, or MessageRejected that names what is not taken.
+    """The body as text, decompressed and without a byte order mark; raises MessageRejected with the reason.
 
-    A body that unpacks to more than `max_bytes` is too large.
+    A body that decompresses to more than `max_bytes` is too large.
     """
-    body = _unpacked(body, max_bytes, (content_encoding or "").strip())
+    body = _decompressed(body, max_bytes, (content_encoding or "").strip())
     _refuse_charset(content_type)
     try:
         text = body.decode()
-    except UnicodeDecodeError as wrong:
-        raise _not_utf8(body, wrong) from None
+    except UnicodeDecodeError as error:
+        raise _not_utf8(body, error) from None
     if "\0" in text[:4]:
         raise _rejected(_other_form(body) or "The body begins with NUL; send JSON in UTF-8.")
     return text.removeprefix("\ufeff")
 
 
-def _unpacked(body: bytes, max_bytes: int, encoding: str) -> bytes:
-    word = encoding.lower()
-    if word in AS_IT_IS:
+def _decompressed(body: bytes, max_bytes: int, encoding: str) -> bytes:
+    name = encoding.lower()
+    if name in UNCOMPRESSED:
         return body
-    if word != GZIP:
+    if name != GZIP:
         detail = f"content_encoding is {encoding[:MAX_QUOTED]!r}; send the body as it is (utf-8, identity), or {GZIP}."
         raise MessageRejected(ParkedCode.INVALID_MESSAGE, detail, "content_encoding")
     stream = zlib.decompressobj(GZIP_WINDOW)
@@ -72,20 +75,20 @@ def _not_gzip(what: str) -> MessageRejected:
 
 
 def _refuse_charset(content_type: str | None) -> None:
-    found = CHARSET.search(content_type) if content_type and ";" in content_type else None
-    if found and found[1].strip().lower() not in UTF8:
-        detail = f"content_type names the charset {found[1].strip()[:MAX_QUOTED]!r}; send JSON in UTF-8."
+    match = CHARSET.search(content_type) if content_type and ";" in content_type else None
+    if match and match[1].strip().lower() not in UTF8:
+        detail = f"content_type names the charset {match[1].strip()[:MAX_QUOTED]!r}; send JSON in UTF-8."
         raise MessageRejected(ParkedCode.INVALID_MESSAGE, detail, "content_type")
 
 
-def _not_utf8(body: bytes, wrong: UnicodeDecodeError) -> MessageRejected:
+def _not_utf8(body: bytes, error: UnicodeDecodeError) -> MessageRejected:
     if body.startswith(GZIP_MAGIC):
         return _rejected(f"The body is packed with {GZIP}, but content_encoding does not say so; set it to {GZIP}.")
-    return _rejected(_other_form(body) or f"The body is not UTF-8 (byte {wrong.start + 1}); send JSON in UTF-8.")
+    return _rejected(_other_form(body) or f"The body is not UTF-8 (byte {error.start + 1}); send JSON in UTF-8.")
 
 
 def _other_form(body: bytes) -> str | None:
-    """What the body is if it is not UTF-8, judged by its first bytes."""
+    """Describe the form of a body that is not UTF-8, judging by its first bytes; None if it is unknown."""
     if section := AMQP_SECTION.match(body):
         name = SECTIONS[section[1]]
         return f"The body came as an AMQP 1.0 {name} section; send the JSON as the bytes of a single data section."

@@ -1,4 +1,4 @@
-"""The shapes of bodies."""
+"""The schemas of bodies."""
 
 import re
 from typing import Annotated, Any, Self
@@ -31,7 +31,7 @@ def _name(value: str) -> str:
     return _without_nul(value)
 
 
-# After the lengths: pydantic words those for texts only where they stand next to the text.
+# After the lengths: pydantic words length errors for strings only if the length is annotated next to `str`.
 NoNul = AfterValidator(_without_nul)
 NoNulInSchema = Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
 Text = Annotated[str, NoNul, NoNulInSchema]
@@ -47,7 +47,7 @@ SourceCode = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-
 ContactKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY_BYTES), NoNul]
 Producer = Annotated[str, Field(max_length=MAX_PRODUCER_BYTES), NoNul]
 SOURCE_CODE = re.compile(r"[a-z0-9_-]{1,64}")
-"""The same, for settings."""
+"""The same pattern, for settings."""
 
 
 class WireModel(BaseModel):

@@ -1,4 +1,4 @@
-"""What a message asks for, once it is understood."""
+"""The commands that messages are decoded into."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,9 +9,8 @@ class Submission:
     """A request for a contact. `payload` is JSON text; `digest` identifies the body.
 
     `producer`: the `source` of the CloudEvent whose `id` is the key; empty for every other key. `former_ids`: keys
-    under which earlier releases would have kept it, all of them without a producer. `sent_external_id`: as it was
-    written, if spaces around it were trimmed. Phone and e-mail are normalised here already, so that no transaction
-    waits for it.
+    under which earlier releases would have stored it, all without a producer. `sent_external_id`: as it was sent,
+    if spaces around it were trimmed. Phone and e-mail are normalized already, so that no transaction waits for it.
     """
 
     source: str
@@ -31,10 +30,10 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """A request to close a contact, known by its id or by the key of its submission: source, message_id, producer.
+    """A request to close a contact, named by its id or by the key of its submission: source, message_id, producer.
 
-    `producer` is needed only if contacts of several producers have the message_id. `sources`: codes of those whose
-    contacts its sender may close by id; None: of any.
+    `producer` is needed only if contacts of several producers have the message_id. `sources`: codes of
+    the sources whose contacts the sender may close by id; None: any.
     """
 
     contact_id: UUID | None
@@ -46,7 +45,7 @@ class Closing:
 
     @property
     def named(self) -> str:
-        """The contact, in words."""
+        """Describes the contact in messages to the sender."""
         if self.contact_id:
             return str(self.contact_id)
         of_producer = f" and producer {self.producer!r}" if self.producer else ""

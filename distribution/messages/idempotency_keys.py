@@ -1,4 +1,4 @@
-"""Idempotency keys: what can be kept as one, and where it stands."""
+"""Validates idempotency keys."""
 
 import re
 
@@ -11,7 +11,7 @@ QUOTED = re.compile(r' *"((?:[^"\\]|\\["\\])*)" *')
 
 
 def usable_key(key: object, source: str | None = None, name: str = "message_id") -> str:
-    """The key, or MessageRejected if there is none that can be kept. `name`: what its sender calls it."""
+    """The key; raises MessageRejected if it is missing or cannot be stored. `name`: the name of its field."""
     detail = f"Set {name}: it is the idempotency key."
     if isinstance(key, str) and key:
         if is_usable_key(key):
@@ -21,12 +21,12 @@ def usable_key(key: object, source: str | None = None, name: str = "message_id")
 
 
 def is_usable_key(key: str) -> bool:
-    """Whether it can be kept as a key."""
+    """Whether it can be stored as a key."""
     return bool(key) and _fits(key, MAX_KEY_BYTES)
 
 
 def usable_producer(producer: str) -> str:
-    """The `source` of a CloudEvent, which is half of its key, or MessageRejected if it cannot be kept."""
+    """The `source` of a CloudEvent, which is part of its key; raises MessageRejected if it cannot be stored."""
     if producer and _fits(producer, MAX_PRODUCER_BYTES):
         return producer
     detail = f"source must have 1 to {MAX_PRODUCER_BYTES} bytes of UTF-8, none of them NUL."
@@ -34,10 +34,10 @@ def usable_producer(producer: str) -> str:
 
 
 def unquoted(key: str) -> str:
-    r"""A key as RFC 8941 writes a string, `"h1"`, without its quotes; any other as it is."""
-    quoted = QUOTED.fullmatch(key)
-    return re.sub(r'\\(["\\])', r"\1", quoted[1]) if quoted else key
+    r"""A key without the quotes of an RFC 8941 string, `"h1"`; any other key unchanged."""
+    match = QUOTED.fullmatch(key)
+    return re.sub(r'\\(["\\])', r"\1", match[1]) if match else key
 
 
-def _fits(text: str, most: int) -> bool:
-    return storable(text) is not None and len(text.encode()) <= most
+def _fits(text: str, max_bytes: int) -> bool:
+    return storable(text) is not None and len(text.encode()) <= max_bytes

@@ -1,4 +1,4 @@
-"""A message as it came, before anything in it is understood."""
+"""A message as it was received, before it is decoded."""
 
 import re
 from collections.abc import Mapping
@@ -8,9 +8,9 @@ from typing import Any
 
 JSON_TYPE = "application/json"
 WHOLE_BYTES = 1024 * 1024
-"""Up to this size (or the largest message that is taken, if that is more) a body is kept whole when it is parked."""
+"""Up to this size (or the maximum message size, if larger) the body of a parked message is stored whole."""
 CUT_BYTES = 64 * 1024
-"""How much of a larger body is kept."""
+"""How much of a larger body is stored."""
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -19,7 +19,7 @@ TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 class Incoming:
     """A message with its properties.
 
-    `body_size` and `body_digest` (SHA-256): of the whole body, if `body` is only its beginning; else None.
+    `body_size` and `body_digest` (SHA-256): of the whole body if `body` is only its beginning, else None.
     """
 
     body: bytes
@@ -31,7 +31,7 @@ class Incoming:
     headers: Mapping[str, Any] = field(default_factory=dict)
     properties: Mapping[str, Any] = field(default_factory=dict)
     user_id: str | None = None
-    """The broker user who sent it: the broker checks this property against the connection."""
+    """The broker user who sent it; the broker checks it against the connection."""
     body_size: int | None = None
     body_digest: bytes | None = None
     content_encoding: str | None = None
@@ -40,7 +40,7 @@ class Incoming:
 
 
 def cut(message: Incoming) -> Incoming:
-    """The message with no more of its body than its beginning, if the body is too large to be kept whole."""
+    """The message with only the beginning of its body if the body is too large to be stored whole."""
     body = message.body
     if message.body_size is not None or len(body) <= WHOLE_BYTES:
         return message
@@ -48,11 +48,11 @@ def cut(message: Incoming) -> Incoming:
 
 
 def storable(value: str | None) -> str | None:
-    """A property that both databases can keep, else None."""
+    """The property if both databases can store it, else None."""
     return value if value and not UNSTORABLE.search(value) else None
 
 
 def traceparent_of(headers: Mapping[str, Any]) -> str | None:
-    """The W3C trace context, where the header holds a well-formed one."""
+    """The W3C trace context if the header is well-formed, else None."""
     value = headers.get("traceparent")
     return value if isinstance(value, str) and TRACEPARENT.fullmatch(value) else None

@@ -1,7 +1,7 @@
-r"""JSON whose numbers keep their digits, and in which half a surrogate pair becomes U+FFFD.
+r"""JSON whose numbers keep their digits, and in which a lone surrogate becomes U+FFFD.
 
-A float knows 17 digits, and JSON's readers turn `12345678901234567.89` into another number. Here a number that Python
-would write in another way stays the text that it was.
+A float has 17 digits, so JSON readers turn `12345678901234567.89` into another number. Here a number that Python
+would write differently stays the text that it was.
 """
 
 import json
@@ -14,16 +14,16 @@ import orjson
 from distribution.errors import MessageRejected, ParkedCode
 
 MOST_DIGITS = 4300
-"""Of a whole number: readers in Python refuse longer ones."""
+"""The most digits of an integer: JSON readers in Python reject longer ones."""
 SAFE_DIGITS = 18
-"""Up to here orjson writes any whole number."""
+"""Up to this many digits orjson can write any integer."""
 SHALLOW = 200
-"""So many levels orjson writes in any case."""
+"""The nesting depth that orjson can always write."""
 ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 SOUND = re.compile(
     r"(?:[^\\]++|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?!u[dD][89a-fA-F]).)*+", re.DOTALL
 )
-"""JSON up to the next half of a surrogate pair; whole pairs and other escapes, of a backslash too, are part of it."""
+"""JSON up to the next lone surrogate escape; it includes whole pairs and other escapes, also of a backslash."""
 WORDS = {
     "Expecting value": "a value is missing or misspelt",
     "Expecting property name enclosed in double quotes": "a name in double quotes is missing",
@@ -39,35 +39,35 @@ WORDS = {
 
 
 def parsed(text: str) -> Any:
-    """The JSON value, numbers that `written` writes as they were, or MessageRejected."""
+    """The JSON value, with numbers that `written` reproduces exactly; raises MessageRejected."""
     try:
         value = DECODER.decode(paired(text))
-    except json.JSONDecodeError as wrong:
-        detail = f"The body is not JSON: {_words(wrong)} (line {wrong.lineno}, column {wrong.colno})."
+    except json.JSONDecodeError as error:
+        detail = f"The body is not JSON: {_words(error)} (line {error.lineno}, column {error.colno})."
         raise _rejected(detail if text.strip() else "The body is empty; send a JSON object.") from None
     except RecursionError:
         raise _rejected("The body is nested too deep.") from None
     if text.count("[") + text.count("{") > SHALLOW:
-        written(value)  # raises if it is nested deeper than can be written, even in parts that are not read
+        written(value)  # raises if it is nested too deeply to be written, even in parts that are never read
     return value
 
 
 def written(value: Any, *, in_order: bool = False) -> bytes:
-    """A value of `parsed` as JSON, names sorted if `in_order`; MessageRejected if it is nested too deep."""
+    """A value of `parsed` as JSON, names sorted if `in_order`; raises MessageRejected if it is nested too deeply."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if in_order else None)
     except TypeError:
         raise _rejected("The body is nested too deep.") from None
 
 
-def no_object() -> MessageRejected:
-    """The answer to JSON that is well-formed, but no object."""
+def not_an_object() -> MessageRejected:
+    """The rejection of JSON that is well-formed but not an object."""
     errors = [("body", "must be a JSON object")]
     return MessageRejected(ParkedCode.INVALID_JSON, "The body is JSON, but not an object.", errors=errors)
 
 
 def paired(text: str) -> str:
-    """JSON text in which each escape of half a surrogate pair is one of U+FFFD."""
+    """The JSON text with each escape of a lone surrogate replaced by one of U+FFFD."""
     if not ESCAPED_SURROGATE.search(text):
         return text
     parts, at = [], 0
@@ -75,14 +75,14 @@ def paired(text: str) -> str:
         sound = SOUND.match(text, at)
         end = sound.end() if sound else at
         parts.append(text[at:end])
-        half = ESCAPED_SURROGATE.match(text, end)
-        if half is None:
+        lone = ESCAPED_SURROGATE.match(text, end)
+        if lone is None:
             return "".join([*parts, text[end:]])
         parts.append("\\ufffd")
-        at = half.end()
+        at = lone.end()
 
 
-def _whole(digits: str) -> Any:
+def _integer(digits: str) -> Any:
     if len(digits) <= SAFE_DIGITS and digits != "-0":
         return int(digits)
     if len(digits) > MOST_DIGITS:
@@ -96,17 +96,17 @@ def _fraction(digits: str) -> Any:
     return orjson.Fragment(digits)
 
 
-def _no_number(name: str) -> NoReturn:
+def _not_a_number(name: str) -> NoReturn:
     raise _rejected(f"The body holds {name}, which is no number in JSON; send null or a string.")
 
 
-def _words(wrong: json.JSONDecodeError) -> str:
-    return next((words for said, words in WORDS.items() if wrong.msg.startswith(said)), "it is malformed")
+def _words(error: json.JSONDecodeError) -> str:
+    return next((words for start, words in WORDS.items() if error.msg.startswith(start)), "it is malformed")
 
 
 def _rejected(detail: str) -> MessageRejected:
     return MessageRejected(ParkedCode.INVALID_JSON, detail)
 
 
-DECODER = json.JSONDecoder(parse_int=_whole, parse_float=_fraction, parse_constant=_no_number)
-"""The standard one: it hands out the digits of every number, and orjson writes them as they are."""
+DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_fraction, parse_constant=_not_a_number)
+"""The standard decoder, but it passes on the digits of each number, and orjson writes them unchanged."""

@@ -1,4 +1,4 @@
-"""What is wrong with a body, field by field, in words for its sender: they name JSON's types, never a program's."""
+"""Words the errors of a body for its sender, field by field: in terms of JSON types, never of Python's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 VALUE_ERROR = "value_error"
-"""Of our own validators, whose words are for senders already."""
+"""The type of errors of our own validators, which are worded for senders already."""
 PATTERNS = {r"^[a-z0-9_-]+$": "must consist of a-z, 0-9, _ and -"}
 ONE_OF = "must be one of: {expected}"
 WORDS = {
@@ -68,7 +68,7 @@ OTHERWISE = "is not what is expected here"
 
 
 def describe(errors: list[ErrorDetails]) -> list[tuple[str, str]]:
-    """(field, what is wrong with it) per problem; the field is empty if it is the body as a whole."""
+    """(field, problem) for each error; the field is empty if the error concerns the whole body."""
     return [(".".join(str(part) for part in error["loc"]), _words(error)) for error in errors]
 
 

@@ -1,4 +1,4 @@
-"""E-mail addresses in lower case and bare: without a display name, `mailto:`, invisible characters and a last dot."""
+"""Normalizes e-mail addresses: lower case, no display name, `mailto:`, invisible characters or trailing dot."""
 
 import re
 import unicodedata
@@ -17,35 +17,35 @@ AROUND, BEHIND = "'\"", " .,;"
 
 
 def email(text: str | None) -> str | None:
-    """The spelling of an address; None if there is none, or more than one.
+    """The normalized address; None if there is none, or more than one.
 
-    All in lower case: Anna@ and anna@ are the same person in practice, although the standard leaves it open.
+    All in lower case: Anna@ and anna@ are the same person in practice, although the standard does not say so.
     """
     if not text:
         return None
     if len(text) <= SHORT and _is_plain(lower := text.strip().lower()):
         return lower
-    found = _spelled(_bare(text))
-    return found if found is None or _spelled(found) == found else None
+    result = _validated(_bare(text))
+    return result if result is None or _validated(result) == result else None
 
 
 def email_spellings(text: str | None) -> list[str]:
-    """Its spelling, and the one that the rule before had for an address written so: the case before the @ stayed."""
-    spelled = email(text)
-    if text is None or spelled is None:
+    """The normalized address, and its form under the previous rule, which kept the case before the @."""
+    current = email(text)
+    if text is None or current is None:
         return []
     local, at, _ = text.strip().rpartition("@")
-    former = f"{local}{at}{spelled.rpartition('@')[2]}"
-    return [spelled] if former == spelled else [spelled, former]
+    former = f"{local}{at}{current.rpartition('@')[2]}"
+    return [current] if former == current else [current, former]
 
 
 def _bare(text: str) -> str:
-    """What is left of an address as it stands in a message's head, in a link or in a sentence."""
+    """The address itself, out of a message header, a link or a sentence."""
     shown = unicodedata.normalize("NFKC", visible(text))
-    if found := IN_BRACKETS.fullmatch(shown):
-        shown = found[1]
-    if found := URI.fullmatch(shown.strip()):
-        shown = unquote(found[1])
+    if match := IN_BRACKETS.fullmatch(shown):
+        shown = match[1]
+    if match := URI.fullmatch(shown.strip()):
+        shown = unquote(match[1])
     shown = COMMENT.sub("", shown.strip()).rstrip(BEHIND)
     for mark in AROUND:
         if shown.startswith(mark):
@@ -53,17 +53,17 @@ def _bare(text: str) -> str:
     return shown.strip().rstrip(BEHIND)
 
 
-def _spelled(address: str) -> str | None:
+def _validated(address: str) -> str | None:
     try:
-        # In lower case before and after: to validate an address may bring capitals back.
+        # In lower case before and after: validation may bring capitals back.
         return validate_email(address.lower(), check_deliverability=False).normalized.lower()
     except ValueError:
         return None
 
 
 def _is_plain(address: str) -> bool:
-    """Whether it is what it would become: most addresses are, and the library takes longer than all else about them."""
-    if not (found := PLAIN.fullmatch(address)):
+    """Whether the address is normalized already: most are, and validation in the library is slow."""
+    if not (match := PLAIN.fullmatch(address)):
         return False
-    domain = f".{found[1]}"
+    domain = f".{match[1]}"
     return not any(domain.endswith(f".{name}") for name in SPECIAL_USE_DOMAIN_NAMES)

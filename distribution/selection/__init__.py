@@ -1,8 +1,8 @@
-"""Who gets a contact: pure functions over a pool of operators; no I/O, no clock, randomness passed in.
+"""Picks the operator of a contact: pure functions over a pool; no I/O, no clock, randomness is passed in.
 
-pool           operators and sources as they are inside one transaction
-strategies     how one of the eligible operators is picked
-decision_record  a pool and what happened to it, as recorded data; a replay returns the same picks
-deficit_redistribution  what operators are owed after one has left a `smooth_weighted` source
-explain        a decision in words and data
+pool           operators and sources as one transaction sees them
+strategies     pick one of the eligible operators
+decision_record  a pool and its changes as recorded data; a replay returns the same picks
+deficit_redistribution  adjusts deficits after an operator has left a `smooth_weighted` source
+explain        describes a decision in words and data
 """

@@ -1,4 +1,4 @@
-"""A transaction's decisions as recorded data: the pool at its start and every step after; a replay returns the same."""
+"""A transaction's decisions as recorded data: the pool at its start and every step; a replay gives the same picks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class PickStep:
 
 @dataclass(frozen=True, slots=True)
 class GivenStep:
-    """A contact assigned by an admin."""
+    """An admin assigned a contact."""
 
     source_id: int
     operator_id: int
@@ -40,7 +40,7 @@ Roster = dict[str, Any]
 
 @dataclass(slots=True)
 class Record:
-    """`roster`: what changes rarely; `loads` and `deficits`: at the start; `steps`: what followed.
+    """`roster`: what rarely changes; `loads` and `deficits`: at the start; `steps`: all changes since.
 
     `loads` are in the order of the roster's operators; `deficits` are (source id, operator id, contacts owed).
     """
@@ -51,7 +51,7 @@ class Record:
     steps: list[Step] = field(default_factory=list)
 
     def to_data(self) -> dict[str, Any]:
-        """All but the roster as JSON data; the roster is kept apart, since many records share it."""
+        """All but the roster as JSON data; the roster is stored separately, since many records share it."""
         data: dict[str, Any] = {"loads": self.loads, "steps": [_step_to_data(step) for step in self.steps]}
         return data | {"deficits": self.deficits} if self.deficits else data
 
@@ -63,7 +63,7 @@ class Record:
 
     @classmethod
     def of_source(cls, source_id: int, roster: Roster, data: dict[str, Any]) -> "Record":
-        """What concerns one source: its operators, and all steps; `roster` is the whole one or the source's."""
+        """The record of one source: its operators, and all steps; `roster` is the whole one or the source's."""
         [source] = [source for source in roster["sources"] if source[0] == source_id]
         of_source = {operator_id for operator_id, _ in source[4]}
         operators = [operator for operator in roster["operators"] if operator[0] in of_source]
@@ -77,7 +77,7 @@ class Record:
 
 PICK_LENGTH = 5
 OPERATORS = "operators"
-"""In a record whose roster is kept in parts: ids of all operators, as `gaps`."""
+"""The key, in a record whose roster is stored by source, of the ids of all operators, as `gaps`."""
 
 
 def by_source(roster: Roster) -> dict[int, Roster]:
@@ -90,7 +90,7 @@ def by_source(roster: Roster) -> dict[int, Roster]:
 
 
 def gaps(ids: list[int]) -> list[int]:
-    """Growing numbers as the first and what each adds: short where they are dense."""
+    """Increasing numbers as their differences, beginning with the first number itself: short if they are dense."""
     return [later - earlier for earlier, later in pairwise([0, *ids])]
 
 
@@ -114,7 +114,7 @@ def begin(pool: Pool) -> Record:
 
 
 def apply(pool: Pool, step: Step) -> None:
-    """Change the pool by one step; a pool of one source knows nothing of other sources and operators."""
+    """Change the pool by one step; parts that concern sources or operators that the pool lacks are ignored."""
     match step:
         case PickStep(source_id, _, Pick(operator_id=int(operator_id))) | GivenStep(source_id, operator_id):
             if source_id in pool.sources:
@@ -128,7 +128,7 @@ def apply(pool: Pool, step: Step) -> None:
 
 
 def pool_before(record: Record, position: int) -> Pool:
-    """The pool as it stood when the step at `position` was taken."""
+    """The pool as it was just before the step at `position`."""
     pool = pool_at_start(record)
     for step in record.steps[:position]:
         apply(pool, step)
@@ -149,7 +149,7 @@ def pool_at_start(record: Record) -> Pool:
 
 
 def picked_again(record: Record, source_id: int) -> Iterator[tuple[int, Pick, Pick]]:
-    """Each pick for a source made again from the recorded data alone: its position, as it was and as it comes out."""
+    """Repeat each pick for a source from the recorded data alone; yields (position, recorded pick, repeated pick)."""
     pool = pool_at_start(record)
     for position, step in enumerate(record.steps):
         if isinstance(step, PickStep) and step.source_id == source_id and step.pick.reason != OLDER_FIRST:

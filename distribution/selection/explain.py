@@ -7,22 +7,22 @@ from distribution.selection.pool import LEAST_LOADED, SMOOTH_WEIGHTED, STICKY, E
 from distribution.selection.strategies import DRAW_DIGITS, OLDER_FIRST
 
 MAX_LISTED = 200
-"""The length of each list in the data; a longer one is cut, and its total is given beside it."""
+"""The most entries of each list in the data; a longer list is cut, and its total is given beside it."""
 MAX_NAMED = 50
-"""How many operators a sentence names at most."""
+"""The most operators that a sentence names."""
 MAX_COUNTED = 1000
 """Older contacts are counted up to this number; beyond it the exact count has no use."""
 
 
 def decision_data(pool: Pool, step: PickStep) -> dict[str, Any]:
-    """Candidates and left out, as the pool stood before the step.
+    """The candidates and the operators left out, in the pool as it was before the step.
 
     Each list holds the first MAX_LISTED in id order, the candidates also the one that was picked; a list that is cut
     has `candidates_total` or `left_out_total` beside it.
     """
     source = pool.sources[step.source_id]
     eligible = pool.eligible(source.id)
-    shown = eligible[:MAX_LISTED] + [each for each in eligible[MAX_LISTED:] if each[0].id == step.pick.operator_id]
+    shown = eligible[:MAX_LISTED] + [pair for pair in eligible[MAX_LISTED:] if pair[0].id == step.pick.operator_id]
     left_out = pool.all_left_out(source.id)
     data = {
         "strategy": source.strategy,
@@ -43,14 +43,14 @@ def decision_data(pool: Pool, step: PickStep) -> dict[str, Any]:
 
 
 def sentence(pool: Pool, step: PickStep) -> str:
-    """Why the contact went where it went, for people."""
+    """Explain a pick in one sentence or two."""
     return " ".join(filter(None, (_chosen(pool, step), _left_out(pool, step.source_id))))
 
 
 def unblocked_by(pool: Pool, source_id: int, older: int) -> str:
-    """What would move a waiting contact of the source, with `older` contacts before it; the pool is as it is now."""
+    """What would get a waiting contact of the source an operator; `older`: contacts before it; `pool`: as it is now."""
     source = pool.sources[source_id]
-    before = _older(older)
+    before = _older_first(older)
     if not source.weights:
         return f"{before}Give the source an operator."
     ways = {
@@ -63,11 +63,11 @@ def unblocked_by(pool: Pool, source_id: int, older: int) -> str:
         named.setdefault(reason, []).append(operator.name)
     if not named or pool.eligible(source_id):
         return f"{before}It is about to be served."
-    parts = [f"{way} {' or '.join(_some(named[reason]))}" for reason, way in ways.items() if reason in named]
+    parts = [f"{way} {' or '.join(_first_names(named[reason]))}" for reason, way in ways.items() if reason in named]
     return f"{before}Any of these would serve it: {'; '.join(parts)}."
 
 
-def _older(number: int) -> str:
+def _older_first(number: int) -> str:
     if number <= 1:
         return "1 older contact of the source goes first. " if number else ""
     return f"{number if number <= MAX_COUNTED else f'More than {MAX_COUNTED}'} older contacts of the source go first. "
@@ -88,16 +88,16 @@ def _chosen(pool: Pool, step: PickStep) -> str:
     if step.pick.reason == OLDER_FIRST:
         return "Waiting: older contacts of the source are first."
     if step.pick.operator_id is None:
-        known = pool.sources[step.source_id].weights
-        return "Waiting: nobody is eligible." if known else "Waiting: the source has no operators."
+        weights = pool.sources[step.source_id].weights
+        return "Waiting: nobody is eligible." if weights else "Waiting: the source has no operators."
     operator = pool.operators[step.pick.operator_id]
-    taken = f"{operator.load} of {operator.max_active_contacts} places taken"
+    places = f"{operator.load} of {operator.max_active_contacts} places taken"
     if step.pick.reason == STICKY:
-        return f"{operator.name}: had the lead's last contact, {taken}."
+        return f"{operator.name}: had the lead's last contact, {places}."
     drawn = "" if step.pick.draw is None else f"; drawn {_in_digits(step.pick.draw)}"
     weight = dict(pool.sources[step.source_id].weights)[operator.id]
-    weighed = f"weight {weight} of {pool.cumulative(step.source_id)[-1]}, {taken}{drawn}"
-    return f"{operator.name}: {_strategy_words(pool, step, operator.id)}{weighed}."
+    details = f"weight {weight} of {pool.cumulative(step.source_id)[-1]}, {places}{drawn}"
+    return f"{operator.name}: {_strategy_words(pool, step, operator.id)}{details}."
 
 
 def _strategy_words(pool: Pool, step: PickStep, operator_id: int) -> str:
@@ -111,22 +111,22 @@ def _in_digits(draw: float) -> str:
 
 
 def _left_out(pool: Pool, source_id: int) -> str:
-    words = []
-    everybody = pool.all_left_out(source_id)
-    for operator, reason in everybody[:MAX_NAMED]:
+    reasons = []
+    excluded = pool.all_left_out(source_id)
+    for operator, reason in excluded[:MAX_NAMED]:
         match reason:
             case Exclusion.INACTIVE:
-                words.append(f"{operator.name} (inactive)")
+                reasons.append(f"{operator.name} (inactive)")
             case Exclusion.ZERO_WEIGHT:
-                words.append(f"{operator.name} (weight 0)")
+                reasons.append(f"{operator.name} (weight 0)")
             case Exclusion.AT_LIMIT:
-                words.append(f"{operator.name} (at limit {operator.max_active_contacts})")
-    return f"Left out: {', '.join(words + _others(len(everybody)))}." if words else ""
+                reasons.append(f"{operator.name} (at limit {operator.max_active_contacts})")
+    return f"Left out: {', '.join(reasons + _others_count(len(excluded)))}." if reasons else ""
 
 
-def _some(names: list[str]) -> list[str]:
-    return names[:MAX_NAMED] + _others(len(names))
+def _first_names(names: list[str]) -> list[str]:
+    return names[:MAX_NAMED] + _others_count(len(names))
 
 
-def _others(number: int) -> list[str]:
+def _others_count(number: int) -> list[str]:
     return [f"{number - MAX_NAMED} others"] if number > MAX_NAMED else []

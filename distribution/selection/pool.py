@@ -1,4 +1,4 @@
-"""The operators and sources that one transaction decides over."""
+"""The operators and sources that one transaction works with."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Exclusion(StrEnum):
 
 @dataclass(slots=True)
 class Operator:
-    """An operator and the number of active contacts it has at this moment of the transaction."""
+    """An operator and its current number of active contacts in the transaction."""
 
     id: int
     name: str
@@ -31,7 +31,7 @@ class Operator:
 
     @property
     def free(self) -> int:
-        """Places left; none for who is inactive or over the limit."""
+        """Free places; 0 if the operator is inactive or over the limit."""
         return max(0, self.max_active_contacts - self.load) if self.is_active else 0
 
 
@@ -40,7 +40,7 @@ class Source:
     """A source's rules; `weights` are (operator id, weight) in id order.
 
     `dedupe_window`: seconds in which the same payload of the same lead is the same contact; None: off.
-    `has_contact_keys`: whether a contact of it has further keys, which this made.
+    `has_contact_keys`: whether that window gave any of its contacts further keys.
     """
 
     id: int
@@ -76,37 +76,37 @@ class Pool:
                 self._sources_of.setdefault(operator_id, []).append(source.id)
 
     def eligible(self, source_id: int) -> list[tuple[Operator, int]]:
-        """(operator, weight) of everybody who could take a contact of this source now, in id order."""
-        found = self._candidates.get(source_id)
-        if found is None:
+        """(operator, weight) of each operator who can take a contact of this source now, in id order."""
+        candidates = self._candidates.get(source_id)
+        if candidates is None:
             weights = self.sources[source_id].weights
-            found = [(self.operators[o], weight) for o, weight in weights if self.left_out(o, weight) is None]
-            self._candidates[source_id] = found
-        return found
+            candidates = [(self.operators[o], weight) for o, weight in weights if self.left_out(o, weight) is None]
+            self._candidates[source_id] = candidates
+        return candidates
 
     def cumulative(self, source_id: int) -> list[int]:
-        """Sums of the weights of those eligible, up to and with each, in id order."""
-        found = self._cumulative.get(source_id)
-        if found is None:
-            found = self._cumulative[source_id] = list(accumulate(weight for _, weight in self.eligible(source_id)))
-        return found
+        """Cumulative weights of the eligible operators, in id order."""
+        sums = self._cumulative.get(source_id)
+        if sums is None:
+            sums = self._cumulative[source_id] = list(accumulate(weight for _, weight in self.eligible(source_id)))
+        return sums
 
     def shares(self, source_id: int) -> dict[tuple[int, int], float]:
-        """By (source id, operator id), the part of the weights that each of those eligible has, in id order.
+        """By (source id, operator id), the share of the total weight of each eligible operator, in id order.
 
-        Each of them has a deficit from here on.
+        Also gives each of them a deficit of 0 if it has none.
         """
-        found = self._shares.get(source_id)
-        if found is None:
+        shares = self._shares.get(source_id)
+        if shares is None:
             total = self.cumulative(source_id)[-1]
-            found = {(source_id, o.id): weight / total for o, weight in self.eligible(source_id)}
-            self._shares[source_id] = found
-            for key in found:
+            shares = {(source_id, o.id): weight / total for o, weight in self.eligible(source_id)}
+            self._shares[source_id] = shares
+            for key in shares:
                 self.deficits.setdefault(key, 0.0)
-        return found
+        return shares
 
     def left_out(self, operator_id: int, weight: int) -> Exclusion | None:
-        """The one reason why an operator is not eligible, or None if it is."""
+        """The first reason why an operator is not eligible, or None if it is."""
         operator = self.operators[operator_id]
         if not operator.is_active:
             return Exclusion.INACTIVE
@@ -115,7 +115,7 @@ class Pool:
         return Exclusion.AT_LIMIT if operator.free == 0 else None
 
     def change_load(self, operator_id: int, by: int) -> None:
-        """Take (+1) or give back (-1) a place; who is eligible is worked out anew only where it changed."""
+        """Take (+1) or free (-1) a place; eligibility is recomputed only for sources where it changed."""
         operator = self.operators[operator_id]
         had_place = operator.free > 0
         operator.load += by
@@ -126,10 +126,10 @@ class Pool:
                 self._shares.pop(source_id, None)
 
     def all_left_out(self, source_id: int) -> list[tuple[Operator, Exclusion]]:
-        """Everybody with a weight on the source who is not eligible, with the reason, in id order."""
-        found = [(self.operators[o], self.left_out(o, weight)) for o, weight in self.sources[source_id].weights]
-        return [(operator, reason) for operator, reason in found if reason is not None]
+        """Each operator of the source who is not eligible, with the reason, in id order."""
+        reasons = [(self.operators[o], self.left_out(o, weight)) for o, weight in self.sources[source_id].weights]
+        return [(operator, reason) for operator, reason in reasons if reason is not None]
 
     def deficit(self, source_id: int, operator_id: int) -> float:
-        """How many contacts of the source the operator is owed; below zero: has had too many."""
+        """How many contacts of the source the operator is owed; negative if it has had too many."""
         return self.deficits.get((source_id, operator_id), 0.0)

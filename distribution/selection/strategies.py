@@ -1,4 +1,4 @@
-"""How one of the eligible operators is picked. Each strategy's promise stands beside it."""
+"""Picks one of the eligible operators. Each strategy's docstring states what it guarantees."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ OLDER_FIRST = "older_contacts_first"
 DRAW_DIGITS = 9
 SCALE: int = 10**DRAW_DIGITS
 EPSILON = 1e-9
-"""Two deadlines this near are a tie: they differ by rounding alone."""
+"""Two deadlines this close are a tie: they differ by rounding alone."""
 
 Eligible = Sequence[tuple[Operator, int]]
 
@@ -28,14 +28,14 @@ class Pick:
 
 
 def draw_from(random: Random) -> float:
-    """A number from 0 to below 1, short enough to check a decision by hand."""
+    """A number in [0, 1), short enough to check a decision by hand."""
     return random.randrange(SCALE) / SCALE
 
 
 def pick(pool: Pool, source_id: int, draw: float, last_operator_id: int | None = None) -> Pick:
-    """Choose for one contact of a source; the pool is not changed.
+    """Pick an operator for one contact of a source; the pool is not changed.
 
-    `last_operator_id` is who had the lead's last contact; it counts where the source is sticky.
+    `last_operator_id`: the operator of the lead's last contact; it counts if the source is sticky.
     """
     source, eligible = pool.sources[source_id], pool.eligible(source_id)
     if not eligible:
@@ -50,9 +50,9 @@ def pick(pool: Pool, source_id: int, draw: float, last_operator_id: int | None =
 
 
 def drawn(eligible: Eligible, cumulative: Sequence[int], draw: float) -> int:
-    """The operator in whose stretch of the cumulative weights, in id order, `draw` times the total falls.
+    """The operator in whose interval of the cumulative weights, in id order, `draw` times the total falls.
 
-    In whole numbers, so that a draw on a border falls where a reader's own sum says.
+    Uses integers, so that a draw on a border falls where a calculation by hand says.
     """
     return eligible[bisect_right(cumulative, round(draw * SCALE) * cumulative[-1] // SCALE)][0].id
 
@@ -66,15 +66,15 @@ def least_loaded(_pool: Pool, _source_id: int, eligible: Eligible) -> Eligible:
     """`least_loaded`: the lowest load / max_active_contacts wins; ties are drawn in proportion to weight."""
     ratios = [operator.load / operator.max_active_contacts for operator, _ in eligible]
     lowest = min(ratios)
-    return [each for each, ratio in zip(eligible, ratios, strict=True) if ratio == lowest]
+    return [pair for pair, ratio in zip(eligible, ratios, strict=True) if ratio == lowest]
 
 
 def smooth_weighted(pool: Pool, source_id: int, eligible: Eligible) -> Eligible:
-    """`smooth_weighted`: no one is ever a whole contact away from the exact share while the eligible stay the same.
+    """`smooth_weighted`: while the eligible stay the same, each is less than one contact away from its exact share.
 
-    Each one's deficit has grown by its share; of those above zero the one goes first whose deficit would reach 1
-    first (earliest deadline first: Tijdeman, The chairman assignment problem, 1980). It can be that none is above zero,
-    if operators who are not eligible are owed a contact or more: then all of the eligible are compared.
+    Each deficit grows by the operator's share; of those above zero, the one whose deficit would reach 1 first is picked
+    (earliest deadline first: Tijdeman, The chairman assignment problem, 1980). If operators who are not eligible are
+    owed a contact or more, it can be that none is above zero: then all eligible operators are compared.
     """
     total, deficits = pool.cumulative(source_id)[-1], pool.deficits
     deadlines, due = [], []
@@ -86,8 +86,8 @@ def smooth_weighted(pool: Pool, source_id: int, eligible: Eligible) -> Eligible:
         due = [True] * len(deadlines)
     first = min(compress(deadlines, due))
     return [
-        each
-        for each, deadline, is_due in zip(eligible, deadlines, due, strict=True)
+        pair
+        for pair, deadline, is_due in zip(eligible, deadlines, due, strict=True)
         if is_due and deadline <= first + EPSILON
     ]
 
@@ -100,9 +100,9 @@ STRATEGIES: dict[str, Callable[[Pool, int, Eligible], Eligible]] = {
 
 
 def take_turn(pool: Pool, source_id: int, operator_id: int) -> None:
-    """Count a contact of a `smooth_weighted` source that goes to an eligible operator, however it was chosen.
+    """Update the deficits of a `smooth_weighted` source for a contact that an eligible operator gets in any way.
 
-    To be called before the load changes: who is eligible gains its share, and the one who gets the contact loses 1.
+    Call it before the load changes: every eligible operator gains its share, and the one who gets the contact loses 1.
     """
     if pool.sources[source_id].strategy != SMOOTH_WEIGHTED:
         return

@@ -4,8 +4,8 @@ tables              every table, as the newest revision has it
 column_types        column types of our own
 engine              how to connect, and the only place that commits or rolls back
 database_address    how DATABASE_URL is read, and what may be shown of it
-libpq               the words of libpq in it, as the driver takes them
-certificates        the files of TLS that it names
+libpq               libpq's parameters in it, as the driver takes them
+certificates        the TLS files that it names
 postgresql          connections to PostgreSQL: several servers, poolers
 database_requirements  whether a database can hold what we keep in it
 connection_errors   why there is no connection, in words
@@ -13,22 +13,22 @@ file_permissions    SQLite's files belong to their owner alone
 sqlite_driver       SQLite's driver with fewer changes of thread
 database            a process's database: units of work, retried if they lost a race; reads
 schema              whether the database has a schema that this code runs on
-revisions           which one it has, and whose programs run on it, as it stands in the database
-queue_depths        what the broker's queues held when a worker last looked
+revisions           which revision it has, and which programs run on it, as the database records it
+queue_depths        how many messages the broker's queues held when a worker last measured
 lock_diagnostics    how long to wait for locks, and what is locked
 outbox              what has to be published
 leases              who publishes which rows of it, and until when
 clock               the database's own clock
 dedupe_index        further keys of contacts, and the newest contact of each payload
-waiting_contacts    who waits, by index alone, and how large contacts are
-consistency         counts what counters claim to know
-bulk                many values in one statement, on either database; statements are made once
+waiting_contacts    which contacts wait, read from the index alone, and how large contacts are
+consistency         recounts the rows that counters count
+bulk                many values in one statement, on either database; statements are built once
 pagination          one page of a list, bounded in rows and bytes
 contact_lists       contacts as lists show them, payloads up to a total
 contact_lookup      contacts without their payloads, before they are locked
-db_errors           what a failed transaction means, and in words
+db_errors           what a failed transaction means, and its description
 operator_pool       locks and reads the operators and sources that a transaction decides over
-decisions           a row per change: why it fell as it did
+decisions           a row per change, with its reason
 outdated_normalizations  leads whose phone or e-mail an older rule normalized
 contacts, leads, operators, sources, weights, parked_messages   queries, one file per table
 """

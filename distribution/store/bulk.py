@@ -1,4 +1,4 @@
-"""Many rows of values in one statement whose text never changes, so that it is made and prepared once."""
+"""Many rows of values in one statement whose text never changes, so that it is built and prepared once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -21,17 +21,17 @@ POSTGRESQL = "postgresql"
 
 
 class ValuesTable:
-    """Rows that come as parameters, as a table to join with: unnest on PostgreSQL, json_each on SQLite.
+    """Rows passed as parameters, as a table to join with: unnest on PostgreSQL, json_each on SQLite.
 
-    To make a statement costs more than to run it, so statements are made once for each dialect (`functools.cache`),
-    with `table`, and run with what `bound` returns.
+    Building a statement costs more than running it, so statements are built once for each dialect (`functools.cache`),
+    with `table`, and run with the parameters that `bound` returns.
     """
 
     def __init__(self, name: str, /, **columns: TypeEngine[Any]) -> None:
         self._name, self._columns = name, columns
 
     def table(self, dialect: str) -> NamedFromClause:
-        """The table, with the columns by their names."""
+        """Returns the table, with its columns by name."""
         if dialect == POSTGRESQL:
             arrays = [
                 sa.cast(sa.bindparam(self._parameter(name), type_=ARRAY(type_)), ARRAY(type_))
@@ -40,15 +40,15 @@ class ValuesTable:
             columns = [sa.column(name, type_) for name, type_ in self._columns.items()]
             return sa.func.unnest(*arrays).table_valued(*columns).render_derived(name=self._name)
         rows = sa.bindparam(self._name, type_=sa.Text)
-        each = sa.func.json_each(rows).table_valued("value", name=f"{self._name}_json")
+        elements = sa.func.json_each(rows).table_valued("value", name=f"{self._name}_json")
         cells = [
-            sa.func.json_extract(each.c.value, f"$[{index}]", type_=type_).label(name)
+            sa.func.json_extract(elements.c.value, f"$[{index}]", type_=type_).label(name)
             for index, (name, type_) in enumerate(self._columns.items())
         ]
         return sa.select(*cells).subquery(self._name)
 
     def bound(self, dialect: str, *columns: Sequence[Any]) -> dict[str, Any]:
-        """The parameters for these values, given by column in the order of the columns."""
+        """Returns the parameters for these values, given column by column in the order of the columns."""
         if dialect == POSTGRESQL:
             return {self._parameter(name): list(values) for name, values in zip(self._columns, columns, strict=True)}
         return {self._name: orjson.dumps([*zip(*map(_plain, columns), strict=True)]).decode()}
@@ -63,7 +63,7 @@ TEXTS = ValuesTable("texts", text=sa.Text())
 
 
 def octets(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[int]:
-    """How many bytes a text or a blob has. PostgreSQL knows without reading it; SQLite reads one value at a time."""
+    """The size of a text or blob in bytes. PostgreSQL knows it without reading the value; SQLite reads each value."""
     if dialect == POSTGRESQL:
         return sa.func.octet_length(column, type_=sa.Integer)
     return sa.func.length(sa.cast(column, sa.LargeBinary), type_=sa.Integer)
@@ -77,12 +77,12 @@ Processors = tuple[Callable[[Any], Any] | None, ...]
 async def insert_columns(
     conn: AsyncConnection, table: sa.Table, columns: Columns, *, skip_known: bool = False, after_now: str = ""
 ) -> None:
-    """Insert rows, given by column; with `skip_known` those whose key is there already are left as they are.
+    """Insert rows, given by column; with `skip_known`, rows whose key exists are left as they are.
 
     In one statement with arrays on PostgreSQL, where each row of an `executemany` is a message of its own. By the
-    driver's own `executemany` on SQLite, since SQLAlchemy prepares each row's parameters anew.
+    driver's own `executemany` on SQLite, since SQLAlchemy would process the parameters of each row separately.
 
-    `after_now`: a column whose values are seconds after the database's own clock; None stays NULL.
+    `after_now`: a column whose values are seconds from now by the database's own clock; None stays NULL.
     """
     if not any(columns.values()):
         return
@@ -113,7 +113,7 @@ def _new(table: sa.Table, names: tuple[str, ...]) -> ValuesTable:
 def _insert_by_driver(
     table: sa.Table, names: tuple[str, ...], skip_known: bool, after_now: str
 ) -> tuple[str, Processors]:
-    """The statement, and what makes each column's values into SQLite's."""
+    """Returns the statement, and the functions that convert each column's values to SQLite's."""
     dialect = sqlite.dialect()
     statement = sqlite.insert(table).on_conflict_do_nothing() if skip_known else sqlite.insert(table)
     if after_now:
@@ -125,22 +125,22 @@ def _insert_by_driver(
 def first_from(column: sa.Column[Any], value: int) -> sa.ScalarSelect[Any]:
     """The lowest value of an indexed column that is not below this one.
 
-    To ask whether there is a row: where one in twenty has the value, PostgreSQL reads the table for EXISTS, since it
-    expects one soon; where there is none, it then reads all of it.
+    Tells whether there is a row. With EXISTS, if one row in twenty has such a value, PostgreSQL scans the table, since
+    it expects a match soon; if there is none, it then reads the whole table.
     """
     return sa.select(sa.func.min(column)).where(column >= value).scalar_subquery()
 
 
 def columns_of(objects: Sequence[Any]) -> dict[str, list[Any]]:
-    """What dataclasses with slots, all of one kind, hold, by name."""
+    """Returns the values of dataclasses with slots, all of one kind, by field."""
     return {name: list(map(attrgetter(name), objects)) for name in objects[0].__slots__} if objects else {}
 
 
-def row_of(one: Any) -> dict[str, Any]:
-    """What a dataclass with slots holds, by name. `dataclasses.asdict` would copy every value: thirty times as long."""
-    return {name: getattr(one, name) for name in one.__slots__}
+def row_of(obj: Any) -> dict[str, Any]:
+    """Returns a dataclass with slots as a dict. `dataclasses.asdict` also copies every value: thirty times as long."""
+    return {name: getattr(obj, name) for name in obj.__slots__}
 
 
 def _plain(values: Sequence[Any]) -> Sequence[Any]:
-    """Ids as the column type keeps them on SQLite."""
+    """Returns ids as the column type stores them on SQLite."""
     return [value.hex for value in values] if values and isinstance(values[0], UUID) else values

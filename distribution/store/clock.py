@@ -16,5 +16,5 @@ def seconds(dialect: str) -> sa.ColumnElement[float]:
 
 
 async def now(conn: AsyncConnection) -> datetime:
-    """The moment by that clock, in UTC."""
+    """Returns the time by that clock, in UTC."""
     return datetime.fromtimestamp((await conn.execute(sa.select(seconds(conn.dialect.name)))).scalar_one(), UTC)

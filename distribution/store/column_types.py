@@ -1,4 +1,4 @@
-"""Column types of our own: moments in UTC, and ids that the database numbers."""
+"""Our own column types: times in UTC, and ids that the database assigns."""
 
 from datetime import UTC, datetime
 
@@ -24,6 +24,6 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-# Only INTEGER keys number themselves on SQLite. Those that a program makes are AUTOINCREMENT there (revision 0011), so
-# that no id is given out twice; SQLAlchemy would take the key's name away for that word, so it does not stand here.
+# On SQLite only INTEGER keys are assigned automatically. Those of rows that programs insert are AUTOINCREMENT
+# (revision 0011), so that no id is used twice; SQLAlchemy would drop the key's name for it, so it is not declared here.
 NumberedId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

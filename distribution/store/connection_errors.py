@@ -1,4 +1,4 @@
-"""Why there is no connection to the database, in words that say where to look."""
+"""Describes why there is no connection to the database, in words that say where to look."""
 
 import ssl
 
@@ -15,7 +15,7 @@ NO_AUTHORITY = (
 
 
 def of_connecting(error: BaseException) -> str:
-    """What the cause that says the most says, in one line or several; empty if it says nothing."""
+    """Returns the most informative cause's message, in one line or several; empty if it has none."""
     for cause in causes(error):
         if isinstance(cause, ssl.SSLError):
             return describe_tls_error(cause, "server")

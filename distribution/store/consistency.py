@@ -1,4 +1,4 @@
-"""Counts what counters claim to know, from the rows themselves: whole tables without locks, under locks by index."""
+"""Recounts what counters hold, from the rows themselves: whole tables without locks, single objects under locks."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -12,11 +12,11 @@ from distribution.store.bulk import IDS, UUIDS
 from distribution.store.tables import contacts, decisions, operators, outbox
 
 TOTAL = sa.func.count().over()
-"""How many rows there are in all, where only the first few are asked for."""
+"""How many rows there are in all, if only the first few are selected."""
 
 
 async def wrong_loads(conn: AsyncConnection) -> Sequence[sa.Row[int, str, int, int]]:
-    """Operators (id, name, load, active contacts as counted) whose load is not what they have."""
+    """Operators (id, name, load, number of active contacts) whose load is not that number."""
     c, o = contacts.c, operators.c
     counted = (
         sa.select(c.operator_id, sa.func.count().label("number"))
@@ -35,7 +35,7 @@ async def wrong_loads(conn: AsyncConnection) -> Sequence[sa.Row[int, str, int, i
 
 
 async def active_of(conn: AsyncConnection, operator_ids: Collection[int]) -> Counter[int]:
-    """Number of active contacts by operator; reads what these operators ever had, by index."""
+    """Number of active contacts by operator; reads all contacts these operators ever had, by index."""
     dialect = conn.dialect.name
     rows = await conn.execute(_active_of(dialect), IDS.bound(dialect, sorted(operator_ids)))
     return Counter({row[0]: row[1] for row in rows})
@@ -43,23 +43,23 @@ async def active_of(conn: AsyncConnection, operator_ids: Collection[int]) -> Cou
 
 @cache
 def _active_of(dialect: str) -> sa.Select[int, int]:
-    c, wanted = contacts.c, IDS.table(dialect)
+    c, id_table = contacts.c, IDS.table(dialect)
     return (
-        sa.select(wanted.c.id, sa.func.count())
-        .join_from(wanted, contacts, wanted.c.id == c.operator_id)
+        sa.select(id_table.c.id, sa.func.count())
+        .join_from(id_table, contacts, id_table.c.id == c.operator_id)
         .where(c.status == "active")
-        .group_by(wanted.c.id)
+        .group_by(id_table.c.id)
     )
 
 
 async def wrong_sequences(conn: AsyncConnection, limit: int) -> Sequence[sa.Row[UUID, int, int, int, int]]:
-    """Contacts (id, sequence, number of decisions, last one, how many such) whose decisions are not 1 to sequence."""
+    """Contacts (id, sequence, number of decisions, last one, total) whose decisions are not 1 to sequence."""
     c = contacts.c
-    kept = _histories().subquery()
-    number, last = sa.func.coalesce(kept.c.number, 0), sa.func.coalesce(kept.c.last, 0)
+    histories = _histories().subquery()
+    number, last = sa.func.coalesce(histories.c.number, 0), sa.func.coalesce(histories.c.last, 0)
     rows = await conn.execute(
         sa.select(c.id, c.sequence, number, last, TOTAL)
-        .outerjoin(kept, kept.c.contact_id == c.id)
+        .outerjoin(histories, histories.c.contact_id == c.id)
         .where(sa.or_(c.sequence != last, number != last))
         .order_by(c.id)
         .limit(limit)
@@ -67,26 +67,26 @@ async def wrong_sequences(conn: AsyncConnection, limit: int) -> Sequence[sa.Row[
     return rows.all()
 
 
-async def mendable_sequences(conn: AsyncConnection, limit: int) -> list[UUID]:
-    """Contacts whose sequence is wrong and whose history is whole."""
-    c, kept = contacts.c, _histories().subquery()
-    wrong = sa.and_(c.sequence != kept.c.last, kept.c.number == kept.c.last)
-    ids = sa.select(c.id).join(kept, kept.c.contact_id == c.id).where(wrong).order_by(c.id).limit(limit)
+async def repairable_sequences(conn: AsyncConnection, limit: int) -> list[UUID]:
+    """Contacts whose sequence is wrong and whose history is complete."""
+    c, histories = contacts.c, _histories().subquery()
+    wrong = sa.and_(c.sequence != histories.c.last, histories.c.number == histories.c.last)
+    ids = sa.select(c.id).join(histories, histories.c.contact_id == c.id).where(wrong).order_by(c.id).limit(limit)
     return list((await conn.scalars(ids)).all())
 
 
-async def mend_sequences(conn: AsyncConnection, ids: Collection[UUID]) -> Sequence[sa.Row[UUID, int, int]]:
-    """Set wrong sequences to the end of whole histories; returns contacts (id, sequence before and now)."""
+async def repair_sequences(conn: AsyncConnection, ids: Collection[UUID]) -> Sequence[sa.Row[UUID, int, int]]:
+    """Set wrong sequences to the end of complete histories; returns contacts (id, sequence before and after)."""
     dialect = conn.dialect.name
-    c, wanted = contacts.c, UUIDS.table(dialect)
-    kept = _histories().join(wanted, wanted.c.id == decisions.c.contact_id).subquery()
-    found = await conn.execute(
-        sa.select(c.id, c.sequence, kept.c.last)
-        .join(kept, kept.c.contact_id == c.id)
-        .where(c.sequence != kept.c.last, kept.c.number == kept.c.last),
+    c, id_table = contacts.c, UUIDS.table(dialect)
+    histories = _histories().join(id_table, id_table.c.id == decisions.c.contact_id).subquery()
+    result = await conn.execute(
+        sa.select(c.id, c.sequence, histories.c.last)
+        .join(histories, histories.c.contact_id == c.id)
+        .where(c.sequence != histories.c.last, histories.c.number == histories.c.last),
         UUIDS.bound(dialect, sorted(ids)),
     )
-    rows = found.all()
+    rows = result.all()
     for contact_id, _, last in rows:
         await conn.execute(sa.update(contacts).where(c.id == contact_id).values(sequence=last))
     return rows
@@ -95,9 +95,10 @@ async def mend_sequences(conn: AsyncConnection, ids: Collection[UUID]) -> Sequen
 async def sources_of(conn: AsyncConnection, ids: Collection[UUID]) -> set[int]:
     """Ids of the sources of these contacts, which never change."""
     dialect = conn.dialect.name
-    wanted = UUIDS.table(dialect)
+    id_table = UUIDS.table(dialect)
     rows = await conn.scalars(
-        sa.select(contacts.c.source_id).join(wanted, wanted.c.id == contacts.c.id), UUIDS.bound(dialect, sorted(ids))
+        sa.select(contacts.c.source_id).join(id_table, id_table.c.id == contacts.c.id),
+        UUIDS.bound(dialect, sorted(ids)),
     )
     return set(rows)
 
@@ -108,8 +109,8 @@ def _histories() -> sa.Select[UUID, int, int]:
     return sa.select(d.contact_id, number, last).group_by(d.contact_id)
 
 
-async def baseless_events(conn: AsyncConnection, limit: int) -> Sequence[sa.Row[UUID, UUID, int]]:
-    """Outbox rows (id, contact id, how many such) about a change that is in no contact's history."""
+async def events_without_change(conn: AsyncConnection, limit: int) -> Sequence[sa.Row[UUID, UUID, int]]:
+    """Outbox rows (id, contact id, total) about a change that is in no contact's history."""
     d = decisions.c
     change = sa.exists().where(
         d.contact_id == outbox.c.contact_id, d.sequence == outbox.c.sequence, d.event_id == outbox.c.id
@@ -124,7 +125,7 @@ async def baseless_events(conn: AsyncConnection, limit: int) -> Sequence[sa.Row[
 
 
 async def unpublished_since(conn: AsyncConnection, before: UUID, limit: int) -> Sequence[sa.Row[UUID, str, int]]:
-    """Outbox rows (id, type, how many such) that were written before a moment and are still there."""
+    """Outbox rows (id, type, total) that were written before an id's time and are still there."""
     rows = await conn.execute(
         sa.select(outbox.c.id, outbox.c.type, TOTAL).where(outbox.c.id < before).order_by(outbox.c.id).limit(limit)
     )

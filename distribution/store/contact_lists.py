@@ -1,4 +1,4 @@
-"""Contacts as lists show them: payloads up to a total, in order; those beyond it are neither fetched nor shown."""
+"""Contacts as lists show them: payloads up to a total size, in order; those beyond it are neither fetched nor shown."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,37 +13,39 @@ from distribution.store.pagination import fitting
 from distribution.store.tables import contacts
 
 
-class Listed(NamedTuple):
-    """A contact in a list; if `payload_omitted`, its payload is not the one that was sent but null."""
+class ListedContact(NamedTuple):
+    """A contact in a list; if `payload_omitted`, its payload is null instead of the one that was sent."""
 
     contact: Contact
     payload_omitted: bool
 
 
 def select_listed(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    """Contacts without their payloads, for `with_payloads`; to be narrowed and ordered."""
+    """Selects contacts without their payloads, for `with_payloads`; the caller adds conditions and an order."""
     payload = contacts.c.payload
     null: sa.ColumnElement[str] = sa.literal_column("'null'", sa.Text)
     return sa.select(*[null if field is payload else field for field in FIELDS], octets(payload, dialect))
 
 
-async def with_payloads(conn: AsyncConnection, query: sa.Select[*tuple[Any, ...]], **values: Any) -> list[Listed]:
-    """The contacts of a query made from `select_listed`, the first of them with their payloads."""
-    found = [(Contact(*row[:-1]), int(row[-1])) for row in await conn.execute(query, values)]
-    fits = fitting(size for _, size in found)
-    payloads = await _payloads(conn, [contact.id for contact, _ in found[:fits]])
-    for contact, _ in found[:fits]:
+async def with_payloads(
+    conn: AsyncConnection, query: sa.Select[*tuple[Any, ...]], **values: Any
+) -> list[ListedContact]:
+    """Returns the contacts of a query built on `select_listed`, the first of them with their payloads."""
+    sized = [(Contact(*row[:-1]), int(row[-1])) for row in await conn.execute(query, values)]
+    fits = fitting(size for _, size in sized)
+    payloads = await _payloads(conn, [contact.id for contact, _ in sized[:fits]])
+    for contact, _ in sized[:fits]:
         contact.payload = payloads[contact.id]
-    return [Listed(contact, payload_omitted=index >= fits) for index, (contact, _) in enumerate(found)]
+    return [ListedContact(contact, payload_omitted=index >= fits) for index, (contact, _) in enumerate(sized)]
 
 
 async def _payloads(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, str]:
     if not ids:
         return {}
     dialect = conn.dialect.name
-    wanted = UUIDS.table(dialect)
+    id_table = UUIDS.table(dialect)
     rows = await conn.execute(
-        sa.select(contacts.c.id, contacts.c.payload).join(wanted, contacts.c.id == wanted.c.id),
+        sa.select(contacts.c.id, contacts.c.payload).join(id_table, contacts.c.id == id_table.c.id),
         UUIDS.bound(dialect, sorted(ids)),
     )
     return {row.id: row.payload for row in rows}

@@ -1,4 +1,4 @@
-"""Where contacts stand, without their payloads: what has to be known before they are locked."""
+"""The state of contacts, without their payloads: what has to be known before they are locked."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -15,11 +15,11 @@ from distribution.store.pagination import fitting
 from distribution.store.tables import contact_keys, contacts
 
 MOVED_BYTES = 8 * 1024 * 1024
-"""Payloads that one transaction moves: it holds each of them, and its event."""
+"""The total of payloads that one transaction moves: it keeps each in memory, and its event."""
 
 
 class ContactState(NamedTuple):
-    """Which contact, of which source, with whom; in which format it was written."""
+    """A contact's state; `format`: of its digest, as in `Contact`."""
 
     id: UUID
     source_id: int
@@ -36,27 +36,27 @@ MESSAGE_IDS = ValuesTable("message_ids", source_id=NumberedId, message_id=sa.Tex
 async def by_message_ids(
     conn: AsyncConnection, keys: Sequence[tuple[int, str]]
 ) -> dict[tuple[int, str], dict[str, ContactState]]:
-    """By (source id, message_id) the contacts that were submitted with it, by producer."""
+    """Returns by (source id, message_id) the contacts that were submitted with it, by producer."""
     dialect = conn.dialect.name
-    found: dict[tuple[int, str], dict[str, ContactState]] = {}
+    states: dict[tuple[int, str], dict[str, ContactState]] = {}
     for row in await conn.execute(_by_message_ids(dialect), MESSAGE_IDS.bound(dialect, *zip(*keys, strict=True))):
-        found.setdefault((row.source_id, row.message_id), {})[row.producer] = ContactState(*row[:-2])
-    return found
+        states.setdefault((row.source_id, row.message_id), {})[row.producer] = ContactState(*row[:-2])
+    return states
 
 
 @cache
 def _by_message_ids(dialect: str) -> sa.CompoundSelect[*tuple[Any, ...]]:
-    c, k, wanted = contacts.c, contact_keys.c, MESSAGE_IDS.table(dialect)
-    first = sa.and_(c.source_id == wanted.c.source_id, c.message_id == wanted.c.message_id)
-    further = sa.and_(k.source_id == wanted.c.source_id, k.message_id == wanted.c.message_id)
+    c, k, key_table = contacts.c, contact_keys.c, MESSAGE_IDS.table(dialect)
+    first = sa.and_(c.source_id == key_table.c.source_id, c.message_id == key_table.c.message_id)
+    further = sa.and_(k.source_id == key_table.c.source_id, k.message_id == key_table.c.message_id)
     return sa.union_all(
-        sa.select(*FIELDS, c.message_id, c.producer).join(wanted, first),
-        sa.select(*FIELDS, k.message_id, k.producer).join(contact_keys, k.contact_id == c.id).join(wanted, further),
+        sa.select(*FIELDS, c.message_id, c.producer).join(key_table, first),
+        sa.select(*FIELDS, k.message_id, k.producer).join(contact_keys, k.contact_id == c.id).join(key_table, further),
     )
 
 
 async def by_ids(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, ContactState]:
-    """Contacts by id."""
+    """Returns contacts by id."""
     dialect = conn.dialect.name
     rows = await conn.execute(_by_ids(dialect), UUIDS.bound(dialect, sorted(ids)))
     return {row.id: ContactState(*row) for row in rows}
@@ -64,8 +64,8 @@ async def by_ids(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Conta
 
 @cache
 def _by_ids(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    wanted = UUIDS.table(dialect)
-    return sa.select(*FIELDS).join(wanted, contacts.c.id == wanted.c.id)
+    id_table = UUIDS.table(dialect)
+    return sa.select(*FIELDS).join(id_table, contacts.c.id == id_table.c.id)
 
 
 async def oldest_active(conn: AsyncConnection, operator_id: int, limit: int) -> list[ContactState]:
@@ -77,6 +77,6 @@ async def oldest_active(conn: AsyncConnection, operator_id: int, limit: int) -> 
         .order_by(c.id)
         .limit(limit)
     )
-    found = [(ContactState(*row[:-1]), int(row[-1])) for row in rows]
-    fits = max(1, fitting((size for _, size in found), MOVED_BYTES))
-    return [state for state, _ in found[:fits]]
+    sized = [(ContactState(*row[:-1]), int(row[-1])) for row in rows]
+    fits = max(1, fitting((size for _, size in sized), MOVED_BYTES))
+    return [state for state, _ in sized[:fits]]

@@ -1,4 +1,4 @@
-"""Contacts as the transactions that decide about them read and write them."""
+"""Contacts as the transactions that assign and close them read and write them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ WAITING, ACTIVE, CLOSED = "waiting", "active", "closed"
 class Contact:
     """A row of `contacts`; `payload` is JSON text.
 
-    `producer`: whose key `message_id` is, the `source` of a CloudEvent or nothing. `format`: of `digest`, as in
+    `producer`: whose key `message_id` is: the `source` of a CloudEvent, else empty. `format`: of `digest`, as in
     `messages.digest`.
     """
 
@@ -44,7 +44,7 @@ class Contact:
 
 
 class ContactKey(NamedTuple):
-    """What a contact was submitted with."""
+    """The idempotency key that a contact was submitted with."""
 
     source_id: int
     message_id: str
@@ -60,7 +60,7 @@ class OperatorName:
 
 
 class ContactWithLead(NamedTuple):
-    """A contact, its lead, and who had it before it came back to wait."""
+    """A contact, its lead, and the operator who had it before it waited again."""
 
     contact: Contact
     lead: Lead
@@ -72,7 +72,7 @@ FIELDS = tuple(contacts.c[name] for name in Contact.__slots__)
 LEAD_FIELDS = (leads.c.external_id, leads.c.phone, leads.c.email)
 KEYS = ValuesTable("keys", source_id=NumberedId, message_id=sa.Text(), producer=sa.Text())
 IS_WAITING = contacts.c.status == sa.literal_column("'waiting'")
-"""Written out, since a parameter would keep PostgreSQL from seeing that the partial index fits."""
+"""A literal, since with a parameter PostgreSQL cannot tell that the partial index applies."""
 
 
 async def by_keys(conn: AsyncConnection, keys: Sequence[ContactKey]) -> dict[ContactKey, Contact]:
@@ -84,9 +84,9 @@ async def by_keys(conn: AsyncConnection, keys: Sequence[ContactKey]) -> dict[Con
 
 @cache
 def _by_keys(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    c, wanted = contacts.c, KEYS.table(dialect)
-    of_key = (c[name] == wanted.c[name] for name in ContactKey._fields)
-    return sa.select(*FIELDS).join(wanted, sa.and_(*of_key))
+    c, key_table = contacts.c, KEYS.table(dialect)
+    same_key = (c[name] == key_table.c[name] for name in ContactKey._fields)
+    return sa.select(*FIELDS).join(key_table, sa.and_(*same_key))
 
 
 async def by_ids(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Contact]:
@@ -98,12 +98,12 @@ async def by_ids(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Conta
 
 @cache
 def _by_ids(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    wanted = UUIDS.table(dialect)
-    return sa.select(*FIELDS).join(wanted, contacts.c.id == wanted.c.id)
+    id_table = UUIDS.table(dialect)
+    return sa.select(*FIELDS).join(id_table, contacts.c.id == id_table.c.id)
 
 
 async def count_older_waiting(conn: AsyncConnection, contact: Contact, up_to: int) -> int:
-    """How many contacts of its source wait longer than this one; counted no further than `up_to`."""
+    """Returns how many contacts of its source have waited longer than this one, at most `up_to`."""
     c = contacts.c
     older = sa.select(c.id).where(c.source_id == contact.source_id, IS_WAITING, c.id < contact.id)
     counted = sa.select(sa.func.count()).select_from(older.limit(up_to).subquery())
@@ -111,10 +111,10 @@ async def count_older_waiting(conn: AsyncConnection, contact: Contact, up_to: in
 
 
 async def with_leads(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, ContactWithLead]:
-    """Contacts by id, each with its lead and, where it waits again, who had it before."""
+    """Returns contacts by id, each with its lead and, if it waits again, the operator who had it before."""
     dialect = conn.dialect.name
     query = _with_leads().where(contacts.c.id.in_(sa.select(UUIDS.table(dialect).c.id)))
-    return {row.id: _waiting(row) for row in await conn.execute(query, UUIDS.bound(dialect, sorted(ids)))}
+    return {row.id: _contact_with_lead(row) for row in await conn.execute(query, UUIDS.bound(dialect, sorted(ids)))}
 
 
 def _with_leads() -> sa.Select[*tuple[Any, ...]]:
@@ -128,7 +128,7 @@ def _with_leads() -> sa.Select[*tuple[Any, ...]]:
     )
 
 
-def _waiting(row: Sequence[Any]) -> ContactWithLead:
+def _contact_with_lead(row: Sequence[Any]) -> ContactWithLead:
     contact = Contact(*row[: len(FIELDS)])
     external_id, phone, email, previous_id, previous_name = row[len(FIELDS) :]
     previous = None if previous_id is None else OperatorName(previous_id, previous_name)
@@ -136,7 +136,7 @@ def _waiting(row: Sequence[Any]) -> ContactWithLead:
 
 
 async def last_operators(conn: AsyncConnection, lead_ids: Iterable[int]) -> dict[int, int]:
-    """Per lead, the operator who had its newest contact that had one."""
+    """Returns by lead the operator of its newest contact that had one."""
     dialect = conn.dialect.name
     rows = await conn.execute(_last_operators(dialect), IDS.bound(dialect, sorted(lead_ids)))
     return {lead_id: operator_id for lead_id, operator_id in rows if operator_id is not None}
@@ -144,15 +144,15 @@ async def last_operators(conn: AsyncConnection, lead_ids: Iterable[int]) -> dict
 
 @cache
 def _last_operators(dialect: str) -> sa.Select[int, int | None]:
-    c, wanted = contacts.c, IDS.table(dialect)
+    c, lead_table = contacts.c, IDS.table(dialect)
     newest = (
         sa.select(c.operator_id)
-        .where(c.lead_id == wanted.c.id, c.operator_id.is_not(None))
+        .where(c.lead_id == lead_table.c.id, c.operator_id.is_not(None))
         .order_by(c.id.desc())
         .limit(1)
         .scalar_subquery()
     )
-    return sa.select(wanted.c.id, newest)
+    return sa.select(lead_table.c.id, newest)
 
 
 async def insert(conn: AsyncConnection, new: Sequence[Contact]) -> None:
@@ -161,7 +161,7 @@ async def insert(conn: AsyncConnection, new: Sequence[Contact]) -> None:
 
 
 async def update(conn: AsyncConnection, changed: Sequence[Contact]) -> None:
-    """Write what can change of contacts that were read under lock."""
+    """Write the fields that can change of contacts that were read under lock."""
     if not changed:
         return
     rows: list[dict[str, Any]] = [

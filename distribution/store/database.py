@@ -1,4 +1,4 @@
-"""A process's database: units of work, each in one transaction and retried if it lost a race; reads."""
+"""A process's database: units of work, each in one transaction and retried on a conflict; reads."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,16 +23,16 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 10.0
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Where the data is. Every method raises DatabaseUnavailable if the database does not do its part.
+    """Access to the database. Every method raises DatabaseUnavailable if the database fails.
 
-    `random`: for the pauses between retries, and for the draws of those who decide in its transactions.
+    `random`: for the pauses between retries, and for the random choices made in its transactions.
     """
 
     engine: AsyncEngine
     random: Random
 
     async def run(self, work: Work[T]) -> T:
-        """Do work in one transaction and commit it; retried on a conflict, in MAX_ATTEMPTS attempts at most."""
+        """Do work in one transaction and commit it; on a conflict it is retried, up to MAX_ATTEMPTS attempts."""
         pauses = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         with unavailability_raised():
             for attempt in range(1, MAX_ATTEMPTS):
@@ -56,7 +56,7 @@ class Database:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction that only reads, and sees one moment in all its statements."""
+        """One transaction that only reads, with one snapshot for all its statements."""
         with unavailability_raised():
             async with engines.snapshot(self.engine) as conn:
                 yield conn

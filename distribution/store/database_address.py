@@ -18,15 +18,15 @@ SCHEMES = {"postgres": DRIVERS[1], "postgresql": DRIVERS[1]}
 HIDDEN = "***"
 SHORTEST = 3
 REFUSALS = (TypeError, ValueError, LookupError, AttributeError)
-"""What a driver raises about an address; the words alone would not say that it is one of these."""
+"""What a driver raises about an address; its message alone does not show which type it is."""
 # As SQLAlchemy reads an address up to its hosts, of which it knows only one.
 SEVERAL_HOSTS = re.compile(r"([\w+]+://(?:[^:/]*(?::[^@]*)?@)?+)([^/?]*,[^/?]*)")
 
 
 def parse(text: str) -> sa.URL:
-    """The address with the name of its driver and, of several hosts, each as a `host` in its query.
+    """Returns the address with the name of its driver and, if it has several hosts, each as a `host` in its query.
 
-    Raises ValueError, with a line that shows none of it, where it is no address.
+    Raises ValueError, with a line that shows none of it, if it is not an address.
     """
     several = SEVERAL_HOSTS.match(text)
     try:
@@ -39,7 +39,7 @@ def parse(text: str) -> sa.URL:
 
 
 def check(text: str) -> None:
-    """Raise ValueError, with a line that shows none of it, unless it is an address that is understood in one way."""
+    """Raise ValueError, with a line that shows none of it, unless it is an unambiguous address."""
     url = parse(text)
     if url.drivername not in DRIVERS:
         raise ValueError(f"has the driver {url.drivername!r}, expected one of {', '.join(DRIVERS)}")
@@ -61,36 +61,36 @@ def shown(url: sa.URL) -> str:
 
 
 def location(text: str) -> str:
-    """Where the database is, for people: a file's whole path, independent of the current folder."""
+    """Returns where the database is, for people: a file's absolute path, independent of the current folder."""
     url = parse(text)
-    if (file := _file(url)) is not None:
+    if (file := _database_file(url)) is not None:
         url = url.set(database=str(file.absolute()))
     return shown(url)
 
 
 def missing_file(text: str) -> Path | None:
-    """The whole path of a database file that is not there; None if it is, or is no file."""
-    file = _file(parse(text))
+    """Returns the absolute path of a database file that does not exist; None if it exists or is not a file."""
+    file = _database_file(parse(text))
     return None if file is None or file.exists() else file.absolute()
 
 
-def _file(url: sa.URL) -> Path | None:
+def _database_file(url: sa.URL) -> Path | None:
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         return None
     return Path(url.database)
 
 
 def unusable(text: str, error: Exception) -> DatabaseUnusable:
-    """Describes in one line which database cannot be used, and why. The driver may have quoted the address."""
+    """Returns an error that says in one line which database cannot be used, and why; hides quoted secrets."""
     url = parse(text)
-    # First what is secret goes, then the further lines: a secret may be of several.
-    why = (_without(connection_errors.of_connecting(error), url) or type(error).__name__).splitlines()[0]
+    # Secrets are hidden before the text is cut to one line: a secret may contain line breaks.
+    reason = (_hide_secrets(connection_errors.of_connecting(error), url) or type(error).__name__).splitlines()[0]
     kind = f"{type(error).__name__}: " if isinstance(error, REFUSALS) else ""
-    return DatabaseUnusable(f"the database at {shown(url)} (DATABASE_URL) cannot be used: {kind}{why}")
+    return DatabaseUnusable(f"the database at {shown(url)} (DATABASE_URL) cannot be used: {kind}{reason}")
 
 
 def _normal(url: sa.URL) -> sa.URL:
-    """User, password and name in their place, where the query has them."""
+    """Moves user, password and database name from the query to their place in the address."""
     if url.get_backend_name() != "postgresql":
         return url
     given: dict[str, Any] = {
@@ -100,24 +100,24 @@ def _normal(url: sa.URL) -> sa.URL:
 
 
 def _is_cut(text: str, url: sa.URL) -> bool:
-    # A password with an @ and a ? in it: the rest of it would be taken for words, and their names shown.
+    # A password with an @ and a ? in it: the rest of it would be taken for parameters, and their names shown.
     return "@" in text.partition("?")[2] and any(name not in libpq.WORDS for name in url.query)
 
 
-def _without(said: str, url: sa.URL) -> str:
+def _hide_secrets(text: str, url: sa.URL) -> str:
     forms = {form for secret in _secrets(url) for form in _forms(secret)}
     for form in sorted(forms, key=len, reverse=True):
-        said = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", HIDDEN, said)
-    return said
+        text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", HIDDEN, text)
+    return text
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """As it is, as a literal, and as it stands in an address."""
+    """Yields the secret as it is, as a literal, and URL-encoded."""
     yield from (secret, repr(secret)[1:-1], quote(secret, ""), quote_plus(secret))
 
 
 def _secrets(url: sa.URL) -> Iterator[str]:
-    # What is shorter hides nothing, and is a word of its own in many a sentence.
+    # A shorter value protects nothing, and occurs as a word in many sentences.
     return (value for value in _values(url) if len(value) >= SHORTEST)
 
 

@@ -1,4 +1,4 @@
-"""Whether a database can hold what we keep in it at all; found out at the start, before anything is lost in it."""
+"""Whether a database can hold our data at all; checked at the start, before anything is lost in it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ POOLED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What a PostgreSQL says of itself, the database and its user. `number`: its version, such as 150020."""
+class ServerInfo:
+    """What a PostgreSQL server reports about itself, the database and the user. `number`: version, such as 150020."""
 
     encoding: str
     version: str
@@ -37,52 +37,52 @@ class Facts:
 
 
 class DatabaseUnsupported(Exception):
-    """It cannot; the message says why, and what to do."""
+    """The database cannot be used; the message says why, and what to do."""
 
 
 async def check(conn: AsyncConnection) -> None:
-    """Raise Unfit where the programs would lose or spoil something, or could do nothing."""
+    """Raise DatabaseUnsupported if the programs would lose or corrupt data in it, or could not work."""
     is_sqlite = conn.dialect.name == "sqlite"
-    for reason in await _of_sqlite(conn) if is_sqlite else of_postgresql(await _facts(conn)):
+    for reason in await _sqlite_reasons(conn) if is_sqlite else of_postgresql(await _server_info(conn)):
         raise DatabaseUnsupported(reason)
 
 
 async def check_for_revisions(conn: AsyncConnection) -> None:
-    """The same for what makes the tables."""
+    """Raise DatabaseUnsupported also if the revisions could not create the tables."""
     await check(conn)
     if is_pooled(conn.engine):
         raise DatabaseUnsupported(POOLED)
-    if conn.dialect.name == "postgresql" and not (facts := await _facts(conn)).may_create:
+    if conn.dialect.name == "postgresql" and not (info := await _server_info(conn)).may_create:
         raise DatabaseUnsupported(
-            f"its user may create no tables in the schema {facts.schema}: GRANT CREATE ON SCHEMA to it"
+            f"its user may create no tables in the schema {info.schema}: GRANT CREATE ON SCHEMA to it"
         )
 
 
-def of_postgresql(facts: Facts) -> Iterator[str]:
-    """What is in the way, the worst first."""
-    if facts.number < OLDEST_POSTGRESQL:
-        yield f"it is PostgreSQL {facts.version}, which is older than {OLDEST_POSTGRESQL // 10_000}"
-    if facts.encoding != UTF8:
+def of_postgresql(info: ServerInfo) -> Iterator[str]:
+    """Yields the reasons against it, the worst first."""
+    if info.number < OLDEST_POSTGRESQL:
+        yield f"it is PostgreSQL {info.version}, which is older than {OLDEST_POSTGRESQL // 10_000}"
+    if info.encoding != UTF8:
         yield (
-            f"its encoding is {facts.encoding}, which cannot hold every name and message: make one with"
+            f"its encoding is {info.encoding}, which cannot hold every name and message: make one with"
             " CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and restore a dump of this one into it"
         )
-    if facts.standby:
+    if info.standby:
         yield "it is a standby, which takes no writes: give the address of the primary"
-    if facts.read_only:
+    if info.read_only:
         yield (
             "it takes no writes: default_transaction_read_only is on for the server, the database or the user; some"
             " providers set it while the disk is full"
         )
-    if facts.schema is None:
+    if info.schema is None:
         yield "there is no schema in the search_path of its user, or none that it may use"
 
 
-async def _facts(conn: AsyncConnection) -> Facts:
-    return Facts(*(await conn.execute(POSTGRESQL)).one())
+async def _server_info(conn: AsyncConnection) -> ServerInfo:
+    return ServerInfo(*(await conn.execute(POSTGRESQL)).one())
 
 
-async def _of_sqlite(conn: AsyncConnection) -> list[str]:
+async def _sqlite_reasons(conn: AsyncConnection) -> list[str]:
     version = str(await conn.scalar(sa.text("SELECT sqlite_version()")))
     if tuple(map(int, version.split("."))) < OLDEST_SQLITE:
         return [f"this Python comes with SQLite {version}, which is older than {'.'.join(map(str, OLDEST_SQLITE))}"]

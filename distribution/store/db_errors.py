@@ -1,4 +1,4 @@
-"""What a failed transaction means: its content or our own code is at fault, it lost a race, or the database failed."""
+"""What a failed transaction means: bad content, a defect of our own code, a conflict, or a failure of the database."""
 
 import re
 import sqlite3
@@ -14,27 +14,27 @@ from distribution.store import connection_errors
 
 
 class Failure(Enum):
-    """What to do about it."""
+    """The kinds of failure, by what to do about them."""
 
     BAD_DATA = "bad data"
-    """A value of the batch: find the culprit."""
+    """A value of the batch is at fault: find the message it came from."""
     DEFECT = "defect"
     """A statement of ours that no database could execute: no retry helps, and it is not an outage."""
     CONFLICT = "conflict"
-    """A deadlock, a serialization failure, a stale read: the same again will do."""
+    """A deadlock, a serialization failure, a stale read: a retry helps."""
     LOCKED = "locked"
-    """Another session holds a lock for longer than was waited: other rows may be free."""
+    """Another session held a lock for longer than the timeout: other rows may be free."""
     UNAVAILABLE = "unavailable"
     """No connection, disk full, file locked: no statement and no value is at fault."""
 
 
-# The longest prefix that fits counts; all others are UNAVAILABLE: no message must be parked for another's fault.
+# The longest matching prefix counts; all others are UNAVAILABLE: no message may be parked for a fault not its own.
 SQLSTATES = {
     "0A000": Failure.CONFLICT,  # a statement prepared before the schema changed
     "22": Failure.BAD_DATA,  # values
     "23": Failure.BAD_DATA,  # constraints
     "40": Failure.CONFLICT,  # deadlock, serialization failure
-    # Of class 42 only what our own text is wrong in: a missing table, column or right is the installation's.
+    # Of class 42 only mistakes in our statements: a missing table, column or permission is the installation's fault.
     "42601": Failure.DEFECT,  # syntax
     "42702": Failure.DEFECT,  # ambiguous column
     "42712": Failure.DEFECT,  # duplicate alias
@@ -59,16 +59,16 @@ SQLITE_CODES = {
     sqlite3.SQLITE_SCHEMA: Failure.CONFLICT,
     sqlite3.SQLITE_BUSY_SNAPSHOT: Failure.CONFLICT,
 }
-# SQLite has one code for a mistake in a statement and for a missing table or column: its words tell them apart.
+# SQLite has one code for a mistake in a statement and for a missing table or column: its message tells which.
 SQLITE_MISTAKES = re.compile(
     "syntax error|incomplete input|unrecognized token|no such function|ambiguous column|wrong number of arguments|"
     r"misuse|values for \d+ columns|same number of result columns|sub-select returns|number of bindings|"
     "supply a value for binding"
 )
 PRIMARY_CODE = 0xFF
-# Somebody else has what was needed, and gives it back: a lock, the whole SQLite file; a deadlock's loser.
+# Another session holds what was needed and will release it: a lock, the whole SQLite file; or it won a deadlock.
 HELD_UP = {"55P03", "40001", "40P01", sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-# Raised by the drivers as they are, where no statement was on its way; a lack of memory is nobody's content.
+# Raised by the drivers unwrapped, if no statement was being run; no message is at fault for a lack of memory.
 BROKEN = (
     OSError,
     TimeoutError,
@@ -79,7 +79,7 @@ BROKEN = (
     asyncpg.InternalClientError,
     sqlite3.Error,
 )
-# These say that our own code asked for what is not there, or made a statement that cannot be.
+# These mean that our own code asked for something that does not exist, or built an invalid statement.
 MISTAKEN = (
     exc.NoResultFound,
     exc.MultipleResultsFound,
@@ -92,27 +92,27 @@ MISTAKEN = (
 
 
 def classify(error: Exception) -> Failure:
-    """Tell them apart."""
+    """Returns the kind of failure that an error means."""
     if isinstance(error, PoolOutdated):
         return Failure.CONFLICT
     if isinstance(error, MISTAKEN):
         return Failure.DEFECT
     if isinstance(error, exc.DBAPIError):
-        return _of_driver(error)
+        return _classify_driver_error(error)
     if isinstance(error, exc.StatementError) and isinstance(error.orig, Exception):
-        # What SQLAlchemy itself cannot make a statement of is our mistake.
+        # If SQLAlchemy itself cannot build the statement, it is our mistake.
         return Failure.DEFECT if type(error.orig) is exc.InvalidRequestError else classify(error.orig)
     # Not wrapped: raised while a new connection is being prepared.
     if isinstance(error, asyncpg.PostgresError):
-        return _of_sqlstate(error.sqlstate)
+        return _classify_sqlstate(error.sqlstate)
     return Failure.UNAVAILABLE if isinstance(error, BROKEN) else Failure.BAD_DATA
 
 
 @contextmanager
 def unavailability_raised() -> Iterator[None]:
-    """Raise DatabaseUnavailable for what the database did not do, LockedByOthers for a lock, all else as it is.
+    """Raise DatabaseUnavailable if the database failed, LockedByOthers for a lock, any other error as it is.
 
-    This is the one rule for it: what is raised as anything else is no outage.
+    This is the only place that decides it: any other exception is no outage.
     """
     try:
         yield
@@ -124,29 +124,33 @@ def unavailability_raised() -> Iterator[None]:
 
 
 def is_held_up(error: Exception) -> bool:
-    """Whether others were in the way, so that the same work goes through once they are done."""
+    """Whether other sessions were in the way, so that the same work succeeds once they have finished."""
     cause = error.orig if isinstance(error, exc.DBAPIError) else error
     state, code = _state_and_code(cause)
     return state in HELD_UP or (code is not None and code & PRIMARY_CODE in HELD_UP)
 
 
 def describe_error(error: Exception) -> str:
-    """The driver's own words in one line, without the statement and its values."""
-    said = connection_errors.of_connecting(error).splitlines()
-    return said[0] if said else type(error).__name__
+    """Returns the driver's own message in one line, without the statement and its values."""
+    lines = connection_errors.of_connecting(error).splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
-def _of_driver(error: exc.DBAPIError) -> Failure:
+def _classify_driver_error(error: exc.DBAPIError) -> Failure:
     if error.connection_invalidated:
         return Failure.UNAVAILABLE
     cause = error.orig.__cause__ if error.orig is not None else None
     state, code = _state_and_code(error.orig)
     if state is not None:
-        return _of_sqlstate(state)
-    if code in (None, sqlite3.SQLITE_ERROR) and SQLITE_MISTAKES.search(str(error.orig)):
+        failure = _classify_sqlstate(state)
+        # PL/pgSQL says where it was: a trigger of the owner's is wrong, not a statement of ours.
+        is_in_trigger = failure is Failure.DEFECT and getattr(cause, "context", None)
+        return Failure.UNAVAILABLE if is_in_trigger else failure
+    is_sqlite = isinstance(error.orig, sqlite3.Error) and code in (None, sqlite3.SQLITE_ERROR)
+    if is_sqlite and SQLITE_MISTAKES.search(str(error.orig)):
         return Failure.DEFECT
     if code is not None:
-        return _of_sqlite(code)
+        return _classify_sqlite_code(code)
     # The drivers' own refusals of a value have no code. Without a statement there was no value: it is about connecting.
     refused = isinstance(cause, (ValueError, OverflowError)) or "binding parameter" in str(error.orig)
     of_value = refused or isinstance(error, (exc.IntegrityError, exc.DataError))
@@ -154,15 +158,15 @@ def _of_driver(error: exc.DBAPIError) -> Failure:
 
 
 def _state_and_code(raised: BaseException | None) -> tuple[str | None, int | None]:
-    """PostgreSQL's SQLSTATE, SQLite's error code."""
+    """Returns PostgreSQL's SQLSTATE and SQLite's error code; None for what it has not."""
     state = getattr(raised, "sqlstate", None) or getattr(getattr(raised, "__cause__", None), "sqlstate", None)
     code = getattr(raised, "sqlite_errorcode", None)
     return state if isinstance(state, str) else None, code if isinstance(code, int) else None
 
 
-def _of_sqlstate(state: str) -> Failure:
+def _classify_sqlstate(state: str) -> Failure:
     return SQLSTATES.get(state) or SQLSTATES.get(state[:2], Failure.UNAVAILABLE)
 
 
-def _of_sqlite(code: int) -> Failure:
+def _classify_sqlite_code(code: int) -> Failure:
     return SQLITE_CODES.get(code) or SQLITE_CODES.get(code & PRIMARY_CODE, Failure.UNAVAILABLE)

@@ -1,4 +1,4 @@
-"""Why every change of a contact fell as it did: a row per change, and per transaction what all its picks share."""
+"""The reason of every change of a contact: a row per change, and per transaction what all its picks share."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Sequence
@@ -19,7 +19,7 @@ from distribution.store.tables import decision_batches, decisions, rosters
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One change of a contact; `position` is its step in the record of the batch, None where nothing was chosen."""
+    """One change of a contact; `position` is its step in the record of the batch, None if no operator was chosen."""
 
     contact_id: UUID
     sequence: int
@@ -38,12 +38,12 @@ Place = tuple[UUID, int]
 DIGEST_BYTES = 16
 DIGESTS = ValuesTable("digests", digest=sa.LargeBinary())
 SOURCES, ROSTERS = "sources", "rosters"
-"""In a record whose roster is kept in parts: ids of its sources, as gaps, and the digests of their rosters, base64."""
+"""In a record whose roster is stored in parts: its sources' ids, as gaps, and the digests of their rosters, base64."""
 FIELDS = tuple(decisions.c[name] for name in Decision.__slots__)
 
 
 async def insert_batch(conn: AsyncConnection, batch_id: UUID, record: Record) -> None:
-    """Keep a record; its roster is kept once for all records that share it, in parts where it has several sources."""
+    """Write a record; its roster is stored once for all records that share it, in parts if it has several sources."""
     data, of_source = record.to_data(), by_source(record.roster)
     parts = list(of_source.values()) if len(of_source) > 1 else [record.roster]
     bodies = [_compact(part) for part in parts]
@@ -51,14 +51,14 @@ async def insert_batch(conn: AsyncConnection, batch_id: UUID, record: Record) ->
     if len(parts) > 1:
         ids = [operator[0] for operator in record.roster["operators"]]
         data |= {OPERATORS: gaps(ids), SOURCES: gaps(list(of_source)), ROSTERS: b64encode(b"".join(digests)).decode()}
-    await _keep_rosters(conn, dict(zip(digests, bodies, strict=True)))
+    await _insert_rosters(conn, dict(zip(digests, bodies, strict=True)))
     batch: Columns = {"id": [batch_id], "roster": digests[:1], "body": [_compact(data)]}
     await insert_columns(conn, decision_batches, batch)
 
 
-async def _keep_rosters(conn: AsyncConnection, bodies: dict[bytes, str]) -> None:
+async def _insert_rosters(conn: AsyncConnection, bodies: dict[bytes, str]) -> None:
     if conn.dialect.name == POSTGRESQL and len(bodies) > 1:
-        # Nearly all are there: what is sent to the server is their digests alone.
+        # Nearly all exist already, so at first only their digests are sent to the server.
         known = await conn.scalars(_known_rosters(), DIGESTS.bound(POSTGRESQL, list(bodies)))
         bodies = {digest: bodies[digest] for digest in bodies.keys() - set(known)}
     columns: Columns = {"digest": list(bodies), "body": list(bodies.values())}
@@ -67,8 +67,8 @@ async def _keep_rosters(conn: AsyncConnection, bodies: dict[bytes, str]) -> None
 
 @cache
 def _known_rosters() -> sa.Select[bytes]:
-    wanted = DIGESTS.table(POSTGRESQL)
-    return sa.select(rosters.c.digest).join(wanted, wanted.c.digest == rosters.c.digest)
+    digest_table = DIGESTS.table(POSTGRESQL)
+    return sa.select(rosters.c.digest).join(digest_table, digest_table.c.digest == rosters.c.digest)
 
 
 async def insert(conn: AsyncConnection, new: Sequence[Decision]) -> None:
@@ -77,7 +77,7 @@ async def insert(conn: AsyncConnection, new: Sequence[Decision]) -> None:
 
 
 async def of_contact(conn: AsyncConnection, contact_id: UUID) -> list[Decision]:
-    """A contact's decisions in order."""
+    """Returns a contact's decisions in order."""
     rows = await conn.execute(
         sa.select(*FIELDS).where(decisions.c.contact_id == contact_id).order_by(decisions.c.sequence)
     )
@@ -85,39 +85,39 @@ async def of_contact(conn: AsyncConnection, contact_id: UUID) -> list[Decision]:
 
 
 async def records(conn: AsyncConnection, places: Collection[Place]) -> dict[Place, Record]:
-    """What each pick was made from: the record of its batch, as far as it concerns the source picked for.
+    """Returns what each pick was made from: the record of its batch, as far as it concerns the pick's source.
 
-    Steps that are no pick are left out.
+    Steps that are not picks are left out.
     """
     if not places:
         return {}
     batches = await conn.execute(
         sa.select(decision_batches).where(decision_batches.c.id.in_({batch_id for batch_id, _ in places}))
     )
-    kept = {row.id: (row.roster, orjson.loads(row.body)) for row in batches}
+    batch_data = {row.id: (row.roster, orjson.loads(row.body)) for row in batches}
     picks: dict[Place, tuple[int, bytes]] = {}
     for batch_id, position in places:
-        roster, data = kept[batch_id]
+        roster, data = batch_data[batch_id]
         if (source_id := source_at(data, position)) is not None:
             picks[batch_id, position] = source_id, _roster_of(source_id, roster, data)
     parts = await conn.execute(sa.select(rosters).where(rosters.c.digest.in_({digest for _, digest in picks.values()})))
     by_digest = {row.digest: orjson.loads(row.body) for row in parts}
     return {
-        place: Record.of_source(source_id, by_digest[digest], kept[place[0]][1])
+        place: Record.of_source(source_id, by_digest[digest], batch_data[place[0]][1])
         for place, (source_id, digest) in picks.items()
     }
 
 
 async def newest_records(conn: AsyncConnection, limit: int) -> list[tuple[UUID, int, Record]]:
-    """(batch id, source id, record as far as it concerns the source) of the newest batches that picked somebody."""
+    """(batch id, source id, record as far as it concerns the source) of the newest batches with a pick."""
     newest = sa.select(decision_batches.c.id, decision_batches.c.body).order_by(decision_batches.c.id.desc())
     source_of: dict[Place, int] = {}
     for row in await conn.execute(newest.limit(limit)):
         data = orjson.loads(row.body)
         picked_for = {source_at(data, position): position for position in range(len(data["steps"]))}
         source_of |= {(row.id, position): source for source, position in picked_for.items() if source is not None}
-    found = await records(conn, source_of)
-    return [(place[0], source_id, found[place]) for place, source_id in source_of.items()]
+    by_place = await records(conn, source_of)
+    return [(place[0], source_id, by_place[place]) for place, source_id in source_of.items()]
 
 
 def _roster_of(source_id: int, roster: bytes, data: dict[str, Any]) -> bytes:

@@ -21,7 +21,7 @@ PAYLOADS = ValuesTable("payloads", source_id=NumberedId, digest=sa.Text(), after
 
 @dataclass(frozen=True, slots=True)
 class FurtherKey:
-    """A row of `contact_keys`: `digest` is of the body that came under this key."""
+    """A row of `contact_keys`: `digest` is of the body that came with this key."""
 
     source_id: int
     message_id: str
@@ -40,14 +40,14 @@ class ContactPayload:
 
 
 class KeyedContact(NamedTuple):
-    """A contact, and the digest of the body that came under a key of it."""
+    """A contact, and the digest of the body that came with one of its keys."""
 
     contact: Contact
     digest: bytes
 
 
 class PayloadLookup(NamedTuple):
-    """A payload to look for, and between which ids the contact has to be."""
+    """A payload to look for, and the ids between which its contact must be."""
 
     source_id: int
     digest: str
@@ -56,7 +56,7 @@ class PayloadLookup(NamedTuple):
 
 
 async def by_keys(conn: AsyncConnection, keys: Sequence[ContactKey]) -> dict[ContactKey, KeyedContact]:
-    """The contacts that have these keys besides the one that they were submitted with first."""
+    """Returns the contacts that have one of these as a further key, besides the one of their first submission."""
     dialect = conn.dialect.name
     rows = await conn.execute(_by_keys(dialect), FURTHER.bound(dialect, *zip(*keys, strict=True)))
     return {ContactKey(*row[:3]): KeyedContact(Contact(*row[4:]), row[3]) for row in rows}
@@ -64,14 +64,14 @@ async def by_keys(conn: AsyncConnection, keys: Sequence[ContactKey]) -> dict[Con
 
 @cache
 def _by_keys(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    k, wanted = contact_keys.c, FURTHER.table(dialect)
-    of_key = sa.and_(*(k[name] == wanted.c[name] for name in ContactKey._fields))
-    query = sa.select(*(k[name] for name in ContactKey._fields), k.digest, *FIELDS).join(wanted, of_key)
+    k, key_table = contact_keys.c, FURTHER.table(dialect)
+    same_key = sa.and_(*(k[name] == key_table.c[name] for name in ContactKey._fields))
+    query = sa.select(*(k[name] for name in ContactKey._fields), k.digest, *FIELDS).join(key_table, same_key)
     return query.join(contacts, contacts.c.id == k.contact_id)
 
 
 async def insert(conn: AsyncConnection, new: Sequence[FurtherKey], unmarked: Collection[int]) -> None:
-    """Write further keys; `unmarked`: which of their sources do not say yet that they have some."""
+    """Write further keys; `unmarked`: ids of their sources whose `has_contact_keys` is not set yet."""
     await insert_columns(conn, contact_keys, columns_of(new))
     if unmarked:
         dialect = conn.dialect.name
@@ -79,33 +79,35 @@ async def insert(conn: AsyncConnection, new: Sequence[FurtherKey], unmarked: Col
         await conn.execute(marked.values(has_contact_keys=True), IDS.bound(dialect, sorted(unmarked)))
 
 
-async def by_payloads(conn: AsyncConnection, wanted: Sequence[PayloadLookup]) -> dict[tuple[int, str], Contact]:
-    """By (source id, digest): the newest contact with the payload, if its id is between the two."""
+async def by_payloads(conn: AsyncConnection, lookups: Sequence[PayloadLookup]) -> dict[tuple[int, str], Contact]:
+    """Returns by (source id, digest) the newest contact with the payload, if its id is within the bounds."""
     dialect = conn.dialect.name
-    rows = await conn.execute(_by_payloads(dialect), PAYLOADS.bound(dialect, *zip(*wanted, strict=True)))
+    rows = await conn.execute(_by_payloads(dialect), PAYLOADS.bound(dialect, *zip(*lookups, strict=True)))
     return {(row[0], row[1]): Contact(*row[2:]) for row in rows}
 
 
 @cache
 def _by_payloads(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    p, wanted = contact_payloads.c, PAYLOADS.table(dialect)
-    of_payload = sa.and_(
-        p.source_id == wanted.c.source_id,
-        p.digest == wanted.c.digest,
-        p.contact_id > wanted.c.after,
-        p.contact_id < wanted.c.before,
+    p, lookup_table = contact_payloads.c, PAYLOADS.table(dialect)
+    same_payload = sa.and_(
+        p.source_id == lookup_table.c.source_id,
+        p.digest == lookup_table.c.digest,
+        p.contact_id > lookup_table.c.after,
+        p.contact_id < lookup_table.c.before,
     )
     return (
-        sa.select(p.source_id, p.digest, *FIELDS).join(wanted, of_payload).join(contacts, contacts.c.id == p.contact_id)
+        sa.select(p.source_id, p.digest, *FIELDS)
+        .join(lookup_table, same_payload)
+        .join(contacts, contacts.c.id == p.contact_id)
     )
 
 
 async def keep_payloads(conn: AsyncConnection, new: Sequence[ContactPayload]) -> None:
-    """Let these be the newest contacts of their payloads."""
+    """Record these as the newest contacts of their payloads."""
     if not new:
         return
-    make = postgresql.insert if conn.dialect.name == POSTGRESQL else sqlite.insert
-    statement = make(contact_payloads)
+    insert_into = postgresql.insert if conn.dialect.name == POSTGRESQL else sqlite.insert
+    statement = insert_into(contact_payloads)
     statement = statement.on_conflict_do_update(
         index_elements=["source_id", "digest"], set_={"contact_id": statement.excluded.contact_id}
     )

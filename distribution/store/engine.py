@@ -18,13 +18,13 @@ from distribution.store.file_permissions import make_private
 
 BUSY_TIMEOUT_SECONDS = 10
 DISPOSE_SECONDS = 3
-"""Closing is a courtesy to a server; one that hangs gets no more of it."""
+"""Closing connections is a courtesy to the server; one that hangs gets no more time than this."""
 WRITES, TURNS = "writes", "turns"
 
 
 @dataclass(frozen=True, slots=True)
 class WriteLock:
-    """Whose turn it is to write, and how long to wait for one's own."""
+    """A lock for this process's writers, and how long to wait for it."""
 
     seconds: float
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -33,15 +33,15 @@ class WriteLock:
 def create_engine(database_url: str, *, patient: bool = False) -> AsyncEngine:
     """An engine for SQLite (WAL, every commit on disk) or PostgreSQL (its defaults, UTC).
 
-    How long a statement may take can stand in the address: `?timeout=` for SQLite's locks, `?command_timeout=` for
-    PostgreSQL. `patient`: a statement to PostgreSQL may take as long as it takes.
+    The address may limit how long a statement takes: `?timeout=` for SQLite's locks, `?command_timeout=` for
+    PostgreSQL. `patient`: statements to PostgreSQL have no time limit.
     """
     url = database_address.parse(database_url)
     return _sqlite(url) if url.get_backend_name() == "sqlite" else postgresql.create_engine(url, patient)
 
 
 async def dispose(engine: AsyncEngine) -> None:
-    """Close the idle connections; the process may end, whatever the database does."""
+    """Close the idle connections, but do not wait long: the process must be able to end even if the database hangs."""
     with suppress(TimeoutError):
         async with asyncio.timeout(DISPOSE_SECONDS):
             await engine.dispose()
@@ -50,28 +50,28 @@ async def dispose(engine: AsyncEngine) -> None:
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction that writes: committed at the end, rolled back on any exception."""
-    async with _turn(engine), engine.connect() as conn:
+    async with _write_turn(engine), engine.connect() as conn:
         await conn.execution_options(**{WRITES: True})
-        async with conn.begin(), _dropped_when_cancelled(conn):
+        async with conn.begin(), _invalidated_when_cancelled(conn):
             yield conn
 
 
 @asynccontextmanager
-async def _turn(engine: AsyncEngine) -> AsyncIterator[None]:
-    """On SQLite one writer of this process after the other: its own waiting polls, ever more seldom, and is unfair."""
-    turns: WriteLock | None = engine.sync_engine.get_execution_options().get(TURNS)
-    if turns is None:
+async def _write_turn(engine: AsyncEngine) -> AsyncIterator[None]:
+    """On SQLite, one writer of this process at a time: SQLite itself polls, at growing intervals, and is unfair."""
+    write_lock: WriteLock | None = engine.sync_engine.get_execution_options().get(TURNS)
+    if write_lock is None:
         yield
         return
     try:
-        async with asyncio.timeout(turns.seconds):
-            await turns.lock.acquire()
+        async with asyncio.timeout(write_lock.seconds):
+            await write_lock.lock.acquire()
     except TimeoutError:
         raise sa.exc.OperationalError(None, None, sqlite3.OperationalError("database is locked")) from None
     try:
         yield
     finally:
-        turns.lock.release()
+        write_lock.lock.release()
 
 
 @asynccontextmanager
@@ -84,14 +84,14 @@ async def savepoint(conn: AsyncConnection) -> AsyncIterator[None]:
 @asynccontextmanager
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction that only reads."""
-    async with engine.connect() as conn, _dropped_when_cancelled(conn):
+    async with engine.connect() as conn, _invalidated_when_cancelled(conn):
         yield conn
 
 
 @asynccontextmanager
 async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """One transaction that only reads, and sees one moment in all its statements."""
-    async with engine.connect() as conn, _dropped_when_cancelled(conn):
+    """One transaction that only reads, with one snapshot for all its statements."""
+    async with engine.connect() as conn, _invalidated_when_cancelled(conn):
         if conn.dialect.name == "postgresql":
             await conn.execution_options(isolation_level="REPEATABLE READ")
         yield conn
@@ -99,8 +99,8 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 @asynccontextmanager
 async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection on which each statement is a transaction of its own: for locks of the session."""
-    async with engine.connect() as conn, _dropped_when_cancelled(conn):
+    """A connection on which each statement is its own transaction: for session-level locks."""
+    async with engine.connect() as conn, _invalidated_when_cancelled(conn):
         await conn.execution_options(isolation_level="AUTOCOMMIT")
         yield conn
 
@@ -108,13 +108,13 @@ async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 @asynccontextmanager
 async def uncommitted(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection for Alembic, which commits after each revision; what it did not commit is rolled back."""
-    async with engine.connect() as conn, _dropped_when_cancelled(conn):
+    async with engine.connect() as conn, _invalidated_when_cancelled(conn):
         yield conn
 
 
 @asynccontextmanager
-async def _dropped_when_cancelled(conn: AsyncConnection) -> AsyncIterator[None]:
-    # Rolling back would wait for a server that may hang, and its TimeoutError would take the place of the cancellation.
+async def _invalidated_when_cancelled(conn: AsyncConnection) -> AsyncIterator[None]:
+    # Rolling back would wait for a server that may hang, and its TimeoutError would replace the cancellation.
     try:
         yield
     except asyncio.CancelledError:
@@ -145,8 +145,8 @@ def _seconds(url: sa.URL, name: str, default: float) -> float:
 
 
 def _prepare_sqlite(dbapi_connection: Any, _: object) -> None:
-    # The driver must not begin transactions by itself: it would begin them deferred, and two writers that both
-    # read first can then never both go on.
+    # The driver must not begin transactions: it would begin them deferred, and of two writers that both read first
+    # one would always fail.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):

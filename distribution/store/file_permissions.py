@@ -1,4 +1,4 @@
-"""SQLite's files: leads' phone numbers stand in them, so what we make is its owner's alone."""
+"""SQLite's files: they hold leads' phone numbers, so only the owner may access those that we create."""
 
 import os
 from pathlib import Path
@@ -12,9 +12,9 @@ ENTER = 0o011
 
 
 def make_private(file: Path) -> None:
-    """Make the file (0600) and the folders to it (0700) where they are missing; what is there keeps its mode.
+    """Create the file (0600) and its folders (0700) if they are missing; existing ones keep their mode.
 
-    SQLite itself would make it readable by all. It gives the files beside it (-wal, -shm) the mode of the file.
+    SQLite itself would make it readable by all. It gives the files beside it (-wal, -shm) the same mode.
     """
     for folder in reversed(file.parents):
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -25,7 +25,7 @@ def make_private(file: Path) -> None:
 
 
 def warn_of_readers(database_url: str) -> None:
-    """Log where other users of the machine may read or write a file that was there before."""
+    """Log a warning if other users of the machine may read or write an existing file."""
     url = database_address.parse(database_url)
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         return

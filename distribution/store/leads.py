@@ -1,4 +1,4 @@
-"""Leads: found by external_id or made; blanks are filled, nothing is overwritten."""
+"""Leads: found by external_id or created; blank fields are filled, nothing is overwritten."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ class Lead:
     email: str | None
 
     def shown(self) -> LeadReference:
-        """As events and the API show it."""
+        """Returns the lead as events and the API show it."""
         return {"id": self.id, "external_id": self.external_id, "phone": self.phone, "email": self.email}
 
 
 @dataclass(slots=True)
 class Details:
-    """What a transaction's submissions say of a lead: the first non-blank value of each, as sent and normalised."""
+    """A lead's details from a transaction's submissions: the first non-blank value of each, as sent and normalised."""
 
     phone: str | None = None
     phone_normalized: str | None = None
@@ -41,7 +41,7 @@ class Details:
     email_normalized: str | None = None
 
     def add(self, other: "Details") -> None:
-        """Keep what is already there."""
+        """Fill the blanks from another; what is already there stays."""
         if not self.phone:
             self.phone, self.phone_normalized = other.phone, other.phone_normalized
         if not self.email:
@@ -53,15 +53,15 @@ THIS_RULE = sa.literal(RULE, sa.SmallInteger)
 NEW = ValuesTable("new", external_id=sa.Text(), **{name: sa.Text() for name in Details.__slots__})
 
 
-async def find_or_make(conn: AsyncConnection, wanted: Mapping[str, Details], now: datetime) -> dict[str, Lead]:
-    """The leads by external_id, made where they are new, their blanks filled."""
-    found = await _by_external_id(conn, list(wanted))
-    if missing := sorted(set(wanted) - set(found)):
-        found |= await _make(conn, {key: wanted[key] for key in missing}, now)
-    if made_meanwhile := sorted(set(wanted) - set(found)):
-        found |= await _by_external_id(conn, made_meanwhile)
-    await _fill(conn, [lead for key, lead in found.items() if _has_news(lead, wanted[key])], wanted)
-    return found
+async def find_or_make(conn: AsyncConnection, details: Mapping[str, Details], now: datetime) -> dict[str, Lead]:
+    """Returns the leads by external_id, created if they are new, their blank fields filled."""
+    by_external_id = await _by_external_id(conn, list(details))
+    if missing := sorted(set(details) - set(by_external_id)):
+        by_external_id |= await _make(conn, {key: details[key] for key in missing}, now)
+    if made_meanwhile := sorted(set(details) - set(by_external_id)):
+        by_external_id |= await _by_external_id(conn, made_meanwhile)
+    await _fill(conn, [lead for key, lead in by_external_id.items() if _has_news(lead, details[key])], details)
+    return by_external_id
 
 
 def _has_news(lead: Lead, details: Details) -> bool:
@@ -76,15 +76,15 @@ async def _by_external_id(conn: AsyncConnection, external_ids: list[str]) -> dic
 
 @cache
 def _select_by_external_id(dialect: str) -> sa.Select[int, str, str | None, str | None]:
-    c, wanted = leads.c, TEXTS.table(dialect)
-    return sa.select(c.id, c.external_id, c.phone, c.email).where(c.external_id.in_(sa.select(wanted.c.text)))
+    c, text_table = leads.c, TEXTS.table(dialect)
+    return sa.select(c.id, c.external_id, c.phone, c.email).where(c.external_id.in_(sa.select(text_table.c.text)))
 
 
-async def _make(conn: AsyncConnection, wanted: Mapping[str, Details], now: datetime) -> dict[str, Lead]:
-    """Those of them that another worker did not make meanwhile."""
+async def _make(conn: AsyncConnection, new: Mapping[str, Details], now: datetime) -> dict[str, Lead]:
+    """Create leads; returns those that another worker did not create meanwhile."""
     dialect = conn.dialect.name
-    details = [[getattr(of_lead, name) for of_lead in wanted.values()] for name in Details.__slots__]
-    rows = await conn.execute(_insert(dialect), NEW.bound(dialect, list(wanted), *details) | {"now": now})
+    columns = [[getattr(details, name) for details in new.values()] for name in Details.__slots__]
+    rows = await conn.execute(_insert(dialect), NEW.bound(dialect, list(new), *columns) | {"now": now})
     return {row.external_id: Lead(*row) for row in rows}
 
 
@@ -93,7 +93,7 @@ def _insert(dialect: str) -> ReturningInsert[int, str, str | None, str | None]:
     insert = postgresql.insert if dialect == POSTGRESQL else sqlite.insert
     c, new = leads.c, NEW.table(dialect)
     rules = {f"{name}_rule": sa.case((new.c[name].is_not(None), THIS_RULE)) for name in SPELLED}
-    # SQLite takes ON CONFLICT for a join's condition unless there is a WHERE before it.
+    # Without a WHERE before it, SQLite parses ON CONFLICT as a join's condition.
     rows = sa.select(*new.c, sa.bindparam("now", type_=c.created_at.type), *rules.values()).where(sa.true())
     return (
         insert(leads)
@@ -103,8 +103,8 @@ def _insert(dialect: str) -> ReturningInsert[int, str, str | None, str | None]:
     )
 
 
-async def _fill(conn: AsyncConnection, blank: list[Lead], wanted: Mapping[str, Details]) -> None:
-    """Locked and read again first: what another worker filled meanwhile stays, and events say what is stored."""
+async def _fill(conn: AsyncConnection, blank: list[Lead], sent: Mapping[str, Details]) -> None:
+    """Fill blanks under lock, after reading again: what another worker filled stays, and events show what is stored."""
     if not blank:
         return
     dialect = conn.dialect.name
@@ -112,7 +112,7 @@ async def _fill(conn: AsyncConnection, blank: list[Lead], wanted: Mapping[str, D
     stored = {row.id: Details(*row[1:]) for row in rows}
     for lead in blank:
         details = stored[lead.id]
-        details.add(wanted[lead.external_id])
+        details.add(sent[lead.external_id])
         lead.phone, lead.email = details.phone, details.email
     await conn.execute(
         _update(),
@@ -138,7 +138,7 @@ def _lock(dialect: str) -> sa.Select[*tuple[Any, ...]]:
 def _update() -> sa.Update:
     c = leads.c
     new = {name: sa.bindparam(f"new_{name}", type_=c[name].type) for name in Details.__slots__}
-    # What a worker of the release before filled keeps its rule: it is to be spelled anew.
+    # What a worker of the previous release filled keeps its rule, so that it is normalized again.
     rules = {
         f"{name}_rule": sa.case(
             (sa.and_(sa.func.coalesce(c[name], "") == "", new[name].is_not(None)), THIS_RULE), else_=c[f"{name}_rule"]

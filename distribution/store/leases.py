@@ -19,9 +19,9 @@ FIELDS = tuple(outbox.c[name] for name in Publication.__slots__)
 
 
 async def any_free(conn: AsyncConnection, kind: Kind, after: UUID = EVERYTHING) -> bool:
-    """Whether there is anything to claim with an id above `after`; a read, so that an idle relay writes nothing.
+    """Whether there is a row to claim with an id above `after`; only reads, so that an idle relay writes nothing.
 
-    With a recent id for `after` this stays cheap however many deleted rows an old snapshot keeps from being removed.
+    With a recent id for `after` this stays cheap, however many deleted rows an old snapshot keeps from being vacuumed.
     """
     dialect = conn.dialect.name
     if after == EVERYTHING:
@@ -36,20 +36,20 @@ def _any_free(dialect: str, kind: Kind) -> sa.Select[bool]:
 
 @cache
 def _first_free(dialect: str, kind: Kind) -> sa.Select[UUID]:
-    # In the order of the ids, so that PostgreSQL begins at `after` in their index and does not read the table.
+    # In the order of the ids, so that PostgreSQL starts at `after` in their index and does not scan the table.
     return sa.select(outbox.c.id).where(_after(), _claimable(dialect, kind)).order_by(outbox.c.id).limit(1)
 
 
 async def claim(
     conn: AsyncConnection, kind: Kind, claim: Claim, limit: int, max_bytes: int, after: UUID = EVERYTHING
 ) -> list[Publication]:
-    """Take free rows whose contact has nothing older left in the outbox, oldest first; retries the longest due first.
+    """Claim free rows whose contact has no older row in the outbox, oldest first; retries by when they are due.
 
-    At most `limit` rows and `max_bytes` of bodies, but one row whatever its size.
+    At most `limit` rows and `max_bytes` of bodies, but at least one row, even if it is larger.
     """
     parameters = {"most": limit, "bytes": max_bytes, "by": claim.by, "seconds": claim.seconds, "after": after}
-    taken = await conn.execute(_claim(conn.dialect.name, kind), parameters)
-    return sorted((Publication(*row) for row in taken), key=lambda p: p.id)
+    rows = await conn.execute(_claim(conn.dialect.name, kind), parameters)
+    return sorted((Publication(*row) for row in rows), key=lambda p: p.id)
 
 
 @cache
@@ -63,7 +63,7 @@ def _claim(dialect: str, kind: Kind) -> ReturningUpdate[*tuple[Any, ...]]:
         .with_for_update(skip_locked=True)
         .subquery()
     )
-    # The sizes are read without the bodies, which on PostgreSQL are kept elsewhere where they are large.
+    # Reading the sizes does not read the bodies, which PostgreSQL stores separately if they are large.
     total = sa.func.sum(free.c.size).over(order_by=(free.c.place.nulls_first(), free.c.id))
     summed = sa.select(free.c.id, (total - free.c.size).label("before")).subquery()
     chosen = sa.select(summed.c.id).where(summed.c.before < sa.bindparam("bytes", type_=sa.BigInteger))
@@ -97,7 +97,7 @@ def _later(dialect: str) -> sa.ColumnElement[float]:
 
 
 async def renew(conn: AsyncConnection, claim: Claim, ids: Sequence[UUID]) -> set[UUID]:
-    """Begin the lease anew for those of the rows that are still the claimer's; returns which."""
+    """Renew the lease of the rows that the claimer still holds; returns their ids."""
     dialect = conn.dialect.name
     parameters = {"by": claim.by, "seconds": claim.seconds, **UUIDS.bound(dialect, ids)}
     return set(await conn.scalars(_renew(dialect), parameters))
@@ -105,15 +105,15 @@ async def renew(conn: AsyncConnection, claim: Claim, ids: Sequence[UUID]) -> set
 
 @cache
 def _renew(dialect: str) -> ReturningUpdate[UUID]:
-    # Rows that a batch is deleting just now are locked, and not to be waited for.
+    # Rows that a batch is deleting are locked: do not wait for them.
     held = unlocked(dialect).where(outbox.c.claimed_by == sa.bindparam("by"))
     return sa.update(outbox).where(outbox.c.id.in_(held)).values(claimed_until=_later(dialect)).returning(outbox.c.id)
 
 
 async def set_aside(conn: AsyncConnection, pauses: Mapping[float, Sequence[UUID]]) -> list[UUID]:
-    """Count an attempt, and keep everybody from claiming the rows for so many seconds.
+    """Count an attempt, and let no worker claim the rows for so many seconds.
 
-    Returns what is left because somebody else has it locked.
+    Returns the ids of rows not updated because another session has them locked.
     """
     left: list[UUID] = []
     for pause, ids in pauses.items():
@@ -128,7 +128,7 @@ def _set_aside(dialect: str) -> ReturningUpdate[UUID]:
 
 
 async def release(conn: AsyncConnection, ids: Sequence[UUID]) -> list[UUID]:
-    """Let anybody claim the rows now; returns what is left because somebody else has it locked."""
+    """Let any worker claim the rows now; returns the ids of rows that another session has locked."""
     return await _update(conn, _release(conn.dialect.name), ids) if ids else []
 
 
@@ -141,7 +141,7 @@ def _release(dialect: str) -> ReturningUpdate[UUID]:
 async def _update(
     conn: AsyncConnection, statement: ReturningUpdate[UUID], ids: Sequence[UUID], **parameters: float
 ) -> list[UUID]:
-    """Update the rows that are not locked; returns the others that there are."""
+    """Update the rows that are not locked; returns the ids of the others that exist."""
     updated = set(await conn.scalars(statement, {**parameters, **UUIDS.bound(conn.dialect.name, ids)}))
     left = [row_id for row_id in ids if row_id not in updated]
     return await existing(conn, left) if left else []

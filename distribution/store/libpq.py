@@ -1,7 +1,7 @@
-"""The words of libpq, with which hosted PostgreSQL hands out its addresses, as the driver takes them.
+"""Translates libpq's connection parameters ("words"), as in the addresses of hosted PostgreSQL, for the driver.
 
-What a word says is kept or refused, never passed over: a connection that was to be verified must not come about
-unverified. No message shows a value.
+Each word is honoured or refused, never ignored: a connection that should be verified must not be made unverified. No
+message shows a value.
 """
 
 import math
@@ -17,13 +17,13 @@ from distribution.store import certificates
 
 CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 10.0
-"""A statement of ours takes milliseconds, and waiting for another worker's locks a second or two. A server that hangs
-answers nothing and breaks nothing, and the driver would wait for ever; a worker has to end within 30 s even then."""
+"""Our statements take milliseconds, and waiting for another worker's locks a second or two. A server that hangs sends
+nothing and closes nothing, so the driver would wait forever; a worker has to end within 30 s even then."""
 HOST, PORT = "host", "port"
 PARTS = {"user": "username", "password": "password", "dbname": "database", "database": "database"}
-"""What may stand in the query instead of in its place."""
+"""Parts of the address that may be in the query instead."""
 SAME = {"ssl": "sslmode", "timeout": "connect_timeout"}
-"""The driver's own names."""
+"""The driver's own names of words."""
 MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "sslmode": MODES,
@@ -58,15 +58,15 @@ NAME = re.compile(r"\w{1,40}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A name, an address or the folder of a socket; None: as the driver finds it."""
+    """A name, an address or the folder of a socket; None: the driver's default."""
 
     name: str | None = None
     port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Connecting:
-    """How to connect: where in turn, with which arguments for the driver and which for SQLAlchemy's side of it."""
+class ConnectArguments:
+    """The hosts to try in turn, the arguments for the driver, and those for SQLAlchemy's adapter of it."""
 
     hosts: tuple[Host, ...]
     arguments: Mapping[str, Any]
@@ -74,8 +74,8 @@ class Connecting:
     pooled: bool
 
 
-def read(url: sa.URL) -> Connecting:
-    """What the address says, read with the rules of libpq; raises ValueError, with a line that shows no value."""
+def read(url: sa.URL) -> ConnectArguments:
+    """Parses an address by the rules of libpq; raises ValueError, with a line that shows no value."""
     words = _words(url)
     tls = {word: words[word] for word in TLS if word in words}
     sizes = {word: _size(word, words[word]) for word in SIZES if word in words}
@@ -89,16 +89,16 @@ def read(url: sa.URL) -> Connecting:
         "target_session_attrs": words.get("target_session_attrs"),
         **{word: words[word] for word in DRIVERS_OWN if word in words},
         **{word: size for word, size in sizes.items() if word == "statement_cache_size"},
-        **_secured(tls),
+        **_tls_arguments(tls),
     }
     statements = {word: size for word, size in sizes.items() if word == "prepared_statement_cache_size"}
-    return Connecting(_hosts(url), arguments, statements, words.get("pgbouncer") == "true")
+    return ConnectArguments(_hosts(url), arguments, statements, words.get("pgbouncer") == "true")
 
 
 def written_hosts(url: sa.URL) -> str:
-    """The hosts with their ports, as in an address."""
+    """Returns the hosts with their ports, as in an address."""
     if HOST in url.query:
-        return ",".join(_listed(url.query[HOST]))
+        return ",".join(_split_list(url.query[HOST]))
     return url.host or ""
 
 
@@ -120,8 +120,8 @@ def _words(url: sa.URL) -> dict[str, str]:
     return words
 
 
-def _secured(tls: Mapping[str, str]) -> dict[str, Any]:
-    """For the driver, which reads these from an address only; the files are read anew for each connection."""
+def _tls_arguments(tls: Mapping[str, str]) -> dict[str, Any]:
+    """The TLS arguments. The driver takes them from an address only, and reads the files for each connection."""
     of_system = tls.get("sslrootcert") == SYSTEM
     files = {word: tls[word] for word in FILES if word in tls and tls[word] != SYSTEM}
     certificates.check(files, tls.get("sslpassword"))
@@ -139,8 +139,8 @@ def _secured(tls: Mapping[str, str]) -> dict[str, Any]:
 def _hosts(url: sa.URL) -> tuple[Host, ...]:
     if HOST not in url.query and PORT not in url.query:
         return (Host(url.host, _port(url.port)),)
-    written = list(_listed(url.query[HOST])) if HOST in url.query else [url.host]
-    ports = list(_listed(url.query[PORT])) if PORT in url.query else [url.port]
+    written = list(_split_list(url.query[HOST])) if HOST in url.query else [url.host]
+    ports = list(_split_list(url.query[PORT])) if PORT in url.query else [url.port]
     if len(ports) not in (1, len(written)):
         raise ValueError("has not as many ports as hosts")
     ports = ports * len(written) if len(ports) == 1 else ports
@@ -148,7 +148,7 @@ def _hosts(url: sa.URL) -> tuple[Host, ...]:
 
 
 def _host(written: str | None, port: int | None) -> Host:
-    """Such as `db.example`, `db.example:5432`, `[::1]:5432`, `::1` and `/run/postgresql`."""
+    """Parses a host such as `db.example`, `db.example:5432`, `[::1]:5432`, `::1` or `/run/postgresql`."""
     if written is None:
         return Host(None, port)
     if not written:
@@ -162,7 +162,7 @@ def _host(written: str | None, port: int | None) -> Host:
     return Host(name, _port(own) or port)
 
 
-def _listed(value: str | Iterable[str]) -> tuple[str, ...]:
+def _split_list(value: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(value.split(",")) if isinstance(value, str) else tuple(value)
 
 

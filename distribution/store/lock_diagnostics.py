@@ -1,4 +1,4 @@
-"""How long to wait for locks of other transactions, and who holds them. On SQLite the transaction is the only lock."""
+"""Limits waits for locks of other transactions, and finds their holders. On SQLite the transaction is the only lock."""
 
 from collections.abc import Collection
 from functools import cache
@@ -14,8 +14,8 @@ LIMIT_WAIT = sa.select(
     sa.func.pg_backend_pid(type_=sa.Integer),
 )
 IDLE_SECONDS, STATEMENT_SECONDS, TRANSACTION_SECONDS = 1.0, 2.0, 10.0
-"""A transaction holds its locks long if it does nothing, runs one statement, or lasts for longer than this."""
-# Each of these blocks every writer, even while it is only waited for: later requests wait behind it.
+"""A transaction holds its locks for long if it is idle, runs one statement, or lasts for longer than this."""
+# Each of these blocks every writer, even while it is only requested: later requests queue behind it.
 EXCLUDING = ("ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock")
 TABLE_LOCKS = sa.text(
     "SELECT c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation"
@@ -23,10 +23,10 @@ TABLE_LOCKS = sa.text(
     " AND l.relation IN (SELECT to_regclass(name) FROM unnest(CAST(:names AS text[])) AS name)"
     " ORDER BY c.relname LIMIT 1"
 )
-# The sessions that are not blocked themselves, at the end of the queue that a process waits in. The age of a
+# The sessions at the head of the queue that a process waits in: those that are not blocked themselves. The age of a
 # transaction alone says little: one that has just got its lock may have waited for it for seconds. pid 0 is a prepared
-# transaction. Of other roles' sessions only a member of pg_read_all_stats sees the state: after the wait they count as
-# holding long.
+# transaction. Only a member of pg_read_all_stats sees the state of other roles' sessions: without it, those count as
+# holding their locks for long, once the wait is over.
 BLOCKERS = sa.text(
     "WITH RECURSIVE blocking(pid) AS ("
     " SELECT unnest(pg_blocking_pids(:pid))"
@@ -45,7 +45,7 @@ BLOCKERS = sa.text(
 
 
 async def limit_wait(conn: AsyncConnection, seconds: float) -> int | None:
-    """Let each statement of this transaction wait at most so long for a lock; then it fails as Failure.LOCKED.
+    """Let each statement of this transaction wait at most this long for a lock; then it fails as Failure.LOCKED.
 
     Returns the id of the server's process, for `is_held_long`; None on SQLite.
     """
@@ -57,37 +57,37 @@ async def limit_wait(conn: AsyncConnection, seconds: float) -> int | None:
 
 
 async def is_held_long(conn: AsyncConnection, pid: int) -> bool | None:
-    """Whether another session holds for long what this server process waits for; None if no session holds it.
+    """Whether another session has held for long what this server process waits for; None if no session holds it.
 
-    False: it stands in a queue of short transactions, and will get its turn.
+    False: it is in a queue of short transactions, and will get its turn.
     """
-    held: bool | None = await conn.scalar(BLOCKERS, {"pid": pid})
-    return held
+    is_long: bool | None = await conn.scalar(BLOCKERS, {"pid": pid})
+    return is_long
 
 
 async def locked_table(conn: AsyncConnection) -> str | None:
     """Describes a lock of another session that blocks all writers of one of our tables; None if there is none."""
     if conn.dialect.name != POSTGRESQL:
         return None
-    found = await conn.execute(TABLE_LOCKS, {"modes": list(EXCLUDING), "names": [*metadata.tables]})
-    row = found.first()
+    result = await conn.execute(TABLE_LOCKS, {"modes": list(EXCLUDING), "names": [*metadata.tables]})
+    row = result.first()
     return None if row is None else f"another session holds or wants {row.mode} on the table {row.relname}"
 
 
 async def locked_sources(conn: AsyncConnection, codes: Collection[str]) -> set[str]:
-    """Those of the sources that cannot be locked at this moment with all their operators; waits for nothing.
+    """Returns those sources that cannot be locked now with all their operators; does not wait.
 
-    Holds the others' locks until the transaction ends, so end it at once.
+    Locks the others until the transaction ends, so end it at once.
     """
     if conn.dialect.name != POSTGRESQL or not codes:
         return set()
-    wanted = TEXTS.bound(POSTGRESQL, sorted(codes))
-    ids = {row.id: row.code for row in await conn.execute(_sources(), wanted)}
-    free = set(await conn.scalars(_free_sources(), wanted))
-    bound = IDS.bound(POSTGRESQL, sorted(ids))
-    needed = (await conn.execute(_operators_of(), bound)).all()
-    free_operators = set(await conn.scalars(_free_operators(), bound))
-    stuck = {source_id for source_id, operator_id in needed if operator_id not in free_operators}
+    code_parameters = TEXTS.bound(POSTGRESQL, sorted(codes))
+    ids = {row.id: row.code for row in await conn.execute(_sources(), code_parameters)}
+    free = set(await conn.scalars(_free_sources(), code_parameters))
+    id_parameters = IDS.bound(POSTGRESQL, sorted(ids))
+    pairs = (await conn.execute(_operators_of(), id_parameters)).all()
+    free_operators = set(await conn.scalars(_free_operators(), id_parameters))
+    stuck = {source_id for source_id, operator_id in pairs if operator_id not in free_operators}
     return {code for source_id, code in ids.items() if source_id not in free or source_id in stuck}
 
 
@@ -98,8 +98,8 @@ def _sources() -> sa.Select[int, str]:
 
 @cache
 def _free_sources() -> sa.Select[int]:
-    wanted = sources.c.code.in_(sa.select(TEXTS.table(POSTGRESQL).c.text))
-    return sa.select(sources.c.id).where(wanted).with_for_update(key_share=True, skip_locked=True)
+    of_codes = sources.c.code.in_(sa.select(TEXTS.table(POSTGRESQL).c.text))
+    return sa.select(sources.c.id).where(of_codes).with_for_update(key_share=True, skip_locked=True)
 
 
 @cache
@@ -112,5 +112,5 @@ def _operators_of() -> sa.Select[int, int]:
 def _free_operators() -> sa.Select[int]:
     w = source_operators.c
     of_sources = sa.select(w.operator_id).where(w.source_id.in_(sa.select(IDS.table(POSTGRESQL).c.id)))
-    wanted = operators.c.id.in_(of_sources)
-    return sa.select(operators.c.id).where(wanted).with_for_update(key_share=True, skip_locked=True)
+    is_needed = operators.c.id.in_(of_sources)
+    return sa.select(operators.c.id).where(is_needed).with_for_update(key_share=True, skip_locked=True)

@@ -1,4 +1,4 @@
-"""Locks and reads the operators and sources that a transaction decides over."""
+"""Locks and reads the operators and sources that a transaction decides about."""
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
@@ -25,9 +25,9 @@ async def lock_pool(
 ) -> Pool:
     """Lock the named sources, every source of the named operators, and every operator with a weight on any of them.
 
-    Sources before operators, each in id order, so that no two transactions wait for each other. Operators at their
-    limit are locked too: a contact is about to wait because they are full. On SQLite the transaction is the lock.
-    Raises PoolOutdated where an operator got another source before it was locked.
+    Sources before operators, each in id order, so that transactions do not deadlock. Operators at their limit are
+    locked too: a contact is about to wait because they are full. On SQLite the transaction is the lock. Raises
+    PoolOutdated if an operator got another source before it was locked.
     """
     source_rows = await _lock_sources(conn, codes, operator_ids, ids)
     source_ids = [row.id for row in source_rows]
@@ -48,7 +48,7 @@ async def lock_pool(
 
 
 async def read_pool(conn: AsyncConnection, source_id: int) -> Pool:
-    """One source and its operators as they are, without any lock: to be shown, never to decide by."""
+    """Returns one source and its operators, without any lock: to be shown, never to decide by."""
     o, s, w = operators.c, sources.c, source_operators.c
     source = (await conn.execute(sa.select(s.id, s.code, s.strategy, s.sticky).where(s.id == source_id))).one()
     rows = await conn.execute(
@@ -63,7 +63,7 @@ async def read_pool(conn: AsyncConnection, source_id: int) -> Pool:
 
 
 async def servable_sources(conn: AsyncConnection) -> list[int]:
-    """Sources with a waiting contact and an operator who could take it: there should be none."""
+    """Returns sources with a waiting contact and an operator who could take it: there should be none."""
     w, o = source_operators.c, operators.c
     waiting = sa.exists().where(contacts.c.source_id == sources.c.id, IS_WAITING)
     able = (
@@ -83,9 +83,9 @@ async def change_loads(conn: AsyncConnection, changes: dict[int, int], forced: C
     if not rows:
         return
     dialect = conn.dialect.name
-    of_each = [operator_id for operator_id, _ in rows], [by for _, by in rows], [int(o in forced) for o, _ in rows]
-    done = await conn.execute(_change_loads(dialect), CHANGES.bound(dialect, *of_each))
-    if done.rowcount != len(rows):
+    columns = [operator_id for operator_id, _ in rows], [by for _, by in rows], [int(o in forced) for o, _ in rows]
+    result = await conn.execute(_change_loads(dialect), CHANGES.bound(dialect, *columns))
+    if result.rowcount != len(rows):
         raise PoolOutdated("an operator's load was not what the lock said")
 
 
@@ -102,22 +102,22 @@ def _change_loads(dialect: str) -> sa.Update:
 
 
 async def write_deficits(conn: AsyncConnection, deficits: Mapping[tuple[int, int], float]) -> None:
-    """Keep what operators are owed, by (source id, operator id)."""
+    """Write operators' deficits, by (source id, operator id)."""
     if not deficits:
         return
     keys = sorted(deficits)
     dialect = conn.dialect.name
-    of_each = [source_id for source_id, _ in keys], [o for _, o in keys], [deficits[key] for key in keys]
-    await conn.execute(_write_deficits(dialect), DEFICITS.bound(dialect, *of_each))
+    columns = [source_id for source_id, _ in keys], [o for _, o in keys], [deficits[key] for key in keys]
+    await conn.execute(_write_deficits(dialect), DEFICITS.bound(dialect, *columns))
 
 
 @cache
 def _write_deficits(dialect: str) -> sa.Update:
-    w, owed = source_operators.c, DEFICITS.table(dialect)
+    w, deficit_table = source_operators.c, DEFICITS.table(dialect)
     return (
         sa.update(source_operators)
-        .where(w.source_id == owed.c.source_id, w.operator_id == owed.c.operator_id)
-        .values(deficit=owed.c.deficit)
+        .where(w.source_id == deficit_table.c.source_id, w.operator_id == deficit_table.c.operator_id)
+        .values(deficit=deficit_table.c.deficit)
     )
 
 
@@ -126,31 +126,31 @@ async def _lock_sources(
 ) -> Sequence[sa.Row[int, str, str, bool, int | None, bool]]:
     dialect = conn.dialect.name
     ids = [i for i in ids if 0 < i <= MAX_ID]
-    given: dict[str, Any] = {}
-    for values, those in ((TEXTS, codes), (HOLDERS, operator_ids), (IDS, ids)):
-        if those:
-            given |= values.bound(dialect, sorted(those))
+    parameters: dict[str, Any] = {}
+    for values, requested in ((TEXTS, codes), (HOLDERS, operator_ids), (IDS, ids)):
+        if requested:
+            parameters |= values.bound(dialect, sorted(requested))
     statement = _sources_to_lock(dialect, by_code=bool(codes), by_holder=bool(operator_ids), by_id=bool(ids))
-    return (await conn.execute(statement, given)).all()
+    return (await conn.execute(statement, parameters)).all()
 
 
 @cache
 def _sources_to_lock(
     dialect: str, *, by_code: bool, by_holder: bool, by_id: bool
 ) -> sa.Select[int, str, str, bool, int | None, bool]:
-    # Only the conditions there is something for: with them all, PostgreSQL reads whole tables.
+    # Only the conditions that have values: with all of them, PostgreSQL scans whole tables.
     s, w = sources.c, source_operators.c
-    wanted = []
+    conditions = []
     if by_code:
-        wanted.append(s.code.in_(sa.select(TEXTS.table(dialect).c.text)))
+        conditions.append(s.code.in_(sa.select(TEXTS.table(dialect).c.text)))
     if by_holder:
-        held = w.operator_id.in_(sa.select(HOLDERS.table(dialect).c.id))
-        wanted.append(s.id.in_(sa.select(w.source_id).where(held)))
+        of_holders = w.operator_id.in_(sa.select(HOLDERS.table(dialect).c.id))
+        conditions.append(s.id.in_(sa.select(w.source_id).where(of_holders)))
     if by_id:
-        wanted.append(s.id.in_(sa.select(IDS.table(dialect).c.id)))
+        conditions.append(s.id.in_(sa.select(IDS.table(dialect).c.id)))
     return (
         sa.select(s.id, s.code, s.strategy, s.sticky, s.dedupe_window, s.has_contact_keys)
-        .where(sa.or_(sa.false(), *wanted))
+        .where(sa.or_(sa.false(), *conditions))
         .order_by(s.id)
         .with_for_update(key_share=True)
     )
@@ -170,7 +170,7 @@ async def _lock_operators(
 def _operators_to_lock(dialect: str) -> sa.Select[int, str, bool, int, int]:
     o, w = operators.c, source_operators.c
     of_sources = sa.select(w.operator_id).where(w.source_id.in_(sa.select(IDS.table(dialect).c.id)))
-    # Deleted ones too, as inactive: a program of the release before may give them contacts and weights.
+    # Deleted ones too, as inactive: a program of the previous release may give them contacts and weights.
     holders = o.id.in_(sa.select(HOLDERS.table(dialect).c.id))
     return (
         sa.select(o.id, o.name, IS_ACTIVE, o.max_active_contacts, o.load)
@@ -199,8 +199,8 @@ async def _check_not_stale(conn: AsyncConnection, locked: set[int], operator_ids
     if not operator_ids:
         return
     dialect = conn.dialect.name
-    now = await conn.scalars(_sources_of(dialect), HOLDERS.bound(dialect, sorted(operator_ids)))
-    if not set(now.all()) <= locked:
+    source_ids = await conn.scalars(_sources_of(dialect), HOLDERS.bound(dialect, sorted(operator_ids)))
+    if not set(source_ids.all()) <= locked:
         raise PoolOutdated("an operator got another source meanwhile")
 
 

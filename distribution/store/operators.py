@@ -1,6 +1,6 @@
-"""Operators as admins see and change them; their load is changed in `pools` alone.
+"""Operators as admins see and change them; only `operator_pool` changes their load.
 
-One that is deleted keeps its row (docs/decisions/0014): in no list, without weights, its id never used again.
+A deleted operator keeps its row (docs/decisions/0014): in no list, without weights, its id never used again.
 """
 
 from collections.abc import Collection, Mapping
@@ -53,18 +53,18 @@ async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[Ope
 
 
 async def existing(conn: AsyncConnection, ids: Collection[int]) -> set[int]:
-    """Which of these are operators that are not deleted."""
-    wanted = IDS.table(conn.dialect.name)
-    statement = sa.select(operators.c.id).join(wanted, operators.c.id == wanted.c.id).where(EXISTING)
+    """Returns which of these are operators that are not deleted."""
+    id_table = IDS.table(conn.dialect.name)
+    statement = sa.select(operators.c.id).join(id_table, operators.c.id == id_table.c.id).where(EXISTING)
     return set(await conn.scalars(statement, IDS.bound(conn.dialect.name, sorted(ids))))
 
 
 async def names(conn: AsyncConnection, ids: Collection[int]) -> dict[int, str]:
-    """Names by id, those of deleted operators too."""
+    """Returns names by id, those of deleted operators too."""
     dialect = conn.dialect.name
-    wanted = IDS.table(dialect)
+    id_table = IDS.table(dialect)
     rows = await conn.execute(
-        sa.select(operators.c.id, operators.c.name).join(wanted, operators.c.id == wanted.c.id),
+        sa.select(operators.c.id, operators.c.name).join(id_table, operators.c.id == id_table.c.id),
         IDS.bound(dialect, sorted(ids)),
     )
     return {row.id: row.name for row in rows}
@@ -79,9 +79,9 @@ async def update(conn: AsyncConnection, operator_id: int, values: Mapping[str, o
 async def has_history(conn: AsyncConnection, operator_id: int) -> bool:
     """Whether the operator has or had a contact."""
     o = operators.c
-    # Not asked of `decisions`: they have no index on the operator, and there may be millions.
-    named = first_from(contacts.c.operator_id, operator_id) == operator_id
-    return bool(await conn.scalar(sa.select(sa.or_(o.had_contacts, named)).where(o.id == operator_id)))
+    # `decisions` would tell too, but has no index on the operator and may have millions of rows.
+    in_contacts = first_from(contacts.c.operator_id, operator_id) == operator_id
+    return bool(await conn.scalar(sa.select(sa.or_(o.had_contacts, in_contacts)).where(o.id == operator_id)))
 
 
 async def delete(conn: AsyncConnection, operator_id: int, now: datetime) -> None:

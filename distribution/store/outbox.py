@@ -15,20 +15,20 @@ from distribution.store.tables import outbox
 
 
 class Kind(StrEnum):
-    """What rows of the outbox are claimed together, so that no kind waits for another."""
+    """The kinds of outbox rows; each is claimed separately, so that no kind waits for another."""
 
     EVENT = "event"
-    """An event that was not tried yet."""
+    """An event that was not yet attempted."""
     RETRY = "retry"
-    """An event that was tried and whose pause is over."""
+    """An event that was attempted and whose pause is over."""
     REPLY = "reply"
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One message to publish: an event to `assignments`, or the answer to one sender (`reply`).
+    """One message to publish: an event to `assignments`, or the reply to one sender (`reply`).
 
-    `attempts`: how often it was tried before.
+    `attempts`: how often publishing was attempted before.
     """
 
     id: UUID
@@ -46,9 +46,9 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who publishes rows, and for how many seconds by the database's clock nobody else does.
+    """Which claimer publishes rows, and for how many seconds by the database's clock no other does.
 
-    `since`: when it was made, by the claimer's monotonic clock; its lease ends no earlier than `seconds` later.
+    `since`: when the claim was made, by the claimer's monotonic clock; its lease ends no earlier than `seconds` later.
     Without `replies` only events are claimed.
     """
 
@@ -58,7 +58,7 @@ class Claim:
     replies: bool = True
 
     def covers(self, publication: Publication) -> bool:
-        """Whether who writes it may publish it at once: nothing has to leave before it."""
+        """Whether the worker that writes it may publish it at once: no other event has to be published before it."""
         return self.replies if publication.reply else publication.sequence == 1
 
 
@@ -86,17 +86,17 @@ def publication_of(change: Change, traceparent: str | None) -> Publication:
 
 
 async def insert(conn: AsyncConnection, publications: Sequence[Publication], claim: Claim | None) -> None:
-    """Write the rows; what the claim covers is the writer's own, from this moment of the database's clock on."""
+    """Write the rows; the writer holds a lease on those that the claim covers, from now by the database's clock."""
     claims = [claim if claim and claim.covers(publication) else None for publication in publications]
     claimed: Columns = {
-        "claimed_by": [own and own.by for own in claims],
-        "claimed_until": [own and own.seconds for own in claims],
+        "claimed_by": [covering and covering.by for covering in claims],
+        "claimed_until": [covering and covering.seconds for covering in claims],
     }
     await insert_columns(conn, outbox, {**columns_of(publications), **claimed}, after_now="claimed_until")
 
 
 async def delete(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
-    """Delete what the broker has confirmed; waits for rows that another transaction has locked."""
+    """Delete rows that the broker has confirmed; waits for rows that another transaction has locked."""
     if ids:
         dialect = conn.dialect.name
         await conn.execute(_delete(dialect), UUIDS.bound(dialect, ids))
@@ -108,9 +108,9 @@ def _delete(dialect: str) -> sa.Delete:
 
 
 async def delete_unlocked(conn: AsyncConnection, ids: Sequence[UUID]) -> list[UUID]:
-    """The same without waiting; returns the ids of the rows that are left because they are locked.
+    """Delete rows without waiting; returns the ids of those left because they are locked.
 
-    On PostgreSQL this writes twice as much to the log: each row is locked, then deleted.
+    On PostgreSQL this writes twice as much to the WAL: each row is locked, then deleted.
     """
     if not ids:
         return []
@@ -125,22 +125,22 @@ def _delete_unlocked(dialect: str) -> sa.Delete:
 
 
 def unlocked(dialect: str) -> sa.Select[UUID]:
-    """Those of the rows named by UUIDS that nobody else has locked: a transaction left open holds up only its own."""
-    return _named(dialect).with_for_update(skip_locked=True)
+    """Selects the rows in UUIDS that no other session has locked: a transaction left open delays only its own rows."""
+    return _in_uuids(dialect).with_for_update(skip_locked=True)
 
 
 async def existing(conn: AsyncConnection, ids: Sequence[UUID]) -> list[UUID]:
-    """Those of the rows that there are."""
+    """Returns the ids of those rows that exist."""
     dialect = conn.dialect.name
     return list(await conn.scalars(_existing(dialect), UUIDS.bound(dialect, ids)))
 
 
 @cache
 def _existing(dialect: str) -> sa.Select[UUID]:
-    return _named(dialect)
+    return _in_uuids(dialect)
 
 
-def _named(dialect: str) -> sa.Select[UUID]:
+def _in_uuids(dialect: str) -> sa.Select[UUID]:
     return sa.select(outbox.c.id).where(outbox.c.id.in_(sa.select(UUIDS.table(dialect).c.id)))
 
 
@@ -151,9 +151,9 @@ async def any_reply_before(conn: AsyncConnection, first: UUID) -> bool:
 
 
 async def delete_replies_before(conn: AsyncConnection, first: UUID, most: int) -> int:
-    """Delete the oldest replies with ids below `first`, which nobody waits for any more; returns how many.
+    """Delete the oldest replies with ids below `first`, which no sender waits for any more; returns how many.
 
-    At most `most`, and none that somebody else has locked.
+    At most `most`, and none that another session has locked.
     """
     stale = (
         sa.select(outbox.c.id)
@@ -166,6 +166,6 @@ async def delete_replies_before(conn: AsyncConnection, first: UUID, most: int) -
 
 
 async def count_retries(conn: AsyncConnection, most: int) -> int:
-    """How many events wait for another try; counted no further than `most`."""
+    """Returns how many events wait for another attempt, at most `most`."""
     waiting = sa.select(outbox.c.id).where(OF_KIND[Kind.RETRY]).limit(most)
     return (await conn.execute(sa.select(sa.func.count()).select_from(waiting.subquery()))).scalar_one()

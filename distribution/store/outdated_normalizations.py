@@ -1,4 +1,4 @@
-"""Leads whose phone or e-mail another rule spelled than the one of today, or none."""
+"""Leads whose phone or e-mail was normalized by another rule than today's, or by none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from distribution.store.tables import leads
 
 IDS_AT_ONCE = 5000
 ROWS_AT_ONCE = 100
-"""So many ids are looked at in one statement, and so many rows written in one transaction: a few milliseconds each."""
+"""How many ids one statement looks at, and how many rows one transaction writes: a few milliseconds each."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDetails:
-    """What a lead's phone and e-mail are, as they were sent."""
+    """A lead's phone and e-mail, as they were sent."""
 
     id: int
     phone: str | None
@@ -28,7 +28,7 @@ class StoredDetails:
 
 @dataclass(frozen=True, slots=True)
 class Spelled:
-    """What they are spelled as; `phone` and `email` say what it was made from."""
+    """The normal forms of a lead's phone and e-mail; `phone` and `email` are what they were made from."""
 
     id: int
     phone: str | None
@@ -53,30 +53,30 @@ async def highest(conn: AsyncConnection) -> int:
 
 
 async def after(conn: AsyncConnection, last: int) -> Sequence[StoredDetails]:
-    """The first ROWS_AT_ONCE of them among the IDS_AT_ONCE ids after `last`, in id order."""
+    """Returns the first ROWS_AT_ONCE such leads among the IDS_AT_ONCE ids after `last`, in id order."""
     c = leads.c
-    of_another = sa.or_(
+    is_outdated = sa.or_(
         *(sa.and_(c[name].is_not(None), c[f"{name}_rule"].is_distinct_from(RULE)) for name in ("phone", "email"))
     )
-    query = sa.select(c.id, c.phone, c.email).where(c.id > last, c.id <= last + IDS_AT_ONCE, of_another)
+    query = sa.select(c.id, c.phone, c.email).where(c.id > last, c.id <= last + IDS_AT_ONCE, is_outdated)
     return [StoredDetails(*row) for row in await conn.execute(query.order_by(c.id).limit(ROWS_AT_ONCE))]
 
 
 async def write(conn: AsyncConnection, spelled: Sequence[Spelled]) -> None:
-    """Store spellings; rows that are locked or have changed meanwhile are left for the next time."""
+    """Store normal forms; rows that are locked or have changed meanwhile are left for the next run."""
     dialect = conn.dialect.name
-    rows = await conn.execute(_lock(dialect), IDS.bound(dialect, [each.id for each in spelled]))
-    as_read = {StoredDetails(*row) for row in rows}
-    kept = [each for each in spelled if StoredDetails(each.id, each.phone, each.email) in as_read]
-    columns = [[getattr(each, name) for each in kept] for name in Spelled.__slots__]
+    rows = await conn.execute(_lock(dialect), IDS.bound(dialect, [row.id for row in spelled]))
+    stored = {StoredDetails(*row) for row in rows}
+    unchanged = [row for row in spelled if StoredDetails(row.id, row.phone, row.email) in stored]
+    columns = [[getattr(row, name) for row in unchanged] for name in Spelled.__slots__]
     await conn.execute(_write(dialect), SPELLED.bound(dialect, *columns))
 
 
 @cache
 def _lock(dialect: str) -> sa.Select[int, str | None, str | None]:
     c = leads.c
-    wanted = sa.select(c.id, c.phone, c.email).where(c.id.in_(sa.select(IDS.table(dialect).c.id)))
-    return wanted.order_by(c.id).with_for_update(key_share=True, skip_locked=True)
+    query = sa.select(c.id, c.phone, c.email).where(c.id.in_(sa.select(IDS.table(dialect).c.id)))
+    return query.order_by(c.id).with_for_update(key_share=True, skip_locked=True)
 
 
 @cache

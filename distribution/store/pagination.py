@@ -10,30 +10,30 @@ K = TypeVar("K")
 
 
 LIST_BYTES = 1024 * 1024
-"""So much of what others wrote (payloads, bodies, states) a list holds; each row may be as large as a message."""
+"""How much content (payloads, bodies, states) a list holds; each row may be as large as a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T, K]):
-    """Items in order; `last` is the key to go on after, None if this is the end."""
+    """Items in order; `last` is the key that the next page starts after, None if this is the last page."""
 
     items: list[T]
     last: K | None
 
 
 def page_of(rows: Sequence[T], limit: int, key: Callable[[T], K]) -> Page[T, K]:
-    """The page out of `limit` + 1 rows: the one too many says that there is more."""
+    """Returns the page of `limit` + 1 rows: an extra row means that there is a next page."""
     items = list(rows[:limit])
     return Page(items, key(items[-1]) if len(rows) > limit else None)
 
 
 def fitting(sizes: Iterable[int], total: int = LIST_BYTES) -> int:
-    """How many of the first sizes are within the total, taken together."""
+    """Returns how many of the first sizes fit into the total together."""
     return sum(1 for _ in takewhile(lambda so_far: so_far <= total, accumulate(sizes)))
 
 
 def cut_by_size(rows: Sequence[tuple[K, int]], limit: int) -> Page[K, K]:
-    """The page out of `limit` + 1 rows, each a key and its bytes: as many as LIST_BYTES holds, one at least."""
+    """Returns the page of `limit` + 1 rows (key, bytes): as many as fit into LIST_BYTES, but at least one."""
     fits = max(1, fitting(size for _, size in rows[:limit]))
-    found = page_of(rows, fits, lambda row: row[0])
-    return Page([key for key, _ in found.items], found.last)
+    page = page_of(rows, fits, lambda row: row[0])
+    return Page([key for key, _ in page.items], page.last)

@@ -1,4 +1,4 @@
-"""Parked messages, body and properties byte for byte."""
+"""Parked messages, with body and properties byte for byte."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Parked:
     """A row of `parked_messages`; `properties` is JSON text.
 
     `retries`: how often the deferred message was retried; `body_size` is set if `body` is only the beginning.
-    `source` decides whose turn it is; `named_source` is the sender's word and decides nothing.
+    `source` decides which source's turn it is; `named_source` is only what the sender claims.
     """
 
     id: UUID
@@ -49,9 +49,9 @@ FIELDS = tuple(parked_messages.c[name] for name in Parked.__slots__)
 
 
 async def park(conn: AsyncConnection, messages: Sequence[Parked]) -> None:
-    """Keep messages; one that is parked already and came again counts one attempt more and is deferred anew.
+    """Write messages; one that is parked already and came again counts one more attempt and is deferred again.
 
-    One that waits for its retry keeps waiting, whether or not its copy was published: the retry decides.
+    One that waits for its retry keeps waiting, even if the copy was rejected: the retry decides.
     """
     if not messages:
         return
@@ -70,7 +70,7 @@ async def park(conn: AsyncConnection, messages: Sequence[Parked]) -> None:
 
 
 async def set_aside(conn: AsyncConnection, fingerprints: Mapping[bytes, bytes]) -> None:
-    """Give open rows other fingerprints, by those they have, so that equal messages can have rows of their own."""
+    """Replace the fingerprints of open rows (old to new), so that equal messages can have rows of their own."""
     if not fingerprints:
         return
     p = parked_messages.c
@@ -82,15 +82,15 @@ async def set_aside(conn: AsyncConnection, fingerprints: Mapping[bytes, bytes]) 
 async def due(
     conn: AsyncConnection, now: datetime, limit: int, most_bytes: int, left_out: Collection[str | None] = ()
 ) -> list[Parked]:
-    """Deferred messages whose time has come, locked: one of each source in turn, as many bodies as fit, at least one.
+    """Lock and return deferred messages that are due: one of each source in turn, as many bodies as fit, at least one.
 
-    Sources that do not exist take one turn together: anybody can invent them. What another worker is at is left to it.
-    `left_out`: sources whose messages stay; None is those without one.
+    Sources that do not exist take one turn together: any sender can invent them. Rows that another worker has locked
+    are skipped. `left_out`: sources to skip; None stands for messages without one.
     """
     p = parked_messages.c
     is_due = _is_due(now, left_out)
     turn = sa.func.row_number().over(partition_by=sources.c.id, order_by=(p.next_attempt_at, p.id))
-    # Of very many only those that have been due the longest take turns: ranking all of them takes too long.
+    # Only the RANKED that have been due the longest take turns: ranking all of very many takes too long.
     longest = sa.select(p.id).where(is_due).order_by(p.next_attempt_at).limit(RANKED)
     lines = (
         sa.select(p.id, sa.func.length(p.body).label("size"), turn.label("turn"), p.next_attempt_at)
@@ -100,11 +100,11 @@ async def due(
     )
     place = sa.func.row_number().over(order_by=(lines.c.turn, lines.c.next_attempt_at, lines.c.id)).label("place")
     chosen = sa.select(lines.c.id, lines.c.size, place).order_by(place).limit(limit)
-    return await _locked(conn, chosen, is_due, most_bytes)
+    return await _lock_fitting(conn, chosen, is_due, most_bytes)
 
 
 async def sources_due(conn: AsyncConnection, now: datetime, left_out: Collection[str | None] = ()) -> set[str | None]:
-    """The sources of such messages, a few of them if they are very many; a read."""
+    """Returns the sources of due messages, up to SOURCES_DUE; takes no locks."""
     some = sa.select(parked_messages.c.source).where(_is_due(now, left_out)).distinct().limit(SOURCES_DUE)
     return set(await conn.scalars(some))
 
@@ -120,25 +120,25 @@ def _is_due(now: datetime, left_out: Collection[str | None]) -> sa.ColumnElement
 
 
 async def open_ones(conn: AsyncConnection, code: str, after: UUID | None, limit: int, most_bytes: int) -> list[Parked]:
-    """Parked messages of a code that are not done with, oldest first, locked; as many bodies as fit, at least one."""
+    """Lock and return open parked messages with a code, oldest first; as many bodies as fit, at least one."""
     p = parked_messages.c
-    wanted = sa.and_(p.state.in_((DEFERRED, REJECTED)), p.code == code)
+    is_open = sa.and_(p.state.in_((DEFERRED, REJECTED)), p.code == code)
     if after is not None:
-        wanted = sa.and_(wanted, p.id > after)
+        is_open = sa.and_(is_open, p.id > after)
     place = sa.func.row_number().over(order_by=p.id).label("place")
-    chosen = sa.select(p.id, sa.func.length(p.body).label("size"), place).where(wanted).order_by(p.id).limit(limit)
-    return await _locked(conn, chosen, wanted, most_bytes)
+    chosen = sa.select(p.id, sa.func.length(p.body).label("size"), place).where(is_open).order_by(p.id).limit(limit)
+    return await _lock_fitting(conn, chosen, is_open, most_bytes)
 
 
 async def lock(conn: AsyncConnection, parked_id: UUID) -> Parked | None:
-    """One parked message, locked."""
-    found = await conn.execute(sa.select(*FIELDS).where(parked_messages.c.id == parked_id).with_for_update())
-    row = found.one_or_none()
+    """Lock and return one parked message; None if there is none."""
+    result = await conn.execute(sa.select(*FIELDS).where(parked_messages.c.id == parked_id).with_for_update())
+    row = result.one_or_none()
     return None if row is None else Parked(*row)
 
 
 async def update(conn: AsyncConnection, rows: Sequence[Parked]) -> None:
-    """Write what another attempt changed."""
+    """Write the fields that another attempt changed."""
     if not rows:
         return
     names = ("state", "code", "detail", "source", "attempts", "next_attempt_at", "retries")
@@ -152,13 +152,13 @@ async def update(conn: AsyncConnection, rows: Sequence[Parked]) -> None:
     )
 
 
-async def _locked(
+async def _lock_fitting(
     conn: AsyncConnection, chosen: sa.Select[Any], still: sa.ColumnElement[bool], most_bytes: int
 ) -> list[Parked]:
-    """Rows of `chosen` (id, size, place), in order, until their bodies fill `most_bytes`; those that `still` fit."""
-    each = chosen.subquery()
-    before = sa.func.sum(each.c.size).over(order_by=each.c.place) - each.c.size
-    fitting = sa.select(each.c.id, each.c.place, before.label("before")).subquery()
+    """Lock rows of `chosen` (id, size, place) that `still` match, in order, until their bodies fill `most_bytes`."""
+    candidates = chosen.subquery()
+    before = sa.func.sum(candidates.c.size).over(order_by=candidates.c.place) - candidates.c.size
+    fitting = sa.select(candidates.c.id, candidates.c.place, before.label("before")).subquery()
     query = (
         sa.select(*FIELDS)
         .join(fitting, fitting.c.id == parked_messages.c.id)

@@ -1,4 +1,4 @@
-"""How many messages the broker's queues held when a worker last looked, for those who know no broker."""
+"""How many messages the broker's queues held when a worker last measured, for processes without a broker."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ EVER = datetime.min.replace(tzinfo=UTC)
 
 
 async def write(conn: AsyncConnection, messages: Mapping[str, int], now: datetime) -> None:
-    """Keep what each queue holds now."""
+    """Write how many messages each queue holds now."""
     if not messages:
         return
     insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
@@ -28,7 +28,7 @@ async def write(conn: AsyncConnection, messages: Mapping[str, int], now: datetim
 
 
 async def since(conn: AsyncConnection, queue: str, moment: datetime) -> int | None:
-    """What the queue held; None if it has not been read since that moment."""
+    """Returns how many messages the queue held; None if it was not measured since that time."""
     d = queue_depths.c
-    found = await conn.scalar(sa.select(d.messages).where(d.queue == queue, d.measured_at >= moment))
-    return None if found is None else int(found)
+    messages = await conn.scalar(sa.select(d.messages).where(d.queue == queue, d.measured_at >= moment))
+    return None if messages is None else int(messages)

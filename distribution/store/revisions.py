@@ -1,7 +1,7 @@
-"""Which revision the schema has, and the programs of which revisions run on it: both stand in the database.
+"""Which revision the schema has, and the programs of which revisions run on it: the database records both.
 
-A program does not know revisions that are newer than itself. So every upgrade writes down which programs run on what it
-leaves (docs/decisions/0017), and a program looks for its own revision there.
+A program does not know revisions that are newer than itself. So every upgrade records which programs run on the schema
+that it leaves (docs/decisions/0017), and a program looks for its own revision there.
 """
 
 from collections.abc import Collection
@@ -13,23 +13,21 @@ from sqlalchemy.engine import Connection
 from distribution.errors import SchemaError
 
 VERSION_TABLE = "schema_revision"
-"""Alembic's own table, by a name that programs of the first releases do not look for."""
+"""Alembic's own table, under a name that programs of the first releases do not read."""
 FIRST_PROGRAMS = "0007"
-"""Those programs compare `alembic_version` with this, and know of nothing else. It stands there while they run.
+"""The first programs only compare `alembic_version` with this; it holds this value while they run on the schema.
 
-Revisions are numbered, so that those before it are less."""
+Revisions are numbered, so earlier ones compare as less."""
 
 bookkeeping = sa.MetaData()
 current = sa.Table(VERSION_TABLE, bookkeeping, sa.Column("version_num", sa.String(32), primary_key=True))
-told_first_programs = sa.Table(
-    "alembic_version", bookkeeping, sa.Column("version_num", sa.String(32), primary_key=True)
-)
+alembic_version = sa.Table("alembic_version", bookkeeping, sa.Column("version_num", sa.String(32), primary_key=True))
 schema_programs = sa.Table("schema_programs", bookkeeping, sa.Column("revision", sa.String(32), primary_key=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The revision of the schema (None: there is none), and of the programs that run on it besides its own."""
+    """The revision of the schema (None: no schema), and those of other programs that run on it."""
 
     revision: str | None
     programs: frozenset[str] = frozenset()
@@ -40,42 +38,42 @@ class Stored:
 
 
 def stored(conn: Connection) -> Stored:
-    """What the database says of itself. Where a program of a first release moved the schema, its word counts."""
-    told, revision = _told(conn), _revision(conn)
-    if told is None or revision is None or revision <= FIRST_PROGRAMS or told not in (revision, FIRST_PROGRAMS):
-        return Stored(told)
+    """Returns what the database records. If a program of a first release moved the schema, `alembic_version` counts."""
+    legacy, revision = _legacy_revision(conn), _revision(conn)
+    if legacy is None or revision is None or revision <= FIRST_PROGRAMS or legacy not in (revision, FIRST_PROGRAMS):
+        return Stored(legacy)
     return Stored(revision, frozenset(conn.scalars(sa.select(schema_programs.c.revision))))
 
 
 def adopt(conn: Connection) -> None:
-    """Make the tables, and have Alembic's hold the revision: up to the first programs' what `alembic_version` says.
+    """Create the tables, and set the revision in Alembic's: up to FIRST_PROGRAMS, the one in `alembic_version`.
 
     Raises SchemaError if one of the first programs moved a schema that it does not know.
     """
     bookkeeping.create_all(conn)
-    told, revision = _told(conn), _revision(conn)
+    legacy, revision = _legacy_revision(conn), _revision(conn)
     if revision is None or revision <= FIRST_PROGRAMS:
         conn.execute(sa.delete(current))
-        if told is not None:
-            conn.execute(sa.insert(current).values(version_num=told))
-    elif told not in (revision, FIRST_PROGRAMS):
+        if legacy is not None:
+            conn.execute(sa.insert(current).values(version_num=legacy))
+    elif legacy not in (revision, FIRST_PROGRAMS):
         raise SchemaError(
-            f"An older release took the schema {revision} to {told} without knowing what it took: restore a backup"
+            f"An older release took the schema {revision} to {legacy} without knowing what it took: restore a backup"
         )
 
 
 def write(conn: Connection, revision: str | None, programs: Collection[str]) -> None:
-    """Keep what an upgrade or a downgrade leaves; to be called in its transaction."""
-    conn.execute(sa.delete(told_first_programs))
+    """Record the schema that an upgrade or downgrade leaves; call it in its transaction."""
+    conn.execute(sa.delete(alembic_version))
     conn.execute(sa.delete(schema_programs))
     if revision is not None:
-        told = FIRST_PROGRAMS if FIRST_PROGRAMS in programs else revision
-        conn.execute(sa.insert(told_first_programs).values(version_num=told))
-        conn.execute(sa.insert(schema_programs), [{"revision": each} for each in sorted(programs)])
+        legacy = FIRST_PROGRAMS if FIRST_PROGRAMS in programs else revision
+        conn.execute(sa.insert(alembic_version).values(version_num=legacy))
+        conn.execute(sa.insert(schema_programs), [{"revision": program} for program in sorted(programs)])
 
 
-def _told(conn: Connection) -> str | None:
-    return conn.scalar(sa.select(told_first_programs)) if sa.inspect(conn).has_table(told_first_programs.name) else None
+def _legacy_revision(conn: Connection) -> str | None:
+    return conn.scalar(sa.select(alembic_version)) if sa.inspect(conn).has_table(alembic_version.name) else None
 
 
 def _revision(conn: Connection) -> str | None:

@@ -22,23 +22,23 @@ UPGRADE = "alembic upgrade head"
 
 def config(database_url: str) -> Config:
     """Alembic's configuration for one database."""
-    found = Config()
-    found.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    found.attributes["database_url"] = database_url
-    return found
+    alembic_config = Config()
+    alembic_config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    alembic_config.attributes["database_url"] = database_url
+    return alembic_config
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Bring the schema up to a revision; not to be called while an event loop runs. A newer one that fits stays."""
-    upgrading = config(database_url)
-    upgrading.attributes["upgrading"] = True
-    command.upgrade(upgrading, revision)
+    """Upgrade the schema to a revision; a newer one that fits stays. Do not call it while an event loop runs."""
+    alembic_config = config(database_url)
+    alembic_config.attributes["upgrading"] = True
+    command.upgrade(alembic_config, revision)
 
 
 @cache
 def known_revisions() -> Sequence[str]:
     """The revision this code was written for, and those before it, the newest first."""
-    return [each.revision for each in ScriptDirectory.from_config(config("")).walk_revisions()]
+    return [script.revision for script in ScriptDirectory.from_config(config("")).walk_revisions()]
 
 
 def known_revision() -> str | None:
@@ -47,7 +47,7 @@ def known_revision() -> str | None:
 
 
 def prepare(database_url: str, *, owned: bool) -> None:
-    """Make sure of the schema at start: upgrade it where the process owns it, else raise SchemaError unless it fits."""
+    """Prepare the schema at start: upgrade it if the process owns it, else raise SchemaError unless it fits."""
     if owned:
         upgrade(database_url)
     else:
@@ -61,30 +61,30 @@ async def check(engine: AsyncEngine) -> None:
 
 
 def check_on(conn: Connection) -> None:
-    """The same on a connection."""
-    found, known = revisions.stored(conn), known_revision()
-    if not found.runs(known):
-        raise SchemaError(_refusal(found, known))
+    """Check the schema on a connection."""
+    stored, known = revisions.stored(conn), known_revision()
+    if not stored.runs(known):
+        raise SchemaError(_refusal(stored, known))
 
 
-def is_newer(found: Stored) -> bool:
+def is_newer(stored: Stored) -> bool:
     """Whether this code does not know the schema's revision, which is numbered after its own."""
     known = known_revisions()
-    return found.revision is not None and found.revision not in known and found.revision > max(known, default="")
+    return stored.revision is not None and stored.revision not in known and stored.revision > max(known, default="")
 
 
 def no_file(path: Path) -> str:
-    """What to say where a database's file is not there."""
+    """Returns the error message for a database file that does not exist."""
     return f"There is no database {path}: DATABASE_URL or the folder is not the right one. To make it, run: {UPGRADE}"
 
 
-def _refusal(found: Stored, known: str | None) -> str:
-    if is_newer(found):
+def _refusal(stored: Stored, known: str | None) -> str:
+    if is_newer(stored):
         return (
-            f"The database has the schema {found.revision}, which programs that know {known} do not run on: a newer"
+            f"The database has the schema {stored.revision}, which programs that know {known} do not run on: a newer"
             f" release made it. Start that release, or take the schema back with it: alembic downgrade {known}"
         )
-    has = f"has the schema {found.revision}" if found.revision else "has no schema"
+    has = f"has the schema {stored.revision}" if stored.revision else "has no schema"
     return f"The database {has}, this program knows {known}. Run: {UPGRADE}"
 
 

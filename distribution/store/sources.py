@@ -33,8 +33,8 @@ FIELDS = tuple(sources.c[name] for name in SourceRow.__slots__)
 
 async def insert(conn: AsyncConnection, values: Mapping[str, object], now: datetime) -> SourceRow | None:
     """Write a new source; None if its code is in use."""
-    make = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    statement = make(sources).values(created_at=now, **values).on_conflict_do_nothing(index_elements=["code"])
+    insert_into = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+    statement = insert_into(sources).values(created_at=now, **values).on_conflict_do_nothing(index_elements=["code"])
     row = (await conn.execute(statement.returning(*FIELDS))).one_or_none()
     return None if row is None else SourceRow(*row)
 
@@ -68,20 +68,20 @@ async def delete(conn: AsyncConnection, source_id: int) -> None:
 
 
 async def ids_by_code(conn: AsyncConnection, codes: Collection[str]) -> dict[str, int]:
-    """Ids of the sources that there are of these codes."""
+    """Returns ids by code of the sources that exist."""
     dialect = conn.dialect.name
-    wanted = sa.select(TEXTS.table(dialect).c.text)
+    texts = sa.select(TEXTS.table(dialect).c.text)
     rows = await conn.execute(
-        sa.select(sources.c.code, sources.c.id).where(sources.c.code.in_(wanted)), TEXTS.bound(dialect, sorted(codes))
+        sa.select(sources.c.code, sources.c.id).where(sources.c.code.in_(texts)), TEXTS.bound(dialect, sorted(codes))
     )
     return {row.code: row.id for row in rows}
 
 
 async def codes_of_contacts(conn: AsyncConnection, contact_ids: Collection[UUID]) -> dict[UUID, str]:
-    """The code of each contact's source."""
-    wanted = sa.select(UUIDS.table(conn.dialect.name).c.id)
+    """Returns the code of each contact's source."""
+    contact_table = sa.select(UUIDS.table(conn.dialect.name).c.id)
     rows = await conn.execute(
-        sa.select(contacts.c.id, sources.c.code).join(sources).where(contacts.c.id.in_(wanted)),
+        sa.select(contacts.c.id, sources.c.code).join(sources).where(contacts.c.id.in_(contact_table)),
         UUIDS.bound(conn.dialect.name, sorted(contact_ids)),
     )
     return {row.id: row.code for row in rows}

@@ -1,4 +1,4 @@
-"""SQLite's driver with one trip to its thread for each statement, where the library makes four.
+"""SQLite's driver with one trip to its thread for each statement, instead of the library's four.
 
 A trip is two switches between threads that share one interpreter; with some fifteen statements in each transaction they
 cost more than SQLite's own work.
@@ -21,11 +21,11 @@ class Connection(aiosqlite.Connection):
         self._thread.daemon = True
 
     def cursor(self) -> "Cursor":  # type: ignore[override]  # the library's takes a trip to be made
-        """A new cursor, to be entered."""
+        """Returns a new cursor, to be used with `async with`."""
         return Cursor(self)
 
     def open_cursor(self) -> sqlite3.Cursor:
-        """SQLite's own, which does nothing yet; raises ValueError if the connection is closed."""
+        """Returns SQLite's own cursor; raises ValueError if the connection is closed."""
         return self._conn.cursor()
 
     async def trip(self, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -34,7 +34,7 @@ class Connection(aiosqlite.Connection):
 
 
 class Cursor:
-    """Executes and fetches in one trip, and has nothing left to be closed."""
+    """Executes and fetches in one trip, so that there is nothing to close."""
 
     _cursor: sqlite3.Cursor
 
@@ -64,7 +64,7 @@ class Cursor:
 
     @property
     def description(self) -> Any:
-        """The columns, or None for what returns no rows."""
+        """The columns; None for a statement that returns no rows."""
         return self._cursor.description
 
     @property

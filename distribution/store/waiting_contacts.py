@@ -1,4 +1,4 @@
-"""Waiting contacts by index alone, and how large contacts are: to decide before payloads are read."""
+"""Waiting contacts, read from the index alone, and how large contacts are: to decide before payloads are read."""
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
@@ -18,7 +18,7 @@ LOWEST_ID = UUID(int=0)
 
 
 class Size(NamedTuple):
-    """Whose contact it is, and the bytes of its payload."""
+    """A contact's lead, and the size of its payload."""
 
     lead_id: int
     bytes: int
@@ -27,12 +27,12 @@ class Size(NamedTuple):
 async def upcoming(conn: AsyncConnection, after: Mapping[int, UUID], limit: int) -> Sequence[sa.Row[int, UUID]]:
     """(source id, contact id) of the next `limit` waiting contacts of each source, oldest first within a source.
 
-    `after`: by source id, the last contact that is known already. One statement for all sources, on the index alone.
+    `after`: by source id, the last contact already known. One statement for all sources, on the index alone.
     """
     dialect = conn.dialect.name
     source_ids = sorted(after)
-    given = LINES.bound(dialect, source_ids, [after[source_id] for source_id in source_ids])
-    return (await conn.execute(_upcoming(dialect), given | {"each": limit})).all()
+    parameters = LINES.bound(dialect, source_ids, [after[source_id] for source_id in source_ids])
+    return (await conn.execute(_upcoming(dialect), parameters | {"each": limit})).all()
 
 
 @cache
@@ -45,8 +45,8 @@ def _upcoming(dialect: str) -> sa.Select[int, UUID]:
         .limit(sa.bindparam("each", type_=sa.Integer))
     )
     if dialect == POSTGRESQL:
-        each = following.lateral("following")
-        return sa.select(line.c.source_id, each.c.id).join_from(line, each, sa.true())
+        lateral = following.lateral("following")
+        return sa.select(line.c.source_id, lateral.c.id).join_from(line, lateral, sa.true())
     # SQLite has no LATERAL, but a function in FROM may name the tables before it.
     ids = sa.select(sa.func.json_group_array(following.correlate(line).subquery().c.id)).scalar_subquery()
     listed = sa.func.json_each(ids).table_valued(sa.column("value", sa.Uuid()), name="following")
@@ -54,9 +54,9 @@ def _upcoming(dialect: str) -> sa.Select[int, UUID]:
 
 
 async def sizes(conn: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Size]:
-    """What it takes to read these contacts in full.
+    """Returns the sizes of these contacts.
 
-    One whose sequence is not the end of its history has none: there can be no next decision about it.
+    A contact whose sequence is not the end of its history is left out: there can be no next decision about it.
     """
     dialect = conn.dialect.name
     rows = await conn.execute(_sizes(dialect), UUIDS.bound(dialect, sorted(ids)))
@@ -65,10 +65,10 @@ async def sizes(conn: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Size
 
 @cache
 def _sizes(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    c, d, wanted = contacts.c, decisions.c, UUIDS.table(dialect)
+    c, d, id_table = contacts.c, decisions.c, UUIDS.table(dialect)
     last = sa.select(sa.func.max(d.sequence)).where(d.contact_id == c.id).scalar_subquery()
     return (
         sa.select(c.id, c.lead_id, octets(c.payload, dialect))
-        .join(wanted, c.id == wanted.c.id)
+        .join(id_table, c.id == id_table.c.id)
         .where(c.sequence == last)
     )

@@ -15,7 +15,7 @@ from distribution.store.tables import operators, source_operators
 
 @dataclass(frozen=True, slots=True)
 class WeightRow:
-    """An operator's weight on a source, with what else decides whether it gets anything."""
+    """An operator's weight for a source, and what else decides whether it gets contacts."""
 
     operator_id: int
     name: str
@@ -47,7 +47,7 @@ async def of_operator(conn: AsyncConnection, operator_id: int) -> list[tuple[int
 
 
 async def replace(conn: AsyncConnection, source_id: int, weights: Sequence[tuple[int, int]]) -> None:
-    """Make these (operator id, weight) the only ones; a weight that stays is changed, not made anew."""
+    """Make these (operator id, weight) the only ones; an existing weight is updated, so that its deficit stays."""
     w = source_operators.c
     dialect = conn.dialect.name
     staying = sa.select(IDS.table(dialect).c.id)
@@ -57,8 +57,8 @@ async def replace(conn: AsyncConnection, source_id: int, weights: Sequence[tuple
     )
     rows = [{"source_id": source_id, "operator_id": o, "weight": weight} for o, weight in sorted(weights)]
     if rows:
-        make = postgresql.insert if dialect == POSTGRESQL else sqlite.insert
-        statement = make(source_operators)
+        insert_into = postgresql.insert if dialect == POSTGRESQL else sqlite.insert
+        statement = insert_into(source_operators)
         statement = statement.on_conflict_do_update(
             index_elements=["source_id", "operator_id"], set_={"weight": statement.excluded.weight}
         )
@@ -66,22 +66,25 @@ async def replace(conn: AsyncConnection, source_id: int, weights: Sequence[tuple
 
 
 async def share_out_deficits(conn: AsyncConnection, source_ids: Collection[int]) -> None:
-    """After weights were deleted: their operators' deficits go to the others, under any strategy.
+    """After weights were deleted, distribute their operators' deficits among the others, under any strategy.
 
-    The sources are to be locked.
+    The sources must be locked.
     """
     w = source_operators.c
-    wanted = sa.select(IDS.table(conn.dialect.name).c.id)
+    ids = sa.select(IDS.table(conn.dialect.name).c.id)
     rows = await conn.execute(
-        sa.select(w.source_id, w.operator_id, w.weight, w.deficit).where(w.source_id.in_(wanted)),
+        sa.select(w.source_id, w.operator_id, w.weight, w.deficit).where(w.source_id.in_(ids)),
         IDS.bound(conn.dialect.name, sorted(source_ids)),
     )
     of_sources: dict[int, dict[int, tuple[int, float]]] = {}
     for source_id, operator_id, weight, deficit in rows:
         of_sources.setdefault(source_id, {})[operator_id] = weight, deficit
     new: dict[tuple[int, int], float] = {}
-    for source_id, of in of_sources.items():
-        before, weights = {o: owed for o, (_, owed) in of.items()}, {o: weight for o, (weight, _) in of.items()}
+    for source_id, of_operators in of_sources.items():
+        before, weights = (
+            {o: owed for o, (_, owed) in of_operators.items()},
+            {o: weight for o, (weight, _) in of_operators.items()},
+        )
         if (after := shared_out(before, weights)) != before:
             new |= {(source_id, operator_id): owed for operator_id, owed in after.items()}
     await write_deficits(conn, new)

@@ -8,7 +8,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Only INTEGER keys number themselves on SQLite.
+# On SQLite only INTEGER keys are assigned automatically.
 NumberedId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 

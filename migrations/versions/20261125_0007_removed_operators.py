@@ -18,7 +18,7 @@ decisions = sa.table("decisions", sa.column("operator_id"), sa.column("previous_
 def upgrade() -> None:
     online.add_column("operators", sa.Column("deleted_at", sa.DateTime(timezone=True)))
     online.add_column("operators", sa.Column("had_contacts", sa.Boolean(), nullable=False, server_default=sa.false()))
-    # Once the columns are committed: until then the table is locked, and to read all decisions takes time.
+    # After the columns are committed: until then the table is locked, and reading all decisions takes time.
     with online.apart() as conn:
         for operator_id in sorted(with_contacts(conn)):
             mark = sa.update(operators).where(operators.c.id == operator_id, operators.c.had_contacts.is_(sa.false()))
@@ -26,7 +26,7 @@ def upgrade() -> None:
 
 
 def with_contacts(conn: sa.Connection) -> set[int]:
-    """Who has or had a contact. Decisions, without an index for that, are read once, and only if a contact has none."""
+    """Operators who have or had a contact. Decisions lack an index for it: read once, only if a contact has none."""
     now = sa.exists().where(contacts.c.operator_id == operators.c.id)
     by_id = {row.id: row.has for row in conn.execute(sa.select(operators.c.id, now.label("has")))}
     had = {operator_id for operator_id, has in by_id.items() if has}
@@ -37,6 +37,6 @@ def with_contacts(conn: sa.Connection) -> set[int]:
 
 
 def downgrade() -> None:
-    # Rows of removed operators stay, as operators who are not active: to delete them would read all decisions.
+    # Rows of removed operators stay, as inactive operators: deleting them would read all decisions.
     op.drop_column("operators", "had_contacts")
     op.drop_column("operators", "deleted_at")

@@ -27,15 +27,15 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # Fails, and changes nothing, if contacts of several producers have one message_id: the schema before has no place
-    # for them.
+    # Fails, and changes nothing, if contacts of several producers share a message_id: the previous schema cannot hold
+    # them.
     exchange(NOW, BEFORE)
     op.drop_column("contacts", "format")
     op.drop_column("contacts", "producer")
 
 
 def exchange(old: Unique, new: Unique) -> None:
-    """Put one unique key in the place of another."""
+    """Replace one unique key with another."""
     if op.get_bind().dialect.name == "sqlite":
         sqlite_tables.make_anew(op.get_bind(), "contacts", lambda columns: replaced(columns, old, new))
         return

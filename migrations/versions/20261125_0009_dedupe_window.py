@@ -33,7 +33,7 @@ def upgrade() -> None:
 
 
 def fill(conn: sa.Connection) -> None:
-    """The source that open messages name, as far as their bodies are plain JSON."""
+    """Set the source that open messages name, if their bodies are plain JSON."""
     p, after = parked.c, None
     nameless = sa.and_(p.state.in_(("deferred", "rejected")), p.source.is_(None))
     while True:

@@ -18,4 +18,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Ids stay as they are: programs of the revision before notice nothing, and none may come again after it either."""
+    """Leave AUTOINCREMENT: programs of the previous revision do not notice, and no id may be reused after it either."""

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: breaks everything for a while and says what the judge found."""
+"""`python -m tests.chaos`: breaks everything for a while and prints what the judge found."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ import typer
 from devservices.broker import broker
 from devservices.postgres import postgres
 from tests.chaos.campaign import Campaign, Verdict
-from tests.chaos.mutants import see_all
+from tests.chaos.mutants import run_all
 from tests.chaos.plan import LONG, SHORT, Plan, backends, seeded
 from tests.chaos.source_copy import copy_source
 
@@ -26,23 +26,23 @@ def main(
     planted: Annotated[bool, typer.Option(help="plant faults in copies of the code; the judge must see each")] = False,
 ) -> None:
     """Kill workers, brokers and databases while contacts go through; exit status 1 if a promise was broken."""
-    logging.disable(logging.ERROR)  # the client library tells of each connection that we broke ourselves
+    logging.disable(logging.ERROR)  # the client library logs each connection that we broke ourselves
     seed = seed or secrets.randbelow(1_000_000)
     typer.echo(f"seed {seed}")
-    wanted = backends(backend)
-    if not wanted:
+    selected = backends(backend)
+    if not selected:
         raise typer.BadParameter("--backend is postgresql, sqlite or both")
     if planted:
-        sys.exit(see_all(seed))
-    good = True
-    for each in wanted:
-        verdict = fight(seeded((SHORT if short else LONG)[each], seed))
+        sys.exit(run_all(seed))
+    is_good = True
+    for name in selected:
+        verdict = run_campaign(seeded((SHORT if short else LONG)[name], seed))
         show(verdict)
-        good = good and not verdict.findings
-    sys.exit(0 if good else 1)
+        is_good = is_good and not verdict.findings
+    sys.exit(0 if is_good else 1)
 
 
-def fight(plan: Plan) -> Verdict:
+def run_campaign(plan: Plan) -> Verdict:
     """One run on services of its own."""
     with ExitStack() as stack:
         own_broker = stack.enter_context(broker(control=True))
@@ -53,7 +53,7 @@ def fight(plan: Plan) -> Verdict:
 
 
 def show(verdict: Verdict) -> None:
-    """The numbers and the findings."""
+    """Print the numbers and the findings."""
     typer.echo(f"\n{verdict.plan.backend}, seed {verdict.plan.seed}, {verdict.seconds:.0f} s")
     for name, number in sorted(verdict.counts.items()):
         typer.echo(f"  {name:20} {number:8}")

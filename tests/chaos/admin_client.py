@@ -17,19 +17,19 @@ PAUSE_SECONDS = 0.03
 
 @dataclass
 class AdminClient:
-    """What was asked over HTTP. `taken`: keys that were answered with 200 or 201."""
+    """An admin's requests over HTTP. `accepted`: keys with a 200 or 201 response; `refused`: unexpected responses."""
 
     http: httpx2.AsyncClient
     sources: list[str]
     random: Random
-    taken: set[tuple[str, str]] = field(default_factory=set)
+    accepted: set[tuple[str, str]] = field(default_factory=set)
     asked: set[tuple[str, str]] = field(default_factory=set)
     heard: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     _number: int = 0
 
     async def work(self) -> None:
-        """Write, for ever; an answer of 503 is repeated, any other 5xx is a finding."""
+        """Write for ever. A 503 is expected; any other 5xx, or no response, is a finding."""
         while True:
             for act in (self.submit, self.close, self.change_limit):
                 try:
@@ -39,25 +39,25 @@ class AdminClient:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def submit(self) -> httpx2.Response:
-        """A contact over HTTP, some of them asked for twice."""
+        """Submit a contact; every tenth key is submitted twice."""
         self._number += 1
         key = (self.random.choice(self.sources), f"http-{self._number - (self._number % 10 == 0)}")
         self.asked.add(key)
         lead = {"external_id": f"lead-{self.random.randrange(5_000)}"}
-        answer = await self.http.post("/contacts", json={"source": key[0], "message_id": key[1], "lead": lead})
-        if answer.is_success:
-            self.taken.add(key)
-        return answer
+        response = await self.http.post("/contacts", json={"source": key[0], "message_id": key[1], "lead": lead})
+        if response.is_success:
+            self.accepted.add(key)
+        return response
 
     async def close(self) -> httpx2.Response:
-        """Close one that was heard of."""
+        """Close a contact whose event was heard."""
         if not self.heard:
             return httpx2.Response(200)
         contact_id = self.heard.pop(self.random.randrange(len(self.heard)))
         return await self.http.post(f"/contacts/{contact_id}/close", json={})
 
     async def change_limit(self) -> httpx2.Response:
-        """Raise or keep somebody's limit; lowering it below the load would be no break of it."""
+        """Raise an operator's limit, never lower it: a load over a lowered limit would be legitimate."""
         limit = {"max_active_contacts": self.random.randint(300, 320)}
         operator_id = self.random.randint(1, 20)
         before = (await self.http.get(f"/operators/{operator_id}")).json().get("max_active_contacts", 0)
@@ -65,16 +65,16 @@ class AdminClient:
             return httpx2.Response(200)
         return await self.http.patch(f"/operators/{operator_id}", json=limit)
 
-    def _check(self, answer: httpx2.Response) -> None:
-        if answer.status_code >= 500 and answer.status_code != 503:
-            self.refused.append(f"{answer.status_code}: {answer.text}")
+    def _check(self, response: httpx2.Response) -> None:
+        if response.status_code >= 500 and response.status_code != 503:
+            self.refused.append(f"{response.status_code}: {response.text}")
 
 
 @asynccontextmanager
 async def admin_client(
     settings: dict[str, str], code: Path, logs: Path, sources: list[str], random: Random
 ) -> AsyncIterator[AdminClient]:
-    """A real admin API on the same database, and an admin at it."""
+    """A real admin API on the same database, and an admin using it."""
     own = {"ADMIN_API_TOKENS": f"admin:{TOKEN}", "PYTHONPATH": str(code)}
     async with (
         running_app("admin_api", settings | own, logs / "admin_api.log", code) as api,

@@ -1,4 +1,4 @@
-"""A bot that remembers what it sent and what the broker confirmed, and closes some of it unheard."""
+"""A bot that records what it sent and what the broker confirmed, and closes some contacts before their events."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ IN_FLIGHT = 200
 CONFIRM_SECONDS = 30
 TWICE, BROKEN, CLOSED_UNHEARD, CLOSED_AHEAD, LEADS = 0.1, 0.01, 0.05, 0.05, 5_000
 AHEAD = 600
-"""So many submissions before its own a closing is sent: a few seconds, also where a worker lags behind."""
+"""How many submissions before its own a closing is sent: a few seconds, even if a worker lags behind."""
 ROUTING_KEY = "contact.submit.chaos"
 
 
@@ -34,24 +34,24 @@ class SentMessage:
 
 @dataclass
 class Bot:
-    """Sends submissions by the clock and whatever is put into its mail, each until the broker confirms it.
+    """Sends submissions at a fixed rate, and all other messages in `queue`, each until the broker confirms it.
 
-    Some closings are sent ahead of their submissions.
+    Some closings are sent before their submissions.
     """
 
     url: str
     prefix: str
     plan: Plan
-    abuse: HostileParties
-    mail: deque[SentMessage] = field(default_factory=deque)
+    hostile_parties: HostileParties
+    queue: deque[SentMessage] = field(default_factory=deque)
     sent: set[tuple[str, str]] = field(default_factory=set)
     confirmed: set[tuple[str, str]] = field(default_factory=set)
     expiring: set[tuple[str, str]] = field(default_factory=set)
-    """Confirmed messages that the broker may have given up before a worker had them."""
+    """Confirmed messages that the broker may have expired before a worker received them."""
     broken: int = 0
     written: int = 0
     closings: bool = True
-    _open: int = 0
+    _in_flight: int = 0
     _random: Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,99 +60,101 @@ class Bot:
     @property
     def idle(self) -> bool:
         """Whether everything so far is confirmed."""
-        return not self.mail and not self._open and self.written == self.plan.submissions
+        return not self.queue and not self._in_flight and self.written == self.plan.submissions
 
     async def write(self) -> None:
-        """Put submissions into the mail at the plan's rate; a tenth goes in twice, the second time a while later."""
+        """Queue submissions at the plan's rate; a tenth of them twice, the second time a while later."""
         random, begun = Random(self.plan.seed), time.monotonic()
         later: deque[tuple[int, SentMessage]] = deque()
         closed: deque[tuple[int, SentMessage]] = deque()
         for number in range(self.plan.submissions):
-            letter = self._submission(random, number)
-            if random.random() < CLOSED_AHEAD and letter.key:
-                self.close(letter.key)
-                closed.append((number + AHEAD, letter))
+            message = self._submission(random, number)
+            if random.random() < CLOSED_AHEAD and message.key:
+                self.close(message.key)
+                closed.append((number + AHEAD, message))
             else:
-                self.mail.append(letter)
+                self.queue.append(message)
             self.written += 1
             if random.random() < TWICE:
-                later.append((number + random.randrange(200), letter))
+                later.append((number + random.randrange(200), message))
             if random.random() < BROKEN:
                 self.broken += 1
-                self.mail.append(SentMessage(b'{"broken', _properties(f"broken-{number}")))
+                self.queue.append(SentMessage(b'{"broken', _properties(f"broken-{number}")))
             if random.random() < EXPIRES:
-                self.mail.append(self._expiring(number))
+                self.queue.append(self._expiring(number))
             while later and later[0][0] <= number:
-                self.mail.append(later.popleft()[1])
+                self.queue.append(later.popleft()[1])
             while closed and closed[0][0] <= number:
-                self.mail.append(closed.popleft()[1])
+                self.queue.append(closed.popleft()[1])
             if (ahead := number / self.plan.rate - (time.monotonic() - begun)) > 0:
                 await asyncio.sleep(ahead)
-        self.mail.extend(letter for _, letter in (*later, *closed))
+        self.queue.extend(message for _, message in (*later, *closed))
 
     def close(self, key: tuple[str, str]) -> None:
-        """Ask for the end of a contact."""
+        """Queue a message that closes a contact."""
         body = orjson.dumps({"source": key[0], "message_id": key[1]})
-        self.mail.append(SentMessage(body, _properties(f"close-{key[1]}", "contact.close")))
+        self.queue.append(SentMessage(body, _properties(f"close-{key[1]}", "contact.close")))
 
     async def send(self) -> None:
-        """Send the mail, for ever."""
+        """Send the queued messages, for ever."""
         await keep_trying(self._send)
 
     async def _send(self) -> bool:
         async with channel_at(self.url, confirms=True) as channel:
-            open_letters: dict[asyncio.Task[None], SentMessage] = {}
+            in_flight: dict[asyncio.Task[None], SentMessage] = {}
             try:
                 while True:
-                    await self._fill(channel, open_letters)
-                    if open_letters:
-                        done, _ = await asyncio.wait(open_letters, return_when=asyncio.FIRST_COMPLETED)
-                        for task in done:
+                    await self._start_publishing(channel, in_flight)
+                    if in_flight:
+                        finished, _ = await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
+                        for task in finished:
                             task.result()
-                            self._note(open_letters.pop(task))
+                            self._record_confirmed(in_flight.pop(task))
                     else:
                         await asyncio.sleep(0.02)
             finally:
-                for task in open_letters:
+                for task in in_flight:
                     task.cancel()
-                await asyncio.gather(*open_letters, return_exceptions=True)
-                # Sent or not: nobody knows, so each goes again.
-                self.mail.extendleft(open_letters.values())
-                self._open = 0
+                await asyncio.gather(*in_flight, return_exceptions=True)
+                # It is unknown whether they were sent, so each is sent again.
+                self.queue.extendleft(in_flight.values())
+                self._in_flight = 0
 
-    async def _fill(self, channel: AbstractChannel, open_letters: dict[asyncio.Task[None], SentMessage]) -> None:
-        while self.mail and len(open_letters) < IN_FLIGHT:
-            letter = self.mail.popleft()
-            if letter.key:
-                self.sent.add(letter.key)
-            open_letters[asyncio.create_task(self._publish(channel, letter))] = letter
-        self._open = len(open_letters)
+    async def _start_publishing(
+        self, channel: AbstractChannel, in_flight: dict[asyncio.Task[None], SentMessage]
+    ) -> None:
+        while self.queue and len(in_flight) < IN_FLIGHT:
+            message = self.queue.popleft()
+            if message.key:
+                self.sent.add(message.key)
+            in_flight[asyncio.create_task(self._publish(channel, message))] = message
+        self._in_flight = len(in_flight)
 
-    async def _publish(self, channel: AbstractChannel, letter: SentMessage) -> None:
+    async def _publish(self, channel: AbstractChannel, message: SentMessage) -> None:
         await channel.basic_publish(
-            letter.body,
+            message.body,
             exchange=f"{self.prefix}contacts",
             routing_key=ROUTING_KEY,
-            properties=letter.properties,
+            properties=message.properties,
             mandatory=True,
             timeout=CONFIRM_SECONDS,
         )
 
-    def _note(self, letter: SentMessage) -> None:
-        if letter.key and letter.expires:
-            self.expiring.add(letter.key)
-        elif letter.key and letter.key not in self.confirmed:
-            self.confirmed.add(letter.key)
-            # Before its first event was heard, and perhaps before anybody took it: another worker may have the close.
+    def _record_confirmed(self, message: SentMessage) -> None:
+        if message.key and message.expires:
+            self.expiring.add(message.key)
+        elif message.key and message.key not in self.confirmed:
+            self.confirmed.add(message.key)
+            # Before its first event was heard, perhaps before a worker received it: another worker may get the closing.
             if self.closings and self._random.random() < CLOSED_UNHEARD:
-                self.close(letter.key)
+                self.close(message.key)
 
     def _submission(self, random: Random, number: int) -> SentMessage:
         source, message_id = random.choice(self.plan.sources), f"m-{number}"
         lead = {"external_id": f"lead-{random.randrange(LEADS)}"}
         body = orjson.dumps({"source": source, "lead": lead, "payload": {"number": number}})
         properties = _properties(message_id)
-        properties.reply_to = self.abuse.reply_to(random)
+        properties.reply_to = self.hostile_parties.reply_to(random)
         return SentMessage(body, properties, (source, message_id))
 
     def _expiring(self, number: int) -> SentMessage:

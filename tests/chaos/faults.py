@@ -1,4 +1,4 @@
-"""What is done to the broker and the database while contacts go through."""
+"""Faults of the broker and the database while contacts are processed."""
 
 import asyncio
 import sqlite3
@@ -19,24 +19,24 @@ from tests.chaos.plan import Plan
 
 CUT_OFF_SECONDS = 2
 FROZEN_SECONDS = 12
-"""Longer than the heartbeats of the run allow for."""
+"""Longer than the heartbeats of the run allow."""
 
 Fault = Callable[[], Awaitable[None]]
 
 
 @dataclass
 class Faults:
-    """Every fault of a plan, done one after the other at moments of the seed; counted once it is over."""
+    """Every fault of a plan, one after the other, at times that depend on the seed; counted once it is over."""
 
     plan: Plan
     broker: Broker
     database_url: str
     postgres: Postgres | None
     random: Random
-    done: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
 
     def planned(self) -> list[Fault]:
-        """What will be done, in an order of the seed."""
+        """The faults to inject, in an order that depends on the seed."""
         broker: list[Fault] = [
             self.cut_off_broker,
             self.kill_broker,
@@ -54,18 +54,18 @@ class Faults:
         return faults
 
     async def run(self) -> None:
-        """Do all, spread over the time in which submissions are sent."""
+        """Inject all of them, spread over the time in which submissions are sent."""
         faults = self.planned()
         pause = self.plan.submissions / self.plan.rate / (len(faults) + 1)
         for fault in faults:
             await asyncio.sleep(pause * self.random.uniform(0.5, 1.2))
             await fault()
-            self.done[getattr(fault, "__name__", "fault")] += 1
+            self.counts[getattr(fault, "__name__", "fault")] += 1
 
     @property
     def broker_deaths(self) -> int:
-        """How often the broker ended so far."""
-        return sum(self.done[name] for name in ("kill_broker", "cut_off_broker", "restart_broker"))
+        """How often the broker has ended so far."""
+        return sum(self.counts[name] for name in ("kill_broker", "cut_off_broker", "restart_broker"))
 
     async def kill_broker(self) -> None:
         """A power failure of the broker."""
@@ -73,7 +73,7 @@ class Faults:
         await asyncio.to_thread(self.broker.start)
 
     async def cut_off_broker(self) -> None:
-        """It takes what is sent, does nothing with it any more, and dies."""
+        """The broker's host accepts data, the broker no longer processes it, and then it is killed."""
         await asyncio.to_thread(self.broker.freeze)
         await asyncio.sleep(CUT_OFF_SECONDS)
         await self.kill_broker()
@@ -83,7 +83,7 @@ class Faults:
         await asyncio.to_thread(self.broker.restart)
 
     async def freeze_broker(self) -> None:
-        """Connections stay open and nothing answers."""
+        """Connections stay open and the broker does not respond."""
         await asyncio.to_thread(self.broker.freeze)
         await asyncio.sleep(FROZEN_SECONDS)
         await asyncio.to_thread(self.broker.thaw)
@@ -93,19 +93,19 @@ class Faults:
         await asyncio.to_thread(self.broker.rabbitmqctl, "close_all_connections", "for a test")
 
     async def stop_database(self) -> None:
-        """PostgreSQL away for a while."""
+        """PostgreSQL is stopped for a while."""
         await asyncio.to_thread(self._postgres().stop)
         await asyncio.sleep(self.plan.seconds_away)
         await asyncio.to_thread(self._postgres().start)
 
     async def freeze_database(self) -> None:
-        """PostgreSQL answers nothing for a while."""
+        """PostgreSQL does not respond for a while."""
         await asyncio.to_thread(self._postgres().freeze)
         await asyncio.sleep(self.plan.seconds_away)
         await asyncio.to_thread(self._postgres().thaw)
 
     async def terminate_backends(self) -> None:
-        """PostgreSQL ends every connection, some in the midst of a commit."""
+        """PostgreSQL ends every connection, some during a commit."""
         engine = create_engine(self.database_url)
         others = sa.text(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -116,11 +116,11 @@ class Faults:
         await engine.dispose()
 
     async def lock_table(self) -> None:
-        """Somebody changes a table and does not commit for a while."""
+        """Another session locks a table and does not commit for a while."""
         await self._hold_locks("LOCK TABLE contacts IN ACCESS EXCLUSIVE MODE")
 
     async def lock_operator(self) -> None:
-        """A shell was left open after it read an operator for a change."""
+        """Another session locks an operator's row (SELECT FOR UPDATE) for a while."""
         await self._hold_locks("SELECT * FROM operators WHERE id = 1 FOR UPDATE")
 
     async def _hold_locks(self, statement: str) -> None:
@@ -131,10 +131,10 @@ class Faults:
         await engine.dispose()
 
     async def lock_file(self) -> None:
-        """Somebody holds the SQLite file's write lock."""
-        await asyncio.to_thread(self._hold, self.plan.seconds_away)
+        """Another process holds the SQLite file's write lock."""
+        await asyncio.to_thread(self._hold_file_lock, self.plan.seconds_away)
 
-    def _hold(self, seconds: float) -> None:
+    def _hold_file_lock(self, seconds: float) -> None:
         path = make_url(self.database_url).database
         with closing(sqlite3.connect(str(path), timeout=60, isolation_level=None)) as conn:
             conn.execute("BEGIN IMMEDIATE")

@@ -1,4 +1,4 @@
-"""What the database and the broker hold after a run."""
+"""Reads what the database and the broker hold after a run."""
 
 from collections import Counter
 
@@ -18,7 +18,7 @@ OPEN = ("deferred", "rejected")
 
 
 async def gather(engine: AsyncEngine, bot: Bot, subscriber: Subscriber) -> Facts:
-    """The facts, once nothing moves any more."""
+    """Collect the facts, once nothing changes any more."""
     async with reading(engine) as conn:
         facts = Facts(
             confirmed=bot.confirmed,
@@ -28,7 +28,7 @@ async def gather(engine: AsyncEngine, bot: Bot, subscriber: Subscriber) -> Facts
             decisions=await _decisions(conn),
             heard=list(subscriber.heard.values()),
             operators=await _operators(conn),
-            excesses=await limit_trigger.noted(conn),
+            excesses=await limit_trigger.recorded(conn),
             parked=await parked(conn),
             outbox=await conn.scalar(sa.select(sa.func.count()).select_from(outbox)) or 0,
             servable=len(await servable_sources(conn)),
@@ -42,9 +42,9 @@ async def gather(engine: AsyncEngine, bot: Bot, subscriber: Subscriber) -> Facts
 
 
 async def settled(engine: AsyncEngine, bot: Bot, subscriber: Subscriber, *, abused: bool) -> str:
-    """What still moves, in words; empty once nothing does. `abused`: a full subscriber may delay its own events."""
+    """Describe what still changes; empty once nothing does. `abused`: a full subscriber may delay its own events."""
     if not bot.idle:
-        return f"the bot has {len(bot.mail)} letters to send"
+        return f"the bot has {len(bot.queue)} messages to send"
     async with channel_at(bot.url, confirms=False) as channel:
         inbound = await channel.queue_declare(f"{bot.prefix}contacts.inbound.v1", passive=True)
         unheard = await channel.queue_declare(subscriber.queue, passive=True)
@@ -52,17 +52,17 @@ async def settled(engine: AsyncEngine, bot: Bot, subscriber: Subscriber, *, abus
         return f"queues hold {inbound.message_count} messages and {unheard.message_count} events"
     async with reading(engine) as conn:
         left = await conn.scalar(sa.select(sa.func.count()).select_from(outbox)) or 0
-        delayed = await bot.abuse.delayed(conn) if abused else 0
+        delayed = await bot.hostile_parties.delayed(conn) if abused else 0
         deferred = (await parked(conn, ("deferred",))).total()
         changes = await conn.scalar(sa.select(sa.func.count()).select_from(decisions)) or 0
     if left > delayed or deferred or changes > len(subscriber.heard) + delayed:
-        told = f"outbox {left}, delayed by the full subscriber {delayed}"
-        return f"{told}, deferred {deferred}, heard {len(subscriber.heard)} of {changes} changes"
+        left_over = f"outbox {left}, delayed by the full subscriber {delayed}"
+        return f"{left_over}, deferred {deferred}, heard {len(subscriber.heard)} of {changes} changes"
     return ""
 
 
 async def parked(conn: AsyncConnection, states: tuple[str, ...] = OPEN) -> Counter[str]:
-    """Parked messages that are not done with, by code."""
+    """Parked messages in these states, by code; by default those not yet resolved."""
     p = parked_messages.c
     rows = await conn.execute(sa.select(p.code, sa.func.count()).where(p.state.in_(states)).group_by(p.code))
     return Counter({code: number for code, number in rows})  # noqa: C416 - a Row is no pair for dict()

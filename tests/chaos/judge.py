@@ -1,4 +1,4 @@
-"""What must hold after a run: every claim is counted, every break of it is a finding."""
+"""Checks what must hold after a run: every violated promise is a finding."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ class DecisionRow:
 
 @dataclass(frozen=True, slots=True)
 class OperatorRow:
-    """An operator: load as kept and as counted."""
+    """An operator: load as stored and as counted."""
 
     id: int
     load: int
@@ -44,9 +44,9 @@ class OperatorRow:
 class Facts:
     """Everything the judge looks at.
 
-    `expiring`: confirmed keys that may have expired; `undelivered`: message ids parked because the broker gave them up.
-    `broker_deaths`: the broker dead-letters at most once, so what expires while it dies may be gone.
-    `late`: what moved while the full subscriber was still full, though it had nothing to do with that one.
+    `expiring`: confirmed keys that may have expired; `undelivered`: message ids parked because the broker expired them.
+    `broker_deaths`: the broker dead-letters at most once, so a message that expires while the broker dies may be lost.
+    `late`: events not published while the full subscriber was full, although they are not its own.
     """
 
     confirmed: set[Key]
@@ -70,7 +70,7 @@ class Facts:
 
 
 def judge(facts: Facts) -> list[str]:
-    """Every finding, a line each; nothing where all promises were kept."""
+    """Every finding, a line each; none if all promises were kept."""
     return [
         *_nothing_lost(facts),
         *_nothing_doubled(facts),
@@ -84,14 +84,14 @@ def judge(facts: Facts) -> list[str]:
 
 def _nothing_lost(facts: Facts) -> Iterator[str]:
     known = {contact.key for contact in facts.contacts}
-    yield from _some("lost: a confirmed submission is no contact", facts.confirmed - known)
+    yield from _finding("lost: a confirmed submission is no contact", facts.confirmed - known)
     if facts.parked["invalid_json"] != facts.broken:
         yield f"lost: {facts.broken} broken messages were sent, {facts.parked['invalid_json']} are parked"
     gone = {key for key in facts.expiring - known if key[1] not in facts.undelivered}
     if not facts.broker_deaths:
-        yield from _some("lost: an expired message is neither a contact nor parked", gone)
-    innocent = facts.undelivered - {message_id for _, message_id in facts.expiring}
-    yield from _some("given up by the broker: a message that never expires", innocent)
+        yield from _finding("lost: an expired message is neither a contact nor parked", gone)
+    unexpired = facts.undelivered - {message_id for _, message_id in facts.expiring}
+    yield from _finding("given up by the broker: a message that never expires", unexpired)
     others = {code: n for code, n in facts.parked.items() if code not in ("invalid_json", "undelivered")}
     if others:
         yield f"parked without a reason of its sender: {others}"
@@ -101,20 +101,20 @@ def _nothing_lost(facts: Facts) -> Iterator[str]:
 
 def _nothing_doubled(facts: Facts) -> Iterator[str]:
     keys = Counter(contact.key for contact in facts.contacts)
-    yield from _some("doubled: more than one contact of a key", (key for key, number in keys.items() if number > 1))
-    yield from _some("doubled: a contact that nobody sent", set(keys) - facts.sent)
-    told: defaultdict[Key, set[str]] = defaultdict(set)
+    yield from _finding("doubled: more than one contact of a key", (key for key, number in keys.items() if number > 1))
+    yield from _finding("doubled: a contact that no bot sent", set(keys) - facts.sent)
+    contact_ids: defaultdict[Key, set[str]] = defaultdict(set)
     for heard in facts.heard:
-        told[heard.key].add(heard.contact_id)
-    yield from _some(
-        "doubled: events of more than one contact of a key", (k for k, ids in told.items() if len(ids) > 1)
+        contact_ids[heard.key].add(heard.contact_id)
+    yield from _finding(
+        "doubled: events of more than one contact of a key", (k for k, ids in contact_ids.items() if len(ids) > 1)
     )
 
 
 def _events_are_changes(facts: Facts) -> Iterator[str]:
     heard, decided = {event.id for event in facts.heard}, {decision.event_id for decision in facts.decisions}
-    yield from _some("event without its change", heard - decided)
-    yield from _some("change without its event", decided - heard)
+    yield from _finding("event without its change", heard - decided)
+    yield from _finding("change without its event", decided - heard)
 
 
 def _no_gaps(facts: Facts) -> Iterator[str]:
@@ -126,7 +126,7 @@ def _no_gaps(facts: Facts) -> Iterator[str]:
         for contact in facts.contacts
         if sorted(sequences[contact.id]) != list(range(1, contact.sequence + 1)) or not contact.sequence
     )
-    yield from _some("gap: a contact's changes are not numbered from 1 to its sequence", wrong)
+    yield from _finding("gap: a contact's changes are not numbered from 1 to its sequence", wrong)
 
 
 def _in_order(heard: Iterable[Heard]) -> Iterator[str]:
@@ -136,11 +136,11 @@ def _in_order(heard: Iterable[Heard]) -> Iterator[str]:
         if event.sequence != last[event.contact_id] + 1:
             wrong.append(event.id)
         last[event.contact_id] = event.sequence
-    yield from _some("out of order: an event was first heard before or after its turn", wrong)
+    yield from _finding("out of order: an event was first heard before or after its turn", wrong)
 
 
 def _within_limits(facts: Facts) -> Iterator[str]:
-    yield from _some("over the limit: (operator, load, limit) at some moment", facts.excesses)
+    yield from _finding("over the limit: (operator, load, limit) at some moment", facts.excesses)
     for operator in facts.operators:
         if operator.load != operator.counted:
             yield f"load: operator {operator.id} has load {operator.load} and {operator.counted} active contacts"
@@ -159,7 +159,7 @@ def _nothing_left(facts: Facts) -> Iterator[str]:
         yield f"blind: {facts.faults_done} of {facts.faults_planned} faults were done"
 
 
-def _some(what: str, which: Iterable[object]) -> Iterator[str]:
-    found = sorted(which, key=str)
-    if found:
-        yield f"{what}: {len(found)}, such as {', '.join(map(str, found[:SHOWN]))}"
+def _finding(what: str, items: Iterable[object]) -> Iterator[str]:
+    examples = sorted(items, key=str)
+    if examples:
+        yield f"{what}: {len(examples)}, such as {', '.join(map(str, examples[:SHOWN]))}"

@@ -1,4 +1,4 @@
-"""Notes in the database itself every moment at which an operator goes over the limit: at the end it may be gone."""
+"""A database trigger that records every time an operator goes over the limit: at the end the excess may be gone."""
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,12 +21,12 @@ _STATEMENTS = {
 
 
 async def watch(conn: AsyncConnection) -> None:
-    """Note from now on."""
+    """Create the trigger: excesses are recorded from now on."""
     for statement in _STATEMENTS[conn.dialect.name]:
         await conn.execute(sa.text(statement))
 
 
-async def noted(conn: AsyncConnection) -> list[Excess]:
-    """What was noted."""
+async def recorded(conn: AsyncConnection) -> list[Excess]:
+    """The recorded excesses."""
     rows = await conn.execute(sa.text("SELECT operator_id, load, max_active_contacts FROM excesses"))
     return [(operator_id, load, limit) for operator_id, load, limit in rows]

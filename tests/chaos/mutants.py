@@ -1,4 +1,4 @@
-"""Faults in copies of the code: each is one that a careless change could make, and the judge must see it."""
+"""Faults planted in copies of the code: each is one that a careless change could make, and the judge must see it."""
 
 import asyncio
 import tempfile
@@ -17,12 +17,12 @@ QUIET_SECONDS = 25
 
 
 class MutantNotApplied(Exception):
-    """The code no longer has what the fault replaces."""
+    """The code no longer contains the text that the fault replaces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A text of a file that is there exactly once, and what stands there instead."""
+    """A text that a file contains exactly once, and its replacement."""
 
     file: str
     old: str
@@ -31,10 +31,10 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A fault, and the beginnings of what the judge may say of it.
+    """A fault, and the prefixes of the findings that show that the judge sees it.
 
-    `broker_faults`, `database_faults`, `full_subscriber`: if only those bring it out. `seconds_away`: how long the
-    database is then.
+    `broker_faults`, `database_faults`, `full_subscriber`: needed if only these expose the fault.
+    `seconds_away`: how long the database is then unavailable.
     """
 
     name: str
@@ -48,34 +48,34 @@ class Mutant:
     full_subscriber: bool = False
 
 
-SETTLING, INBOX = "worker/consume/delivery_processor.py", "worker/consume/delivery_buffer.py"
+DELIVERY_PROCESSOR, DELIVERY_BUFFER = "worker/consume/delivery_processor.py", "worker/consume/delivery_buffer.py"
 POOLS, CHANNELS = "distribution/store/operator_pool.py", "worker/broker/channels.py"
-BATCH = "        with self._metrics.batch_seconds.time(), self._relay.lend_confirmed_ids() as done:\n"
+BATCH = "        with self._metrics.batch_seconds.time(), self._relay.lend_confirmed_ids() as confirmed_ids:\n"
 APPLY = "            self._apply_results(publisher, self._note_unroutable)\n"
 RECONNECT = """            reports = publisher.take_reports()
             if any(result == "refused" for _, result, _ in reports):
                 raise ConnectionError("the broker could not take an event")
             self._report(self._state.apply_results(reports, time.monotonic(), self._note_unroutable))
 """
-EARLY = """        if inbox is not None:
-            await inbox.acknowledge(deliveries.values())
+EARLY_ACKNOWLEDGE = """        if buffer is not None:
+            await buffer.acknowledge(deliveries.values())
 """
 CONFIRM = "self._on_result(about, PublishResult.CONFIRMED)"
-ACKNOWLEDGE = "            await inbox.acknowledge([deliveries[id(arrival)] for arrival in arrivals])\n"
+ACKNOWLEDGE = "            await buffer.acknowledge([deliveries[id(decoded)] for decoded in messages])\n"
 
 MUTANTS = (
     Mutant(
         "acknowledge before commit",
         ("lost",),
         (
-            Edit(SETTLING, ACKNOWLEDGE, "            pass\n"),
-            Edit(SETTLING, BATCH, EARLY + BATCH),
+            Edit(DELIVERY_PROCESSOR, ACKNOWLEDGE, "            pass\n"),
+            Edit(DELIVERY_PROCESSOR, BATCH, EARLY_ACKNOWLEDGE + BATCH),
         ),
     ),
     Mutant(
         "acknowledge everything held with the first batch",
         ("lost",),
-        (Edit(INBOX, "acknowledge(tags, multiple=tags == oldest)", "acknowledge([0], multiple=True)"),),
+        (Edit(DELIVERY_BUFFER, "acknowledge(tags, multiple=tags == oldest)", "acknowledge([0], multiple=True)"),),
     ),
     Mutant(
         "no unique key",
@@ -83,8 +83,8 @@ MUTANTS = (
         (
             Edit(
                 "distribution/intake/idempotency.py",
-                "found = await contact_rows.by_keys(conn, sorted(keys)) if keys else {}",
-                "found: dict[ContactKey, Contact] = {}",
+                "contacts = await contact_rows.by_keys(conn, sorted(keys)) if keys else {}",
+                "contacts: dict[ContactKey, Contact] = {}",
             ),
         ),
         sql="ALTER TABLE contacts DROP CONSTRAINT uq_contacts_source_id_message_id_producer",
@@ -128,11 +128,11 @@ MUTANTS = (
             Edit(POOLS, ".order_by(s.id)\n        .with_for_update(key_share=True)", ".order_by(s.id)"),
             Edit(POOLS, "sa.or_(change.c.by < 0, change.c.forced == 1, fits)", "sa.true()"),
         ),
-        # Only while the places fill up do two workers ever want the last of them.
+        # Two workers compete for the last place only while the places fill up.
         rate=2_500,
     ),
     Mutant(
-        "nobody serves who waits",
+        "waiting contacts are never served",
         ("waiting beside a free place",),
         (Edit("distribution/allocation/unit_of_work.py", "while served < limit and", "while served < 0 and"),),
     ),
@@ -140,7 +140,7 @@ MUTANTS = (
         "a deferral by the clock",
         ("parked without a reason of its sender: {'unknown_contact'",),
         (
-            # Shorter in all, so that an outage of seconds outlasts them as one of a quarter of an hour does the real.
+            # Shorter delays, so that an outage of seconds outlasts them as a quarter of an hour outlasts the real ones.
             Edit("distribution/intake/parking.py", "in (5, 30, 120, 600))", "in (1, 1, 3, 60))"),
             Edit(
                 "distribution/intake/replay.py",
@@ -154,19 +154,19 @@ MUTANTS = (
 )
 
 
-def see_all(seed: int) -> int:
-    """Plant each, run, and show what the judge said; returns how many it did not see."""
-    blind = 0
+def run_all(seed: int) -> int:
+    """Plant each, run, and print the judge's findings; returns how many faults it did not see."""
+    unseen = 0
     with broker(control=True) as own_broker, postgres(control=True) as server:
         for fault in MUTANTS:
             findings = asyncio.run(find(fault, seed, own_broker, server))
-            blind += not seen(fault, findings)
+            unseen += not seen(fault, findings)
             typer.echo(f"{'seen' if seen(fault, findings) else 'NOT SEEN'} | {fault.name} | {'; '.join(findings)}")
-    return blind
+    return unseen
 
 
 def seen(fault: Mutant, findings: list[str]) -> bool:
-    """Whether the judge said what it should."""
+    """Whether one of the findings shows the fault."""
     return any(finding.startswith(fault.seen_as) for finding in findings)
 
 
@@ -187,7 +187,7 @@ async def find(fault: Mutant, seed: int, own_broker: Broker, server: Postgres) -
 
 
 def plant(fault: Mutant, code: Path) -> Path:
-    """A copy of the code with the fault in it; raises MutantNotApplied if a text is not there exactly once."""
+    """A copy of the code with the fault in it; MutantNotApplied if a file does not contain a text exactly once."""
     copy_source(code)
     for edit in fault.edits:
         text = (code / edit.file).read_text()

@@ -8,9 +8,9 @@ Backend = Literal["postgresql", "sqlite"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run. Numbers of faults are kept exactly; their moments come from the seed.
+    """One run. The numbers of faults are exact; their times depend on the seed.
 
-    `rate` is submissions per second; `limit` is of each of 20 operators; `cut_offs`: every fault of the broker is one;
+    `rate` is submissions per second; `limit`: of each of 20 operators; `cut_offs`: all broker faults are cut-offs;
     `database_faults` stops, freezes or locks the database, `seconds_away` long each; `full_subscriber`: one subscriber
     of one operator's events has a queue that refuses all but a few, until the faults are over.
     """

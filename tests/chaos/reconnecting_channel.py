@@ -1,4 +1,4 @@
-"""A client's channel that outlives its connections."""
+"""A client's channel that reconnects."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,7 +15,7 @@ CONNECT_SECONDS = 10
 
 @asynccontextmanager
 async def channel_at(url: str, *, confirms: bool) -> AsyncIterator[AbstractChannel]:
-    """A channel on a connection of its own; closing it may not take long."""
+    """A channel on a connection of its own; closing is limited to 2 s."""
     connection = aiormq.Connection(f"{url}?heartbeat=3")
     async with asyncio.timeout(CONNECT_SECONDS):
         await connection.connect()
@@ -28,7 +28,7 @@ async def channel_at(url: str, *, confirms: bool) -> AsyncIterator[AbstractChann
 
 
 async def keep_trying(work: Callable[[], Awaitable[bool]]) -> None:
-    """Do work until it answers that it is done, again and again where the broker fails it."""
+    """Repeat `work` until it returns that it is finished, also after a lost connection."""
     while True:
         try:
             if await work():

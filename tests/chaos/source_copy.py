@@ -1,4 +1,4 @@
-"""A copy of the code to run: what is edited in the meantime, or planted, is in nobody else's way."""
+"""Copies the code for a run, so that concurrent edits and planted faults do not affect each other."""
 
 import shutil
 from pathlib import Path
@@ -8,8 +8,8 @@ PACKAGES = ("distribution", "serving", "worker", "admin_api", "migrations", "tes
 
 
 def copy_source(code: Path) -> Path:
-    """Copy the packages to a new folder, with what is compiled of them; returns it."""
+    """Copy the packages, with their compiled files, to a new folder; returns it."""
     for package in PACKAGES:
-        # What another process is just compiling may be gone by the time it would be copied.
+        # A file that another process is compiling may be gone by the time it would be copied.
         shutil.copytree(ROOT / package, code / package, ignore=shutil.ignore_patterns("*.pyc.*"))
     return code

@@ -1,4 +1,4 @@
-"""A subscriber that remembers every event, in the order in which each was first heard."""
+"""A subscriber that records every event, in the order of first delivery."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ ACKNOWLEDGE_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An event, as far as the judge asks."""
+    """The fields of an event that the judge needs."""
 
     id: str
     contact_id: str
@@ -26,11 +26,11 @@ class Heard:
 
 @dataclass
 class Subscriber:
-    """Hears `assignments` through a durable queue of its own; `tell` is told of each event once."""
+    """Consumes `assignments` through a durable queue of its own; `on_event` is called once per event."""
 
     url: str
     prefix: str
-    tell: Callable[[Heard], None]
+    on_event: Callable[[Heard], None]
     heard: dict[str, Heard] = field(default_factory=dict)
     copies: int = 0
 
@@ -40,7 +40,7 @@ class Subscriber:
         return f"{self.prefix}chaos.subscriber"
 
     async def subscribe(self) -> None:
-        """Make the queue, before the first event."""
+        """Declare the queue, before the first event."""
         async with channel_at(self.url, confirms=False) as channel:
             exchange = f"{self.prefix}assignments"
             await channel.exchange_declare(exchange, exchange_type="topic", durable=True)
@@ -48,7 +48,7 @@ class Subscriber:
             await channel.queue_bind(self.queue, exchange, routing_key="#")
 
     async def listen(self) -> None:
-        """Hear events, for ever."""
+        """Consume events, for ever."""
         await keep_trying(self._listen)
 
     async def _listen(self) -> bool:
@@ -85,4 +85,4 @@ class Subscriber:
             operator_id=data["operator"]["id"] if data["operator"] else None,
         )
         self.heard[heard.id] = heard
-        self.tell(heard)
+        self.on_event(heard)

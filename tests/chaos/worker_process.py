@@ -1,6 +1,6 @@
-"""The worker, which ends itself at an armed point.
+"""The worker, which exits at an armed failpoint.
 
-`CHAOS_EXIT_AT=before_commit:37`: at its 37th pass there; `taken:=m-7`: whenever it takes the message with that id.
+`CHAOS_EXIT_AT=before_commit:37`: at its 37th pass there; `taken:=m-7`: whenever it receives the message with that id.
 """
 
 import os
@@ -17,7 +17,7 @@ EXIT_STATUS = 137
 
 
 def armed(at: str) -> FailpointHook:
-    """Ends the process where `at` says; nothing if it is empty."""
+    """A hook that ends the process at the failpoint `at`; one that does nothing if `at` is empty."""
     if not at:
         return no_failpoints
     name, _, when = at.partition(":")
@@ -25,7 +25,7 @@ def armed(at: str) -> FailpointHook:
 
 
 def by_count(fatal: Failpoint, passes: int) -> FailpointHook:
-    """Ends the process at the last of so many passes."""
+    """A hook that ends the process at the last of `passes` passes."""
     left = passes
 
     def watch(point: Failpoint, _about: str) -> None:
@@ -39,7 +39,7 @@ def by_count(fatal: Failpoint, passes: int) -> FailpointHook:
 
 
 def by_content(fatal: Failpoint, culprit: str) -> FailpointHook:
-    """Ends the process whenever the point is about the culprit."""
+    """A hook that ends the process whenever the failpoint is about `culprit`."""
 
     def watch(point: Failpoint, about: str) -> None:
         if point is fatal and about == culprit:
@@ -49,7 +49,7 @@ def by_content(fatal: Failpoint, culprit: str) -> FailpointHook:
 
 
 def main() -> None:
-    """Run until a signal or the armed point."""
+    """Run until a signal or the armed failpoint."""
     settings = start("worker", WorkerSettings)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         uvloop.run(run_until_signal(settings, listening, armed(os.environ.get("CHAOS_EXIT_AT", ""))))

@@ -1,4 +1,4 @@
-"""The processes under test: each is ended in the midst of its work and started again, until all its deaths are died."""
+"""The processes under test: each is killed during its work and started again, until the planned kills are done."""
 
 import asyncio
 import signal
@@ -14,7 +14,7 @@ from tests.chaos.worker_process import EXIT_STATUS
 from worker.failpoints import Failpoint
 
 ARMED = 0.7
-"""How many deaths are at an armed point; the others are by SIGKILL at any moment."""
+"""The share of deaths at an armed failpoint; the others are by SIGKILL at any time."""
 BATCH_POINTS = (
     Failpoint.BEFORE_COMMIT,
     Failpoint.AFTER_COMMIT,
@@ -46,15 +46,15 @@ class Workers:
 
     @property
     def killed(self) -> int:
-        """Deaths so far that were ours."""
+        """The number of deaths so far that we caused."""
         return self.deaths.total()
 
     async def run(self) -> None:
-        """Keep all running until cancelled; then none does."""
+        """Keep all running until cancelled, then kill them."""
         try:
             async with asyncio.TaskGroup() as together:
                 for number in range(self.number):
-                    together.create_task(self._keep(number))
+                    together.create_task(self._keep_running(number))
         finally:
             for process in self._running:
                 with suppress(ProcessLookupError):
@@ -63,12 +63,12 @@ class Workers:
                 await process.wait()
 
     def calm_down(self) -> None:
-        """No more deaths."""
+        """Kill no more workers."""
         self._calm = True
 
-    async def _keep(self, number: int) -> None:
+    async def _keep_running(self, number: int) -> None:
         while True:
-            point, seconds = self._fate()
+            point, seconds = self._draw_death()
             process = await self._start(number, point)
             self._running.add(process)
             try:
@@ -79,21 +79,21 @@ class Workers:
                     self.deaths["SIGKILL"] += 1
                 await process.wait()
             else:
-                await self._ended(process, point, fated=seconds is not None)
+                await self._record_end(process, point, planned=seconds is not None)
             self._running.discard(process)
 
-    async def _ended(self, process: Process, point: str, *, fated: bool) -> None:
+    async def _record_end(self, process: Process, point: str, *, planned: bool) -> None:
         if process.returncode == EXIT_STATUS and point:
             self.deaths[point.partition(":")[0]] += 1
         elif process.returncode == GAVE_UP:
-            # No database at its start: whoever runs it starts it again.
-            self._planned -= fated
+            # No database at its start: a service manager would start it again.
+            self._planned -= planned
             await asyncio.sleep(AGAIN_SECONDS)
         elif process.returncode != 0:
             raise RuntimeError(f"a worker ended with {process.returncode}: see {self.logs}")
 
-    def _fate(self) -> tuple[str, float | None]:
-        """At which point it ends, or after how many seconds; neither once enough have died."""
+    def _draw_death(self) -> tuple[str, float | None]:
+        """The failpoint at which it exits, and the seconds after which it is killed; neither once enough have died."""
         if self._calm or self._planned >= self.kills:
             return "", None
         self._planned += 1

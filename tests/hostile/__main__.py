@@ -1,4 +1,4 @@
-"""`python -m tests.hostile`: a hundred thousand messages that no decent client would send, to a worker of its own."""
+"""`python -m tests.hostile`: a hundred thousand malformed and abusive messages, sent to a worker of its own."""
 
 import asyncio
 import os
@@ -44,7 +44,7 @@ def main(
 
 
 async def attack(amqp_url: str, database_url: str, folder: Path, count: int, seed: int) -> list[str]:
-    """One run on services that are there."""
+    """One run on running services; returns the findings."""
     engine = create_engine(database_url)
     for source in ("s", "other"):
         await open_source(engine, source, {f"Olga of {source}": (1, 500)})

@@ -13,7 +13,7 @@ HEADERS = [(b"content-length", b"2")]
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer ok."""
+    """Respond with 200 and `ok`."""
     del scope, receive
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     await send({"type": "http.response.body", "body": b"ok"})
@@ -26,7 +26,7 @@ def main(kind: str) -> None:
     else:
         config = uvicorn.Config(app, http=kind, log_config=None, access_log=False, lifespan="off")
     with socket.create_server((config.host, 0)) as listening:
-        print(listening.getsockname()[1], flush=True)  # noqa: T201 - read by whoever started this
+        print(listening.getsockname()[1], flush=True)  # noqa: T201 - read by the process that started this one
         uvicorn.Server(config).run([listening])
 
 

@@ -13,7 +13,7 @@ from pamqp.commands import Basic
 
 SOURCES = ("s", "other", "nowhere")
 GARBLE = "~GARBLE~"
-"""Stands for as many bytes that are no UTF-8; the sender puts them in."""
+"""Stands for as many bytes that are not UTF-8; the sender substitutes them."""
 TOO_LARGE, ONE_IN = 300_000, 400
 WORDS = ("", "\0", "é", "🜚", "\u202e", " ", "x" * 255, "x" * 256, "x" * 5_000, GARBLE, "null", "0", "-1", "[]", "'; --")
 NUMBERS = (
@@ -21,8 +21,10 @@ NUMBERS = (
     "12345678901234567.89", "1e-400", "1.0", "9" * 4301,
 )  # fmt: skip
 SECTIONS = (b"\0Sw\xa1\x02{}", b"\0Sw\xb1\0\0\1\0", b"\0Su\xa0\x02{}\0Su\xa0\x02{}", b"\0Sv\xc0\1\0", b"\0Sw\x41")
-"""What RabbitMQ hands on of an AMQP 1.0 message whose body is no single data section."""
+"""What RabbitMQ delivers of an AMQP 1.0 message whose body is not a single data section."""
 ENCODINGS = ("gzip", "GZIP", "utf-8", "identity", "br", "deflate", "x-gzip", GARBLE)
+REPLY_QUEUES = (None, "amq.gen-nowhere", "x" * 255, "é", "amq.rabbitmq.reply-to.x", GARBLE)
+TIMESTAMPS = (None, datetime.fromtimestamp(0, UTC), datetime(9999, 1, 1, tzinfo=UTC))
 PREFIXES = ("cloudEvents:", "cloudEvents_", "ce-")
 
 
@@ -37,17 +39,17 @@ class FuzzedMessage:
 
 @dataclass
 class Generator:
-    """Makes messages; the same seed makes the same."""
+    """Makes messages; the same seed makes the same messages."""
 
     random: Random
     keys: list[str] = field(default_factory=list)
 
-    def letters(self, number: int) -> Iterator[FuzzedMessage]:
-        """So many messages."""
+    def messages(self, number: int) -> Iterator[FuzzedMessage]:
+        """Yield `number` messages."""
         for _ in range(number):
-            yield self.letter()
+            yield self.message()
 
-    def letter(self) -> FuzzedMessage:
+    def message(self) -> FuzzedMessage:
         """One message."""
         r = self.random
         body = self.body()
@@ -86,7 +88,7 @@ class Generator:
         return r.choice(makers)()
 
     def submission(self) -> dict[str, Any]:
-        """A submission, some fields odd."""
+        """A submission, some fields invalid."""
         r = self.random
         lead: dict[str, Any] = {"external_id": f"lead-{r.randint(1, 500)}"}
         if r.random() < 0.1:
@@ -94,26 +96,26 @@ class Generator:
         for name in ("phone", "email", "external_id"):
             if r.random() < 0.25:
                 lead[name] = r.choice(["+79991234567", "anna@example.com", *WORDS, self.value(1), "\ud800", "a\ud800b"])
-        made: dict[str, Any] = {"source": r.choice(SOURCES), "lead": lead}
+        fields: dict[str, Any] = {"source": r.choice(SOURCES), "lead": lead}
         if r.random() < 0.5:
-            made["payload"] = self.value(4)
+            fields["payload"] = self.value(4)
         if r.random() < 0.1:
-            made["message_id"] = r.choice([self._key(), self.value(1)])
+            fields["message_id"] = r.choice([self._key(), self.value(1)])
         if r.random() < 0.1:
-            made[r.choice(list(made))] = self.value(2)
-        return made
+            fields[r.choice(list(fields))] = self.value(2)
+        return fields
 
     def closing(self) -> dict[str, Any]:
-        """A closing of something that may be there."""
+        """A closing of a contact that may exist."""
         r = self.random
         key = r.choice(self.keys) if self.keys and r.random() < 0.5 else "nothing"
-        made: dict[str, Any] = {"source": r.choice(SOURCES), "message_id": key, "reason": r.choice(WORDS)}
-        return made if r.random() < 0.6 else {"contact_id": r.choice([*WORDS, "0199" + "0" * 28, 7, None])}
+        fields: dict[str, Any] = {"source": r.choice(SOURCES), "message_id": key, "reason": r.choice(WORDS)}
+        return fields if r.random() < 0.6 else {"contact_id": r.choice([*WORDS, "0199" + "0" * 28, 7, None])}
 
     def envelope(self) -> dict[str, Any]:
-        """A CloudEvent, some attributes odd or gone."""
+        """A CloudEvent, some attributes invalid or missing."""
         r = self.random
-        made: dict[str, Any] = {
+        event: dict[str, Any] = {
             "specversion": "1.0",
             "id": f"ce-{r.randint(1, 10**9)}",
             "source": "/bot",
@@ -121,24 +123,25 @@ class Generator:
             "data": self.submission(),
         }
         if r.random() < 0.3:
-            made["source"] = r.choice(["/bot", "/other", "https://bots.example/" + "x" * r.choice([1, 1100])])
+            event["source"] = r.choice(["/bot", "/other", "https://bots.example/" + "x" * r.choice([1, 1100])])
         if r.random() < 0.2:
-            made["id"] = f"ce-{r.randint(1, 50)}"
+            event["id"] = f"ce-{r.randint(1, 50)}"
         if r.random() < 0.2:
-            data = json.dumps(made.pop("data")).encode()
-            made["data_base64"] = r.choice([base64.b64encode(self.packed(data)), base64.b64encode(data), data]).decode()
+            data = json.dumps(event.pop("data")).encode()
+            encoded = [*map(base64.b64encode, (self.packed(data), data)), data]
+            event["data_base64"] = r.choice(encoded).decode()
         if r.random() < 0.1:
-            made["data"] = json.dumps(self.submission())
+            event["data"] = json.dumps(self.submission())
         if r.random() < 0.2:
-            made["datacontenttype"] = r.choice(["application/json", "text/json", "text/plain", "application/xml"])
+            event["datacontenttype"] = r.choice(["application/json", "text/json", "text/plain", "application/xml"])
         if r.random() < 0.1:
-            made["specversion"] = r.choice(["0.3", "1.1", 1.0])
-        for name in list(made):
+            event["specversion"] = r.choice(["0.3", "1.1", 1.0])
+        for name in list(event):
             if r.random() < 0.1:
-                made[name] = self.value(2)
+                event[name] = self.value(2)
             elif r.random() < 0.05:
-                del made[name]
-        return made
+                del event[name]
+        return event
 
     def value(self, depth: int) -> Any:
         """Any JSON value."""
@@ -150,7 +153,7 @@ class Generator:
         return r.choice([None, True, 0, -1, 2**63, 2**64, 10**30, 0.1, 1e308, "", "\ud800", *WORDS])
 
     def packed(self, body: bytes) -> bytes:
-        """With gzip; now and then cut off, gone on after its end, or a bomb."""
+        """Compress with gzip; sometimes truncated, with trailing bytes, or a decompression bomb."""
         match self.random.randrange(20):
             case 0:
                 return gzip.compress(body)[: self.random.randint(0, 40)]
@@ -162,26 +165,25 @@ class Generator:
                 return gzip.compress(body)
 
     def mutated(self, body: bytes) -> bytes:
-        """A few bytes changed, lost or doubled."""
-        r, made = self.random, bytearray(body)
+        """Change, drop or repeat a few bytes."""
+        r, content = self.random, bytearray(body)
         for _ in range(r.randint(1, 4)):
-            at = r.randrange(len(made) + 1)
+            at = r.randrange(len(content) + 1)
             match r.randrange(4):
                 case 0:
-                    made[at:at] = r.randbytes(r.randint(1, 8))
+                    content[at:at] = r.randbytes(r.randint(1, 8))
                 case 1:
-                    del made[at : at + r.randint(1, 20)]
+                    del content[at : at + r.randint(1, 20)]
                 case 2:
-                    made[at:at] = made[: r.randint(0, 50)]
+                    content[at:at] = content[: r.randint(0, 50)]
                 case _:
-                    made[at : at + 1] = bytes([r.randrange(256)])
-        return bytes(made)
+                    content[at : at + 1] = bytes([r.randrange(256)])
+        return bytes(content)
 
     def properties(self, encoding: str | None = None) -> Basic.Properties:
-        """Any properties that a broker takes; it refuses a wrong `user_id` and `expiration` by itself."""
+        """Any properties that a broker accepts; the broker itself refuses a wrong `user_id` or `expiration`."""
         r = self.random
-        key = self._key()
-        odd = r.random() < 0.4
+        key, odd = self._key(), r.random() < 0.4
         return Basic.Properties(
             message_id=key,
             message_type=r.choice(
@@ -196,20 +198,16 @@ class Generator:
             ),
             content_encoding=encoding or (r.choice([None, "gzip", "utf-8", GARBLE]) if odd else None),
             correlation_id=r.choice([None, *WORDS[:7], GARBLE]) if odd else None,
-            reply_to=r.choice([None, "amq.gen-nowhere", "x" * 255, "é", "amq.rabbitmq.reply-to.x", GARBLE])
-            if odd
-            else None,
+            reply_to=r.choice(REPLY_QUEUES) if odd else None,
             headers=self.headers() if odd else None,
             delivery_mode=r.choice([1, 2]),
             priority=r.choice([None, 0, 9, 255]) if odd else None,
-            timestamp=r.choice([None, datetime.fromtimestamp(0, UTC), datetime(9999, 1, 1, tzinfo=UTC)])
-            if odd
-            else None,
+            timestamp=r.choice(TIMESTAMPS) if odd else None,
             app_id=r.choice([None, GARBLE, "bot"]) if odd else None,
         )
 
     def headers(self) -> dict[str, Any]:
-        """Tables of every type, names that mean something elsewhere among them."""
+        """Header tables with values of every type, and names that have a meaning elsewhere."""
         r = self.random
         deep: Any = {}
         for _ in range(r.choice([1, 5, 60])):
@@ -227,20 +225,20 @@ class Generator:
             GARBLE: GARBLE,
             "long": "x" * r.choice([10, 20_000]),
         }
-        found = {name: choices[name] for name in r.sample(list(choices), r.randint(0, 5))}
-        return found | (self.attributes() if r.random() < 0.4 else {})
+        chosen = {name: choices[name] for name in r.sample(list(choices), r.randint(0, 5))}
+        return chosen | (self.attributes() if r.random() < 0.4 else {})
 
     def attributes(self) -> dict[str, Any]:
-        """The headers of a CloudEvent in binary mode, some odd or gone."""
+        """The headers of a CloudEvent in binary mode, some invalid or missing."""
         r, prefix = self.random, self.random.choice(PREFIXES)
-        made: dict[str, Any] = {"specversion": "1.0", "id": f"ce-{r.randint(1, 50)}", "source": "/bot"}
-        made["type"] = r.choice(["contact.submit", "contact.close", "contact.open"])
-        for name in list(made):
+        headers: dict[str, Any] = {"specversion": "1.0", "id": f"ce-{r.randint(1, 50)}", "source": "/bot"}
+        headers["type"] = r.choice(["contact.submit", "contact.close", "contact.open"])
+        for name in list(headers):
             if r.random() < 0.1:
-                made[name] = r.choice([None, 7, "", "0.3", GARBLE, bytearray(b"\xff")])
+                headers[name] = r.choice([None, 7, "", "0.3", GARBLE, bytearray(b"\xff")])
             elif r.random() < 0.1:
-                del made[name]
-        return {prefix + name: value for name, value in made.items()}
+                del headers[name]
+        return {prefix + name: value for name, value in headers.items()}
 
     def _key(self) -> str | None:
         r = self.random

@@ -1,6 +1,6 @@
 """Attacks on the HTTP API, each in a process of its own: `python -m tests.hostile.http_attacks NAME PORT SECONDS`.
 
-Bounded in connections and in time, and to the loopback interface.
+Limited in connections and time, and to the loopback interface.
 """
 
 import asyncio
@@ -15,22 +15,22 @@ from contextlib import asynccontextmanager, suppress
 HOST = "127.0.0.1"
 TOKEN = "hostile-run-admin"  # noqa: S105 - of an API that lives as long as the run
 HEAD = b" HTTP/1.1\r\nHost: x\r\n"
-ALLOWED = b"Authorization: Bearer %s\r\n" % TOKEN.encode()
+AUTHORIZATION = b"Authorization: Bearer %s\r\n" % TOKEN.encode()
 CHUNK = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
-ANSWER_BYTES = 4096
+RESPONSE_BYTES = 4096
 
 Attack = Callable[[int], Awaitable[None]]
 
 
 @asynccontextmanager
 async def connection(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """One connection, ended without a farewell."""
-    made = socket.socket()
-    # As little as the kernel allows: else it reads megabytes for somebody who does not.
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ANSWER_BYTES)
-    made.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(made, (HOST, port))
-    reader, writer = await asyncio.open_connection(sock=made)
+    """One connection, aborted at the end of the block."""
+    client_socket = socket.socket()
+    # As small as the kernel allows: otherwise it buffers megabytes for a client that does not read.
+    client_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RESPONSE_BYTES)
+    client_socket.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(client_socket, (HOST, port))
+    reader, writer = await asyncio.open_connection(sock=client_socket)
     try:
         yield reader, writer
     finally:
@@ -38,24 +38,24 @@ async def connection(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asy
 
 
 async def half_open(port: int) -> None:
-    """Half a head, and wait."""
+    """Send half a request head, and wait."""
     async with connection(port) as (reader, writer):
         writer.write(b"GET /healthz" + HEAD + b"X-Half: ")
-        await reader.read(ANSWER_BYTES)
+        await reader.read(RESPONSE_BYTES)
 
 
 async def slow_body(port: int) -> None:
-    """With a token that may: a byte of the body every second."""
+    """With a valid token, send one byte of the body every second."""
     async with connection(port) as (reader, writer):
-        writer.write(b"POST /api/v1/contacts" + HEAD + ALLOWED + b"Content-Length: 60000\r\n\r\n")
+        writer.write(b"POST /api/v1/contacts" + HEAD + AUTHORIZATION + b"Content-Length: 60000\r\n\r\n")
         while not reader.at_eof():
             writer.write(b" ")
             with suppress(TimeoutError):
-                await asyncio.wait_for(reader.read(ANSWER_BYTES), 1)
+                await asyncio.wait_for(reader.read(RESPONSE_BYTES), 1)
 
 
 async def not_reading(port: int) -> None:
-    """Ask for the largest answer that needs no token, and never read it."""
+    """Request the largest response that needs no token, and never read it."""
     async with connection(port) as (_, writer):
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport that reads
         writer.write((b"GET /docs/static/swagger-ui-bundle.js" + HEAD + b"\r\n") * 4)
@@ -63,7 +63,7 @@ async def not_reading(port: int) -> None:
 
 
 async def guessing(port: int) -> None:
-    """One token after the other, as fast as the answers come."""
+    """Try one token after the other, as fast as the responses arrive."""
     async with connection(port) as (reader, writer):
         for number in itertools.count():
             writer.write(b"GET /api/v1/operators" + HEAD + b"Authorization: Bearer guess-%020d\r\n\r\n" % number)
@@ -72,7 +72,7 @@ async def guessing(port: int) -> None:
 
 
 async def asking(port: int) -> None:
-    """What needs no token and asks the database, as fast as the answers come."""
+    """Request a page that needs no token and queries the database, as fast as the responses arrive."""
     async with connection(port) as (reader, writer):
         while True:
             writer.write(b"GET /readyz" + HEAD + b"\r\n")
@@ -80,14 +80,14 @@ async def asking(port: int) -> None:
 
 
 async def endless_body(port: int) -> None:
-    """Chunks without end to a path that wants a token."""
+    """Send chunks without end to a path that requires a token."""
     async with connection(port) as (reader, writer):
         writer.write(b"POST /api/v1/contacts" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
         while not writer.transport.is_closing():
             writer.write(CHUNK)
             await writer.drain()
             await asyncio.sleep(0)
-        await reader.read(ANSWER_BYTES)
+        await reader.read(RESPONSE_BYTES)
 
 
 ATTACKS: dict[str, tuple[int, Attack]] = {
@@ -100,8 +100,8 @@ ATTACKS: dict[str, tuple[int, Attack]] = {
 }
 
 
-async def again_and_again(attack: Attack, port: int) -> None:
-    """The attack, begun anew whenever it is ended."""
+async def repeat(attack: Attack, port: int) -> None:
+    """Repeat the attack whenever it ends."""
     while True:
         with suppress(OSError, asyncio.IncompleteReadError):
             await attack(port)
@@ -109,12 +109,12 @@ async def again_and_again(attack: Attack, port: int) -> None:
 
 
 async def main(name: str, port: int, seconds: float) -> None:
-    """As many connections as the attack has, for so long."""
+    """Run the attack's number of connections for `seconds`."""
     count, attack = ATTACKS[name]
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
             for _ in range(count):
-                group.create_task(again_and_again(attack, port))
+                group.create_task(repeat(attack, port))
 
 
 if __name__ == "__main__":

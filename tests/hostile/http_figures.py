@@ -1,4 +1,4 @@
-"""`python -m tests.hostile.http_figures`: what an honest client notices of each attack, and what the limits cost."""
+"""`python -m tests.hostile.http_figures`: how each attack affects an honest client, and what the limits cost."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ import typer
 from tests.hostile.http_attacks import ATTACKS, HOST, TOKEN
 from tests.integration.api_process import running
 
-NOBODY = "nobody"
+NO_ATTACK = "none"
 REFUSED = re.compile(r"contacts_api_requests_total.*status=\"4")
 EVERY_SECONDS = 0.02
 SETTLE_SECONDS = 1.0
@@ -31,7 +31,7 @@ PLAIN = {"h11": "plain uvicorn, h11", "httptools": "plain uvicorn, httptools", "
 
 @dataclass(frozen=True, slots=True)
 class Honest:
-    """Milliseconds of the honest requests, how many failed, the server's memory in MiB, what it refused a second."""
+    """Honest requests' latency in ms, failed ones, the server's memory in MiB, requests it refused per second."""
 
     requests: int
     failed: int
@@ -42,22 +42,22 @@ class Honest:
 
 
 async def honest(url: str, server: psutil.Process, seconds: float) -> Honest:
-    """Ask every 20 ms, each third time on a new connection."""
+    """Send a request every 20 ms, every third one on a new connection."""
     waits: list[float] = []
     failed = memory = 0
     ends = time.monotonic() + seconds
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10, trust_env=False) as kept:
+    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10, trust_env=False) as client:
         while time.monotonic() < ends:
             begun = time.perf_counter()
             close = {"Connection": "close"} if len(waits) % 3 == 0 else {}
             try:
-                failed += (await kept.get(f"{url}/api/v1/operators", headers=close)).status_code != 200
+                failed += (await client.get(f"{url}/api/v1/operators", headers=close)).status_code != 200
             except httpx2.HTTPError:
                 failed += 1
             waits.append((time.perf_counter() - begun) * 1000)
             memory = max(memory, server.memory_info().rss >> 20)
             await asyncio.sleep(EVERY_SECONDS)
-        lines = (await kept.get(f"{url}/metrics")).text.splitlines()
+        lines = (await client.get(f"{url}/metrics")).text.splitlines()
     cuts = statistics.quantiles([*waits, waits[-1]], n=100)
     refused = sum(float(line.split()[-1]) for line in lines if REFUSED.match(line))
     return Honest(len(waits), failed, cuts[49], cuts[98], memory, refused / seconds)
@@ -65,8 +65,8 @@ async def honest(url: str, server: psutil.Process, seconds: float) -> Honest:
 
 @contextmanager
 def attacked(name: str, port: int, seconds: float) -> Iterator[None]:
-    """While somebody attacks."""
-    if name == NOBODY:
+    """Run the attack during the block; none for NO_ATTACK."""
+    if name == NO_ATTACK:
         yield
         return
     command = [sys.executable, "-m", "tests.hostile.http_attacks", name, str(port), str(seconds)]
@@ -79,25 +79,25 @@ def attacked(name: str, port: int, seconds: float) -> Iterator[None]:
 
 
 def attack(name: str, folder: Path, seconds: float) -> None:
-    """One attack on a process of its own, in a line."""
+    """Run one attack on a process of its own, and print a line."""
     settings = {"ADMIN_API_TOKENS": f"admin:{TOKEN}", "PYTHONPATH": os.getcwd()}
     with (
         running(folder, **settings) as (process, url),
         attacked(name, httpx2.URL(url).port or 0, seconds + 2 * SETTLE_SECONDS),
     ):
-        found = asyncio.run(honest(url, psutil.Process(process.pid), seconds))
+        figures = asyncio.run(honest(url, psutil.Process(process.pid), seconds))
     typer.echo(
-        f"{name:15} {found.requests:5} requests {found.failed:3} failed  p50 {found.p50:6.1f} ms  "
-        f"p99 {found.p99:6.1f} ms  {found.memory:4} MiB  "
-        f"{found.refused:6.0f} refused/s"
+        f"{name:15} {figures.requests:5} requests {figures.failed:3} failed  p50 {figures.p50:6.1f} ms  "
+        f"p99 {figures.p99:6.1f} ms  {figures.memory:4} MiB  "
+        f"{figures.refused:6.0f} refused/s"
     )
 
 
 async def rate(port: int, seconds: float) -> float:
-    """Requests a second over kept connections."""
+    """Requests per second over persistent connections."""
     ends, count = time.monotonic() + seconds, 0
 
-    async def ask() -> None:
+    async def send_requests() -> None:
         nonlocal count
         reader, writer = await asyncio.open_connection(HOST, port)
         while time.monotonic() < ends:
@@ -106,12 +106,12 @@ async def rate(port: int, seconds: float) -> float:
             count += 1
         writer.close()
 
-    await asyncio.gather(*(ask() for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(send_requests() for _ in range(CONNECTIONS)))
     return count / seconds
 
 
 def throughput(kind: str, seconds: float) -> None:
-    """What a server makes of an application that does nothing, in a line."""
+    """Print the throughput of a server with an application that does nothing, in a line."""
     command = [sys.executable, "-m", "tests.hostile.baseline_server", kind]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
         try:
@@ -124,8 +124,8 @@ def throughput(kind: str, seconds: float) -> None:
 
 
 def main(seconds: Annotated[float, typer.Option(help="for each attack")] = 10) -> None:
-    """Every attack, and the throughput beside plain uvicorn."""
-    for name in (NOBODY, *ATTACKS, NOBODY):
+    """Measure every attack, and the throughput beside plain uvicorn."""
+    for name in (NO_ATTACK, *ATTACKS, NO_ATTACK):
         attack(name, Path(tempfile.mkdtemp(prefix="contacts-http-")), seconds)
     for kind in (*PLAIN, *PLAIN):
         throughput(kind, seconds / 2)

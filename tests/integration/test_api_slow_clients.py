@@ -4,11 +4,14 @@ import asyncio
 import json
 import resource
 import signal
+import socket
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
+import psutil
 
 from tests.integration.api_process import ADMIN, running
 from tests.integration.raw_http import EMPTY, HALF, Wire, connected, log_of
@@ -17,6 +20,7 @@ SOON_SECONDS = 5
 HEAD_SECONDS = 10
 STOP_SECONDS = 20
 FILES = 256
+STALLED = 120
 TOKENS = {"ADMIN_API_TOKENS": "admin:s3cret-of-an-admin,bot:s3cret-of-some-bot"}
 BEARER = b"\r\nHost: x\r\nAuthorization: Bearer "
 ADMINS, BOTS = BEARER + b"s3cret-of-an-admin", BEARER + b"s3cret-of-some-bot"
@@ -47,6 +51,24 @@ async def test_a_limit_on_open_files_that_is_met_all_the_same_is_no_silence(tmp_
                 await logged(process, "open_files_at_limit")
                 await answered(honest, f"{url}/healthz")
         assert "open_files_at_limit" not in [line["event"] for line in log_of(process)]
+
+
+async def test_files_that_are_not_read_hold_no_file_open(tmp_path: Path) -> None:
+    """Each connection takes one of the files that the process may open, and not a second one."""
+    request = b"GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
+    with running(tmp_path, FILES) as (process, url), ExitStack() as stack:
+        async with httpx2.AsyncClient() as first:
+            assert (await first.get(f"{url}/readyz", timeout=SOON_SECONDS)).status_code == 200
+        before = psutil.Process(process.pid).num_fds()
+        for _ in range(STALLED):
+            stalled = stack.enter_context(socket.socket())
+            stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)  # else the kernel takes the whole file
+            stalled.connect((httpx2.URL(url).host, httpx2.URL(url).port))
+            stalled.sendall(request)
+            assert stalled.recv(12) == b"HTTP/1.1 200"
+        assert psutil.Process(process.pid).num_fds() <= before + STALLED
+        async with httpx2.AsyncClient() as honest:
+            assert (await honest.get(f"{url}/readyz", timeout=SOON_SECONDS)).status_code == 200
 
 
 async def logged(process: subprocess.Popen[str], event: str) -> None:

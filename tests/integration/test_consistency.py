@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.admin.consistency import MENDED_AT_ONCE, Kind, Report, check, repair
+from distribution.admin.consistency import REPAIRED_AT_ONCE, Kind, Report, check, repair
 from distribution.ids import new_id
 from distribution.optimistic_locking import Actor
 from distribution.store.database import Database
@@ -171,7 +171,7 @@ async def test_only_what_is_wrong_is_locked(desk: AsyncEngine, random: Random) -
 async def test_many_wrong_sequences_are_mended_beside_work(desk: AsyncEngine, random: Random) -> None:
     """In several transactions, while messages are taken; nothing is missed and nothing is spoilt."""
     for batch in range(3):
-        await take(desk, messages(f"s-{batch}-{n}" for n in range(MENDED_AT_ONCE)), random)
+        await take(desk, messages(f"s-{batch}-{n}" for n in range(REPAIRED_AT_ONCE)), random)
     await change(desk, sa.update(contacts).values(sequence=7), sa.update(operators).values(load=0))
 
     async def work() -> None:
@@ -179,7 +179,7 @@ async def test_many_wrong_sequences_are_mended_beside_work(desk: AsyncEngine, ra
             await take(desk, messages(f"w-{batch}-{n}" for n in range(20)), random)
 
     working = asyncio.create_task(work())
-    assert await repair(Database(desk, random), WHO) == 3 * MENDED_AT_ONCE + 30 + 2
+    assert await repair(Database(desk, random), WHO) == 3 * REPAIRED_AT_ONCE + 30 + 2
     await working
     assert await checked(desk) == Report([], 0)
 

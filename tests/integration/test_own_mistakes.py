@@ -1,19 +1,20 @@
 """A mistake in a statement of ours is no outage: waiting and trying again would hide it and help nobody."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from random import Random
-from typing import Any
 
 import httpx2
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from distribution.intake.decoder import Decoder
+from distribution.intake.parked_admin import replay_all
+from distribution.optimistic_locking import Actor, Edit
 from distribution.store.database import Database
 from distribution.store.outbox import Kind
-from tests.factories import SOURCE, all_parked, arrival, make_source, message
+from tests.factories import MAX_BYTES, SOURCE, all_parked, arrival, as_sent, make_source, message
+from tests.integration.statement_mistakes import mistaken
 from worker.consume.batch_processor import BatchProcessor
 from worker.failpoints import no_failpoints
 from worker.publish.lane_state import ClaimRequest
@@ -21,17 +22,12 @@ from worker.publish.leased_rows import LeasedRows
 from worker.publish.outbox_cleanup import OutboxCleanup
 from worker.readiness import Readiness
 
+EDIT = Edit(Actor("admin"))
 
-@contextmanager
-def mistaken(engine: AsyncEngine, beginning: str) -> Iterator[None]:
-    """A syntax error in every statement that begins so."""
 
-    def mistake(_conn: object, _cursor: object, text: str, values: Any, _context: object, _many: bool) -> Any:
-        return (text.replace(beginning, f"{beginning} ,", 1), values) if text.startswith(beginning) else (text, values)
-
-    sa.event.listen(engine.sync_engine, "before_cursor_execute", mistake, retval=True)
-    yield
-    sa.event.remove(engine.sync_engine, "before_cursor_execute", mistake)
+async def assign_nothing(source_ids: Collection[int]) -> None:
+    """No contact waits here."""
+    assert not source_ids
 
 
 async def test_the_api_says_that_it_is_broken(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:
@@ -48,7 +44,18 @@ async def test_the_message_that_brings_it_out_is_parked(engine: AsyncEngine) -> 
     """As after any other defect: logged with its traceback, to be replayed once it is fixed; the worker goes on."""
     await make_source(engine, {})
     with mistaken(engine, "INSERT INTO contacts"):
-        await BatchProcessor(Database(engine, Random(1))).take([arrival(message("m"))], None)
+        await BatchProcessor(Database(engine, Random(1))).process([arrival(message("m"))], None)
+    assert [row.code for row in await all_parked(engine)] == ["processing_failed"]
+
+
+async def test_it_does_not_keep_other_messages_from_their_retry(engine: AsyncEngine) -> None:
+    """A parked message that brings it out is parked again with its traceback in the log; nothing is raised."""
+    database = Database(engine, Random(1))
+    await BatchProcessor(database).process([arrival(as_sent(message("m")))], None)
+    await make_source(engine, {})
+    with mistaken(engine, "INSERT INTO contacts"):
+        done = await replay_all(database, Decoder(MAX_BYTES), "unknown_source", EDIT, assign_nothing)
+    assert done == (0, 1)
     assert [row.code for row in await all_parked(engine)] == ["processing_failed"]
 
 

@@ -1,1 +1,1 @@
-"""Programs of ours as processes of their own."""
+"""Starts our programs as processes."""

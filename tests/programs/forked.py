@@ -1,7 +1,7 @@
-"""Starts programs by forking a process that has imported them already: two seconds of CPU less for each start.
+"""Starts programs by forking a process that has already imported them: each start takes two seconds of CPU less.
 
 What runs is the module's `__main__`, in a process with an environment, a folder, streams and signals of its own.
-`python -m` itself is left to the tests of how the programs start.
+Only the tests of how programs start use `python -m` itself.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _LARGEST_LINE = 1 << 20
 
 
 class Child:
-    """A running program, with as much of `asyncio.subprocess.Process` as the tests use."""
+    """A running program, with the part of `asyncio.subprocess.Process` that the tests use."""
 
     def __init__(self, process: ForkServerProcess, stdin: Connection, output: Sequence[StreamReader]) -> None:
         self._process = process
@@ -34,7 +34,7 @@ class Child:
 
     @property
     def returncode(self) -> int | None:
-        """Its exit status, or the negative number of the signal that ended it; None while it runs."""
+        """Its exit status, or minus the number of the signal that ended it; None while it runs."""
         return self._process.exitcode
 
     async def wait(self) -> int:
@@ -62,10 +62,10 @@ class Child:
                 stdin.write(data)
                 stdin.flush()
             except BrokenPipeError:
-                return  # it has ended without reading
+                return  # the program ended without reading its input
 
     def send_signal(self, number: int) -> None:
-        """Send a signal; none if it has ended."""
+        """Send a signal, unless it has ended."""
         if self.returncode is None:
             os.kill(self.pid, number)
 
@@ -79,18 +79,18 @@ class Child:
 
 
 async def start(module: str, arguments: Sequence[str] = (), *, cwd: Path, env: Mapping[str, str]) -> Child | Process:
-    """`python -m module arguments` in a folder, with no other environment; with all its streams as pipes.
+    """Run `python -m module arguments` in a folder, with only this environment, and with all its streams as pipes.
 
-    An interpreter of its own where the environment has what an interpreter reads as it starts.
+    A new interpreter, not a fork, if the environment has variables that an interpreter reads at its start.
     """
-    if _is_for_interpreter(env):
+    if _has_interpreter_variables(env):
         pipe = asyncio.subprocess.PIPE
         command = (sys.executable, "-m", module, *arguments)
         return await asyncio.create_subprocess_exec(*command, cwd=cwd, env=env, stdin=pipe, stdout=pipe, stderr=pipe)
     return await _fork(module, arguments, cwd, env)
 
 
-def _is_for_interpreter(env: Mapping[str, str]) -> bool:
+def _has_interpreter_variables(env: Mapping[str, str]) -> bool:
     return env.get("LANG") != os.environ.get("LANG") or any(name.startswith(("PYTHON", "LC_")) for name in env)
 
 

@@ -1,4 +1,4 @@
-"""What the programs import. A process that has done so forks them; it must start no thread and open nothing."""
+"""Imports what the programs import, in the process that forks them: it must start no threads and open no files."""
 
 import alembic.command
 import alembic.config

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from distribution.store.database_requirements import Facts, of_postgresql
+from distribution.store.database_requirements import ServerInfo, of_postgresql
 
-GOOD = Facts("UTF8", "15.4", 150_004, standby=False, read_only=False, schema="public", may_create=True)
+GOOD = ServerInfo("UTF8", "15.4", 150_004, standby=False, read_only=False, schema="public", may_create=True)
 
 
 def test_what_is_usual_is_fit() -> None:

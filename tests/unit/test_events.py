@@ -36,6 +36,13 @@ def read(body: bytes) -> dict[str, Any]:
     return found
 
 
+def test_attributes_are_in_the_order_of_the_releases_before() -> None:
+    """So that the bytes of an event are the same, whichever release writes it."""
+    assert [*read(body_of(CHANGE))] == [
+        "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data"
+    ]  # fmt: skip
+
+
 def test_an_event_is_exactly_what_the_contract_shows() -> None:
     """Every field of the contract's example is there, with that meaning, and no other."""
     assert read(body_of(CHANGE)) == {

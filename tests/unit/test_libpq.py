@@ -13,7 +13,7 @@ from distribution.store.libpq import Host
 SECRET = "hush4c1d9e"  # noqa: S105  # what is looked for
 
 
-def read(text: str) -> libpq.Connecting:
+def read(text: str) -> libpq.ConnectArguments:
     """As an engine reads it."""
     database_address.check(text)
     return libpq.read(database_address.parse(text))

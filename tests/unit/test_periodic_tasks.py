@@ -51,10 +51,10 @@ async def test_the_next_round_comes(error: Exception, is_defect: bool, tmp_path:
     """An outage, also one that no library wrapped, is logged in a line; a defect, also in SQL, with its traceback."""
     metrics, database = Metrics(), Database(create_engine(f"sqlite+aiosqlite:///{tmp_path}/contacts.db"), Random(1))
     relay = Relay(database, Topology("", "7D"), Readiness(), metrics, no_failpoints)
-    sweeper = Failing(WorkerSettings(), database, BatchProcessor(database), relay.client, metrics)
-    sweeper.error = error
+    periodic_tasks = Failing(WorkerSettings(), database, BatchProcessor(database), relay.client, metrics)
+    periodic_tasks.error = error
     with capture_logs() as logged:
-        await sweeper.run()
+        await periodic_tasks.run()
     assert [line["event"] for line in logged] == ["sweep_failed"]
     assert (logged[0]["exc_info"] is not None) == is_defect
     await database.engine.dispose()

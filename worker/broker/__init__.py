@@ -2,12 +2,12 @@
 
 urls                AMQP_URL: the brokers, and in which order they are tried
 tls                 certificates and keys
-connection          one try to connect with aio-pika; how a loss is noticed
+connection          one attempt to connect with aio-pika; how a loss is noticed
 supervisor          keeps one connection: reconnects, goes on to the next broker
-flow_control        a broker that is alive and takes no publications
-errors              why a connection failed, in words
+flow_control        a broker that is alive but accepts no publications
+errors              readable reasons why a connection failed
 topology            every exchange, queue and binding
-event_log           the stream of events, which a restarted broker recovers last
+event_log           the event stream, which a restarted broker recovers last
 publish_result      the result of one attempt to publish a message
 channels            channels of aiormq, below aio-pika, for speed: no task per message
 tolerant_decoding   odd message properties must not cost the connection

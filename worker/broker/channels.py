@@ -1,7 +1,7 @@
-"""Channels below the client library's conveniences, which cost more than all the rest of the way of a message.
+"""Channels below the client library's conveniences, which cost more than all other processing of a message.
 
 The library makes a task for each delivery, and a lock, three futures and a write for each publication. Here a delivery
-is awaited where it is read, and publications go out in one write and are remembered by their delivery tag alone.
+is awaited where it is read, and many publications go out in one write, tracked by their delivery tags alone.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Delivery(DeliveredMessage):
-    """A delivery, and what it was on the wire.
+    """A delivery with the size of its header on the wire.
 
     `body_digest`: the SHA-256 of the whole body, if `body` is only its beginning.
     """
@@ -40,7 +40,7 @@ class Delivery(DeliveredMessage):
 class Frames(asyncio.Queue[Any]):
     """Frames of a channel. The connection, which reads them for all channels, waits while there is no room.
 
-    Then nothing is read from the socket, answers of the broker neither: that must not last.
+    Meanwhile nothing is read from the socket, not even the broker's responses, so this must not last.
     """
 
     def __init__(self, room: asyncio.Event) -> None:
@@ -48,13 +48,13 @@ class Frames(asyncio.Queue[Any]):
         self._room = room
 
     async def put(self, item: Any) -> None:
-        """Wait for room first; only the connection's reader puts."""
+        """Wait for room first; called only by the connection's reader."""
         await self._room.wait()
         self.put_nowait(item)
 
 
 class ConsumingChannel(aiormq.Channel):
-    """A channel whose consumers are called one delivery after the other; they must not wait for anything.
+    """A channel that awaits its consumers' callbacks one delivery after the other; they must not block.
 
     While `room` is clear, nothing is read. Of bodies above `whole_bytes` only the beginning is kept.
     """
@@ -69,13 +69,13 @@ class ConsumingChannel(aiormq.Channel):
 
     @classmethod
     async def on(cls, connection: AbstractConnection, whole_bytes: int = WHOLE_BYTES) -> Self:
-        """A new one of a connection."""
+        """Open a new channel on the connection."""
         channel = cls(connection, whole_bytes)
         await _open(channel)
         return channel
 
     async def acknowledge(self, tags: Sequence[int], *, multiple: bool) -> None:
-        """Acknowledge in one write: each, or with `multiple` everything up to the last of them."""
+        """Acknowledge in one write: each tag, or with `multiple` everything up to the last one."""
         acks = [spec.Basic.Ack(tag, multiple=multiple) for tag in (tags[-1:] if multiple else tags)]
         if self.is_closed:
             raise ChannelInvalidStateError("the channel is closed")
@@ -83,7 +83,7 @@ class ConsumingChannel(aiormq.Channel):
         await self.write_queue.put(ChannelFrame(payload=payload, should_close=False))
 
     def drop(self) -> None:
-        """Keep nothing of what still comes; the broker gets it back when the channel is closed."""
+        """Discard what still arrives; the broker gets it back when the channel is closed."""
         self._dropping = True
         self.room.set()
 
@@ -95,7 +95,7 @@ class ConsumingChannel(aiormq.Channel):
             await consumer(Delivery(frame, header, body, self, header_bytes, digest))
 
     async def _read_body(self, size: int) -> tuple[bytes, bytes | None]:
-        """The body; or its beginning, and the digest of the whole."""
+        """Returns the body and None, or its beginning and the digest of the whole."""
         if size > self._whole_bytes or self._dropping:
             return await self._read_beginning(size)
         parts: list[bytes] = []
@@ -122,9 +122,9 @@ class ConsumingChannel(aiormq.Channel):
 
 
 class PublishingChannel(aiormq.Channel, Generic[T]):
-    """A channel with confirms: `on_result` is called with the result of each message that was sent.
+    """A channel with publisher confirms: `on_result` is called with the result of each message sent.
 
-    Two messages of one message_id must never be in flight here: the broker tells a returned one by it.
+    Two messages with the same message_id must never be in flight here: it identifies a returned message.
     """
 
     def __init__(self, connection: AbstractConnection, on_result: Callable[[T, PublishResult], None]) -> None:
@@ -138,20 +138,20 @@ class PublishingChannel(aiormq.Channel, Generic[T]):
     async def on(
         cls, connection: AbstractConnection, on_result: Callable[[T, PublishResult], None]
     ) -> "PublishingChannel[T]":
-        """A new one of a connection."""
+        """Open a new channel on the connection."""
         channel = cls(connection, on_result)
         await _open(channel)
         return channel
 
     def marshal(self, publish: spec.Basic.Publish, properties: spec.Basic.Properties, body: bytes) -> bytes:
-        """A message in frames; raises ValueError, TypeError or OverflowError where it cannot be one."""
+        """Encode a message as frames; raises ValueError, TypeError or OverflowError if that is impossible."""
         header = ContentHeader(properties=properties, body_size=len(body))
         frames = [pamqp.frame.marshal(frame, self.number) for frame in (publish, header)]
         frames += [pamqp.frame.marshal(part, self.number) for part in self._split_body(body)]
         return b"".join(frames)
 
     async def send(self, messages: Sequence[tuple[bytes, str | None, T]]) -> None:
-        """Write messages (frames, message_id, what `on_result` is called with) at once; the results come later."""
+        """Write messages (frames, message_id, argument for `on_result`) at once; the results come later."""
         for _, message_id, about in messages:
             self._in_flight[self._next_tag] = message_id, about
             self._next_tag += 1
@@ -192,7 +192,7 @@ async def _header(channel: aiormq.Channel) -> ContentHeader:
 
 
 async def _sized_header(channel: aiormq.Channel) -> tuple[ContentHeader, int]:
-    """A message's header, and how many bytes it had."""
+    """A message's header and its size in bytes."""
     size, frame = await channel.frames.get()
     channel.frames.task_done()
     if not isinstance(frame, ContentHeader):

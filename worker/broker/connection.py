@@ -1,4 +1,4 @@
-"""A connection to a broker: one try to make it, how its loss is noticed, its end."""
+"""A connection to a broker: one attempt to make it, how its loss is noticed, closing it."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Connection(aio_pika.Connection):
     """aio-pika's plain connection, which does not reconnect; this one knows when it is lost.
 
-    `underlay`: the connection of aiormq, for channels of our own and for what aio-pika does not tell.
+    `underlay`: the aiormq connection, for our own channels and for state that aio-pika does not expose.
     """
 
     PARAMETERS = (
@@ -34,7 +34,7 @@ class Connection(aio_pika.Connection):
 
     @property
     def underlay(self) -> AiormqConnection:
-        """The connection of aiormq; raises ConnectionLost before it is made and after it is closed."""
+        """The aiormq connection; raises ConnectionLost before it is made and after it is closed."""
         if self.transport is None:
             raise ConnectionLost("closed")
         return self.transport.connection
@@ -46,9 +46,9 @@ class Connection(aio_pika.Connection):
 
 
 async def connect(url: URL, name: str) -> Connection:
-    """One try at one broker; raises one of LOST."""
+    """Try one broker once; raises one of LOST."""
     secured = await asyncio.to_thread(tls.context, url)
-    # A broker that froze would hold up the end of a TLS connection for half a minute.
+    # A frozen broker would delay the end of a TLS connection by half a minute.
     shutdown = None if secured is None else CLOSE_SECONDS
     try:
         async with asyncio.timeout(connect_seconds(url)):
@@ -62,21 +62,21 @@ async def connect(url: URL, name: str) -> Connection:
     except TimeoutError:
         raise ConnectionLost(f"no answer within {connect_seconds(url)} s") from None
     except StopAsyncIteration:
-        # What the library says where a proxy takes connections and has no broker behind it.
+        # The library raises this if a proxy accepts the connection but has no broker behind it.
         raise ConnectionLost("hung up before it said anything") from None
     except asyncio.CancelledError:
         if is_being_cancelled():
             raise
         raise ConnectionLost("the connection was dropped while it was made") from None
     except LOST as lost:
-        # The broker judges our certificate after the handshake; its alert can be overtaken by its hanging up.
+        # The broker checks our certificate after the handshake; it may close the connection before its alert arrives.
         if secured is not None and was_dropped(lost):
             raise ConnectionLost(f"{describe_error(lost)}; the broker may have refused our certificate") from None
         raise
 
 
 async def open_connection(brokers: Sequence[URL], name: str) -> Connection:
-    """A connection for a command line tool, which closes it: each broker is tried once, in order. Raises NoBroker."""
+    """A connection for a command line tool, which must close it: tries each broker once, in order. Raises NoBroker."""
     refusals = []
     for url in brokers:
         try:
@@ -89,7 +89,7 @@ async def open_connection(brokers: Sequence[URL], name: str) -> Connection:
 async def opened(channel: AbstractChannel) -> AbstractChannel:
     """The channel, opened if it is new or the broker has closed it.
 
-    Open few and keep them: for each one that was opened aio-pika keeps some kilobytes until the connection ends.
+    Open few and keep them: aio-pika keeps some kilobytes per opened channel until the connection ends.
     """
     if channel.is_closed:
         await channel.reopen()
@@ -105,14 +105,14 @@ async def close(connection: Connection) -> None:
 
 
 async def until_lost(connection: Connection, work: Awaitable[None]) -> None:
-    """Run the work; end it and raise ConnectionLost as soon as the connection is gone."""
+    """Run the work; cancel it and raise ConnectionLost as soon as the connection is lost."""
     task = asyncio.ensure_future(work)
     closing = asyncio.ensure_future(_closed(connection))
     try:
         await asyncio.wait({task, closing}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise ConnectionLost(closing.result())
-        # The client library cancels tasks of a dying channel: that is a loss, not a wish to stop.
+        # The client library cancels tasks of a closing channel: that is a loss, not a request to stop.
         if task.cancelled():
             raise ConnectionLost("a channel was closed")
         if (error := task.exception()) is not None:
@@ -126,7 +126,7 @@ async def until_lost(connection: Connection, work: Awaitable[None]) -> None:
 
 
 async def not_cancelled(work: Awaitable[T]) -> T:
-    """The work; the client library cancels who waits on a channel that dies, which is a loss and no wish to stop."""
+    """Await the work; a cancellation by the client library, whose channel was closed, becomes ConnectionLost."""
     try:
         return await work
     except asyncio.CancelledError:
@@ -136,13 +136,13 @@ async def not_cancelled(work: Awaitable[T]) -> T:
 
 
 async def _closed(connection: Connection) -> str:
-    """Wait for the end of the connection; returns why."""
+    """Wait until the connection is closed; returns the reason."""
     try:
         await connection.underlay.closing
     except asyncio.CancelledError:
         if is_being_cancelled():
             raise
         return "closed"
-    except Exception as why:
-        return describe_error(why)
+    except Exception as error:
+        return describe_error(error)
     return "closed"

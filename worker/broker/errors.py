@@ -1,4 +1,4 @@
-"""Why there is no connection, in words that tell a person where to look."""
+"""Readable reasons why there is no connection, which show an operator where to look."""
 
 import asyncio
 import errno
@@ -17,27 +17,27 @@ from distribution.error_causes import causes, describe_tls_error
 from distribution.errors import DistributionError
 
 LOST = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, EOFError)
-"""What says that a connection was lost, or could not be made."""
+"""Errors that mean that a connection was lost or could not be made."""
 
 
 class ConnectionLost(ConnectionError):
-    """The connection ended while it was in use, or never came to be."""
+    """The connection ended while in use, or could not be made."""
 
 
 class NoBroker(DistributionError):
-    """None of the brokers could be connected to; the message says why for each."""
+    """No broker could be connected to; the message gives the reason for each."""
 
     code = "no_broker"
 
 
 def describe_error(error: BaseException) -> str:
-    """The cause that says the most, in one line."""
+    """The most informative cause, in one line."""
     chain = list(causes(error))
     for cause in chain:
         if isinstance(cause, ssl.SSLError):
             return describe_tls_error(cause, "broker")
-    if isinstance(error, AMQPError) and (said := _broker_reason(error)):
-        return said
+    if isinstance(error, AMQPError) and (reason := _broker_reason(error)):
+        return reason
     # The innermost is the system's own; the client library wraps it.
     for cause in reversed(chain):
         if isinstance(cause, OSError) and cause.errno:
@@ -46,26 +46,26 @@ def describe_error(error: BaseException) -> str:
 
 
 def was_dropped(error: BaseException) -> bool:
-    """Whether the other side hung up without a word that reached us."""
+    """Whether the peer closed the connection without giving a reason."""
     dropped = (ConnectionResetError, BrokenPipeError, asyncio.IncompleteReadError)
     return any(isinstance(cause, dropped) for cause in causes(error))
 
 
 def os_reason(error: OSError) -> str:
-    """What the system said, worded the same on every event loop; or the broker, whose numbers are not the system's."""
+    """The system's message, worded the same on every event loop; or the broker's, whose numbers are its own."""
     if error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno).lower()
     return error.strerror or str(error)
 
 
 def _broker_reason(error: AMQPError) -> str:
-    """Where the client library's own words would not help; empty where they do."""
+    """A better reason if the client library's own text would not help; else empty."""
     if type(error) is AuthenticationError:
         return f"the broker does not offer the auth that AMQP_URL asks for, it offers {error.args[0]}"
-    said = " ".join(str(error).split())
-    if isinstance(error, ProbableAuthenticationError) or "Login was refused" in said:
-        return f"the broker refused the user or the password of AMQP_URL: {said}"
-    if isinstance(error, InvalidFrameError) and "Connection.OpenOk" in said:
+    reason = " ".join(str(error).split())
+    if isinstance(error, ProbableAuthenticationError) or "Login was refused" in reason:
+        return f"the broker refused the user or the password of AMQP_URL: {reason}"
+    if isinstance(error, InvalidFrameError) and "Connection.OpenOk" in reason:
         return (
             "the broker refused the virtual host of AMQP_URL: it is not there, or this user may not use it"
             " (the one named / is written %2F, or left out)"

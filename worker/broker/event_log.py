@@ -1,4 +1,4 @@
-"""The stream of events, which a broker that starts recovers last: until then no question about it is answered."""
+"""The event stream, which a starting broker recovers last: until then it answers no request about it."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -15,29 +15,29 @@ T = TypeVar("T")
 
 
 class Slow(Generic[T]):
-    """One question at a time that may take long: what is asked while one is open waits for the same answer."""
+    """One slow request at a time: a call while one is pending waits for the same response."""
 
     def __init__(self) -> None:
         self._open: asyncio.Task[T] | None = None
 
-    async def within(self, seconds: float, question: Coroutine[Any, Any, T]) -> T | None:
-        """The answer; None if there is none yet. Raises what the question raises, also in a later call."""
+    async def within(self, seconds: float, request: Coroutine[Any, Any, T]) -> T | None:
+        """The response; None if there is none yet. Raises what the request raises, possibly in a later call."""
         if self._open is None:
-            self._open = asyncio.create_task(not_cancelled(question))
+            self._open = asyncio.create_task(not_cancelled(request))
         else:
-            question.close()
+            request.close()
         await asyncio.wait({self._open}, timeout=seconds)
         return self.answer()
 
     def answer(self) -> T | None:
-        """The answer, once; None if there is none yet, or nothing was asked."""
+        """The response, once; None if there is none yet, or there is no request."""
         if self._open is None or not self._open.done():
             return None
-        done, self._open = self._open, None
-        return done.result()
+        task, self._open = self._open, None
+        return task.result()
 
     async def close(self) -> None:
-        """Ask no more."""
+        """Cancel the pending request."""
         if self._open is not None:
             self._open.cancel()
             await asyncio.gather(self._open, return_exceptions=True)
@@ -45,9 +45,9 @@ class Slow(Generic[T]):
 
 
 class EventLog:
-    """`assignments.log` over one connection: nothing else waits for it for longer than `seconds`.
+    """`assignments.log` over one connection: no caller waits for it for longer than `seconds`.
 
-    Its questions have a channel of their own, since a channel answers one after the other.
+    Its requests have a channel of their own, since a channel processes requests one after the other.
     """
 
     def __init__(self, topology: Topology, connection: Connection, seconds: float = PATIENCE_SECONDS) -> None:
@@ -57,23 +57,23 @@ class EventLog:
 
     @property
     def name(self) -> str:
-        """What it is called where it is missing."""
+        """Its name in reports of missing objects."""
         return f"queue {self._topology.log}"
 
     async def declare(self) -> bool:
-        """Whether it is declared, or looked at, and bound; else that goes on. Raises as `declare_each` does."""
+        """Declare it, or check that it exists; returns False if that still goes on. Raises as `declare_each`."""
         return bool(await self._declaring.within(self._seconds, self._declare()))
 
     async def is_there(self) -> bool | None:
-        """Whether the broker has it; None if it does not say so yet."""
+        """Whether the broker has it; None if the broker has not responded yet."""
         return await self._looking.within(self._seconds, self._look())
 
     def check(self) -> None:
-        """Raise what the broker had against a declaration that went on."""
+        """Raise the error of a declaration that went on in the background."""
         self._declaring.answer()
 
     async def close(self) -> None:
-        """Ask no more; the channel ends with the connection."""
+        """Cancel pending requests; the channel ends with the connection."""
         await self._declaring.close()
         await self._looking.close()
 

@@ -1,7 +1,7 @@
-"""A broker that is alive and takes no publications: its memory or disk alarm.
+"""A broker that is alive but accepts no publications: its memory or disk alarm.
 
-The broker says so to a connection only once that publishes, and stops reading from it; what was sent is confirmed after
-the alarm. aiormq offers one public way to see it: its `ready` waits while the connection is blocked.
+The broker notifies a connection only once that publishes, and stops reading from it; what was sent is confirmed after
+the alarm. aiormq exposes it in one public way: its `ready` waits while the connection is blocked.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ LOOK_SECONDS = 0.5
 
 
 def is_blocked(connection: Connection) -> bool:
-    """Whether the broker has said that it takes no publications on this connection now."""
+    """Whether the broker has blocked publications on this connection."""
     if connection.is_closed:
         return False
     step = connection.underlay.ready()
@@ -26,11 +26,11 @@ def is_blocked(connection: Connection) -> bool:
     return True
 
 
-async def watch(connection: Connection, tell: Callable[[bool], None]) -> None:
-    """Tell of each beginning (True) and each end (False), for as long as this is not cancelled."""
-    known = False
+async def watch(connection: Connection, on_change: Callable[[bool], None]) -> None:
+    """Call `on_change` when the connection is blocked (True) and unblocked (False), until cancelled."""
+    was_blocked = False
     while True:
-        if is_blocked(connection) != known:
-            known = not known
-            tell(known)
+        if is_blocked(connection) != was_blocked:
+            was_blocked = not was_blocked
+            on_change(was_blocked)
         await asyncio.sleep(LOOK_SECONDS)

@@ -4,11 +4,11 @@ from enum import StrEnum
 
 
 class PublishResult(StrEnum):
-    """What the broker reported, or what was concluded from its silence or from the end of the channel."""
+    """The broker's report, or the conclusion from its silence or from the end of the channel."""
 
     CONFIRMED = "confirmed"
     REFUSED = "refused"
-    """A negative acknowledgement: one of the queues that should get it is full, say."""
+    """A negative acknowledgement: for example, a queue that should get it is full."""
     UNROUTABLE = "unroutable"
     """Returned: no queue takes it."""
     UNCONFIRMED = "unconfirmed"

@@ -1,4 +1,4 @@
-"""Keeps one connection to the broker: connects, serves until it is lost, goes on to the next broker, pauses longer."""
+"""Keeps one connection to the broker: connects, serves until it is lost, tries the next broker, with growing pauses."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,10 +26,10 @@ Serve = Callable[[Connection], Awaitable[None]]
 
 
 class ConnectionSupervisor:
-    """One connection of a name; each time it is made, `serve` runs on it until it ends or the connection is lost.
+    """One named connection; each time it is made, `serve` runs on it until it returns or the connection is lost.
 
-    `brokers` are those of the settings, or the text of AMQP_URL. `vital`: whether the worker is not ready without it;
-    else what is wrong with it is a detail. `longest_pause`: seconds.
+    `brokers`: those of the settings, or the text of AMQP_URL. `vital`: whether the worker is unready without it; else
+    its problems are readiness details. `longest_pause`: seconds.
     """
 
     def __init__(
@@ -43,63 +43,63 @@ class ConnectionSupervisor:
         vital: bool = True,
         longest_pause: float = LONGEST_PAUSE_SECONDS,
     ) -> None:
-        self._turns = BrokerRotation(parse(brokers) if isinstance(brokers, str) else brokers, random, longest_pause)
+        self._rotation = BrokerRotation(parse(brokers) if isinstance(brokers, str) else brokers, random, longest_pause)
         self._name, self._readiness, self._metrics = name, readiness, metrics
-        self._say = readiness.set_unready if vital else readiness.set_detail
-        self._say_ready = readiness.set_ready if vital else readiness.clear_detail
+        self._set_problem = readiness.set_unready if vital else readiness.set_detail
+        self._clear_problem = readiness.set_ready if vital else readiness.clear_detail
         self._stopping = asyncio.Event()
         self._connecting: asyncio.Task[Connection] | None = None
         self._log = structlog.get_logger("worker.broker.supervisor").bind(connection=name)
 
     def stop(self) -> None:
-        """Make `run` return as soon as it does not serve."""
+        """Make `run` return as soon as `serve` has returned."""
         self._stopping.set()
         if self._connecting is not None:
             self._connecting.cancel()
 
     async def run(self, serve: Serve) -> None:
-        """Return when `serve` returns; what it raises about the connection means another try, all else is raised."""
-        self._say(self._name, AWAY)
+        """Return when `serve` returns; reconnect after errors of the connection, raise all others."""
+        self._set_problem(self._name, AWAY)
         while not self._stopping.is_set():
-            broker = host_port(self._turns.url)
+            broker = host_port(self._rotation.url)
             try:
                 connection = await self._connect()
-                await self._serve(connection, serve)
+                await self._serve_connection(connection, serve)
                 return
             except LOST as lost:
-                seconds = self._turns.failed()
+                seconds = self._rotation.failed()
                 reason = describe_error(lost)
                 is_there = isinstance(lost, (NotSetUp, ChannelAccessRefused))
-                said = "broker_not_set_up" if is_there else "broker_connection_lost"
-                self._log.warning(said, broker=broker, reason=reason, next_try_seconds=round(seconds, 1))
-                self._say(self._name, reason if is_there else f"{AWAY}: {broker}: {reason}")
+                event = "broker_not_set_up" if is_there else "broker_connection_lost"
+                self._log.warning(event, broker=broker, reason=reason, next_try_seconds=round(seconds, 1))
+                self._set_problem(self._name, reason if is_there else f"{AWAY}: {broker}: {reason}")
                 await wait_for_event(self._stopping, seconds)
 
-    async def _serve(self, connection: Connection, serve: Serve) -> None:
-        self._say_ready(self._name)
-        lasting = asyncio.get_running_loop().call_later(LASTING_SECONDS, self._turns.lasted)
-        watching = asyncio.create_task(flow_control.watch(connection, self._tell_blocked))
+    async def _serve_connection(self, connection: Connection, serve: Serve) -> None:
+        self._clear_problem(self._name)
+        lasting = asyncio.get_running_loop().call_later(LASTING_SECONDS, self._rotation.lasted)
+        watching = asyncio.create_task(flow_control.watch(connection, self._report_blocked))
         try:
             await until_lost(connection, serve(connection))
         finally:
             lasting.cancel()
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-            self._say(self._name, AWAY)
+            self._set_problem(self._name, AWAY)
             self._metrics.blocked.labels(self._name).set(0)
             await close(connection)
 
-    def _tell_blocked(self, is_blocked: bool) -> None:
+    def _report_blocked(self, is_blocked: bool) -> None:
         self._metrics.blocked.labels(self._name).set(is_blocked)
         if is_blocked:
-            self._say(self._name, BLOCKED)
+            self._set_problem(self._name, BLOCKED)
             self._log.warning("broker_blocked", reason=BLOCKED)
         else:
-            self._say_ready(self._name)
+            self._clear_problem(self._name)
             self._log.info("broker_unblocked")
 
     async def _connect(self) -> Connection:
-        url = self._turns.url
+        url = self._rotation.url
         self._connecting = asyncio.create_task(connect(url, self._name))
         try:
             connection = await self._connecting

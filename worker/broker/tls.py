@@ -1,4 +1,4 @@
-"""Certificates and keys for amqps://, and what is wrong with them in words."""
+"""Certificates and keys for amqps://, with readable errors."""
 
 import ssl
 from base64 import b64decode
@@ -12,38 +12,38 @@ NOT_VERIFIED = "no_verify_ssl"
 
 
 class UnusableFile(OSError):
-    """A file of certificates or keys cannot be used; the message says which and why."""
+    """A certificate or key file cannot be used; the message says which and why."""
 
 
 def context(url: URL) -> ssl.SSLContext | None:
-    """What secures a connection to `url`; None if it asks for none. Reads the files anew: certificates are renewed.
+    """The TLS context for a connection to `url`; None without TLS. Reads the files each time: certificates are renewed.
 
-    Its query may name cafile, capath or cadata, certfile and keyfile; with an authority of our own the system's are not
+    Its query may name cafile, capath or cadata, certfile and keyfile; with a CA named there, the system's are not
     trusted. Chain and host name are verified unless the query says otherwise.
     """
     if url.scheme != "amqps":
         return None
-    made = _trusting(url.query.get("cafile"), url.query.get("capath"), url.query.get("cadata"))
+    ssl_context = _trusting(url.query.get("cafile"), url.query.get("capath"), url.query.get("cadata"))
     if certificate := url.query.get("certfile"):
-        _present(made, certificate, url.query.get("keyfile") or certificate)
+        _present(ssl_context, certificate, url.query.get("keyfile") or certificate)
     if not verifies(url):
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE
-    return made
+        ssl_context.check_hostname = False
+        ssl_context.verify_mode = ssl.CERT_NONE
+    return ssl_context
 
 
 def verifies(url: URL) -> bool:
-    """Whether the broker's certificate is looked at."""
+    """Whether the broker's certificate is verified."""
     return url.query.get(NOT_VERIFIED, "0") == "0"
 
 
 def check_authority(path: Path) -> None:
-    """Raise UnusableFile where it holds no certificate to trust."""
+    """Raise UnusableFile if the file holds no CA certificate."""
     _trusting(str(path))
 
 
 def check_certificate(certificate: Path, key: Path | None) -> None:
-    """Raise UnusableFile where the two are not a certificate and its key; without a key, it is in the same file."""
+    """Raise UnusableFile if the two are not a certificate and its key; without `key`, it is in the same file."""
     _present(ssl.create_default_context(), str(certificate), str(key or certificate))
 
 
@@ -56,11 +56,11 @@ def _trusting(file: str | None, folder: str | None = None, data: str | None = No
         raise UnusableFile(f"{file or 'cadata'} holds no certificate in PEM") from None
 
 
-def _present(made: ssl.SSLContext, certificate: str, key: str) -> None:
+def _present(ssl_context: ssl.SSLContext, certificate: str, key: str) -> None:
     check_readable(certificate)
     check_readable(key)
     try:
-        made.load_cert_chain(certificate, key, password=_refuse)
+        ssl_context.load_cert_chain(certificate, key, password=_refuse)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise UnusableFile(f"the key in {key} does not belong to the certificate in {certificate}") from None
@@ -70,12 +70,12 @@ def _present(made: ssl.SSLContext, certificate: str, key: str) -> None:
 
 
 def _refuse() -> str:
-    """Without it the library would ask for the passphrase on the terminal, and wait."""
+    """Without this callback OpenSSL would prompt for the passphrase on the terminal and wait."""
     raise ValueError("no passphrases")
 
 
 def check_readable(path: str | Path) -> None:
-    """Raise UnusableFile where the file cannot be read."""
+    """Raise UnusableFile if the file cannot be read."""
     try:
         with Path(path).open("rb") as file:
             file.read(1)

@@ -1,4 +1,4 @@
-"""Every exchange, queue and binding, as the contract has them."""
+"""Every exchange, queue and binding of the contract."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ DELIVERY_LIMIT = 20
 
 
 class TopologyMismatch(DistributionError):
-    """The broker has one of our objects with other arguments; trying again would not help."""
+    """One of our objects exists with other arguments; retrying would not help."""
 
     code = "topology_mismatch"
 
 
 class NotSetUp(ConnectionError):
-    """The broker lacks one of our objects, or does not let us declare it; a person can change that while we wait."""
+    """An object is missing, or we may not declare it; an operator can change that while the worker waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,17 @@ class Exchange:
         return f"exchange {self.name}"
 
     async def declare(self, channel: AbstractChannel) -> None:
-        """Make it, unless it is there."""
+        """Create it, unless it exists."""
         await channel.declare_exchange(self.name, self.kind, durable=True)
 
     async def look(self, channel: AbstractChannel) -> None:
-        """Raise ChannelNotFoundEntity, which ends the channel, unless it is there."""
+        """Raise ChannelNotFoundEntity, which ends the channel, unless it exists."""
         await channel.get_exchange(self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A durable queue and the exchange it hangs on, with `#` for a key."""
+    """A durable queue and the exchange that it is bound to with the routing key `#`."""
 
     name: str
     exchange: str
@@ -54,20 +54,20 @@ class Queue:
         return f"queue {self.name}"
 
     async def declare(self, channel: AbstractChannel) -> None:
-        """Make it and bind it, unless that is so."""
+        """Create and bind it, unless that is done already."""
         queue = await channel.declare_queue(self.name, durable=True, arguments=dict(self.arguments))
         await queue.bind(self.exchange, routing_key="#")
 
     async def look(self, channel: AbstractChannel) -> AbstractQueue:
-        """The queue, counted; raises ChannelNotFoundEntity, which ends the channel, unless it is there."""
+        """The queue with its message count; raises ChannelNotFoundEntity, which ends the channel, unless it exists."""
         return await channel.get_queue(self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Names and arguments of everything the worker needs, behind a prefix.
+    """Names, with a prefix, and arguments of everything the worker needs.
 
-    `declares`: whether the worker makes what is missing, or only looks (BROKER_DECLARE).
+    `declares`: whether the worker creates what is missing, or only checks (BROKER_DECLARE).
     """
 
     prefix: str
@@ -83,22 +83,22 @@ class Topology:
 
     @property
     def inbound(self) -> str:
-        """The queue that workers consume."""
+        """The queue that workers consume from."""
         return f"{self.prefix}contacts.inbound.v1"
 
     @property
     def dead(self) -> str:
-        """The broker's own last resort."""
+        """The dead-letter exchange and its queue."""
         return f"{self.prefix}contacts.dead"
 
     @property
     def assignments(self) -> str:
-        """The exchange that events leave through."""
+        """The exchange that events are published to."""
         return f"{self.prefix}assignments"
 
     @property
     def log(self) -> str:
-        """The stream that remembers the last days' events."""
+        """The stream that keeps the events of the last days."""
         return f"{self.prefix}assignments.log"
 
     def exchanges(self) -> list[Exchange]:
@@ -106,7 +106,7 @@ class Topology:
         return [Exchange(self.contacts, "topic"), Exchange(self.dead, "fanout"), Exchange(self.assignments, "topic")]
 
     def queues(self) -> list[Queue]:
-        """All queues; the type always stands in the arguments, since no policy can set it."""
+        """All queues; the arguments always include the queue type, since no policy can set it."""
         inbound: dict[str, FieldValue] = {
             "x-queue-type": "quorum",
             "x-delivery-limit": DELIVERY_LIMIT,
@@ -120,10 +120,10 @@ class Topology:
 
     @property
     def log_queue(self) -> Queue | None:
-        """The stream, unless there is to be none. An argument stands in it only if its setting does.
+        """The stream; None if there is to be none. It has only those arguments whose settings are set.
 
-        A broker takes a declaration only with the very arguments that a queue was made with: a new default here would
-        stop every worker whose log is older.
+        A broker accepts a declaration only with the exact arguments that the queue was created with: a new default here
+        would stop every worker whose log is older.
         """
         if not self.event_log_max_age:
             return None
@@ -135,16 +135,16 @@ class Topology:
         return Queue(self.log, self.assignments, arguments)
 
     def objects(self) -> list[Exchange | Queue]:
-        """All of them, in the order of declaring."""
+        """All exchanges and queues, in the order of declaration."""
         return [*self.exchanges(), *self.queues()]
 
     def needed(self) -> list[Exchange | Queue]:
-        """What taking and publishing cannot do without: everything but the log, which a broker may recover for long."""
-        return [each for each in self.objects() if each.name != self.log]
+        """What consuming and publishing require: all but the log, whose recovery in the broker may take long."""
+        return [broker_object for broker_object in self.objects() if broker_object.name != self.log]
 
 
 async def declare(channel: AbstractChannel, topology: Topology) -> None:
-    """Declare everything, or look whether it is there; what is there already stays.
+    """Declare everything, or check that it exists; existing objects stay as they are.
 
     Raises as `declare_each` does.
     """
@@ -152,7 +152,7 @@ async def declare(channel: AbstractChannel, topology: Topology) -> None:
 
 
 async def declare_needed(connection: AbstractConnection, topology: Topology) -> None:
-    """Declare all but the log, or look whether it is there, on a channel for this alone.
+    """Declare all but the log, or check that it exists, on a channel of its own.
 
     Raises as `declare_each` does.
     """
@@ -162,36 +162,36 @@ async def declare_needed(connection: AbstractConnection, topology: Topology) -> 
 
 
 async def declare_each(channel: AbstractChannel, objects: Iterable[Exchange | Queue], *, declares: bool) -> None:
-    """Declare some, or look whether they are there.
+    """Declare these objects, or check that they exist.
 
     Raises TopologyMismatch, naming the argument that differs, and NotSetUp, naming what is missing or forbidden.
     """
-    for each in objects:
+    for broker_object in objects:
         try:
             if declares:
-                await each.declare(channel)
+                await broker_object.declare(channel)
             else:
-                await each.look(channel)
+                await broker_object.look(channel)
         except ChannelPreconditionFailed as refused:
-            raise TopologyMismatch(f"The broker has it otherwise: {_said(refused)}") from None
+            raise TopologyMismatch(f"The broker has it otherwise: {_broker_text(refused)}") from None
         except ChannelAccessRefused as refused:
             raise NotSetUp(
-                f"The broker does not let this user declare the {each} ({_said(refused)}). Let it configure that, or"
-                " create everything yourself (docs/operations.md) and set BROKER_DECLARE=false."
+                f"The broker does not let this user declare the {broker_object} ({_broker_text(refused)}). Let it"
+                " configure that, or create everything yourself (docs/operations.md) and set BROKER_DECLARE=false."
             ) from None
         except ChannelNotFoundEntity as missing:
             if declares:
                 raise
-            raise NotSetUp(missing_in_words(str(each))) from missing
+            raise NotSetUp(missing_in_words(str(broker_object))) from missing
 
 
 def missing_in_words(name: str) -> str:
-    """What to do about an object that the worker does not declare."""
+    """The error text for a missing object, with what to do about it."""
     return (
         f"The broker has no {name}. Create it (docs/operations.md), or let the worker do that: BROKER_DECLARE=true,"
         " with a user who may configure it."
     )
 
 
-def _said(refused: AMQPError) -> str:
+def _broker_text(refused: AMQPError) -> str:
     return str(refused.args[-1] if refused.args else refused).split(" - ", 1)[-1]

@@ -21,27 +21,27 @@ PARTS = re.compile(r"(?P<scheme>\w+://)(?:(?P<user>[^/?#]*)@)?(?P<hosts>[^@/?#]*
 
 
 def parse(text: str) -> tuple[URL, ...]:
-    """Every broker that AMQP_URL names, in its order. Raises ValueError with a line that shows none of it.
+    """Every broker of AMQP_URL, in order. Raises ValueError with a message that contains no part of the text.
 
     Commas separate whole addresses (amqp://u:p@a/,amqp://u:p@b/), or hosts that share the rest (amqp://u:p@a,b:5673/v).
     """
-    urls = [_url(each) for whole in WHOLE.split(text) for each in _per_host(whole.strip())]
+    urls = [_url(address) for whole in WHOLE.split(text) for address in _per_host(whole.strip())]
     if len({url.scheme for url in urls}) > 1:
         raise ValueError("mixes amqp:// and amqps://: with TLS on some brokers only, it would protect nothing")
     return tuple(urls)
 
 
 def host_port(url: URL) -> str:
-    """Which broker it is, for logs: host and port."""
+    """Host and port of a broker, for logs."""
     host = f"[{url.host}]" if ":" in (url.host or "") else url.host
     return f"{host}:{url.port or (5671 if url.scheme == 'amqps' else 5672)}"
 
 
 def _per_host(whole: str) -> list[str]:
-    found = PARTS.fullmatch(whole)
-    if found is None:
+    match = PARTS.fullmatch(whole)
+    if match is None:
         raise ValueError(f"is not an AMQP address, {EXPECTED}")
-    user, hosts, rest = found["user"], found["hosts"].split(","), found["rest"] or ""
+    user, hosts, rest = match["user"], match["hosts"].split(","), match["rest"] or ""
     if "@" in (rest if user is None else rest.partition("?")[0]):
         # Part of a user or a password would be taken for a host, and shown as such.
         raise ValueError(
@@ -51,13 +51,13 @@ def _per_host(whole: str) -> list[str]:
         raise ValueError("has a comma behind a host: write it %2C; before another whole address amqp:// must follow it")
     if user is not None and "@" in user and "," in user:
         raise ValueError("has several users in one address: write whole addresses, separated by commas")
-    before = found["scheme"] + (f"{user}@" if user is not None else "")
+    before = match["scheme"] + (f"{user}@" if user is not None else "")
     return [f"{before}{host.strip()}{rest}" for host in hosts]
 
 
 def _url(text: str) -> URL:
     if re.search(r"\s", text):
-        raise ValueError("has white space inside an address")  # which the parser would drop in silence
+        raise ValueError("has white space inside an address")  # which the parser would drop silently
     try:
         url = URL(text)
         (url.host or "").encode("idna")
@@ -67,7 +67,7 @@ def _url(text: str) -> URL:
         raise ValueError(f"is not an AMQP address, {EXPECTED}")
     if url.query.get("auth", "plain").lower() not in ("plain", "external"):
         raise ValueError("asks for an unknown auth, expected plain or external")
-    # By its place alone: where a password has an unescaped ?, the name is a part of it.
+    # Report only its position: if a password has an unescaped ?, the name is a part of the password.
     unknown = [number for number, name in enumerate(url.query, start=1) if name not in PARAMETERS]
     if unknown:
         raise ValueError(f"has a parameter (number {unknown[0]}) that is not known, expected {', '.join(PARAMETERS)}")
@@ -91,9 +91,9 @@ def _seconds(url: URL, name: str, *, least: int, usual: int) -> int:
 
 
 class BrokerRotation:
-    """Whose turn it is to be tried: one broker after another, and a growing pause after each whole round.
+    """Which broker to try next: one after the other, with a growing pause after each round of all.
 
-    The pause shrinks only after a connection that lasted: one that takes us and drops us at once is not hammered.
+    Only a connection that lasted resets the pause: a broker that accepts and drops us at once is not hammered.
     """
 
     def __init__(self, urls: Sequence[URL], random: Random, longest_pause: float = LONGEST_PAUSE_SECONDS) -> None:
@@ -104,11 +104,11 @@ class BrokerRotation:
 
     @property
     def url(self) -> URL:
-        """The one to try now."""
+        """The broker to try now."""
         return self._urls[0]
 
     def failed(self) -> float:
-        """Go on to the next; returns how many seconds to pause first."""
+        """Go on to the next broker; returns how many seconds to pause first."""
         self._urls.append(self._urls.pop(0))
         self._tries += 1
         if self._tries % len(self._urls):
@@ -117,5 +117,5 @@ class BrokerRotation:
         return pause * self._random.uniform(0.5, 1.0)
 
     def lasted(self) -> None:
-        """The broker at work did its work: the next failure is the first of a new round."""
+        """The connection lasted: the next failure is the first of a new round."""
         self._tries, self._pause = 0, FIRST_PAUSE_SECONDS

@@ -1,11 +1,11 @@
-"""`contacts-worker`: the worker's commands for people.
+"""`contacts-worker`: the command line tool.
 
 main      the commands
 options   options that take one of a closed set of words
-session   settings, database and broker for one command; errors in one line
+session   settings, database and broker for one command; one-line errors
 check     counters against the rows they count
 parked    messages that could not be processed
-publish   messages to `contacts`
-replies   outcomes of published messages
-watch     events as they leave
+publish   publishes messages to `contacts`
+replies   the outcomes of published messages
+watch     events as they are published
 """

@@ -1,4 +1,4 @@
-"""`contacts-worker check`: counters against the truth."""
+"""`contacts-worker check`: counters against the rows they count."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -18,7 +18,7 @@ DIFFERS = 1
 def check(
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Mend what can be mended, beside work going on, audited."),
+        typer.Option("--repair", help="Repair what can be repaired while the system runs; audited."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
 ) -> None:
@@ -28,33 +28,33 @@ def check(
 
     Exit status 0: nothing differs. 1: something differs, or still does after the repair. 2: could not be checked.
     """
-    place, mended, report = with_database(lambda tools: _check(tools, repair))
+    place, mended, report = with_database(lambda session: _check(session, repair))
     looked_at(place)
     if as_json:
         shown = {
             "database": place,
             "total": report.total,
             "mended": mended,
-            "findings": [asdict(each) for each in report.findings],
+            "findings": [asdict(finding) for finding in report.findings],
         }
         say(escaped_json(orjson.dumps(shown).decode()))
     else:
-        _show(report, mended if repair else None)
+        _print_report(report, mended if repair else None)
     raise typer.Exit(DIFFERS if report.total else 0)
 
 
-async def _check(tools: CliSession, repair: bool) -> tuple[str, int, Report]:
+async def _check(session: CliSession, repair: bool) -> tuple[str, int, Report]:
     mended = 0
     if repair:
-        mended = await checks.repair(tools.database, tools.who)
-        async with tools.database.reading() as conn:
+        mended = await checks.repair(session.database, session.actor)
+        async with session.database.reading() as conn:
             sources = await servable_sources(conn)
-        await tools.serve(sources)
-    async with tools.database.snapshot() as conn:
-        return tools.place, mended, await checks.check(conn)
+        await session.serve(sources)
+    async with session.database.snapshot() as conn:
+        return session.place, mended, await checks.check(conn)
 
 
-def _show(report: Report, mended: int | None) -> None:
+def _print_report(report: Report, mended: int | None) -> None:
     for finding in report.findings:
         remedy = "" if not finding.repairable else "  [--repair mends it]"
         say(escaped(f"{finding.kind.value:12} {finding.object}: {finding.detail}{remedy}"))

@@ -15,8 +15,8 @@ from worker.cli.session import PROGRAM
 from worker.cli.watch import watch
 
 
-def _print_version(*, wanted: bool) -> None:
-    if wanted:
+def _print_version(*, requested: bool) -> None:
+    if requested:
         typer.echo(f"{PROGRAM} {VERSION}")
         raise typer.Exit
 

@@ -6,12 +6,12 @@ import typer
 
 
 def list_words(known: Sequence[str]) -> str:
-    """All of them, for the help."""
+    """All words, for the help text."""
     return f"{', '.join(known[:-1])} or {known[-1]}"
 
 
 def one_of(known: Sequence[str]) -> Callable[[str | None], str | None]:
-    """A callback that refuses any other word, and names those that it knows."""
+    """A callback that rejects any other word, and lists the known ones."""
 
     def check(value: str | None) -> str | None:
         if value is not None and value not in known:

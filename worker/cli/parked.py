@@ -33,20 +33,20 @@ def show_list(
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
 ) -> None:
     """A line each, the newest first."""
-    wanted = ParkedFilter(state, code.value if code else None, source)
+    parked_filter = ParkedFilter(state, code.value if code else None, source)
 
-    async def read(tools: CliSession) -> tuple[str, list[str]]:
+    async def read(session: CliSession) -> tuple[str, list[str]]:
         # Page by page, since one is short if the messages are large; of each only its line is kept.
         lines: list[str] = []
         before: UUID | None = None
-        async with tools.database.reading() as conn:
+        async with session.database.reading() as conn:
             while len(lines) < limit:
-                page = await parked_admin.page(conn, wanted, before, limit - len(lines))
+                page = await parked_admin.page(conn, parked_filter, before, limit - len(lines))
                 lines += [_line(row) for row in page.items]
                 before = page.last
                 if before is None:
                     break
-        return tools.place, lines
+        return session.place, lines
 
     place, lines = with_database(read)
     looked_at(place)
@@ -63,8 +63,8 @@ def _line(row: Parked) -> str:
 def show(parked_id: UUID) -> None:
     """One of them, with its body and properties, as JSON."""
 
-    async def read(tools: CliSession) -> Parked:
-        async with tools.database.reading() as conn:
+    async def read(session: CliSession) -> Parked:
+        async with session.database.reading() as conn:
             return await parked_admin.show(conn, parked_id)
 
     row = with_database(read)
@@ -91,11 +91,11 @@ def replay(
 ) -> None:
     """Try one again, or all of a code. A replay keeps the key, so it cannot make a second contact.
 
-    Exit status 1 where something was parked again.
+    Exit status 1 if something was parked again.
     """
     if (parked_id is None) == (code is None):
         raise typer.BadParameter("give the id of one message, or --code for all of a code")
-    through, again = with_database(lambda tools: _replay(tools, parked_id, code))
+    through, again = with_database(lambda session: _replay(session, parked_id, code))
     say(f"{through} went through, {again} parked again")
     raise typer.Exit(PARKED_AGAIN if again else 0)
 
@@ -104,8 +104,8 @@ def replay(
 def drop(parked_id: UUID) -> None:
     """Give one up; it stays on record as dropped, and in the audit."""
 
-    async def drop_one(tools: CliSession) -> None:
-        await tools.database.run(lambda conn: parked_admin.drop_message(conn, parked_id, tools.edit))
+    async def drop_one(session: CliSession) -> None:
+        await session.database.run(lambda conn: parked_admin.drop_message(conn, parked_id, session.edit))
 
     with_database(drop_one)
     say(f"{parked_id} dropped")
@@ -115,31 +115,31 @@ def drop(parked_id: UUID) -> None:
 def collect() -> None:
     """Bring what the broker gave up (queue contacts.dead) here, to be listed, shown, replayed or dropped.
 
-    Each message leaves the queue once it is in the database. A running worker does the same by itself.
+    Each message leaves the queue once it is in the database. A running worker does the same automatically.
     """
     say(f"{with_database(_collect)} messages collected")
 
 
-async def _replay(tools: CliSession, parked_id: UUID | None, code: ParkedCode | None) -> tuple[int, int]:
-    database, decoder = tools.database, tools.settings.decoder
+async def _replay(session: CliSession, parked_id: UUID | None, code: ParkedCode | None) -> tuple[int, int]:
+    database, decoder = session.database, session.settings.decoder
     if parked_id is not None:
-        one = await database.run(lambda c: parked_admin.replay(c, database.random, decoder, parked_id, tools.edit))
-        await tools.serve(one.unserved)
+        one = await database.run(lambda c: parked_admin.replay(c, database.random, decoder, parked_id, session.edit))
+        await session.serve(one.unserved)
         return one.replayed, one.parked_again
     if code is None:
         raise DistributionError("neither a message nor a code was given")
-    return await parked_admin.replay_all(database, decoder, code.value, tools.edit, tools.serve)
+    return await parked_admin.replay_all(database, decoder, code.value, session.edit, session.serve)
 
 
-async def _collect(tools: CliSession) -> int:
-    settings, collected = tools.settings, 0
+async def _collect(session: CliSession) -> int:
+    settings, collected = session.settings, 0
     topology = Topology(settings.broker_prefix, settings.event_log_max_age)
-    batches = BatchProcessor(tools.database)
+    batches = BatchProcessor(session.database)
     async with await open_connection(settings.brokers, "collect") as connection:
         channel = await DeadLetterChannel.on(connection.underlay, max(WHOLE_BYTES, settings.max_message_bytes))
-        while taken := await channel.take(topology.dead):
-            dead = [given_up(delivery, topology, settings.decoder.sender_rules) for delivery in taken]
-            await batches.take_at_once(dead, None)
-            await channel.settle(taken)
-            collected += len(taken)
+        while deliveries := await channel.take(topology.dead):
+            dead = [given_up(delivery, topology, settings.decoder.sender_rules) for delivery in deliveries]
+            await batches.process_whole(dead, None)
+            await channel.settle(deliveries)
+            collected += len(deliveries)
     return collected

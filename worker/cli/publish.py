@@ -1,4 +1,4 @@
-"""`contacts-worker publish`: messages to `contacts`, as a bot publishes them."""
+"""`contacts-worker publish`: publishes messages to `contacts`, as a bot does."""
 
 import asyncio
 import sys
@@ -30,14 +30,14 @@ SHORT_STRING_BYTES = 255
 
 
 class BadLine(DistributionError):
-    """A line that is no message."""
+    """A line that is not a message."""
 
     code = "bad_line"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message; `line` says where it came from."""
+    """One message; `line` is its line number."""
 
     line: int
     message_id: str
@@ -46,13 +46,13 @@ class Message:
 
     @property
     def routing_key(self) -> str:
-        """Advice for whoever listens; the message decides."""
+        """Informative only: the type in the message decides."""
         return f"{self.type}.cli"
 
 
 @dataclass(frozen=True, slots=True)
 class PublishOptions:
-    """What all messages have in common: who sends them, where outcomes are to go."""
+    """What all messages have in common: their sender, and where outcomes go."""
 
     user: str | None
     reply_to: str | None
@@ -61,7 +61,7 @@ class PublishOptions:
 def publish(
     source: Annotated[str | None, typer.Option(help="code of the source")] = None,
     external_id: Annotated[str | None, typer.Option(help="the lead's external_id")] = None,
-    message_id: Annotated[str | None, typer.Option(help="the key; a new one where none is given")] = None,
+    message_id: Annotated[str | None, typer.Option(help="the key; a new one if none is given")] = None,
     payload: Annotated[str | None, typer.Option(help="JSON")] = None,
     phone: Annotated[str | None, typer.Option()] = None,
     email: Annotated[str | None, typer.Option()] = None,
@@ -75,15 +75,17 @@ def publish(
     or any message: {"message_id": "c-1", "type": "contact.close", "body": {"source": "web", "message_id": "m-1"}}.
 
     Exit status 1 if a message was not published, or was parked with --wait; each such line is named. With --wait 3
-    where there was no outcome in time: the message is published all the same.
+    if there was no outcome in time: the message is published all the same.
     """
     patience = timeout if wait else None
-    text = _read(file) if file is not None else _one(source, external_id, message_id, payload, phone, email)
+    text = (
+        _read_file(file) if file is not None else _single_line(source, external_id, message_id, payload, phone, email)
+    )
     raise typer.Exit(run(_publish_all(broker_settings(), text, patience)))
 
 
 def messages(text: str) -> Iterator[Message | BadLine]:
-    """The message of each line, or what is wrong with it; empty lines are none."""
+    """The message of each line, or what is wrong with it; empty lines are skipped."""
     for number, line in enumerate(StringIO(text.removeprefix("\ufeff")), start=1):
         if line.strip():
             try:
@@ -93,11 +95,11 @@ def messages(text: str) -> Iterator[Message | BadLine]:
 
 
 def parse(number: int, line: str) -> Message:
-    """A line as a message, or BadLine."""
+    """Parse a line; raises BadLine."""
     try:
         content = parsed(line)
-    except MessageRejected as wrong:
-        raise BadLine(f"line {number}: {_why(wrong)}") from None
+    except MessageRejected as rejected:
+        raise BadLine(f"line {number}: {_reason(rejected)}") from None
     if not isinstance(content, dict):
         raise BadLine(f"line {number}: is not a JSON object")
     message_id, kind = content.pop("message_id", None), content.pop("type", SUBMIT)
@@ -107,7 +109,7 @@ def parse(number: int, line: str) -> Message:
     return Message(number, message_id, kind, written(content.get("body", content)))
 
 
-def _one(
+def _single_line(
     source: str | None,
     external_id: str | None,
     key: str | None,
@@ -119,18 +121,18 @@ def _one(
         raise typer.BadParameter("give --source and --external-id, or --file")
     try:
         content = None if payload is None else parsed(payload)
-    except MessageRejected as wrong:
-        raise typer.BadParameter(f"--payload {_why(wrong)}") from None
+    except MessageRejected as rejected:
+        raise typer.BadParameter(f"--payload {_reason(rejected)}") from None
     lead: Mapping[str, Any] = {"external_id": external_id, "phone": phone, "email": email}
     line = {"message_id": key or str(new_id()), "source": source, "lead": lead, "payload": content}
     return written(line).decode()
 
 
-def _why(wrong: MessageRejected) -> str:
-    return wrong.detail.removeprefix("The body ")
+def _reason(rejected: MessageRejected) -> str:
+    return rejected.detail.removeprefix("The body ")
 
 
-def _read(file: Path) -> str:
+def _read_file(file: Path) -> str:
     try:
         return (sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode()
     except (OSError, UnicodeDecodeError) as error:
@@ -141,49 +143,50 @@ async def _publish_all(settings: WorkerSettings, text: str, patience: float | No
     """Publish every message and, with patience, wait for the outcomes; returns the exit status."""
     lines = list(messages(text))
     topology = Topology(settings.broker_prefix, settings.event_log_max_age)
-    good, failures = [each for each in lines if isinstance(each, Message)], [e for e in lines if isinstance(e, BadLine)]
+    good = [line for line in lines if isinstance(line, Message)]
+    failures = [line for line in lines if isinstance(line, BadLine)]
     async with await open_connection(settings.brokers, "publish") as connection:
         channel = await connection.channel(on_return_raises=True)
-        # Asked for by name first: a missing exchange would end the channel in the midst of the window.
+        # Checked first: a missing exchange would end the channel while messages are in flight.
         with required(f"exchange {topology.contacts}"):
             contacts = await channel.get_exchange(topology.contacts)
-        outcomes = Replies(channel)
+        replies = Replies(channel)
         if patience is not None:
-            await outcomes.listen()
-        # Only if the worker asks for it: where users have other names for the broker, it would refuse this one.
+            await replies.listen()
+        # Only if the worker needs it: a broker that knows the user by another name would refuse this one.
         user = connection.url.user if settings.bot_users else None
-        asked = PublishOptions(user, REPLY_TO if patience is not None else None)
+        options = PublishOptions(user, REPLY_TO if patience is not None else None)
         with typer.progressbar(length=len(lines), label="publishing", file=sys.stderr) as bar:
             bar.update(len(failures))
-            refused = await _publish_good(contacts, asked, good, bar.update)
-        _tell_published(lines, [*failures, *refused.values()])
+            refused = await _publish_good(contacts, options, good, bar.update)
+        _print_published(lines, [*failures, *refused.values()])
         confirmed = [message for message in good if message.line not in refused]
         outcome = 0
         if patience is not None:
-            heard = await outcomes.wait_for([str(message.line) for message in confirmed], patience)
-            outcome = _tell_outcomes(confirmed, heard, patience)
+            outcomes = await replies.wait_for([str(message.line) for message in confirmed], patience)
+            outcome = _print_outcomes(confirmed, outcomes, patience)
         return NOT_ALL if failures or refused else outcome
 
 
 async def _publish_good(
-    contacts: AbstractExchange, asked: PublishOptions, good: list[Message], done: Callable[[int], None]
+    contacts: AbstractExchange, options: PublishOptions, good: list[Message], on_done: Callable[[int], None]
 ) -> dict[int, BadLine]:
-    """Publish with many in flight; returns what the broker did not take, by its line."""
+    """Publish with many in flight; returns what the broker refused, by line number."""
     room, refused = asyncio.Semaphore(IN_FLIGHT), dict[int, BadLine]()
 
     async def one(message: Message) -> None:
         async with room:
             try:
-                await contacts.publish(_outgoing(message, asked), message.routing_key)
+                await contacts.publish(_outgoing(message, options), message.routing_key)
             except DeliveryError as why:
                 refused[message.line] = BadLine(f"line {message.line}: the broker did not take it: {why}")
-            done(1)
+            on_done(1)
 
     await asyncio.gather(*[one(message) for message in good])
     return refused
 
 
-def _tell_published(lines: Sequence[Message | BadLine], failures: Sequence[BadLine]) -> None:
+def _print_published(lines: Sequence[Message | BadLine], failures: Sequence[BadLine]) -> None:
     for failure in failures:
         say(escaped(str(failure)), err=True)
     only = lines[0] if len(lines) == 1 else None
@@ -191,11 +194,11 @@ def _tell_published(lines: Sequence[Message | BadLine], failures: Sequence[BadLi
     say(escaped(f"{len(lines) - len(failures)} of {len(lines)} messages published and confirmed{last}"))
 
 
-def _tell_outcomes(confirmed: Sequence[Message], heard: Mapping[str, Mapping[str, Any]], patience: float) -> int:
-    """A line for each, in their order; returns the exit status."""
+def _print_outcomes(confirmed: Sequence[Message], outcomes: Mapping[str, Mapping[str, Any]], patience: float) -> int:
+    """Print a line for each message, in order; returns the exit status."""
     silent = 0
     for message in confirmed:
-        outcome = heard.get(str(message.line))
+        outcome = outcomes.get(str(message.line))
         if outcome is not None:
             say(escaped(f"{message.message_id}: {describe_reply(outcome)}"))
         else:
@@ -203,19 +206,19 @@ def _tell_outcomes(confirmed: Sequence[Message], heard: Mapping[str, Mapping[str
             say(escaped(f"{message.message_id}: no outcome yet"), err=True)
     if silent:
         say(f"nothing more was heard for {patience:g} s: does the worker run? Later outcomes are events.", err=True)
-    if any(is_parked(outcome) for outcome in heard.values()):
+    if any(is_parked(outcome) for outcome in outcomes.values()):
         return NOT_ALL
     return NO_OUTCOME if silent else 0
 
 
-def _outgoing(message: Message, asked: PublishOptions) -> aio_pika.Message:
+def _outgoing(message: Message, options: PublishOptions) -> aio_pika.Message:
     return aio_pika.Message(
         message.body,
         message_id=message.message_id,
         type=message.type,
         content_type="application/json",
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        user_id=asked.user,
-        reply_to=asked.reply_to,
-        correlation_id=str(message.line) if asked.reply_to else None,
+        user_id=options.user,
+        reply_to=options.reply_to,
+        correlation_id=str(message.line) if options.reply_to else None,
     )

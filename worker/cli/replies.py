@@ -1,4 +1,4 @@
-"""What becomes of messages that were published: the replies to them."""
+"""The outcomes of published messages: the replies to them."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -11,40 +11,40 @@ from distribution.events import PARKED
 from worker.aio import first_of
 
 REPLY_TO = "amq.rabbitmq.reply-to"
-"""The broker's own way to reply: it takes no queue, and no right to make one."""
+"""RabbitMQ's direct reply-to: it needs no queue, and no permission to create one."""
 
 
 class Replies:
-    """Hears the outcome of each message that was published on a channel with `reply_to` REPLY_TO.
+    """Receives the outcome of each message that was published on a channel with `reply_to` REPLY_TO.
 
-    Messages are told apart by their correlation_id, since several may have one key.
+    Messages are identified by their correlation_id, since several may have the same key.
     """
 
     def __init__(self, channel: AbstractChannel) -> None:
         self._channel = channel
-        self._heard: dict[str, Mapping[str, Any]] = {}
-        self._news = asyncio.Event()
+        self._outcomes: dict[str, Mapping[str, Any]] = {}
+        self._changed = asyncio.Event()
 
     async def listen(self) -> None:
-        """Begin to hear; to be called before anything is published."""
+        """Start consuming; to be called before anything is published."""
         queue = await self._channel.get_queue(REPLY_TO, ensure=False)
-        await queue.consume(self._hear, no_ack=True)
+        await queue.consume(self._on_reply, no_ack=True)
 
     async def wait_for(self, correlation_ids: Iterable[str], seconds: float) -> dict[str, Mapping[str, Any]]:
-        """The outcomes, once all are there or nothing was heard for so long. ConnectionError: none can come."""
+        """The outcomes, once all are there or none came for `seconds`. Raises ConnectionError if no more can come."""
         missing, closed = set(correlation_ids), asyncio.ensure_future(self._channel.closed())
-        while missing := missing - self._heard.keys():
-            self._news.clear()
-            await first_of(self._news, closed, seconds=seconds)
+        while missing := missing - self._outcomes.keys():
+            self._changed.clear()
+            await first_of(self._changed, closed, seconds=seconds)
             if closed.done():
                 raise ConnectionError("the connection was lost; the messages are published")
-            if not self._news.is_set():
+            if not self._changed.is_set():
                 break
-        return self._heard
+        return self._outcomes
 
-    async def _hear(self, reply: AbstractIncomingMessage) -> None:
-        self._heard[str(reply.correlation_id)] = orjson.loads(reply.body)
-        self._news.set()
+    async def _on_reply(self, reply: AbstractIncomingMessage) -> None:
+        self._outcomes[str(reply.correlation_id)] = orjson.loads(reply.body)
+        self._changed.set()
 
 
 def describe_reply(outcome: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Settings, database and broker for one command; what is wrong is said in one line."""
+"""Settings, database and broker for one command; errors are printed in one line."""
 
 import asyncio
 import getpass
@@ -27,7 +27,7 @@ from worker.settings import WorkerSettings
 
 PROGRAM = "contacts-worker"
 SHELL = "shell"
-"""The role in the audit of somebody at the command line."""
+"""The role of a command line user in the audit."""
 
 T = TypeVar("T")
 
@@ -45,28 +45,28 @@ class CliSession:
         return database_address.location(self.settings.database_url.get_secret_value())
 
     @property
-    def who(self) -> Actor:
-        """Who is at the command line."""
+    def actor(self) -> Actor:
+        """The user at the command line."""
         return Actor(SHELL, getpass.getuser()[:64])
 
     @property
     def edit(self) -> Edit:
-        """A change by whoever is at the command line, whatever was seen before."""
-        return Edit(self.who)
+        """A change by this user, without a version check."""
+        return Edit(self.actor)
 
     async def serve(self, source_ids: Collection[int]) -> None:
-        """Assign the waiting contacts of these sources, in as many transactions as it takes."""
+        """Assign the waiting contacts of these sources, in as many transactions as needed."""
         await assign_all_waiting(self.database.run, self.database.random, source_ids)
 
 
 def with_database(work: Callable[[CliSession], Coroutine[Any, Any, T]]) -> T:
-    """Do work on the database of the settings, once it is there and its schema is known to fit."""
+    """Do work on the configured database, after checking that it exists and its schema fits."""
     settings = start(PROGRAM, WorkerSettings, makes=False)
     return run(_on_database(settings, work))
 
 
 def looked_at(where: str) -> None:
-    """Say on standard error what was looked at: a wrong folder or address gives good answers to the wrong question."""
+    """Print on standard error what was looked at: with a wrong folder or address the output misleads."""
     sys.stderr.write(f"{PROGRAM}: looked at {escaped(where)}\n")
 
 
@@ -79,7 +79,7 @@ def broker_settings() -> WorkerSettings:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command to its end; what the world is at fault for ends it in one line."""
+    """Run a command; errors of its environment end it with one line."""
     tolerate_any_properties()
     try:
         return asyncio.run(work)
@@ -93,7 +93,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def required(what: str) -> Iterator[None]:
-    """Say what to do if the broker does not have it."""
+    """Raise an error that says what to do if the broker does not have the object."""
     try:
         yield
     except ChannelNotFoundEntity:
@@ -101,12 +101,12 @@ def required(what: str) -> Iterator[None]:
 
 
 async def _on_database(settings: WorkerSettings, work: Callable[[CliSession], Awaitable[T]]) -> T:
-    # A recount of years of contacts takes what it takes.
+    # Counting years of contacts takes long, so statements have no time limit.
     engine = create_engine(settings.database_url.get_secret_value(), patient=True)
-    tools = CliSession(settings, Database(engine, SystemRandom()))
+    session = CliSession(settings, Database(engine, SystemRandom()))
     try:
-        return await work(tools)
+        return await work(session)
     except NotFound as missing:
-        raise DistributionError(f"{missing} Looked at {tools.place}") from None
+        raise DistributionError(f"{missing} Looked at {session.place}") from None
     finally:
         await dispose(engine)

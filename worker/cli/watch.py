@@ -1,5 +1,6 @@
-"""`contacts-worker watch`: events as they leave, or from the log."""
+"""`contacts-worker watch`: events as they are published, or from the log."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -8,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from aio_pika.abc import AbstractChannel, AbstractQueueIterator
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from distribution.errors import MessageRejected
 from distribution.events import TYPES
 from distribution.messages import parsed
 from distribution.terminal import escaped, escaped_json, say
-from worker.broker.connection import not_cancelled, open_connection
+from worker.broker.connection import open_connection, until_lost
+from worker.broker.errors import ConnectionLost
 from worker.broker.topology import Topology
 from worker.broker.urls import host_port
 from worker.cli.options import list_words, one_of
@@ -24,6 +26,7 @@ from worker.settings import WorkerSettings
 AGO = re.compile(r"([1-9][0-9]*)([smhd])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 PREFETCH = 200
+Events = asyncio.Queue[AbstractIncomingMessage]
 SHOWN_BYTES = 80
 
 
@@ -36,7 +39,7 @@ class EventFilter:
     source: str | None = None
 
     def has(self, event: Mapping[str, Any]) -> bool:
-        """Whether the event is wanted."""
+        """Whether to show the event."""
         if self.since is not None and datetime.fromisoformat(event["time"]) < self.since:
             return False
         if self.type is not None and event["type"] != self.type:
@@ -52,20 +55,20 @@ def watch(
     as_json: Annotated[bool, typer.Option("--json", help="each event whole, a line of JSON")] = False,
 ) -> None:
     """Show events as they leave, until Ctrl-C; with --since first those of the log."""
-    wanted = EventFilter(moment(since, datetime.now(UTC)) if since else None, event_type, source)
+    event_filter = EventFilter(moment(since, datetime.now(UTC)) if since else None, event_type, source)
     with suppress(KeyboardInterrupt):
-        run(_watch(broker_settings(), wanted, count, as_json))
+        run(_watch(broker_settings(), event_filter, count, as_json))
 
 
 def moment(text: str, now: datetime) -> datetime:
-    """A time as people give it: so long ago, or ISO 8601, which is UTC where it says nothing else."""
+    """Parse a time: so long ago, or ISO 8601, which is UTC if it has no offset."""
     if ago := AGO.fullmatch(text):
         return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter("--since is neither like 90s, 30m, 2h, 7d nor an ISO 8601 time") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def line(event: Mapping[str, Any]) -> str:
@@ -78,34 +81,38 @@ def line(event: Mapping[str, Any]) -> str:
 
 
 def json_line(body: bytes) -> str:
-    """An event as it is, numbers digit by digit, in one line."""
+    """An event unchanged, in one line; numbers keep their digits."""
     return escaped_json(body.decode()).replace("\n", " ")
 
 
-async def _watch(settings: WorkerSettings, wanted: EventFilter, count: int | None, as_json: bool) -> None:
+async def _watch(settings: WorkerSettings, event_filter: EventFilter, count: int | None, as_json: bool) -> None:
     topology = Topology(settings.broker_prefix, settings.event_log_max_age)
     async with await open_connection(settings.brokers, "watch") as connection:
         channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=PREFETCH)
-        events = await _events(channel, topology, wanted.since)
-        await events.consume()
-        looked_at(f"broker {host_port(connection.url)}, {topology.log if wanted.since else topology.assignments}")
-        shown = 0
-        async for event in events:
-            await not_cancelled(event.ack())
-            if (text := _shown(event.body, wanted, as_json)) is not None:
-                say(text)
-                shown += 1
-            if shown == count:
-                return
-        raise ConnectionError("the connection was lost")
+        events = await _consume(channel, topology, event_filter.since)
+        looked_at(f"broker {host_port(connection.url)}, {topology.log if event_filter.since else topology.assignments}")
+        try:
+            await until_lost(connection, _print(events, event_filter, count, as_json))
+        except ConnectionLost:
+            raise ConnectionError("the connection was lost") from None
 
 
-def _shown(body: bytes, wanted: EventFilter, as_json: bool) -> str | None:
-    """What to print of an event; None if it is not wanted, or no event at all."""
+async def _print(events: Events, event_filter: EventFilter, count: int | None, as_json: bool) -> None:
+    printed = 0
+    while printed != count:
+        event = await events.get()
+        await event.ack()
+        if (text := _format(event.body, event_filter, as_json)) is not None:
+            say(text)
+            printed += 1
+
+
+def _format(body: bytes, event_filter: EventFilter, as_json: bool) -> str | None:
+    """The text to print for an event; None if it is filtered out or not an event."""
     try:
         event = parsed(body.decode())
-        if not wanted.has(event):
+        if not event_filter.has(event):
             return None
         return json_line(body) if as_json else escaped(line(event))
     except (MessageRejected, ValueError, LookupError, TypeError):
@@ -113,13 +120,19 @@ def _shown(body: bytes, wanted: EventFilter, as_json: bool) -> str | None:
         return None
 
 
-async def _events(channel: AbstractChannel, topology: Topology, since: datetime | None) -> AbstractQueueIterator:
-    """Those that leave from now on; or first those of the log."""
+async def _consume(channel: AbstractChannel, topology: Topology, since: datetime | None) -> Events:
+    """Events published from now on; with `since` those of the log first.
+
+    Not the library's iterator: cancelled, it waits for a broker that may be frozen.
+    """
+    events = Events()
     if since is None:
         queue = await channel.declare_queue(exclusive=True)
         with required(f"exchange {topology.assignments}"):
             await queue.bind(topology.assignments, routing_key="#")
-        return queue.iterator()
+        await queue.consume(events.put)
+        return events
     with required(f"event log {topology.log}"):
         log = await channel.get_queue(topology.log)
-    return log.iterator(arguments={"x-stream-offset": since})
+    await log.consume(events.put, arguments={"x-stream-offset": since})
+    return events

@@ -1,4 +1,4 @@
-"""One batch through the business: repeated when it lost a race, split around what is locked or cannot be done."""
+"""Commits one batch of messages: retried after lost races, split around locked sources and failing messages."""
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -15,8 +15,9 @@ from distribution.intake.process_commands import DecodedMessage, contacts_named,
 from distribution.messages import Incoming
 from distribution.store import lock_diagnostics, outbox, sources
 from distribution.store.database import Database, Work
+from distribution.store.db_errors import Failure, classify, describe_error
 from distribution.store.outbox import Claim
-from worker.consume.batch_progress import BatchProgress, Told
+from worker.consume.batch_progress import BatchProgress, OnCommit
 from worker.consume.lock_wait_monitor import LockWait
 from worker.failpoints import Failpoint, FailpointHook, no_failpoints
 
@@ -25,67 +26,70 @@ T = TypeVar("T")
 LOCK_SECONDS = 0.7
 """How long a batch waits for a lock: as long as a few other workers' batches take, and less than others notice."""
 RETRY_LOCK_SECONDS = 0.1
-"""The same if the others' messages have waited once already."""
+"""The same if the messages of the other sources have waited once already."""
 QUEUE_SECONDS = (1.0, 3.0, 3.0, 3.0)
-"""The same, try by try, in a queue of short transactions. The first is short: who holds it may turn out to keep it."""
+"""The same per attempt while short transactions take turns. The first is short: one may turn out to keep the lock."""
 
 
 class BatchProcessor:
-    """Takes batches in; a batch that cannot be committed as a whole is committed in parts, in order."""
+    """Commits batches; one that cannot be committed as a whole is committed in parts, in order."""
 
     def __init__(self, database: Database, watch: FailpointHook = no_failpoints) -> None:
         self._database, self._watch = database, watch
+        self.defect = ""
+        """Why a message of the last batch was parked if a statement of ours is wrong, which more messages may meet."""
         self._log = structlog.get_logger("worker.consume.batch_processor")
 
-    async def take(
+    async def process(
         self,
-        arrivals: Sequence[DecodedMessage],
+        messages: Sequence[DecodedMessage],
         claim: Claim | None,
-        done: list[UUID] | None = None,
-        told: Told | None = None,
+        confirmed_ids: list[UUID] | None = None,
+        on_commit: OnCommit | None = None,
     ) -> list[BatchResult]:
-        """Commit every arrival, except those whose source somebody else keeps locked.
+        """Commit every message, except those whose source another transaction keeps locked.
 
-        `told` hears of each part as soon as it is committed. `done`: events to delete in the same transaction, which
-        saves a commit; those that could not be deleted because they are locked are left in the list. Raises
+        `on_commit` is called after each part that is committed. `confirmed_ids`: events to delete in the same
+        transaction, which saves a commit; those that are locked and could not be deleted stay in the list. Raises
         DatabaseUnavailable if nothing more can be committed.
         """
-        parts, done = BatchProgress(arrivals, told), [] if done is None else done
+        progress, confirmed_ids = BatchProgress(messages, on_commit), [] if confirmed_ids is None else confirmed_ids
+        self.defect = ""
         try:
-            await self._together(arrivals, claim, done, parts.note, LOCK_SECONDS)
+            await self._commit_or_split(messages, claim, confirmed_ids, progress.note, LOCK_SECONDS)
         except LockedByOthers as locked:
-            done[:] = await self.commit(lambda conn: outbox.delete_unlocked(conn, done))
-            await self._around_locks(parts, claim, locked.held)
-        return parts.intakes
+            confirmed_ids[:] = await self.commit(lambda conn: outbox.delete_unlocked(conn, confirmed_ids))
+            await self._commit_around_locks(progress, claim, locked.held)
+        return progress.results
 
-    async def take_at_once(
+    async def process_whole(
         self,
-        arrivals: Sequence[DecodedMessage],
+        messages: Sequence[DecodedMessage],
         claim: Claim | None,
-        told: Told | None = None,
+        on_commit: OnCommit | None = None,
         lock_seconds: float = LOCK_SECONDS,
     ) -> None:
-        """Commit every arrival; raises Locked if that takes a lock that somebody else holds for longer."""
-        await self._together(arrivals, claim, [], told, lock_seconds)
+        """Commit every message; raises LockedByOthers if another transaction holds a lock for over `lock_seconds`."""
+        await self._commit_or_split(messages, claim, [], on_commit, lock_seconds)
 
-    async def sources_of(self, arrivals: Sequence[DecodedMessage]) -> list[str | None]:
-        """The source of each, as far as it has one that is known."""
-        ids = contacts_named(arrivals)
+    async def sources_of(self, messages: Sequence[DecodedMessage]) -> list[str | None]:
+        """The source of each message; None if it has none or an unknown one."""
+        ids = contacts_named(messages)
         by_contact = await self._read(lambda conn: sources.codes_of_contacts(conn, ids)) if ids else {}
-        return [source_of(arrival, by_contact) for arrival in arrivals]
+        return [source_of(decoded, by_contact) for decoded in messages]
 
     async def locked_sources(self, codes: Collection[str]) -> set[str]:
-        """Those of the sources that somebody holds locks of."""
+        """Those of the sources that another transaction has locked."""
         return await self._read(lambda conn: lock_diagnostics.locked_sources(conn, codes))
 
     async def serve(self, source_ids: Collection[int]) -> None:
-        """Serve waiting contacts of these sources in as many transactions as it takes."""
+        """Assign waiting contacts of these sources, in as many transactions as needed."""
         await assign_all_waiting(self.commit, self._database.random, source_ids)
 
     async def commit(self, work: Work[T]) -> T:
-        """Do work in one transaction; errors of the content are raised as they are, all others as DatabaseUnavailable.
+        """Do work in one transaction; errors of the content are raised unchanged, all others as DatabaseUnavailable.
 
-        LockedByOthers: another transaction keeps a lock, or a turn in a queue of short transactions did not come.
+        LockedByOthers: another transaction keeps a lock, or short transactions did in turn for too long.
         """
         for patience in (LOCK_SECONDS, *QUEUE_SECONDS[:-1]):
             try:
@@ -96,7 +100,7 @@ class BatchProcessor:
         return await self.try_commit(work, QUEUE_SECONDS[-1])
 
     async def try_commit(self, work: Work[T], lock_seconds: float) -> T:
-        """The same without patience: Locked if a lock cannot be had within `lock_seconds`."""
+        """The same in one attempt; raises LockedByOthers if a lock is not acquired within `lock_seconds`."""
         wait = LockWait(self._is_held_long, lock_seconds)
 
         async def limited(conn: AsyncConnection) -> T:
@@ -113,108 +117,116 @@ class BatchProcessor:
     async def _is_held_long(self, pid: int) -> bool | None:
         return await self._read(lambda conn: lock_diagnostics.is_held_long(conn, pid))
 
-    async def _around_locks(self, parts: BatchProgress, claim: Claim | None, held: bool | None) -> None:
-        """Commit what is not kept locked: first all sources together that seem free, then those that many want in turn.
+    async def _commit_around_locks(self, progress: BatchProgress, claim: Claim | None, held: bool | None) -> None:
+        """Commit what is not kept locked: first all sources that seem free together; then all, if many take turns.
 
-        If that fails, the free ones one after the other.
+        If that fails, the free sources one after the other.
         """
         table = await self._read(lock_diagnostics.locked_table)
         if table:
             raise DatabaseUnavailable(table)
-        left = list(parts.left.values())
+        left = list(progress.left.values())
         codes = dict(zip(map(id, left), await self.sources_of(left), strict=True))
         locked = await self.locked_sources({code for code in codes.values() if code})
-        free = [arrival for arrival in left if codes[id(arrival)] not in locked]
+        free = [decoded for decoded in left if codes[id(decoded)] not in locked]
         if len(free) < len(left):
             with suppress(LockedByOthers):
-                await self._together(free, claim, [], parts.note, RETRY_LOCK_SECONDS)
+                await self._commit_or_split(free, claim, [], progress.note, RETRY_LOCK_SECONDS)
         if not held:
-            await self._in_turn(parts, claim)
-        for code in dict.fromkeys(codes[id(arrival)] for arrival in free):
-            group = [arrival for arrival in parts.left.values() if codes[id(arrival)] == code]
+            await self._commit_patiently(progress, claim)
+        for code in dict.fromkeys(codes[id(decoded)] for decoded in free):
+            group = [decoded for decoded in progress.left.values() if codes[id(decoded)] == code]
             with suppress(LockedByOthers):
-                await self._together(group, claim, [], parts.note, RETRY_LOCK_SECONDS)
+                await self._commit_or_split(group, claim, [], progress.note, RETRY_LOCK_SECONDS)
 
-    async def _in_turn(self, parts: BatchProgress, claim: Claim | None) -> None:
-        """Commit what is left, patiently, as long as nobody keeps its locks."""
+    async def _commit_patiently(self, progress: BatchProgress, claim: Claim | None) -> None:
+        """Commit what is left, with longer lock waits, unless another transaction keeps the locks."""
         for patience in QUEUE_SECONDS:
             try:
-                await self._together([*parts.left.values()], claim, [], parts.note, patience)
+                await self._commit_or_split([*progress.left.values()], claim, [], progress.note, patience)
             except LockedByOthers as locked:
                 if locked.held:
                     return
             else:
                 return
 
-    async def _together(
+    async def _commit_or_split(
         self,
-        arrivals: Sequence[DecodedMessage],
+        messages: Sequence[DecodedMessage],
         claim: Claim | None,
-        done: list[UUID],
-        told: Told | None,
+        confirmed_ids: list[UUID],
+        on_commit: OnCommit | None,
         lock_seconds: float,
     ) -> None:
-        """Commit in one transaction; where a message's content is at fault, in halves until it stands alone."""
-        if not arrivals:
+        """Commit in one transaction; if a message's content is at fault, in halves until that message is alone."""
+        if not messages:
             return
         try:
-            intake = await self._take_in(arrivals, claim, done, lock_seconds)
+            result = await self._commit_once(messages, claim, confirmed_ids, lock_seconds)
         except DatabaseUnavailable:
             raise
         except Exception as error:
             culprit = error
         else:
-            await self._finish(arrivals, intake, told)
+            await self._after_commit(messages, result, on_commit)
             return
-        if len(arrivals) == 1:
-            await self._finish(arrivals, await self._give_up(arrivals[0], done, culprit, lock_seconds), told)
+        if len(messages) == 1:
+            await self._after_commit(
+                messages, await self._park(messages[0], confirmed_ids, culprit, lock_seconds), on_commit
+            )
             return
-        middle = len(arrivals) // 2
-        for half in (arrivals[:middle], arrivals[middle:]):
-            await self._together(half, claim, done, told, lock_seconds)
+        middle = len(messages) // 2
+        for half in (messages[:middle], messages[middle:]):
+            await self._commit_or_split(half, claim, confirmed_ids, on_commit, lock_seconds)
 
-    async def _finish(self, arrivals: Sequence[DecodedMessage], intake: BatchResult, told: Told | None) -> None:
+    async def _after_commit(
+        self, messages: Sequence[DecodedMessage], result: BatchResult, on_commit: OnCommit | None
+    ) -> None:
         self._watch(Failpoint.AFTER_COMMIT, "")
-        if told is not None:
-            await told(arrivals, intake)
-        with suppress(DatabaseUnavailable):  # the sweeper serves whom this leaves waiting
-            await self.serve(intake.unserved)
+        if on_commit is not None:
+            await on_commit(messages, result)
+        with suppress(DatabaseUnavailable):  # the periodic sweep assigns what is left waiting
+            await self.serve(result.unserved)
 
-    async def _take_in(
-        self, arrivals: Sequence[DecodedMessage], claim: Claim | None, done: list[UUID], lock_seconds: float
+    async def _commit_once(
+        self, messages: Sequence[DecodedMessage], claim: Claim | None, confirmed_ids: list[UUID], lock_seconds: float
     ) -> BatchResult:
-        """In one transaction; once it is committed, nothing is left in `done`."""
+        """Commit in one transaction, then empty `confirmed_ids`."""
 
-        async def taken_in(conn: AsyncConnection) -> BatchResult:
-            await outbox.delete(conn, done)
-            intake = await process_batch(conn, arrivals, self._database.random, claim)
+        async def write(conn: AsyncConnection) -> BatchResult:
+            await outbox.delete(conn, confirmed_ids)
+            result = await process_batch(conn, messages, self._database.random, claim)
             self._watch(Failpoint.BEFORE_COMMIT, "")
-            return intake
+            return result
 
-        intake = await self.try_commit(taken_in, lock_seconds)
-        done.clear()
-        return intake
+        result = await self.try_commit(write, lock_seconds)
+        confirmed_ids.clear()
+        return result
 
-    async def _give_up(
-        self, arrival: DecodedMessage, done: list[UUID], error: Exception, lock_seconds: float
+    async def _park(
+        self, decoded: DecodedMessage, confirmed_ids: list[UUID], error: Exception, lock_seconds: float
     ) -> BatchResult:
-        """Park a message that fails on its own, so that it keeps nobody else from going through."""
-        self._log.error("processing_failed", message_id=arrival.message.message_id, exc_info=error)
-        rejected = failed_alone(arrival)
+        """Park a message that fails even alone, so that it does not block the others."""
+        self._log.error("processing_failed", message_id=decoded.message.message_id, exc_info=error)
+        if classify(error) is Failure.DEFECT:
+            self.defect = describe_error(error)
+        rejected = failed_alone(decoded)
         try:
-            return await self._take_in([DecodedMessage(arrival.message, rejected)], None, done, lock_seconds)
+            return await self._commit_once(
+                [DecodedMessage(decoded.message, rejected)], None, confirmed_ids, lock_seconds
+            )
         except DatabaseUnavailable:
             raise
-        except Exception as worse:
-            # Whatever it carries that cannot even be parked, its body can: nothing may end the worker again and again.
-            self._log.error("parked_without_properties", message_id=arrival.message.message_id, exc_info=worse)
+        except Exception as parking_error:
+            # If its properties cannot be stored, the body can: no message may end one worker after the other.
+            self._log.error("parked_without_properties", message_id=decoded.message.message_id, exc_info=parking_error)
             bare = Incoming(
-                body=arrival.message.body,
-                body_size=arrival.message.body_size,
-                body_digest=arrival.message.body_digest,
+                body=decoded.message.body,
+                body_size=decoded.message.body_size,
+                body_digest=decoded.message.body_digest,
             )
-            return await self._take_in([DecodedMessage(bare, rejected)], None, done, lock_seconds)
+            return await self._commit_once([DecodedMessage(bare, rejected)], None, confirmed_ids, lock_seconds)
 
-    async def _read(self, question: Work[T]) -> T:
+    async def _read(self, query: Work[T]) -> T:
         async with self._database.reading() as conn:
-            return await question(conn)
+            return await query(conn)

@@ -1,25 +1,25 @@
-"""What was committed of a batch, and what is left of it."""
+"""Which messages of a batch were committed, and which are left."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from distribution.intake.batch import BatchResult
 from distribution.intake.process_commands import DecodedMessage
 
-Told = Callable[[Sequence[DecodedMessage], BatchResult], Awaitable[None]]
+OnCommit = Callable[[Sequence[DecodedMessage], BatchResult], Awaitable[None]]
 
 
 class BatchProgress:
-    """A batch that may be committed in parts; `told` hears of each."""
+    """A batch that may be committed in parts; `on_commit` is called after each."""
 
-    def __init__(self, arrivals: Iterable[DecodedMessage], told: Told | None) -> None:
-        self.left = {id(arrival): arrival for arrival in arrivals}
-        self.intakes: list[BatchResult] = []
-        self._told = told
+    def __init__(self, messages: Iterable[DecodedMessage], on_commit: OnCommit | None) -> None:
+        self.left = {id(decoded): decoded for decoded in messages}
+        self.results: list[BatchResult] = []
+        self._on_commit = on_commit
 
-    async def note(self, arrivals: Sequence[DecodedMessage], intake: BatchResult) -> None:
-        """A part is committed."""
-        for arrival in arrivals:
-            del self.left[id(arrival)]
-        self.intakes.append(intake)
-        if self._told is not None:
-            await self._told(arrivals, intake)
+    async def note(self, messages: Sequence[DecodedMessage], result: BatchResult) -> None:
+        """Record that a part is committed."""
+        for decoded in messages:
+            del self.left[id(decoded)]
+        self.results.append(result)
+        if self._on_commit is not None:
+            await self._on_commit(messages, result)

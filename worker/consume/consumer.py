@@ -1,4 +1,4 @@
-"""Takes messages in lanes, makes batches of whatever is there, has them settled."""
+"""Consumes messages in lanes and has them settled in batches."""
 
 import asyncio
 from itertools import groupby
@@ -37,9 +37,9 @@ SUSPECTS_OF_A_BATCH = 20
 class Consumer:
     """Consumes the inbound queue over one connection at a time; one batch in flight.
 
-    Messages that came back may hold the one that ends the process. They are handled in small groups, then alone, and
-    after all that are safe, so that the worker which meets the culprit holds little else: what it holds is charged with
-    one more delivery when it dies. While such messages come, few are prefetched.
+    A redelivered message may be the one that ended a worker. Redelivered messages are processed in small groups, then
+    alone, and after all safe ones, so that the worker that meets the culprit holds little else: when it dies, the
+    delivery count of everything that it holds grows. While such messages come, few are prefetched.
     """
 
     def __init__(
@@ -54,38 +54,38 @@ class Consumer:
         pauses: RetryDelays,
     ) -> None:
         size = settings.worker_batch_size
-        self._together = {SAFE: size, SUSPECT: max(1, size // SUSPECTS_OF_A_BATCH), ALONE: 1}
-        self._prefetch = Prefetch(self._together)
+        self._batch_sizes = {SAFE: size, SUSPECT: max(1, size // SUSPECTS_OF_A_BATCH), ALONE: 1}
+        self._prefetch = Prefetch(self._batch_sizes)
         self._whole_bytes = max(WHOLE_BYTES, settings.max_message_bytes)
         self._topology, self._readiness, self._metrics = topology, readiness, metrics
         self._stopping = asyncio.Event()
         self._processor = DeliveryProcessor(
-            settings, self._together, batches, relay, readiness, metrics, pauses, watch, self._stopping
+            settings, self._batch_sizes, batches, relay, readiness, metrics, pauses, watch, self._stopping
         )
-        self._aside = self._processor.aside
-        self._inbox: DeliveryBuffer | None = None
-        self._consumers = self._consumer = 0
+        self._locked_sources = self._processor.locked_sources
+        self._buffer: DeliveryBuffer | None = None
+        self._consumer_count = self._consumer_number = 0
         readiness.set_unready(PART, "not consuming")
-        metrics.held.set_function(lambda: self.pulse().unsettled + len(self._aside))
+        metrics.held.set_function(lambda: self.pulse().unsettled + len(self._locked_sources))
         self._log = structlog.get_logger("worker.consume.consumer")
 
     def stop(self) -> None:
-        """Make `serve` return once the batch at work is settled; the broker gets the rest back."""
+        """Make `serve` return once the current batch is settled; the rest returns to the broker."""
         self._stopping.set()
 
     def pulse(self) -> Pulse:
-        """How consuming goes, for the watchdog; what is set aside takes nobody's place in the prefetch."""
-        inbox = self._inbox
-        if inbox is None:
+        """The state of consuming, for the watchdog; deliveries set aside do not count against the prefetch."""
+        buffer = self._buffer
+        if buffer is None:
             return Pulse(0, 0, 0)
-        return Pulse(self._consumer, inbox.delivered, inbox.unsettled - len(self._aside))
+        return Pulse(self._consumer_number, buffer.delivered, buffer.unsettled - len(self._locked_sources))
 
     async def serve(self, connection: Connection) -> None:
-        """Consume until stopped; raises when the connection fails or the broker gives us nothing."""
-        # Not the log: nothing that is taken waits for it.
+        """Consume until stopped; raises when the connection fails or the broker delivers nothing."""
+        # Without the event log: consuming does not need it.
         await declare_needed(connection, self._topology)
         watching = asyncio.ensure_future(watch_over(connection, self._topology.inbound, self.pulse))
-        working = asyncio.ensure_future(self._serve(connection))
+        working = asyncio.ensure_future(self._consume_channels(connection))
         try:
             done, _ = await asyncio.wait({watching, working}, return_when=asyncio.FIRST_COMPLETED)
             await done.pop()
@@ -94,99 +94,99 @@ class Consumer:
                 task.cancel()
             await asyncio.gather(watching, working, return_exceptions=True)
 
-    async def _serve(self, connection: Connection) -> None:
+    async def _consume_channels(self, connection: Connection) -> None:
         while not self._stopping.is_set():
-            # Nothing is asked for while the database does not even take what it did not take before.
+            # Consume nothing while the database still fails on the messages that failed before.
             await self._processor.until_taken()
-            # A channel of its own each time: closing it gives back what is held, and its tags die with it.
+            # A new channel each time: closing it returns unacknowledged deliveries and invalidates its tags.
             channel = await ConsumingChannel.on(connection.underlay, self._whole_bytes)
             try:
                 await self._consume(channel)
-            except ReturnedToBroker as why:
-                self._log.warning("messages_given_back", reason=str(why))
+            except ReturnedToBroker as reason:
+                self._log.warning("messages_given_back", reason=str(reason))
             channel.drop()
             await channel.close()
 
     async def _consume(self, channel: ConsumingChannel) -> None:
-        self._inbox = inbox = DeliveryBuffer(channel)
-        # Nobody knows yet what is in the queue.
+        self._buffer = buffer = DeliveryBuffer(channel)
+        # It is not known yet what is in the queue.
         expected = ALONE
         try:
             while not self._stopping.is_set():
-                await self._until_room(inbox)
-                expected = await self._consume_as(expected, channel, inbox)
+                await self._until_room(buffer)
+                expected = await self._consume_lane(expected, channel, buffer)
         finally:
-            self._inbox, self._consumer = None, 0
-            self._aside.clear()
+            self._buffer, self._consumer_number = None, 0
+            self._locked_sources.clear()
             self._readiness.set_unready(PART, "not consuming")
 
-    async def _until_room(self, inbox: DeliveryBuffer) -> None:
-        """Consume nothing more while too much is set aside."""
-        part = 1.0
-        while self._aside.is_over(part) and not self._stopping.is_set():
-            part = 0.5
-            self._readiness.set_unready(PART, f"nothing more is taken: {self._aside.in_words()}")
-            await inbox.wait(self._stopping, self._aside.next_seconds())
-            await self._processor.retry(inbox)
+    async def _until_room(self, buffer: DeliveryBuffer) -> None:
+        """Wait, consuming nothing, while too much is set aside."""
+        fraction = 1.0
+        while self._locked_sources.is_over(fraction) and not self._stopping.is_set():
+            fraction = 0.5
+            self._readiness.set_unready(PART, f"nothing more is taken: {self._locked_sources.in_words()}")
+            await buffer.wait(self._stopping, self._locked_sources.next_seconds())
+            await self._processor.retry(buffer)
 
-    async def _consume_as(self, expected: int, channel: ConsumingChannel, inbox: DeliveryBuffer) -> int:
-        """Consume as long as what comes is of one lane; returns the lane of what came instead, when that is settled."""
+    async def _consume_lane(self, expected: int, channel: ConsumingChannel, buffer: DeliveryBuffer) -> int:
+        """Consume while all deliveries are of the expected lane, then settle the rest; returns the next lane."""
         if self._stopping.is_set():
             return expected
-        asked, before = self._prefetch.number(expected), self._aside.added
+        asked, added_before = self._prefetch.number(expected), self._locked_sources.added
         await channel.basic_qos(prefetch_count=asked)
-        tag = (await channel.basic_consume(self._topology.inbound, inbox.put)).consumer_tag or ""
-        self._consumers += 1
-        self._consumer = self._consumers
+        tag = (await channel.basic_consume(self._topology.inbound, buffer.put)).consumer_tag or ""
+        self._consumer_count += 1
+        self._consumer_number = self._consumer_count
         self._readiness.set_ready(PART)
-        taken: list[Delivery] = []
-        while not (self._stopping.is_set() or self._is_used_up(asked, before)):
-            await inbox.wait(self._stopping, self._aside.next_seconds())
-            taken = inbox.take(self._together[expected])
-            if self._stopping.is_set() or any(lane(delivery) != expected for delivery in taken):
+        deliveries: list[Delivery] = []
+        while not (self._stopping.is_set() or self._is_prefetch_used_up(asked, added_before)):
+            await buffer.wait(self._stopping, self._locked_sources.next_seconds())
+            deliveries = buffer.take(self._batch_sizes[expected])
+            if self._stopping.is_set() or any(lane(delivery) != expected for delivery in deliveries):
                 break
-            await self._settle(inbox, taken)
-            await self._processor.retry(inbox)
-            taken = []
+            await self._settle(buffer, deliveries)
+            await self._processor.retry(buffer)
+            deliveries = []
             if self._prefetch.misfits(expected, asked):
                 break
-        self._consumer = 0
-        rest = await self._wind_down(channel, inbox, tag, taken)
-        return expected if rest is None else rest
+        self._consumer_number = 0
+        next_lane = await self._cancel_consumer(channel, buffer, tag, deliveries)
+        return expected if next_lane is None else next_lane
 
-    def _is_used_up(self, asked: int, before: int) -> bool:
-        """Whether what is set aside takes so much of the consumer's prefetch that another has to take its place."""
-        return self._aside.is_over(1.0) or 2 * (self._aside.added - before) >= max(2, asked)
+    def _is_prefetch_used_up(self, asked: int, added_before: int) -> bool:
+        """Whether deliveries set aside use up so much of this consumer's prefetch that a new consumer is needed."""
+        return self._locked_sources.is_over(1.0) or 2 * (self._locked_sources.added - added_before) >= max(2, asked)
 
-    async def _settle(self, inbox: DeliveryBuffer, deliveries: list[Delivery]) -> None:
+    async def _settle(self, buffer: DeliveryBuffer, deliveries: list[Delivery]) -> None:
         if deliveries:
             self._prefetch.saw(deliveries)
-            await self._processor.settle(inbox, deliveries)
+            await self._processor.settle(buffer, deliveries)
 
-    async def _wind_down(
-        self, channel: ConsumingChannel, inbox: DeliveryBuffer, tag: str, taken: list[Delivery]
+    async def _cancel_consumer(
+        self, channel: ConsumingChannel, buffer: DeliveryBuffer, tag: str, deliveries: list[Delivery]
     ) -> int | None:
-        """Cancel the consumer and settle what still comes; returns the lane of the most suspicious, if any came.
+        """Cancel the consumer and settle what still arrives; returns its most suspicious lane, None if nothing came.
 
-        The broker's answer stands behind all that is on its way, which can be more than there is room for at once.
+        The broker's response follows all deliveries on their way, which may exceed the room in the buffer.
         """
         cancelling = asyncio.ensure_future(channel.basic_cancel(tag))
         lanes: set[int] = set()
         cancelled = False
         try:
             while not cancelled and not self._stopping.is_set():
-                await first_of(cancelling, inbox.full, inbox.ended, self._stopping)
-                inbox.check()
+                await first_of(cancelling, buffer.full, buffer.ended, self._stopping)
+                buffer.check()
                 cancelled = cancelling.done()
-                taken += inbox.take_all()
-                lanes.update(map(lane, taken))
-                await self._settle_apart(inbox, taken)
-                taken = []
+                deliveries += buffer.take_all()
+                lanes.update(map(lane, deliveries))
+                await self._settle_by_lane(buffer, deliveries)
+                deliveries = []
             if self._stopping.is_set():
                 channel.drop()
             await cancelling
         except ReturnedToBroker:
-            # The broker's answer has to be met by a channel that drops what comes before it.
+            # Drop the deliveries that precede the broker's response, or it would never be read.
             channel.drop()
             await asyncio.wait({cancelling})
             raise
@@ -195,11 +195,11 @@ class Consumer:
             await asyncio.gather(cancelling, return_exceptions=True)
         return max(lanes, default=None)
 
-    async def _settle_apart(self, inbox: DeliveryBuffer, deliveries: list[Delivery]) -> None:
+    async def _settle_by_lane(self, buffer: DeliveryBuffer, deliveries: list[Delivery]) -> None:
         """Settle lane by lane, the safe ones first."""
-        for of, group in groupby(sorted(deliveries, key=lane), lane):
+        for group_lane, group in groupby(sorted(deliveries, key=lane), lane):
             waiting = list(group)
             while waiting and not self._stopping.is_set():
-                number = first_batch(waiting, self._together[of])
-                together, waiting = waiting[:number], waiting[number:]
-                await self._settle(inbox, together)
+                number = first_batch(waiting, self._batch_sizes[group_lane])
+                batch, waiting = waiting[:number], waiting[number:]
+                await self._settle(buffer, batch)

@@ -1,4 +1,4 @@
-"""Takes messages from contacts.dead, few enough at once for any memory, and says why they are there."""
+"""Gets messages from contacts.dead, few enough at once to fit in memory, and the reason why they are there."""
 
 from collections.abc import Sequence
 
@@ -12,29 +12,29 @@ from distribution.messages import WHOLE_BYTES
 from worker.broker.channels import ConsumingChannel, Delivery
 from worker.broker.topology import Topology
 from worker.consume.death_reason import death_reason
-from worker.consume.delivery_conversion import incoming_of
+from worker.consume.delivery_conversion import incoming_from_delivery
 
 MOST_MESSAGES, MOST_BYTES = 100, WHOLE_BYTES
 
 
 class DeadLetterChannel(ConsumingChannel):
-    """A channel to get dead messages with."""
+    """A channel that gets dead messages."""
 
     async def take(self, queue: str) -> list[DeliveredMessage]:
-        """Some messages of the queue, until they are many or large; nothing if it is empty."""
-        taken: list[DeliveredMessage] = []
+        """Get messages until they are many or large; an empty list if the queue is empty."""
+        deliveries: list[DeliveredMessage] = []
         size = 0
-        while len(taken) < MOST_MESSAGES and size < MOST_BYTES:
+        while len(deliveries) < MOST_MESSAGES and size < MOST_BYTES:
             delivery = await self.basic_get(queue)
             if delivery.delivery_tag is None:
                 break
-            taken.append(delivery)
+            deliveries.append(delivery)
             size += len(delivery.body)
-        return taken
+        return deliveries
 
-    async def settle(self, taken: Sequence[DeliveredMessage]) -> None:
-        """Acknowledge what was taken last, and with it all that was taken before on this channel."""
-        await self.basic_ack(taken[-1].delivery_tag or 0, multiple=True)
+    async def settle(self, deliveries: Sequence[DeliveredMessage]) -> None:
+        """Acknowledge these deliveries, and with them everything taken before on this channel."""
+        await self.basic_ack(deliveries[-1].delivery_tag or 0, multiple=True)
 
     async def _read_content(
         self, frame: spec.Basic.Deliver | spec.Basic.Return | GetResultType, header: ContentHeader
@@ -44,6 +44,6 @@ class DeadLetterChannel(ConsumingChannel):
 
 
 def given_up(delivery: DeliveredMessage, topology: Topology, rules: SenderRules) -> DecodedMessage:
-    """A dead message with the reason why it is dead; its body is not decoded, since it may be what ended a worker."""
-    message = rules.addressed(incoming_of(delivery))
+    """A dead message with its death reason; the body is not decoded, since it may be what ended a worker."""
+    message = rules.addressed(incoming_from_delivery(delivery))
     return DecodedMessage(message, death_reason(message, topology.inbound, topology.dead))

@@ -1,4 +1,4 @@
-"""contacts.dead → parked messages: what the broker gave up is kept where people look."""
+"""contacts.dead → parked messages: what the broker gave up becomes visible to operators."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,10 +28,10 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 
 
 class DeadLetterCollector:
-    """Moves messages from contacts.dead into the database; any number of workers may do so at once.
+    """Moves messages from contacts.dead into the database; any number of workers may do so concurrently.
 
-    What was taken is held until it is committed. Giving it back would use up a delivery each time, and there is no
-    other queue that contacts.dead could pass it on to.
+    Messages are held until they are committed. Returning them would increase their delivery count each time, and
+    contacts.dead has no dead-letter queue of its own.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class DeadLetterCollector:
         self._log = structlog.get_logger("worker.consume.dead_letter_collector")
 
     async def serve(self, connection: Connection) -> None:
-        """Look into the queue again and again until stopped."""
+        """Poll the queue until stopped."""
         while not self._stopping.is_set():
             try:
                 await self._collect(connection)
             except AMQPChannelError as refused:
-                # The queue is gone, or we may not read it: the others go on.
+                # The queue is gone, or the user may not read it: the other components go on.
                 self._readiness.set_detail(PART, f"{self._topology.dead} cannot be read: {describe_error(refused)}")
             await wait_for_event(self._stopping, LOOK_SECONDS)
 
@@ -64,41 +64,41 @@ class DeadLetterCollector:
         channel = await DeadLetterChannel.on(connection.underlay, self._whole_bytes)
         while not self._stopping.is_set():
             count = (await channel.queue_declare(self._topology.dead, passive=True)).message_count or 0
-            self._tell(count)
+            self._report_count(count)
             if count:
-                await self._empty(channel)
-                self._tell(0)
+                await self._collect_all(channel)
+                self._report_count(0)
             await wait_for_event(self._stopping, LOOK_SECONDS)
 
-    async def _empty(self, channel: DeadLetterChannel) -> None:
-        while not self._stopping.is_set() and (taken := await channel.take(self._topology.dead)):
-            if await self._parked([given_up(delivery, self._topology, self._rules) for delivery in taken]):
-                await channel.settle(taken)
-                self._log.warning("undelivered_messages_parked", messages=len(taken))
+    async def _collect_all(self, channel: DeadLetterChannel) -> None:
+        while not self._stopping.is_set() and (deliveries := await channel.take(self._topology.dead)):
+            if await self._park([given_up(delivery, self._topology, self._rules) for delivery in deliveries]):
+                await channel.settle(deliveries)
+                self._log.warning("undelivered_messages_parked", messages=len(deliveries))
 
-    async def _parked(self, waiting: Sequence[DecodedMessage]) -> bool:
-        """Try to park until it is committed; returns whether it was, before it was time to stop."""
+    async def _park(self, messages: Sequence[DecodedMessage]) -> bool:
+        """Retry until the messages are parked; returns False if stopped before."""
         pauses = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not self._stopping.is_set():
             try:
-                await self._batches.take_at_once(waiting, None, self._told)
-            except DatabaseUnavailable as away:
+                await self._batches.process_whole(messages, None, self._count_outcomes)
+            except DatabaseUnavailable as error:
                 pause = pauses.pause()
-                self._tell(len(waiting), f": {away}")
-                self._log.warning("database_unavailable", reason=str(away), next_try_seconds=pause)
+                self._report_count(len(messages), f": {error}")
+                self._log.warning("database_unavailable", reason=str(error), next_try_seconds=pause)
                 await wait_for_event(self._stopping, pause)
                 continue
             self._relay.wake()
             return True
         return False
 
-    async def _told(self, _: Sequence[DecodedMessage], intake: BatchResult) -> None:
-        for outcome, number in intake.counts.items():
+    async def _count_outcomes(self, _: Sequence[DecodedMessage], result: BatchResult) -> None:
+        for outcome, number in result.counts.items():
             self._metrics.messages.labels(outcome).inc(number)
 
-    def _tell(self, count: int, why: str = "") -> None:
+    def _report_count(self, count: int, reason: str = "") -> None:
         self._metrics.queue_messages.labels(PART).set(count)
         if count:
-            self._readiness.set_detail(PART, f"{count} messages in {self._topology.dead} are not parked yet{why}")
+            self._readiness.set_detail(PART, f"{count} messages in {self._topology.dead} are not parked yet{reason}")
         else:
             self._readiness.clear_detail(PART)

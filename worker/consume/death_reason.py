@@ -1,4 +1,4 @@
-"""Why the broker gave a message up, in words for its sender: nothing here decodes the message."""
+"""Why the broker dead-lettered a message, in words for its sender; the message is not decoded."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,8 +11,8 @@ CAUSES = {
     "expired": "it expired in {queue} before a worker took it{expiration}",
     "maxlen": "{queue} was full: a limit on its length (max-length) moved the oldest messages out",
     "delivery_limit": (
-        "it was given out by {queue} more often than the delivery limit allows and never settled: each time whoever"
-        " had it ended, lost its connection or gave it back"
+        "it was given out by {queue} more often than the delivery limit allows and never settled: each time its"
+        " consumer ended, lost its connection or gave it back"
     ),
     "rejected": "a consumer of {queue} rejected it, which our workers never do",
 }
@@ -28,7 +28,7 @@ LOOK_AT_IT = "Look at its properties before you replay it."
 
 
 def death_reason(message: Incoming, inbound: str, dead: str) -> MessageRejected:
-    """Why a message is in the queue `dead`; `inbound` is where the broker takes them from."""
+    """Why a message is in the queue `dead`; `inbound` is the queue it came from."""
     death = next(_deaths(message.headers, inbound), {})
     reason, queue = str(death.get("reason")), str(death.get("queue", dead))
     expiration = str(death.get("original-expiration", ""))
@@ -40,15 +40,17 @@ def death_reason(message: Incoming, inbound: str, dead: str) -> MessageRejected:
     if reason == "expired" and not expiration:
         advice = BY_POLICY
     detail = f"The broker gave the message up: {cause}."
-    # Of a message that is not whole the one who parks it says what to do.
-    why = MessageRejected(ParkedCode.UNDELIVERED, detail if message.body_size is not None else f"{detail} {advice}")
-    why.named = source_and_contact_in(message)
-    return why
+    # For a message of which only the beginning is kept, the code that parks it adds the advice.
+    rejection = MessageRejected(
+        ParkedCode.UNDELIVERED, detail if message.body_size is not None else f"{detail} {advice}"
+    )
+    rejection.named = source_and_contact_in(message)
+    return rejection
 
 
 def _deaths(headers: Mapping[str, Any], inbound: str) -> Iterator[Mapping[str, Any]]:
-    """Entries of `x-death`, the newest of our queue first. A sender may have written anything there."""
-    said = headers.get("x-death")
-    entries = [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
-    yield from (each for each in entries if each.get("queue") == inbound)
+    """Entries of `x-death`, newest first, beginning with our queue's. A sender may have written anything there."""
+    deaths = headers.get("x-death")
+    entries = [entry for entry in deaths if isinstance(entry, dict)] if isinstance(deaths, list) else []
+    yield from (entry for entry in entries if entry.get("queue") == inbound)
     yield from entries

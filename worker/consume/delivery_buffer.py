@@ -1,4 +1,4 @@
-"""What a channel was delivered: what nobody took yet, and what is owed an acknowledgement."""
+"""Deliveries of a channel: those not processed yet, and those not acknowledged yet."""
 
 import asyncio
 import time
@@ -13,21 +13,21 @@ from worker.broker.channels import ConsumingChannel, Delivery
 from worker.broker.errors import ConnectionLost
 
 SAFE, SUSPECT, ALONE = range(3)
-"""Lanes: new to everybody; came back once, so that it may be what ended a worker; came back again."""
+"""Lanes: delivered for the first time; redelivered once, so it may have ended a worker; redelivered again."""
 INBOX_BYTES = 16 * 1024 * 1024
-"""Above this nothing more is read until half of it is taken."""
+"""Above this nothing more is read until the buffer is half empty."""
 BATCH_BYTES = 4 * 1024 * 1024
 USUAL_HEADER_BYTES = 1024
 HEADER_FACTOR = 40
-"""A header of many small entries takes so many times its bytes in memory."""
+"""How many times its size a header of many small entries takes in memory."""
 
 
 class ReturnedToBroker(Exception):
-    """What is held cannot be held for longer, so it has to go back to the broker."""
+    """Unacknowledged deliveries cannot be held any longer and return to the broker."""
 
 
 def lane(delivery: DeliveredMessage) -> int:
-    """How carefully to handle a delivery. A sender's own `x-delivery-count` on a first delivery means nothing."""
+    """The lane of a delivery. On a first delivery `x-delivery-count` comes from the sender and is ignored."""
     if not delivery.redelivered:
         return SAFE
     count = (delivery.header.properties.headers or {}).get("x-delivery-count")
@@ -35,13 +35,13 @@ def lane(delivery: DeliveredMessage) -> int:
 
 
 def weight(delivery: Delivery) -> int:
-    """About how many bytes a delivery takes in memory, beyond what any does."""
+    """Approximate memory of a delivery in bytes, beyond the fixed overhead."""
     header = delivery.header_bytes
     return len(delivery.body) + (HEADER_FACTOR * header if header > USUAL_HEADER_BYTES else 0)
 
 
 def first_batch(deliveries: Sequence[Delivery], most: int) -> int:
-    """How many of the first deliveries make a batch: up to `most` and BATCH_BYTES, one at least."""
+    """How many of the first deliveries make a batch: up to `most` and BATCH_BYTES, at least one."""
     total = 0
     for number, delivery in enumerate(deliveries[:most]):
         total += weight(delivery)
@@ -51,16 +51,16 @@ def first_batch(deliveries: Sequence[Delivery], most: int) -> int:
 
 
 class DeliveryBuffer:
-    """Deliveries of one channel, in order; the channel reads nothing more while there are too many bytes of them."""
+    """Deliveries of one channel, in order; the channel stops reading while they take too many bytes."""
 
     def __init__(self, channel: ConsumingChannel) -> None:
         self.delivered = 0
         self.weight = 0
         self._channel = channel
         self._deliveries: deque[Delivery] = deque()
-        self._owed: dict[int, float] = {}
-        self._news = asyncio.Event()
-        self._why = ""
+        self._unacknowledged: dict[int, float] = {}
+        self._changed = asyncio.Event()
+        self._end_reason = ""
         self.ended, self.full = asyncio.Event(), asyncio.Event()
         channel.on_consumer_cancel_callbacks.add(lambda _: self.end("the broker cancelled the consumer"))
         channel.closing.add_done_callback(self._channel_closed)
@@ -70,73 +70,73 @@ class DeliveryBuffer:
 
     @property
     def unsettled(self) -> int:
-        """Deliveries that were not acknowledged, whoever has them."""
-        return len(self._owed)
+        """How many deliveries are not acknowledged yet, taken from the buffer or not."""
+        return len(self._unacknowledged)
 
     async def put(self, message: DeliveredMessage) -> None:
         """The channel's callback: it only enqueues, since it is cancelled when the channel dies."""
         if not isinstance(message, Delivery):
-            raise TypeError("an inbox takes what a ConsumingChannel delivers")
+            raise TypeError("a DeliveryBuffer takes what a ConsumingChannel delivers")
         self.delivered += 1
-        self._owed[message.delivery_tag or 0] = time.monotonic()
+        self._unacknowledged[message.delivery_tag or 0] = time.monotonic()
         self._deliveries.append(message)
         self.weight += weight(message)
         if self.weight > INBOX_BYTES:
             self.full.set()
             self._channel.room.clear()
-        self._news.set()
+        self._changed.set()
 
-    def end(self, why: str) -> None:
-        """Nothing more will come."""
-        self._why = why
+    def end(self, reason: str) -> None:
+        """Record that no more deliveries will come."""
+        self._end_reason = reason
         self.ended.set()
 
     async def wait(self, stopping: asyncio.Event, seconds: float | None = None) -> None:
-        """Wait for a delivery or the time to stop, at most so long; raises ConnectionLost if nothing can come."""
+        """Wait for a delivery or `stopping`, at most `seconds`; raises ConnectionLost if no more can come."""
         if not self._deliveries:
             self.check()
-            self._news.clear()
-            await first_of(self._news, self.ended, stopping, seconds=seconds)
+            self._changed.clear()
+            await first_of(self._changed, self.ended, stopping, seconds=seconds)
         if not self._deliveries:
             self.check()
 
     def check(self) -> None:
-        """Raise ConnectionLost if the channel is gone."""
+        """Raise ConnectionLost if the channel is closed."""
         if self.ended.is_set():
-            raise ConnectionLost(self._why)
+            raise ConnectionLost(self._end_reason)
 
     def take(self, most: int) -> list[Delivery]:
-        """Whatever is there, as much as makes a batch."""
-        return self._taken(first_batch(list(islice(self._deliveries, most)), most))
+        """Take the first deliveries, as many as make a batch; possibly none."""
+        return self._pop(first_batch(list(islice(self._deliveries, most)), most))
 
     def take_all(self) -> list[Delivery]:
-        """Everything that is there."""
-        return self._taken(len(self._deliveries))
+        """Take all deliveries."""
+        return self._pop(len(self._deliveries))
 
     def owes(self, delivery: Delivery) -> bool:
-        """Whether it was not acknowledged yet."""
-        return (delivery.delivery_tag or 0) in self._owed
+        """Whether the delivery is not acknowledged yet."""
+        return (delivery.delivery_tag or 0) in self._unacknowledged
 
     def held_seconds(self) -> float:
-        """For how long the oldest unsettled delivery has been here."""
-        return time.monotonic() - next(iter(self._owed.values()), time.monotonic())
+        """How long the oldest unacknowledged delivery has been held."""
+        return time.monotonic() - next(iter(self._unacknowledged.values()), time.monotonic())
 
     async def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
-        """Settle them: at once if nothing older is unsettled, else each by itself, so that no other is settled."""
+        """Acknowledge deliveries: with one ack if nothing older is unacknowledged, else one by one."""
         tags = [delivery.delivery_tag or 0 for delivery in deliveries]
-        oldest = list(islice(self._owed, len(tags)))
+        oldest = list(islice(self._unacknowledged, len(tags)))
         for tag in tags:
-            del self._owed[tag]
+            del self._unacknowledged[tag]
         await self._channel.acknowledge(tags, multiple=tags == oldest)
 
-    def _taken(self, number: int) -> list[Delivery]:
-        taken = [self._deliveries.popleft() for _ in range(number)]
-        self.weight -= sum(map(weight, taken))
+    def _pop(self, number: int) -> list[Delivery]:
+        deliveries = [self._deliveries.popleft() for _ in range(number)]
+        self.weight -= sum(map(weight, deliveries))
         if self.weight <= INBOX_BYTES // 2:
             self.full.clear()
             self._channel.room.set()
-        return taken
+        return deliveries
 
     def _channel_closed(self, closing: asyncio.Future[object]) -> None:
-        why = None if closing.cancelled() else closing.exception()
-        self.end(f"the channel was closed: {why}" if why else "the channel was closed")
+        reason = None if closing.cancelled() else closing.exception()
+        self.end(f"the channel was closed: {reason}" if reason else "the channel was closed")

@@ -1,4 +1,4 @@
-"""A delivery as a message of the business."""
+"""Converts a delivery into a message of the domain."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from worker.broker.channels import Delivery
 from worker.broker.tolerant_decoding import as_bytes
 
 
-def incoming_of(delivery: DeliveredMessage) -> Incoming:
-    """A delivery without the broker's types; every property is kept for the case that it is parked."""
+def incoming_from_delivery(delivery: DeliveredMessage) -> Incoming:
+    """The delivery without the client library's types; all properties are kept in case it is parked."""
     properties = delivery.header.properties
     kept: dict[str, Any] = {name: value for name, value in dict(properties).items() if value not in (None, "", {})}
     kept |= {"exchange": delivery.exchange, "routing_key": delivery.routing_key}

@@ -1,4 +1,4 @@
-"""Deliveries are understood, committed, then acknowledged; what fails is tried again until it succeeds."""
+"""Deliveries are decoded, committed, then acknowledged; failures are retried until they succeed."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from worker.aio import first_of
 from worker.broker.channels import Delivery
 from worker.consume.batch_processor import LOCK_SECONDS, BatchProcessor
 from worker.consume.delivery_buffer import DeliveryBuffer, ReturnedToBroker
-from worker.consume.delivery_conversion import incoming_of
+from worker.consume.delivery_conversion import incoming_from_delivery
 from worker.consume.delivery_decoder import DeliveryDecoder
 from worker.consume.locked_sources import LockedSources
 from worker.database_outage import DatabaseOutage, RetryDelays
@@ -24,32 +24,33 @@ from worker.readiness import Readiness
 from worker.settings import WorkerSettings
 
 ASIDE_BATCHES = 4
+DEFECT = "defect"
 FULL_SECONDS = 5.0
-"""How long nothing may be read from the broker while the database is away: it must be able to reach us."""
+"""How long reading from the broker may stop while the database is unavailable: the broker must be able to reach us."""
 SLICE_SECONDS, REST_SECONDS = 0.03, 0.005
-"""How long to decode before everything else gets its turn, and how long that is: a request takes several turns."""
+"""How long to decode before yielding to other tasks, and for how long: an HTTP request needs several turns."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedDelivery:
-    """A delivery and what was understood of it."""
+    """A delivery and its decoded message."""
 
     delivery: Delivery
-    arrival: DecodedMessage
+    decoded: DecodedMessage
 
 
 class DeliveryProcessor:
-    """Settles what one channel at a time was delivered.
+    """Settles the deliveries of one channel at a time.
 
-    While the database is away it tries the same messages again and again, which costs none of them a delivery; they
-    are kept when the channel is lost, since what failed is what tells that the database is back. `together`: how many
-    messages of each lane make a batch.
+    While the database is unavailable it retries the same messages, which does not increase their delivery counts. It
+    keeps them when the channel is lost: that they succeed shows that the database is back. `batch_sizes`: messages in
+    a batch of each lane.
     """
 
     def __init__(
         self,
         settings: WorkerSettings,
-        together: Mapping[int, int],
+        batch_sizes: Mapping[int, int],
         batches: BatchProcessor,
         relay: RelayClient,
         readiness: Readiness,
@@ -58,164 +59,178 @@ class DeliveryProcessor:
         watch: FailpointHook,
         stopping: asyncio.Event,
     ) -> None:
-        self._senders = DeliveryDecoder(settings, metrics)
-        self._together = together
-        self._batches, self._relay, self._metrics = batches, relay, metrics
+        self._decoder = DeliveryDecoder(settings, metrics)
+        self._batch_sizes = batch_sizes
+        self._batches, self._relay = batches, relay
+        self._readiness, self._metrics = readiness, metrics
         self._outage, self._hold_seconds = DatabaseOutage(readiness, pauses), pauses.hold
         self._watch, self._stopping = watch, stopping
         self._failed: list[DecodedDelivery] = []
-        self._most = max(together.values())
-        self.aside = LockedSources(ASIDE_BATCHES * settings.worker_batch_size, readiness, metrics)
+        self._batch_limit = max(batch_sizes.values())
+        self.locked_sources = LockedSources(ASIDE_BATCHES * settings.worker_batch_size, readiness, metrics)
 
     async def until_taken(self) -> None:
-        """Return once the database takes what it did not take before, if there is any; the broker has it back."""
+        """Return once the database commits the messages that failed before, if any; the broker has them back."""
         tried = self._failed
         while tried and not self._stopping.is_set():
             try:
                 await self._commit(None, tried)
-            except DatabaseUnavailable as away:  # perhaps after a part of it was committed
-                pause = self._fail(away, tried)
-                tried = tried[: self._most]
+            except DatabaseUnavailable as error:  # perhaps after a part of it was committed
+                pause = self._fail(error, tried)
+                tried = tried[: self._batch_limit]
                 await first_of(self._stopping, seconds=pause)
             else:
-                self._only_locked(tried)
+                self._note_locked(tried)
                 return
 
-    async def settle(self, inbox: DeliveryBuffer, deliveries: Sequence[Delivery]) -> None:
-        """Commit, then acknowledge; until that is done, or until it is time to stop. What is locked is set aside.
+    async def settle(self, buffer: DeliveryBuffer, deliveries: Sequence[Delivery]) -> None:
+        """Commit, then acknowledge; retries until all is settled or stopped. Messages of locked sources are set aside.
 
-        Raises ReturnedToBroker if it is not done before the broker has to get the deliveries back.
+        Raises ReturnedToBroker if that takes longer than deliveries may be held.
         """
-        self._tell_age(deliveries[0])
-        taken = await self._understand(deliveries)
-        for t in taken:
-            self._watch(Failpoint.TAKEN, t.arrival.message.message_id or "")
-        while taken and not self._stopping.is_set():
-            part = taken[: self._most]
+        self._measure_age(deliveries[0])
+        batch = await self._decode(deliveries)
+        for item in batch:
+            self._watch(Failpoint.TAKEN, item.decoded.message.message_id or "")
+        while batch and not self._stopping.is_set():
+            part = batch[: self._batch_limit]
             try:
-                await self._commit_unlocked(inbox, part)
-                self._only_locked([t for t in part if self.aside.holds(t.delivery)])
-            except DatabaseUnavailable as away:
-                left = [t for t in part if inbox.owes(t.delivery)]
-                await self._pause(inbox, self._fail(away, left))
-            taken = [t for t in taken if inbox.owes(t.delivery) and not self.aside.holds(t.delivery)]
+                await self._commit_unlocked(buffer, part)
+                self._note_locked([item for item in part if self.locked_sources.holds(item.delivery)])
+            except DatabaseUnavailable as error:
+                left = [item for item in part if buffer.owes(item.delivery)]
+                await self._pause(buffer, self._fail(error, left))
+            batch = [
+                item for item in batch if buffer.owes(item.delivery) and not self.locked_sources.holds(item.delivery)
+            ]
 
-    def _tell_age(self, delivery: Delivery) -> None:
+    def _measure_age(self, delivery: Delivery) -> None:
         sent_at = delivery.header.properties.timestamp
         if sent_at is not None:
             self._metrics.inbound_age.set(max(0.0, time() - sent_at.timestamp()))
 
-    async def retry(self, inbox: DeliveryBuffer) -> None:
-        """Try what was set aside and is due; of what seems locked only one source, and if others wait, seldom."""
-        due = self.aside.due()
+    async def retry(self, buffer: DeliveryBuffer) -> None:
+        """Retry what was set aside and is due; of the sources that seem locked only one, and rarely if others wait."""
+        due = self.locked_sources.due()
         if not due:
             return
         try:
-            locked = await self._batches.locked_sources(self.aside.kept_locked(due))
+            locked = await self._batches.locked_sources(self.locked_sources.kept_locked(due))
         except DatabaseUnavailable:
             locked = set(due)
-        # It may seem locked since others take turns with it: only who waits for it finds out.
-        locked -= self.aside.to_try_all_the_same(due, locked, others_wait=len(inbox) > 0)
+        # A source may seem locked because others take turns with it: only waiting for the lock shows that.
+        locked -= self.locked_sources.pick_to_try_anyway(due, locked, others_wait=len(buffer) > 0)
         for source in due:
             if source not in locked:
-                await self._retry(inbox, source)
-            self.aside.tried(source, inbox)
-        self.aside.say()
-        self._check_age(inbox)
+                await self._retry_source(buffer, source)
+            self.locked_sources.note_tried(source, buffer)
+        self.locked_sources.report()
+        self._check_age(buffer)
 
-    async def _retry(self, inbox: DeliveryBuffer, source: str) -> None:
-        taken = await self._understand(self.aside.first(source, self._together)[: self._most])
-        told = partial(self._told, inbox, {id(t.arrival): t.delivery for t in taken})
-        patience = self.aside.patience(source)
+    async def _retry_source(self, buffer: DeliveryBuffer, source: str) -> None:
+        batch = await self._decode(self.locked_sources.first(source, self._batch_sizes)[: self._batch_limit])
+        on_commit = partial(self._after_commit, buffer, {id(item.decoded): item.delivery for item in batch})
+        patience = self.locked_sources.patience(source)
         try:
-            await self._batches.take_at_once([t.arrival for t in taken], self._relay.claim(), told, patience)
+            await self._batches.process_whole(
+                [item.decoded for item in batch], self._relay.claim(), on_commit, patience
+            )
         except LockedByOthers as locked:
             self._metrics.lock_wait.observe(patience)
-            self.aside.was_locked(source, locked.held)
-            self._only_locked(taken)
-        except DatabaseUnavailable as away:
-            await self._pause(inbox, self._fail(away, taken))
+            self.locked_sources.note_locked(source, locked.held)
+            self._note_locked(batch)
+        except DatabaseUnavailable as error:
+            await self._pause(buffer, self._fail(error, batch))
 
-    async def _understand(self, deliveries: Sequence[Delivery]) -> list[DecodedDelivery]:
-        taken, until = [], perf_counter() + SLICE_SECONDS
+    async def _decode(self, deliveries: Sequence[Delivery]) -> list[DecodedDelivery]:
+        batch, until = [], perf_counter() + SLICE_SECONDS
         for delivery in deliveries:
-            taken.append(DecodedDelivery(delivery, self._senders.decode(incoming_of(delivery))))
+            batch.append(DecodedDelivery(delivery, self._decoder.decode(incoming_from_delivery(delivery))))
             if perf_counter() > until:
                 await asyncio.sleep(REST_SECONDS)
                 until = perf_counter() + SLICE_SECONDS
-        return taken
+        return batch
 
-    async def _commit_unlocked(self, inbox: DeliveryBuffer, taken: Sequence[DecodedDelivery]) -> None:
-        """Commit what is not locked, set the rest aside, and with it what belongs behind it."""
-        free = await self._behind_nothing(taken) if len(self.aside) else taken
+    async def _commit_unlocked(self, buffer: DeliveryBuffer, batch: Sequence[DecodedDelivery]) -> None:
+        """Commit what is not locked; set aside the rest, and the messages that must wait behind it."""
+        free = await self._set_aside_followers(batch) if len(self.locked_sources) else batch
         if free:
-            await self._commit(inbox, free)
-        locked = [t for t in free if inbox.owes(t.delivery)]
+            await self._commit(buffer, free)
+        locked = [item for item in free if buffer.owes(item.delivery)]
         if locked:
             self._metrics.lock_wait.observe(LOCK_SECONDS)
-            sources = await self._batches.sources_of([t.arrival for t in locked])
-            for t, source in zip(locked, sources, strict=True):
-                self.aside.add(source, t.delivery)
-        if len(self.aside):
-            self.aside.say()
+            sources = await self._batches.sources_of([item.decoded for item in locked])
+            for item, source in zip(locked, sources, strict=True):
+                self.locked_sources.add(source, item.delivery)
+        if len(self.locked_sources):
+            self.locked_sources.report()
 
-    async def _behind_nothing(self, taken: Sequence[DecodedDelivery]) -> list[DecodedDelivery]:
+    async def _set_aside_followers(self, batch: Sequence[DecodedDelivery]) -> list[DecodedDelivery]:
+        """Set aside the messages whose source already waits; returns the others."""
         free = []
-        sources = await self._batches.sources_of([t.arrival for t in taken])
-        for t, source in zip(taken, sources, strict=True):
-            if self.aside.has(source):
-                self.aside.add(source, t.delivery)
+        sources = await self._batches.sources_of([item.decoded for item in batch])
+        for item, source in zip(batch, sources, strict=True):
+            if self.locked_sources.has(source):
+                self.locked_sources.add(source, item.delivery)
             else:
-                free.append(t)
+                free.append(item)
         return free
 
-    async def _commit(self, inbox: DeliveryBuffer | None, taken: Sequence[DecodedDelivery]) -> None:
-        deliveries = {id(t.arrival): t.delivery for t in taken}
-        self._metrics.batch_messages.observe(len(taken))
-        with self._metrics.batch_seconds.time(), self._relay.lend_confirmed_ids() as done:
-            told = partial(self._told, inbox, deliveries)
-            await self._batches.take([t.arrival for t in taken], self._relay.claim(), done, told)
+    async def _commit(self, buffer: DeliveryBuffer | None, batch: Sequence[DecodedDelivery]) -> None:
+        deliveries = {id(item.decoded): item.delivery for item in batch}
+        self._metrics.batch_messages.observe(len(batch))
+        with self._metrics.batch_seconds.time(), self._relay.lend_confirmed_ids() as confirmed_ids:
+            on_commit = partial(self._after_commit, buffer, deliveries)
+            await self._batches.process([item.decoded for item in batch], self._relay.claim(), confirmed_ids, on_commit)
+        self._report_defect()
 
-    async def _told(
+    def _report_defect(self) -> None:
+        """A release whose statements are wrong parks every message: its rollout must stop."""
+        if self._batches.defect:
+            self._readiness.set_unready(DEFECT, f"a statement of this program is wrong: {self._batches.defect}")
+        else:
+            self._readiness.set_ready(DEFECT)
+
+    async def _after_commit(
         self,
-        inbox: DeliveryBuffer | None,
+        buffer: DeliveryBuffer | None,
         deliveries: dict[int, Delivery],
-        arrivals: Sequence[DecodedMessage],
-        intake: BatchResult,
+        messages: Sequence[DecodedMessage],
+        result: BatchResult,
     ) -> None:
-        """A part is committed: publish and acknowledge it."""
+        """A part of a batch is committed: publish its events and acknowledge it."""
         self._outage.over()
         self._failed = []
-        self._most = min(2 * self._most, max(self._together.values()))
-        self._metrics.lock_wait.observe(intake.lock_seconds)
-        self._relay.enqueue(intake)
-        for outcome, count in intake.counts.items():
+        self._batch_limit = min(2 * self._batch_limit, max(self._batch_sizes.values()))
+        self._metrics.lock_wait.observe(result.lock_seconds)
+        self._relay.enqueue(result)
+        for outcome, count in result.counts.items():
             self._metrics.messages.labels(outcome).inc(count)
         self._watch(Failpoint.BEFORE_ACK, "")
-        if inbox is not None:
-            await inbox.acknowledge([deliveries[id(arrival)] for arrival in arrivals])
+        if buffer is not None:
+            await buffer.acknowledge([deliveries[id(decoded)] for decoded in messages])
         self._watch(Failpoint.AFTER_ACK, "")
 
-    def _only_locked(self, taken: Sequence[DecodedDelivery]) -> None:
-        """These are locked, as the database said; if they failed before for another reason, it is back."""
-        ids = {id(t.delivery) for t in taken}
-        if any(id(t.delivery) in ids for t in self._failed):
+    def _note_locked(self, batch: Sequence[DecodedDelivery]) -> None:
+        """These sources are locked, as the database reported; if they failed because it was unavailable, it is back."""
+        ids = {id(item.delivery) for item in batch}
+        if any(id(item.delivery) in ids for item in self._failed):
             self._failed = []
             self._outage.over()
 
-    def _fail(self, away: DatabaseUnavailable, tried: Sequence[DecodedDelivery]) -> float:
-        """Try fewer next time, in case their number is what the database cannot do; returns how long to pause."""
+    def _fail(self, error: DatabaseUnavailable, tried: Sequence[DecodedDelivery]) -> float:
+        """Try fewer next time, in case the batch size is the cause; returns how many seconds to pause."""
         self._failed = list(tried)
-        self._most = max(1, len(tried) // 2)
-        return self._outage.failed(str(away))
+        self._batch_limit = max(1, len(tried) // 2)
+        return self._outage.failed(str(error))
 
-    async def _pause(self, inbox: DeliveryBuffer, seconds: float) -> None:
-        await first_of(self._stopping, inbox.ended, seconds=seconds)
-        inbox.check()
-        if inbox.full.is_set() and self._outage.seconds > FULL_SECONDS:
-            raise ReturnedToBroker("the database is away and there is no room for what the broker sends")
-        self._check_age(inbox)
+    async def _pause(self, buffer: DeliveryBuffer, seconds: float) -> None:
+        await first_of(self._stopping, buffer.ended, seconds=seconds)
+        buffer.check()
+        if buffer.full.is_set() and self._outage.seconds > FULL_SECONDS:
+            raise ReturnedToBroker("the database is unavailable and there is no room for what the broker sends")
+        self._check_age(buffer)
 
-    def _check_age(self, inbox: DeliveryBuffer) -> None:
-        if inbox.held_seconds() > self._hold_seconds:
+    def _check_age(self, buffer: DeliveryBuffer) -> None:
+        if buffer.held_seconds() > self._hold_seconds:
             raise ReturnedToBroker(f"messages were held for {self._hold_seconds:.0f} seconds")

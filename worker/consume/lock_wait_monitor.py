@@ -1,4 +1,4 @@
-"""Whether a transaction waits for a lock that somebody keeps, or in a queue in which it will get its turn."""
+"""Whether a transaction waits for a lock that is held for long, or in a queue of short transactions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 
 LOOK_EVERY_SECONDS = 0.5
 LOOKS_AFTER = 0.4
-"""The first look comes after this part of the time that a lock is waited for, so that there are two of them."""
+"""The first check comes after this fraction of the lock timeout, so that there are two of them."""
 ASK_SECONDS = 1.0
 
 
 class LockWait:
-    """One transaction: `pid` is its process on the server, `held` whether it last waited for a lock that is held long.
+    """One transaction: `pid` is its server process, `held` whether the lock it last waited for is held for long.
 
-    `ask` returns that of a process, None if it does not wait; `seconds`: how long the transaction waits for each lock.
+    `ask` returns that for a pid, None if it does not wait. `seconds`: the transaction's lock timeout.
     """
 
     def __init__(self, ask: Callable[[int], Awaitable[bool | None]], seconds: float) -> None:
@@ -24,14 +24,14 @@ class LockWait:
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
-        """Ask now and then: once the wait has ended, nobody can tell what it was for."""
+        """Ask periodically: after the wait has ended it is too late to find out what it was for."""
         watching = asyncio.ensure_future(self._watch())
         try:
             yield
         finally:
             self._over = True
             if self._asking:
-                # Cancelled while it connects, the pool would forget the connection without closing it.
+                # If this were cancelled while it connects, the pool would lose the connection without closing it.
                 await asyncio.wait({watching}, timeout=ASK_SECONDS)
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Messages of sources that are locked: held back, unacknowledged, in order, until their source is free again."""
+"""Messages of locked sources: set aside, unacknowledged, in order, until their source is free."""
 
 import time
 from collections import deque
@@ -17,18 +17,18 @@ MAX_HELD_BYTES = 32 * 1024 * 1024
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
 PATIENCE = 0.2
-"""Waiting for locks as part of the pauses between: meanwhile all others wait."""
+"""Lock timeout as a fraction of the pause between attempts: all other sources wait meanwhile."""
 TRY_EVERY_SECONDS = 2.0
-"""How often one source that seems locked is tried all the same while others wait."""
+"""How often one source that seems locked is tried anyway while others wait."""
 NAMED = 5
 NO_SOURCE = ""
 
 
 @dataclass(slots=True)
 class LockedSource:
-    """What waits of one source, since when, and when to try again.
+    """Deliveries of one source, since when they wait, and when to retry.
 
-    `is_kept`: whether somebody keeps it locked, as far as is known; else many take turns with it.
+    `is_kept`: whether one transaction keeps it locked, as far as is known; else many take turns with it.
     """
 
     since: float = field(default_factory=time.monotonic)
@@ -40,117 +40,119 @@ class LockedSource:
 
 
 class LockedSources:
-    """What one channel's consumer holds back, by source; up to `most` messages and MAX_HELD_BYTES."""
+    """Deliveries of one channel that are set aside, by source; up to `most` messages and MAX_HELD_BYTES."""
 
     def __init__(self, most: int, readiness: Readiness, metrics: Metrics) -> None:
         self._most, self._readiness, self._metrics = most, readiness, metrics
-        self._lines: dict[str, LockedSource] = {}
+        self._sources: dict[str, LockedSource] = {}
         self._tags: set[int | None] = set()
         self._weight = 0
-        self._tried_all_the_same = 0.0
+        self._last_try_anyway = 0.0
         self.added = 0
-        """How many were ever added."""
+        """How many deliveries were ever added."""
 
     def __len__(self) -> int:
         return len(self._tags)
 
     def holds(self, delivery: Delivery) -> bool:
-        """Whether a delivery is here."""
+        """Whether the delivery is set aside."""
         return delivery.delivery_tag in self._tags
 
     def has(self, source: str | None) -> bool:
         """Whether messages of this source wait, so that later ones have to wait behind them."""
-        return source in self._lines
+        return source in self._sources
 
-    def is_over(self, part: float) -> bool:
-        """Whether it is filled by more than this part of what it may hold."""
-        return len(self._tags) > self._most * part or self._weight > MAX_HELD_BYTES * part
+    def is_over(self, fraction: float) -> bool:
+        """Whether it is filled by more than this fraction of its capacity."""
+        return len(self._tags) > self._most * fraction or self._weight > MAX_HELD_BYTES * fraction
 
     def add(self, source: str | None, delivery: Delivery) -> None:
-        """Hold a delivery back, behind the others of its source."""
+        """Set a delivery aside, behind the others of its source."""
         code = source or NO_SOURCE
         self._metrics.aside.labels(code).inc()
-        self._lines.setdefault(code, LockedSource()).deliveries.append(delivery)
+        self._sources.setdefault(code, LockedSource()).deliveries.append(delivery)
         self._tags.add(delivery.delivery_tag)
         self._weight += weight(delivery)
         self.added += 1
 
     def due(self) -> list[str]:
-        """Sources to try again now, the longest due first."""
+        """Sources to retry now, the longest due first."""
         now = time.monotonic()
-        return sorted((s for s, line in self._lines.items() if line.due <= now), key=lambda s: self._lines[s].due)
+        return sorted((s for s, entry in self._sources.items() if entry.due <= now), key=lambda s: self._sources[s].due)
 
     def next_seconds(self) -> float | None:
-        """How long until the next one is due; None while nothing is held back."""
-        soonest = min((line.due for line in self._lines.values()), default=None)
+        """Seconds until the next source is due; None if nothing is set aside."""
+        soonest = min((entry.due for entry in self._sources.values()), default=None)
         return None if soonest is None else max(0.0, soonest - time.monotonic())
 
-    def first(self, source: str, together: Mapping[int, int]) -> list[Delivery]:
-        """The oldest of a source, as many as make a batch of the first one's lane."""
-        waiting = self._lines[source].deliveries
-        of = lane(waiting[0])
-        alike = list(islice(takewhile(lambda delivery: lane(delivery) == of, waiting), together[of]))
-        return alike[: first_batch(alike, together[of])]
+    def first(self, source: str, batch_sizes: Mapping[int, int]) -> list[Delivery]:
+        """The oldest deliveries of a source, as many as make a batch of the first one's lane."""
+        waiting = self._sources[source].deliveries
+        first_lane = lane(waiting[0])
+        same_lane = list(
+            islice(takewhile(lambda delivery: lane(delivery) == first_lane, waiting), batch_sizes[first_lane])
+        )
+        return same_lane[: first_batch(same_lane, batch_sizes[first_lane])]
 
     def patience(self, source: str) -> float:
-        """How long to wait for its locks: as long as it takes to get its turn, unless somebody keeps them."""
-        line = self._lines[source]
-        return min(LOCK_SECONDS, line.pause * PATIENCE) if line.is_kept else max(QUEUE_SECONDS)
+        """How long to wait for a source's locks: long enough to get its turn, unless one transaction keeps them."""
+        entry = self._sources[source]
+        return min(LOCK_SECONDS, entry.pause * PATIENCE) if entry.is_kept else max(QUEUE_SECONDS)
 
     def kept_locked(self, sources: Collection[str]) -> list[str]:
-        """Those of the sources that somebody keeps locked, as far as is known."""
-        return [source for source in sources if self._lines[source].is_kept]
+        """Those of the sources that one transaction keeps locked, as far as is known."""
+        return [source for source in sources if self._sources[source].is_kept]
 
-    def to_try_all_the_same(self, due: Sequence[str], locked: Collection[str], *, others_wait: bool) -> set[str]:
-        """One of the locked, to be tried; none while others wait and one was tried a moment ago."""
+    def pick_to_try_anyway(self, due: Sequence[str], locked: Collection[str], *, others_wait: bool) -> set[str]:
+        """One of the locked sources, to be tried anyway; none if others wait and one was tried recently."""
         now, seem_locked = time.monotonic(), [source for source in due if source in locked]
-        if not seem_locked or (others_wait and now - self._tried_all_the_same < TRY_EVERY_SECONDS):
+        if not seem_locked or (others_wait and now - self._last_try_anyway < TRY_EVERY_SECONDS):
             return set()
-        self._tried_all_the_same = now
-        chosen = min(seem_locked, key=lambda source: self._lines[source].tried_at)
-        self._lines[chosen].tried_at = now
+        self._last_try_anyway = now
+        chosen = min(seem_locked, key=lambda source: self._sources[source].tried_at)
+        self._sources[chosen].tried_at = now
         return {chosen}
 
-    def was_locked(self, source: str, held: bool | None) -> None:
-        """A try found it locked, held long by somebody or not; None: it is not known."""
+    def note_locked(self, source: str, held: bool | None) -> None:
+        """An attempt found the source locked. `held`: whether the lock is held for long; None if not known."""
         if held is not None:
-            self._lines[source].is_kept = held
+            self._sources[source].is_kept = held
 
-    def tried(self, source: str, inbox: DeliveryBuffer) -> None:
-        """Let go what is settled by now; if that is nothing, the next try comes later."""
-        line, now = self._lines[source], time.monotonic()
-        settled = [delivery for delivery in line.deliveries if not inbox.owes(delivery)]
+    def note_tried(self, source: str, buffer: DeliveryBuffer) -> None:
+        """Forget acknowledged deliveries; if there are none, the next attempt comes later."""
+        entry, now = self._sources[source], time.monotonic()
+        settled = [delivery for delivery in entry.deliveries if not buffer.owes(delivery)]
         self._tags.difference_update(delivery.delivery_tag for delivery in settled)
         self._weight -= sum(map(weight, settled))
-        line.deliveries = deque(delivery for delivery in line.deliveries if inbox.owes(delivery))
-        line.pause = FIRST_PAUSE_SECONDS if settled else min(line.pause * 2, LONGEST_PAUSE_SECONDS)
-        line.due = now if settled else now + line.pause
-        if not line.deliveries:
-            del self._lines[source]
+        entry.deliveries = deque(delivery for delivery in entry.deliveries if buffer.owes(delivery))
+        entry.pause = FIRST_PAUSE_SECONDS if settled else min(entry.pause * 2, LONGEST_PAUSE_SECONDS)
+        entry.due = now if settled else now + entry.pause
+        if not entry.deliveries:
+            del self._sources[source]
             self._metrics.aside.remove(source)
 
     def clear(self) -> None:
-        """Hold nothing: the channel is gone."""
-        for source in self._lines:
+        """Forget everything: the channel is closed."""
+        for source in self._sources:
             self._metrics.aside.remove(source)
-        self._lines, self._tags, self._weight = {}, set(), 0
+        self._sources, self._tags, self._weight = {}, set(), 0
         self._readiness.clear_detail(PART)
 
-    def say(self) -> None:
-        """Tell readiness and metrics."""
-        for source, line in self._lines.items():
-            self._metrics.aside.labels(source).set(len(line.deliveries))
-        if self._lines:
+    def report(self) -> None:
+        """Update the readiness detail and metrics."""
+        for source, entry in self._sources.items():
+            self._metrics.aside.labels(source).set(len(entry.deliveries))
+        if self._sources:
             self._readiness.set_detail(PART, self.in_words())
         else:
             self._readiness.clear_detail(PART)
 
     def in_words(self) -> str:
         """Which sources are locked, for how long, and how many messages wait."""
-        now, lines = time.monotonic(), sorted(self._lines.items(), key=lambda item: item[1].since)
+        now, entries = time.monotonic(), sorted(self._sources.items(), key=lambda item: item[1].since)
         named = [
-            f"{source or 'no source'} ({len(line.deliveries)} messages for {now - line.since:.0f} s)"
-            for source, line in lines[:NAMED]
+            f"{source or 'no source'} ({len(entry.deliveries)} messages for {now - entry.since:.0f} s)"
+            for source, entry in entries[:NAMED]
         ]
-        more = f" and {len(lines) - NAMED} more" if len(lines) > NAMED else ""
-        return f"locked by somebody else's transaction: {', '.join(named)}{more}"
+        more = f" and {len(entries) - NAMED} more" if len(entries) > NAMED else ""
+        return f"locked by another transaction: {', '.join(named)}{more}"

@@ -1,33 +1,33 @@
-"""How many deliveries to ask the broker for: two batches of small ones, few of large ones."""
+"""How many deliveries to prefetch: two batches of small ones, few large ones."""
 
 from collections.abc import Mapping, Sequence
 
 from worker.broker.channels import Delivery
 from worker.consume.delivery_buffer import ALONE, INBOX_BYTES, weight
 
-FIRST_GUESS_BYTES = 256 * 1024
+FIRST_ESTIMATE_BYTES = 256 * 1024
 SLOWNESS = 64
-"""The guess becomes smaller by this factor at most with each batch, and larger at once."""
+"""The estimate shrinks at most by this factor per batch, and grows at once."""
 
 
 class Prefetch:
-    """Asks for about INBOX_BYTES, by the size of what came last. `together`: messages in a batch of each lane."""
+    """Prefetches about INBOX_BYTES, judging by recent deliveries. `batch_sizes`: messages in a batch of each lane."""
 
-    def __init__(self, together: Mapping[int, int]) -> None:
-        self._most = {of: 2 * number for of, number in together.items()} | {ALONE: 1}
-        self._guess = float(FIRST_GUESS_BYTES)
+    def __init__(self, batch_sizes: Mapping[int, int]) -> None:
+        self._most = {lane: 2 * size for lane, size in batch_sizes.items()} | {ALONE: 1}
+        self._estimate = float(FIRST_ESTIMATE_BYTES)
 
     def number(self, lane: int) -> int:
-        """How many to ask for."""
-        return max(1, min(self._most[lane], int(INBOX_BYTES / self._guess)))
+        """The prefetch count for a lane."""
+        return max(1, min(self._most[lane], int(INBOX_BYTES / self._estimate)))
 
     def saw(self, deliveries: Sequence[Delivery]) -> None:
-        """Learn from a batch."""
+        """Update the estimate from a batch."""
         if deliveries:
             average = sum(map(weight, deliveries)) / len(deliveries)
-            self._guess = max(1.0, average, self._guess / SLOWNESS)
+            self._estimate = max(1.0, average, self._estimate / SLOWNESS)
 
     def misfits(self, lane: int, asked: int) -> bool:
-        """Whether what was asked for is twice too much, half of what is possible, or less than all without need."""
+        """Whether `asked` is twice too much, half of what is possible, or needlessly below the maximum."""
         now = self.number(lane)
         return now <= asked / 2 or now >= asked * 2 or now == self._most[lane] > asked

@@ -1,4 +1,4 @@
-"""Proves that messages are consumed: an open socket says little."""
+"""Checks that messages are really consumed: an open socket proves little."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ ANSWER_SECONDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """How consuming goes: which consumer we have on the queue (0: none), messages that came, messages unsettled."""
+    """The state of consuming: number of our current consumer (0: none), messages delivered, messages unsettled."""
 
     consumer: int
     delivered: int
@@ -23,22 +23,22 @@ class Pulse:
 
 
 async def watch_over(connection: Connection, queue: str, pulse: Callable[[], Pulse]) -> None:
-    """Ask the broker about the queue again and again; raise ConnectionLost where we get nothing of what is there."""
+    """Query the queue periodically; raise ConnectionLost if messages are ready and we get none."""
     channel = await connection.channel(publisher_confirms=False)
     suspicion: tuple[str, Pulse] | None = None
     while True:
         await asyncio.sleep(EVERY_SECONDS)
         before = pulse()
-        what = _wrong(await _answered(channel.get_queue(queue), pulse), before)
-        now = (what, before) if what and pulse() == before else None
-        if what and now == suspicion:
-            raise ConnectionLost(what)
-        suspicion = now
+        problem = _problem(await _answer(channel.get_queue(queue), pulse), before)
+        current = (problem, before) if problem and pulse() == before else None
+        if problem and current == suspicion:
+            raise ConnectionLost(problem)
+        suspicion = current
 
 
-async def _answered(asking: Awaitable[AbstractQueue], pulse: Callable[[], Pulse]) -> AbstractQueue:
-    """The broker's answer, which stands behind the deliveries on their way: as long as those are taken, it may come."""
-    answer = asyncio.ensure_future(asking)
+async def _answer(request: Awaitable[AbstractQueue], pulse: Callable[[], Pulse]) -> AbstractQueue:
+    """The broker's response, which follows the deliveries on their way: wait as long as those arrive."""
+    answer = asyncio.ensure_future(request)
     try:
         while not answer.done():
             before = pulse()
@@ -50,7 +50,7 @@ async def _answered(asking: Awaitable[AbstractQueue], pulse: Callable[[], Pulse]
         answer.cancel()
 
 
-def _wrong(queue: AbstractQueue, pulse: Pulse) -> str:
+def _problem(queue: AbstractQueue, pulse: Pulse) -> str:
     counted = queue.declaration_result
     if pulse.consumer and not counted.consumer_count:
         return "the broker does not know our consumer"

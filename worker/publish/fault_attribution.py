@@ -1,4 +1,4 @@
-"""Whether the end of a channel or a connection is the fault of something that was published."""
+"""Whether a publication caused the end of a channel or a connection."""
 
 from aiormq.exceptions import (
     ChannelAccessRefused,
@@ -18,7 +18,7 @@ OF_ONE = (
     ConnectionSyntaxError,
     ConnectionUnexpectedFrame,
 )
-"""The broker's errors for something published, such as its size or routing key."""
+"""The broker's errors for a single publication, such as for its size or routing key."""
 
 
 def attribute_fault(*reasons: BaseException) -> Fault:
@@ -28,5 +28,5 @@ def attribute_fault(*reasons: BaseException) -> Fault:
     refused = [str(reason) for reason in reasons if isinstance(reason, ChannelAccessRefused)]
     if not refused:
         return Fault.NONE
-    # Rights on topics are by routing key, all others by exchange.
+    # Topic permissions are per routing key, all others per exchange.
     return Fault.ONE if any("to topic" in text for text in refused) else Fault.ALL

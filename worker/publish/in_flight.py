@@ -1,8 +1,8 @@
-"""The window of publications that were sent and have no result yet: its bounds, and which of them are overdue.
+"""Publications that were sent and have no result yet: their bounds, and which of them are overdue.
 
-A publication without a confirmation is overtaken once another that was sent later has its own: one of its queues cannot
-answer. It stops counting against the window and is given up after a while. While nothing at all is confirmed nothing is
-overtaken: then the broker or the connection is at fault. Plain state; moments are of the monotonic clock.
+A publication is overtaken once one that was sent later is confirmed before it: one of its queues does not respond. It
+stops counting against the bounds and is given up after a while. While nothing at all is confirmed, nothing is
+overtaken: then the broker or the connection is at fault. Plain state; times are of the monotonic clock.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ MIB = 1024 * 1024
 class LaneLimits:
     """Bounds of one kind of publications: in flight and in memory, by number and by bytes of bodies.
 
-    `silence_is_loss`: whether the connection is given up once it confirmed nothing for `confirm_seconds`; else only
-    what is in flight is.
+    `silence_is_loss`: whether the connection is given up if it confirms nothing for `confirm_seconds`; else only what
+    is in flight is given up.
     """
 
     kind: Kind
@@ -40,7 +40,7 @@ REPLIES = LaneLimits(Kind.REPLY, 100, 2 * MIB, 1_000, 4 * MIB, 5.0, 1.0, silence
 
 @dataclass(slots=True)
 class LeasedPublication:
-    """A publication whose lease is ours at least until a moment."""
+    """A publication whose lease is ours at least until `until`."""
 
     until: float
     publication: Publication
@@ -53,7 +53,7 @@ class LeasedPublication:
 
 @dataclass(slots=True)
 class InFlightPublication:
-    """A publication that was sent at a moment, with its place in the order of sending and the number of its channel."""
+    """A publication that was sent at `since`, with its position in the order of sending and its channel number."""
 
     leased: LeasedPublication
     since: float
@@ -80,7 +80,7 @@ class InFlight:
 
     def all(self) -> list[LeasedPublication]:
         """Everything in flight."""
-        return [sent.leased for window in (self._overtaken, self._recent) for sent in window.values()]
+        return [sent.leased for group in (self._overtaken, self._recent) for sent in group.values()]
 
     def has_room(self, leased: LeasedPublication, at_most: int) -> bool:
         """Whether one more may be sent; one alone always may, whatever its size."""
@@ -88,13 +88,13 @@ class InFlight:
         return fits or not self._recent
 
     def add(self, leased: LeasedPublication, channel: int, now: float) -> None:
-        """It is sent over a channel."""
+        """Record that it is sent over a channel."""
         self._sent += 1
         self._recent[leased.publication.id] = InFlightPublication(leased, now, self._sent, channel)
         self._bytes += leased.size
 
     def pop(self, publication_id: UUID, now: float) -> LeasedPublication | None:
-        """Take out what has a result; None if it was given up before."""
+        """Remove a publication that has a result; None if it was given up before."""
         self._answered_at = now
         sent = self._recent.pop(publication_id, None)
         if sent is not None:
@@ -108,16 +108,16 @@ class InFlight:
         return sent.leased
 
     def note_blocked(self, now: float) -> None:
-        """The broker has an alarm and takes nothing: what is in flight is timed from now on."""
+        """The broker has an alarm and accepts nothing: timeouts count from now on."""
         self._unblocked_at = now
 
     def pop_overdue(self, now: float) -> list[LeasedPublication]:
-        """Take out what has waited too long for its confirmation."""
+        """Remove what has waited too long for its confirmation."""
         self._move_overtaken(now)
         too_many = len(self._overtaken) > OVERTAKEN_AT_MOST or self._overtaken_bytes > self._limits.bytes_in_flight
         given_up = []
         if too_many or self._is_late(self._overtaken, now):
-            # All of them: their channel is left with them, so that few are opened.
+            # All of them: they share the channel change, so that few channels are opened.
             given_up = [sent.leased for sent in self._overtaken.values()]
             self._overtaken, self._overtaken_bytes = {}, 0
         if not self._limits.silence_is_loss and self._is_late(self._recent, now):
@@ -126,7 +126,7 @@ class InFlight:
         return given_up
 
     def pop_channels_before(self, channel: int) -> list[LeasedPublication]:
-        """Take out what is in flight over channels that are about to be closed."""
+        """Remove what is in flight over channels that are about to be closed."""
         left = [sent.leased for sent in self._recent.values() if sent.channel < channel]
         for leased in left:
             self._bytes -= leased.size
@@ -134,14 +134,14 @@ class InFlight:
         return left
 
     def is_silent(self, now: float) -> bool:
-        """Whether the broker takes publications and reports a result for none of them."""
+        """Whether the broker accepts publications but reports a result for none of them."""
         if not self._limits.silence_is_loss or not self._recent:
             return False
         since = next(iter(self._recent.values())).since
         return now > max(since, self._answered_at, self._unblocked_at) + self._limits.confirm_seconds
 
     def clear(self) -> list[LeasedPublication]:
-        """Take everything out, in the order in which it was sent."""
+        """Remove and return everything, in the order of sending."""
         everything = self.all()
         self._recent, self._overtaken = {}, {}
         self._bytes = self._overtaken_bytes = 0
@@ -158,8 +158,8 @@ class InFlight:
             self._bytes -= sent.leased.size
             self._overtaken_bytes += sent.leased.size
 
-    def _is_late(self, window: dict[UUID, InFlightPublication], now: float) -> bool:
-        if not window:
+    def _is_late(self, publications: dict[UUID, InFlightPublication], now: float) -> bool:
+        if not publications:
             return False
-        since = next(iter(window.values())).since
+        since = next(iter(publications.values())).since
         return now > max(since, self._unblocked_at) + self._limits.confirm_seconds

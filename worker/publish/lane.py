@@ -1,4 +1,4 @@
-"""One lane of the relay: carries out over a connection and in the database what its state decides."""
+"""One lane of the relay: executes the decisions of its state over a connection and in the database."""
 
 import time
 from asyncio import Event as Signal
@@ -23,7 +23,7 @@ from worker.publish.publisher import ChannelEnded, Publisher, PublishTarget
 class Lane:
     """Publishes one kind of rows over one connection at a time; its state outlives connections.
 
-    `is_quiet`: whether a transaction for deletions alone holds nothing up. `topology`: declared on each connection.
+    `is_quiet`: whether a transaction only for deletions delays nothing. `topology`: declared on each connection.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class Lane:
         return self._state.buffer.is_idle
 
     def add(self, publications: Iterable[Publication], until: float) -> None:
-        """Publish what was committed under a claim of ours, which lasts at least until then."""
+        """Publish what was committed under a claim of ours, which lasts at least until `until`."""
         self._state.add(publications, until)
         self._signal.set()
 
     def wake(self, *, poll: bool) -> None:
-        """Run another round; `poll`: there may be something in the outbox."""
+        """Run another round; `poll`: the outbox may have new rows."""
         if poll:
             self._state.poll_soon()
         self._signal.set()
@@ -122,7 +122,7 @@ class Lane:
                 self._signal.set()
 
     async def _claim(self) -> bool:
-        """Poll the outbox if that is due; returns whether there was something."""
+        """Poll the outbox if that is due; returns whether rows were claimed."""
         request = None if self._rows.is_away else self._state.next_claim(time.monotonic())
         if request is None:
             return False
@@ -151,7 +151,7 @@ class Lane:
         self._report(self._state.apply_results(publisher.take_reports(), time.monotonic(), retry_at_once))
 
     async def _check_confirms(self, connection: Connection, publisher: Publisher) -> None:
-        """Leave a channel, or raise to leave the connection, on which confirmations do not come."""
+        """If confirmations are missing, change the channel, or raise TimeoutError to give up the connection."""
         blocked = is_blocked(connection)
         confirms, given_up = self._state.check_confirms(publisher.channel, time.monotonic(), is_blocked=blocked)
         self._report(given_up)
@@ -164,7 +164,7 @@ class Lane:
         return self._event_log is not None and self._event_log.note_unroutable()
 
     def _take_back(self, publisher: Publisher) -> None:
-        """Keep the results that came before the channels ended, and take back what has none."""
+        """Apply the results that came before the channels ended, and take back what has none."""
         self._apply_results(publisher, lambda: False)
         reasons = publisher.ended_by()
         reason = str(reasons[0]) if reasons else "the connection was lost"

@@ -1,6 +1,7 @@
 """What a lane of the relay does next: renew, claim, send, give up, settle. Plain state without I/O.
 
-The lane carries it out and reports back what the database and the broker did; moments are of the monotonic clock.
+The lane executes the decisions and reports back what the database and the broker did; times are of the monotonic
+clock.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -21,7 +22,7 @@ DELETE_AT_ONCE = 500
 
 
 class ClaimRequest(NamedTuple):
-    """At most how much to claim, and how; `recent`: only what was written just now."""
+    """How much to claim at most; `recent`: only rows that were written just now."""
 
     limit: int
     max_bytes: int
@@ -30,20 +31,20 @@ class ClaimRequest(NamedTuple):
 
 
 class Confirms(Enum):
-    """How the broker's confirmations come in."""
+    """Whether the broker's confirmations arrive in time."""
 
     IN_TIME = auto()
     CHANNEL_OVERDUE = auto()
-    """Some do not come: go on over a new channel."""
+    """Some are missing: go on over a new channel."""
     CONNECTION_SILENT = auto()
-    """None comes: give the connection up."""
+    """None arrives: give up the connection."""
 
 
 class LaneState:
     """The publications of one kind and their deadlines; it outlives connections.
 
-    `all_suspect`: whether any end of a connection makes what was in flight suspect. `budget`: bounds how many are
-    claimed by the results of those before.
+    `all_suspect`: whether any end of a connection makes what was in flight suspect. `budget`: bounds how many rows are
+    claimed, depending on earlier results.
     """
 
     def __init__(
@@ -66,17 +67,17 @@ class LaneState:
 
     @property
     def is_retrying(self) -> bool:
-        """Whether what is sent here was sent before."""
+        """Whether this lane sends publications that failed before."""
         return self._budget is not None
 
     def add(self, publications: Iterable[Publication], until: float) -> None:
-        """Publish what was committed under a claim of ours, which lasts at least until then."""
+        """Publish what was committed under a claim of ours, which lasts at least until `until`."""
         self.buffer.add(publications, until)
-        # After a long batch not much is left of it.
+        # After a long batch not much of the lease is left.
         self._renew_at = min(self._renew_at, until - self._renew_before)
 
     def poll_soon(self) -> None:
-        """There may be something in the outbox."""
+        """The outbox may have new rows."""
         self._polls.soon()
 
     def drain(self) -> None:
@@ -85,18 +86,18 @@ class LaneState:
         self._polls.at_everything()
 
     def connected(self) -> None:
-        """A new connection: leases may have become old meanwhile."""
+        """There is a new connection: leases may be about to end."""
         self._renew_at = float("-inf")
 
     def is_renewal_due(self, now: float) -> bool:
-        """Whether to renew leases that end soon; then the next time is set."""
+        """Whether to renew leases that end soon; if so, the next time is scheduled."""
         if now < self._renew_at:
             return False
         self._renew_at = now + self._renew_every
         return True
 
     def next_claim(self, now: float) -> ClaimRequest | None:
-        """What to claim now, if anything."""
+        """What to claim now; None if nothing."""
         if self.limits.kind is Kind.EVENT and self._unsettled.take_followers_due():
             self._polls.soon()
         limit, max_bytes = self._claimable(now)
@@ -105,7 +106,7 @@ class LaneState:
         return ClaimRequest(limit, max_bytes, not self._polls.begin(now), now)
 
     def claimed(self, request: ClaimRequest, publications: Collection[Publication], until: float, now: float) -> None:
-        """The rows that were claimed, leased until then."""
+        """These rows were claimed, leased until `until`."""
         if not publications:
             self._polls.found_nothing(now, now - request.began, everything=not request.recent)
             return
@@ -118,14 +119,14 @@ class LaneState:
         self.buffer.add(new, until)
 
     def fill(self, channel: int, now: float) -> tuple[list[Publication], list[Attempt]]:
-        """What to send now over the channel, and what is given up instead."""
+        """Returns what to send now over the channel, and what is given up instead."""
         ready, barred = self.buffer.fill(channel, now)
         return ready, self._counted(barred)
 
     def next_settlement(self, now: float, *, is_quiet: bool) -> Settlement | None:
-        """What to settle now; `is_quiet`: whether a transaction for deletions alone holds nothing up.
+        """What to settle now, if anything; `is_quiet`: whether a transaction only for deletions delays nothing.
 
-        Else the next batch deletes what is confirmed, which costs no transaction of its own.
+        Otherwise the next batch deletes what is confirmed, which needs no transaction of its own.
         """
         unsettled = self._unsettled
         is_good_time = is_quiet and self.buffer.is_idle
@@ -137,17 +138,17 @@ class LaneState:
         return unsettled.take(now, delete=delete)
 
     def apply_results(self, reports: Sequence[Report], now: float, retry_at_once: Callable[[], bool]) -> list[Attempt]:
-        """What the broker reported; `retry_at_once`: whether what is unroutable is sent again now."""
+        """Apply the broker's results; `retry_at_once`: whether unroutable publications are sent again now."""
         return self._counted(self.buffer.apply_results(reports, now, retry_at_once))
 
     def check_confirms(self, channel: int, now: float, *, is_blocked: bool) -> tuple[Confirms, list[Attempt]]:
-        """Whether confirmations come in time, and what is given up because they do not; `channel`: the newest."""
+        """Whether confirmations arrive in time, and what is given up if they do not; `channel`: the newest."""
         if is_blocked:
             self.buffer.in_flight.note_blocked(now)
         elif self.buffer.in_flight.is_silent(now):
             return Confirms.CONNECTION_SILENT, self._counted(self.buffer.give_up_all(now))
         elif overdue := self.buffer.give_up_overdue(now):
-            # The channel before the newest is closed then.
+            # Changing the channel closes those before the newest.
             left = self.buffer.give_up_channels_before(channel, now)
             return Confirms.CHANNEL_OVERDUE, self._counted([*overdue, *left])
         return Confirms.IN_TIME, []
@@ -157,11 +158,11 @@ class LaneState:
         return self._all_suspect or fault is Fault.ONE
 
     def disconnected(self, fault: Fault, reason: str, now: float) -> list[Attempt]:
-        """The channels are gone: nothing that is in flight gets a result any more."""
+        """The channels are closed: publications in flight get no result any more."""
         return self._counted(self.buffer.take_back(fault, now, reason, all_suspect=self._all_suspect))
 
     def _claimable(self, now: float) -> tuple[int, int]:
-        """How many rows and bytes may be claimed: none before what is in memory is on its way."""
+        """How many rows and bytes may be claimed: none while publications in memory wait to be sent."""
         limit, max_bytes = (0, 0) if self.buffer.has_waiting else self.buffer.room
         if self._budget is None or not limit:
             return limit, max_bytes

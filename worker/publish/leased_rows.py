@@ -1,4 +1,4 @@
-"""The outbox rows that this worker holds: claimed, renewed while they are held, settled."""
+"""The outbox rows that this worker leases: claims, renews and settles them."""
 
 import time
 from collections import defaultdict
@@ -32,10 +32,10 @@ OUTBOX = "outbox"
 
 
 class LeasedRows:
-    """Carries out in the database what the lanes decide; reports an unavailable database, and asks it again later.
+    """Executes the lanes' decisions in the database; reports an unavailable database, and retries later.
 
-    A row is its claimer's until its lease ends, by the database's clock; then anybody may claim it. Here a lease is
-    trusted only as long as this process's monotonic clock shows that it cannot have ended, and renewed before.
+    A row belongs to its claimer until the lease ends, by the database's clock; then any worker may claim it. Here a
+    lease is trusted only while this process's monotonic clock shows that it cannot have ended, and renewed before.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class LeasedRows:
 
     @property
     def is_away(self) -> bool:
-        """Whether the database failed just now, so that it is not asked yet."""
+        """Whether the database failed just now, so that it is not used yet."""
         return time.monotonic() < self._retry_at
 
     def claim_now(self, *, replies: bool = True) -> Claim:
@@ -69,7 +69,7 @@ class LeasedRows:
     def lend_confirmed_ids(self) -> Iterator[list[UUID]]:
         """Lend the ids of confirmed rows to the running batch, whose transaction deletes them.
 
-        The batch removes from the list what it deleted. What is confirmed meanwhile is left for the next batch, or
+        The batch removes from the list what it deleted. Rows confirmed meanwhile are left for the next batch, or
         deleted once there is none.
         """
         left = self.unsettled.lend()
@@ -84,7 +84,7 @@ class LeasedRows:
         self._report_locked()
 
     async def claim(self, kind: Kind, request: ClaimRequest) -> tuple[list[Publication], float]:
-        """Claim free rows; returns them and until when their lease is ours.
+        """Claim free rows; returns them and when their lease ends.
 
         Recent rows are cheap to poll at any time. All others (of processes with other clocks, of leases that ended)
         take a poll of everything.
@@ -103,7 +103,7 @@ class LeasedRows:
         return await self._ask(claimed, []), mine.since + mine.seconds
 
     async def renew(self, held: Collection[LeasedPublication]) -> None:
-        """Renew the leases of what is held and of what is not settled yet, if they end soon."""
+        """Renew the leases of `held` and of unsettled rows, if they end soon."""
         soon = time.monotonic() + self.lease_seconds / 2
         ending = {leased.publication.id: leased for leased in held if leased.until < soon}
         ids = [*ending, *(row_id for row_id, until in self.unsettled.leases() if until < soon)]
@@ -118,7 +118,7 @@ class LeasedRows:
         self.unsettled.renewed(renewed, until)
 
     async def settle(self, settlement: Settlement) -> None:
-        """Delete, quarantine and release; what is locked is not waited for, and settled another time."""
+        """Delete, quarantine and release rows; locked rows are not waited for, but settled later."""
         left: set[UUID] | None = None
         try:
             if settlement.confirmed:
@@ -132,7 +132,7 @@ class LeasedRows:
                 self._report_locked()
 
     async def _ask(self, work: Callable[[], Awaitable[T]], otherwise: T) -> T:
-        """A failure of the database here is not the broker connection's, so it is not raised."""
+        """Run database work; a failure is reported, not raised: it must not end the broker connection."""
         try:
             result = await work()
         except Exception as error:
@@ -153,7 +153,7 @@ class LeasedRows:
 
 
 async def _settle(conn: AsyncConnection, settlement: Settlement) -> set[UUID]:
-    """Returns what another transaction has locked."""
+    """Returns the rows that another transaction has locked."""
     pauses: dict[float, list[UUID]] = defaultdict(list)
     for row_id, quarantine in settlement.quarantined.items():
         pauses[quarantine.pause].append(row_id)
@@ -164,7 +164,7 @@ async def _settle(conn: AsyncConnection, settlement: Settlement) -> set[UUID]:
 
 
 def raise_unless_from_database(error: Exception) -> None:
-    """What the database refuses (by an owner's trigger, say) is its own doing too; a wrong statement is ours."""
+    """Raise our own defects; what the database refuses (by an owner's trigger, say) counts as its failure."""
     is_refused = isinstance(error, DBAPIError) and classify(error) is Failure.BAD_DATA
     if not (is_refused or isinstance(error, DatabaseUnavailable)):
         raise error

@@ -1,4 +1,4 @@
-"""The publications of a lane in memory, and what is decided about each of them. Plain state, no I/O."""
+"""The publications of a lane in memory, and the decision about each of them. Plain state, no I/O."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -13,11 +13,11 @@ from worker.publish.retry_policy import RetryPolicy
 from worker.publish.unsettled_rows import Quarantine, UnsettledRows
 
 Report = tuple[Publication, PublishResult, str]
-"""A result as the broker reported it, with the reason if there is more to say. No class: there is one per message."""
+"""A result from the broker, with a reason or an empty string. A tuple for speed: there is one per message."""
 
 
 class Fault(Enum):
-    """Whose fault the end of a channel or a connection is."""
+    """What caused the end of a channel or a connection."""
 
     NONE = auto()
     ONE = auto()
@@ -27,7 +27,7 @@ class Fault(Enum):
 
 
 class Attempt(NamedTuple):
-    """An attempt to publish that is over, for metrics and the log; without a `pause` it is not retried."""
+    """A finished attempt to publish, for metrics and the log; without a `pause` it is not retried."""
 
     publication: Publication
     result: PublishResult
@@ -38,8 +38,8 @@ class Attempt(NamedTuple):
 class OutboxBuffer:
     """Publications of one kind, waiting or in flight; it outlives connections.
 
-    `suspects` were in flight when the broker ended the channel because of one of them: they are sent one by one until
-    it is found.
+    Suspects were in flight when the broker ended the channel because of one of them: they are sent one by one until it
+    is found.
     """
 
     def __init__(self, limits: LaneLimits, policy: RetryPolicy, unsettled: UnsettledRows) -> None:
@@ -50,16 +50,18 @@ class OutboxBuffer:
         self.in_flight = InFlight(limits)
 
     def __contains__(self, publication_id: UUID) -> bool:
-        return publication_id in self.in_flight or any(one.publication.id == publication_id for one in self._waiting)
+        return publication_id in self.in_flight or any(
+            leased.publication.id == publication_id for leased in self._waiting
+        )
 
     @property
     def has_waiting(self) -> bool:
-        """Whether something is still to be sent."""
+        """Whether publications wait to be sent."""
         return bool(self._waiting)
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is to be sent, and nothing is in flight but what was overtaken."""
+        """Whether nothing waits to be sent, and nothing but overtaken publications is in flight."""
         return not self._waiting and not self.in_flight
 
     @property
@@ -72,7 +74,7 @@ class OutboxBuffer:
         return [*self._waiting, *self.in_flight.all()]
 
     def add(self, publications: Iterable[Publication], until: float) -> None:
-        """Add publications that are leased until then; those for which there is no room are released."""
+        """Add publications that are leased until `until`; those for which there is no room are released."""
         number, size = self.room
         for publication in publications:
             if number <= 0 or size <= 0:
@@ -82,9 +84,9 @@ class OutboxBuffer:
             self._push(LeasedPublication(until, publication))
 
     def fill(self, channel: int, now: float) -> tuple[list[Publication], list[Attempt]]:
-        """Fill the window: returns what to send now, and what is given up instead.
+        """Returns what to send now, up to the limits in flight, and what is given up instead.
 
-        What may be leased to another worker by now is dropped.
+        Publications that another worker may have leased by now are dropped.
         """
         at_most = 1 if self._suspects else self._limits.in_flight
         ready: list[Publication] = []
@@ -105,7 +107,7 @@ class OutboxBuffer:
         return ready, barred
 
     def apply_results(self, reports: Sequence[Report], now: float, retry_at_once: Callable[[], bool]) -> list[Attempt]:
-        """Apply each result to its own publication; `retry_at_once`: whether what is unroutable is sent again now."""
+        """Apply each result to its publication; `retry_at_once`: whether unroutable publications are sent again now."""
         attempts: list[Attempt] = []
         for publication, result, reason in reports:
             row_id = publication.id
@@ -113,7 +115,7 @@ class OutboxBuffer:
             self._suspects.discard(row_id)
             if result is PublishResult.CONFIRMED:
                 if leased is None:
-                    # It was given up before, and is confirmed all the same: that saves a copy.
+                    # It was given up before but is confirmed after all: not retrying it avoids a duplicate.
                     self._unsettled.quarantined.pop(row_id, None)
                 self._unsettled.confirmed[row_id] = leased.until if leased else now
                 attempts.append(Attempt(publication, result))
@@ -125,21 +127,21 @@ class OutboxBuffer:
         return attempts
 
     def give_up_overdue(self, now: float) -> list[Attempt]:
-        """What has waited too long for its confirmation is quarantined, then retried."""
+        """Quarantine what has waited too long for its confirmation; it is retried later."""
         return self._fail_all(self.in_flight.pop_overdue(now), now)
 
     def give_up_channels_before(self, channel: int, now: float) -> list[Attempt]:
-        """What is in flight over channels that are about to be closed is quarantined, too."""
+        """Quarantine what is in flight over channels that are about to be closed."""
         return self._fail_all(self.in_flight.pop_channels_before(channel), now)
 
     def give_up_all(self, now: float) -> list[Attempt]:
-        """Everything in flight is quarantined, too: the connection is given up because it confirms nothing."""
+        """Quarantine everything in flight: the connection is given up because it confirms nothing."""
         return self._fail_all(self.in_flight.clear(), now)
 
     def take_back(self, fault: Fault, now: float, reason: str, *, all_suspect: bool) -> list[Attempt]:
-        """The channel ended: what was in flight is sent again, unless it was alone and is at fault.
+        """The channel ended: what was in flight is sent again, unless it was a single publication that is at fault.
 
-        Of several, each is a suspect. `all_suspect`: also if the channel ended without a fault of theirs.
+        If there were several, each is a suspect. `all_suspect`: even if the channel ended without a fault of theirs.
         """
         returned = self.in_flight.clear()
         if fault is Fault.ALL and all_suspect:

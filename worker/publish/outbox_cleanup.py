@@ -1,4 +1,4 @@
-"""Deletes replies that are too old to be worth publishing, and counts the events that wait for a retry."""
+"""Deletes replies that are too old to publish, and counts the events that wait for a retry."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -18,18 +18,18 @@ STALE_AT_ONCE = 5_000
 
 
 class OutboxCleanup:
-    """Work on the outbox that can wait: if it fails, the lanes need not pause for it."""
+    """Outbox work that is not urgent: if it fails, the lanes do not pause."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._log = structlog.get_logger("worker.publish.relay")
 
     async def delete_stale_replies(self, older_than: timedelta) -> int:
-        """Delete some of the replies that are older; returns how many, 0 when there are no more."""
+        """Delete some of the older replies; returns how many, 0 if there are no more."""
 
         async def deleted() -> int:
             async with self._database.reading() as conn:
-                # A process whose clock is ahead must not take the replies of all others for old.
+                # By the database's clock: a process whose clock is ahead must not take all replies for old.
                 first = first_id_at(await clock.now(conn) - older_than)
                 if not await outbox.any_reply_before(conn, first):
                     return 0

@@ -1,4 +1,4 @@
-"""Reports results of publications: metrics for all, a line in the log for each incident."""
+"""Reports results of publications: metrics for all, a log line for each incident."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ PATTERN_WORDS = 3
 
 
 class PublicationMetrics:
-    """Counts and logs. The log never contains what a message carries."""
+    """Counts and logs results. The log never contains message content."""
 
     def __init__(self, metrics: Metrics, incidents: IncidentLog) -> None:
         self._metrics, self._incidents = metrics, incidents
 
     def count(self, attempts: Sequence[Attempt]) -> None:
-        """Attempts to publish that are over."""
+        """Count finished attempts to publish, and log failures."""
         labels = Counter(
             self._confirmed(attempt) if attempt.result is PublishResult.CONFIRMED else self._failed(attempt)
             for attempt in attempts
@@ -33,11 +33,11 @@ class PublicationMetrics:
             self._metrics.published.labels(label).inc(number)
 
     def count_retried(self, number: int) -> None:
-        """Events that are sent again."""
+        """Count events that are sent again."""
         self._metrics.published.labels("retried").inc(number)
 
     def count_stale(self, number: int) -> None:
-        """Replies that were deleted because they were too old."""
+        """Count and log replies that were deleted because they were too old."""
         self._metrics.published.labels("reply_dropped").inc(number)
         self._incidents.tell("replies_dropped", "stale", reason="not published in time", number=number)
 

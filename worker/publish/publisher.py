@@ -18,7 +18,7 @@ from worker.publish.outbox_buffer import Report
 CHANNEL_SECONDS = 5.0
 PERSISTENT = 2
 UNSENDABLE = (ValueError, TypeError, OverflowError)
-"""What the client library raises before it sends anything."""
+"""Errors that the client library raises before it sends anything."""
 
 
 class ChannelEnded(ConnectionError):
@@ -30,7 +30,7 @@ class ChannelEnded(ConnectionError):
 
 @dataclass(frozen=True, slots=True)
 class PublishTarget:
-    """Where to publish to; `mandatory` asks that some queue takes each message."""
+    """The exchange to publish to; `mandatory`: unroutable messages are returned."""
 
     exchange: str
     mandatory: bool
@@ -39,8 +39,8 @@ class PublishTarget:
 class Publisher:
     """Publishes over the newest of its channels; `signal` is set when there are results or a channel ended.
 
-    A channel with something on it that is never confirmed is replaced: two publications of one id must never be in
-    flight on one channel, and what the broker keeps for it should not grow.
+    A channel with publications that are never confirmed is replaced: two publications with one id must never be in
+    flight on one channel, and what the broker keeps for them should not grow.
     """
 
     def __init__(self, connection: AbstractConnection, target: PublishTarget, signal: asyncio.Event) -> None:
@@ -52,7 +52,7 @@ class Publisher:
 
     @classmethod
     async def open(cls, connection: AbstractConnection, target: PublishTarget, signal: asyncio.Event) -> "Publisher":
-        """Open one with its first channel."""
+        """Create a publisher with its first channel."""
         publisher = cls(connection, target, signal)
         await publisher._open_channel()
         return publisher
@@ -60,7 +60,7 @@ class Publisher:
     async def send(self, publications: Sequence[Publication]) -> None:
         """Send in order; raises ChannelEnded.
 
-        How long to wait for the confirmations is the caller's decision: a broker that blocks publishers sends none.
+        The caller decides how long to wait for confirmations: a broker that blocks publishers sends none.
         """
         channel = self._channels[-1]
         _check(channel)
@@ -108,7 +108,7 @@ class Publisher:
         self.channel += 1
 
     def _report(self, publication: Publication, result: PublishResult, reason: str = "") -> None:
-        """Called by the client library's reader; everything else is done outside of it."""
+        """Called by the client library's reader, so it only records the result."""
         self._reports.append((publication, result, reason))
         self._signal.set()
 

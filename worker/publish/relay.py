@@ -1,4 +1,4 @@
-"""Outbox → broker: what was committed is published until the broker confirms it, then deleted."""
+"""Outbox → broker: committed rows are published until the broker confirms them, then deleted."""
 
 import asyncio
 import time
@@ -31,8 +31,8 @@ PART, RETRYING = "publishing", "set aside"
 class Relay:
     """Publishes what this worker just committed, straight from memory, and claims what is free in the outbox.
 
-    Three lanes, each with a connection of its own, so that none waits for another: events, events that the broker did
-    not take at first, replies. An event is retried until it is confirmed, and the later events of its contact wait for
+    Three lanes, each with a connection of its own, so that none waits for another: events, retries of events that the
+    broker did not accept, replies. An event is retried until it is confirmed, and later events of its contact wait for
     it; a reply gets a few attempts.
     """
 
@@ -63,7 +63,7 @@ class Relay:
         readiness.set_unready(PART, "not publishing")
 
     def stop(self) -> None:
-        """Make the lanes return after one more pass: what is in memory and what is in the outbox."""
+        """Make the lanes return after one more pass over memory and outbox."""
         self._stopping.set()
         for lane in self._lanes:
             lane.stop()
@@ -77,9 +77,9 @@ class Relay:
             self._readiness.set_unready(PART, "not publishing")
 
     async def tidy(self) -> None:
-        """Until stopped, with or without a broker: delete replies that are too old, count what waits for a retry.
+        """Until stopped, with or without a broker: delete stale replies, count events that wait for a retry.
 
-        What the lanes leave unsettled when they lose the broker, or end, is settled here: else it is published again.
+        Also settles what the lanes leave unsettled when they lose the broker or end: else it is published again.
         """
         tidy_at = 0.0
         while not self._stopping.is_set():
@@ -107,7 +107,7 @@ class Relay:
             await self._rows.settle(settlement)
 
     async def _delete_stale_replies(self) -> None:
-        """In short transactions, so that others get their turn."""
+        """In short transactions, so that others can run in between."""
         while not self._stopping.is_set() and (number := await self._cleanup.delete_stale_replies(REPLY_AGE)):
             self._outcomes.count_stale(number)
 

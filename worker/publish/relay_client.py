@@ -1,4 +1,4 @@
-"""What the rest of the worker sees of the relay: claim, lend confirmed ids, enqueue what was committed."""
+"""The relay's interface for the rest of the worker: claim, lend confirmed ids, enqueue committed publications."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from worker.publish.leased_rows import LeasedRows
 
 
 class RelayClient:
-    """Hands committed publications to the relay, and confirmed ones back to be deleted with the next batch."""
+    """Passes committed publications to the relay, and ids of confirmed ones to the next batch, which deletes them."""
 
     def __init__(self, rows: LeasedRows, events: Lane, replies: Lane) -> None:
         self._rows, self._events, self._replies = rows, events, replies
 
     def claim(self) -> Claim | None:
-        """A claim for events about to be written, while there is room to publish them from memory."""
+        """A claim for events about to be written; None if there is no room to publish them from memory."""
         return self._rows.claim_now(replies=self._replies.has_room) if self._events.has_room else None
 
     @contextmanager
@@ -28,7 +28,7 @@ class RelayClient:
         self._events.wake(poll=False)
 
     def enqueue(self, result: BatchResult) -> None:
-        """Publish what was committed under a claim of ours; what was not claimed is found in the outbox."""
+        """Publish what was committed under a claim of ours; a poll of the outbox finds the rest."""
         claim = result.claim
         own = [p for p in result.publications if claim.covers(p)] if claim else []
         if claim:

@@ -1,4 +1,4 @@
-"""When a publication that the broker did not take is retried, or that it is given up."""
+"""When a publication that the broker did not accept is retried, or whether it is given up."""
 
 from collections import OrderedDict
 from typing import Protocol
@@ -15,20 +15,20 @@ BARRED_AT_MOST = 1_000
 
 
 class RetryPolicy(Protocol):
-    """Decides about one kind of publication. Moments are those of the monotonic clock."""
+    """Decides about one kind of publications. Times are of the monotonic clock."""
 
     def next_pause(self, publication: Publication, result: PublishResult, now: float, /) -> float | None:
-        """Seconds until the next attempt; None gives it up."""
+        """Seconds until the next attempt; None to give it up."""
 
     def is_barred(self, publication: Publication, now: float, /) -> bool:
-        """Whether it is to be given up without an attempt."""
+        """Whether to give it up without an attempt."""
 
     def bar_all(self, now: float, /) -> None:
         """The broker accepts nothing of this kind from this worker."""
 
 
 class EventRetryPolicy:
-    """An event is never given up, but retried ever more rarely: each attempt is a copy more for queues that took it."""
+    """Events are never given up, but retried ever more rarely: each attempt is a copy for queues that took them."""
 
     def next_pause(self, publication: Publication, result: PublishResult, _now: float) -> float | None:
         """See RetryPolicy."""
@@ -41,13 +41,13 @@ class EventRetryPolicy:
         return False
 
     def bar_all(self, _now: float) -> None:
-        """See RetryPolicy; events wait for a broker that takes them."""
+        """See RetryPolicy; does nothing, since events wait until the broker accepts them."""
 
 
 class ReplyRetryPolicy:
     """A reply gets a few attempts; then its queue is barred for a while: further replies to it get one, or none.
 
-    Senders choose what a reply does to the broker, and the queue's name, so what is remembered is bounded.
+    Senders choose the queue, and so the effect on the broker, so the number of remembered queues is bounded.
     """
 
     def __init__(self) -> None:
@@ -83,16 +83,16 @@ class ReplyRetryPolicy:
 
 
 def backoff(attempts: int) -> float:
-    """Seconds to pause after the next failure, where so many came before."""
+    """Seconds to pause after a failure that follows `attempts` earlier ones."""
     # The exponent is bounded, since an event may be retried for years.
     return min(FIRST_PAUSE_SECONDS * 2.0 ** min(attempts, 30), LONGEST_PAUSE_SECONDS)
 
 
 class RetryBudget:
-    """How many retries go out in one round, and when the next may begin.
+    """How many retries are sent in one round, and when the next may begin.
 
-    While all fail, few go out and ever more rarely: queues that do take them get a copy each time. As soon as they are
-    taken, twice as many go out at once.
+    While all fail, few are sent and ever more rarely: queues that do accept them get a copy each time. After a success
+    twice as many as were confirmed are sent at once.
     """
 
     FEW, MANY = 5, 200
@@ -104,7 +104,7 @@ class RetryBudget:
         self._pause = FIRST_PAUSE_SECONDS
 
     def round_over(self, confirmed: int, failed: int, now: float) -> None:
-        """The results of the last round's retries."""
+        """Record the results of the last round's retries."""
         if not confirmed and not failed:
             return
         self.size = min(max(2 * confirmed, self.FEW), self.MANY)

@@ -1,6 +1,6 @@
-"""Outbox rows that are decided about, until the database knows: to be deleted, quarantined or released.
+"""Outbox rows to be deleted, quarantined or released, until that is committed.
 
-Plain state without I/O, shared by the lanes; moments are of the monotonic clock.
+Plain state without I/O, shared by the lanes; times are of the monotonic clock.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -10,12 +10,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 LOCKED_RETRY_SECONDS, LONG_LOCKED_SECONDS = 0.2, 2.0
-"""When to retry what was locked, since other claims lock rows for a moment; and when to report it."""
+"""When to retry locked rows, since other claims lock rows briefly; and when to report them."""
 FOLLOWERS_SECONDS = 5.0
 
 
 class Quarantine(NamedTuple):
-    """How long a row may not be claimed once it is settled, and until when its lease is ours."""
+    """For how long a row may not be claimed once it is settled, and when our lease ends."""
 
     pause: float
     until: float
@@ -23,7 +23,7 @@ class Quarantine(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Settlement:
-    """What one transaction writes. Its taker writes it or returns it: the same rows are never settled twice at once."""
+    """What one transaction writes. Its taker commits or returns it: no rows are settled twice concurrently."""
 
     confirmed: dict[UUID, float]
     quarantined: dict[UUID, Quarantine]
@@ -32,10 +32,10 @@ class Settlement:
 
 @dataclass(slots=True)
 class UnsettledRows:
-    """Until they are settled their leases, each with its end, are ours and renewed: no other worker publishes them.
+    """Until rows are settled, their leases are renewed, so that no other worker publishes them; values are lease ends.
 
-    `confirmed`: to be deleted, also what is given up for good. `locked`: could not be deleted because another
-    transaction has them locked.
+    `confirmed`: to be deleted, including those given up for good. `locked`: could not be deleted because another
+    transaction has locked them.
     """
 
     confirmed: dict[UUID, float] = field(default_factory=dict)
@@ -50,17 +50,19 @@ class UnsettledRows:
     _was_deleted: bool = False
 
     def __contains__(self, publication_id: UUID) -> bool:
-        settling = ((each.confirmed, each.quarantined, each.released) for each in self._settling)
+        settling = (
+            (settlement.confirmed, settlement.quarantined, settlement.released) for settlement in self._settling
+        )
         places = chain((self.confirmed, self._lent or (), self.locked, self.quarantined, self.released), *settling)
         return any(publication_id in place for place in places)
 
     @property
     def is_lent(self) -> bool:
-        """Whether a batch is running: it deletes what is confirmed, or the next one does."""
+        """Whether a batch is running: it deletes confirmed rows, or the next one does."""
         return self._lent is not None
 
     def leases(self) -> Iterator[tuple[UUID, float]]:
-        """Each id that no other worker should publish, and until when its lease is ours."""
+        """Each id that no other worker should publish, with the end of its lease."""
         for rows in (self.confirmed, self._lent or {}, self.locked):
             yield from rows.items()
         yield from ((row_id, quarantine.until) for row_id, quarantine in self.quarantined.items())
@@ -69,9 +71,14 @@ class UnsettledRows:
             yield from ((row_id, quarantine.until) for row_id, quarantine in settling.quarantined.items())
 
     def renewed(self, ids: Iterable[UUID], until: float) -> None:
-        """Their leases are ours for longer."""
-        deleted = [self.confirmed, self._lent or {}, self.locked, *(each.confirmed for each in self._settling)]
-        quarantined = [self.quarantined, *(each.quarantined for each in self._settling)]
+        """These leases were renewed until `until`."""
+        deleted = [
+            self.confirmed,
+            self._lent or {},
+            self.locked,
+            *(settlement.confirmed for settlement in self._settling),
+        ]
+        quarantined = [self.quarantined, *(settlement.quarantined for settlement in self._settling)]
         for row_id in ids:
             for rows in deleted:
                 if row_id in rows:
@@ -85,7 +92,7 @@ class UnsettledRows:
         self._followed_until = now + FOLLOWERS_SECONDS
 
     def take_followers_due(self) -> bool:
-        """Whether a row was deleted that others may have waited for, since the last call."""
+        """Whether a row that others may have waited for was deleted since the last call."""
         was_deleted, self._was_deleted = self._was_deleted, False
         return was_deleted
 
@@ -95,7 +102,7 @@ class UnsettledRows:
         return list(self._lent)
 
     def take_back(self, left: Collection[UUID] | None, now: float) -> None:
-        """The batch is over; `left` could not be deleted because they are locked. None: nothing was deleted."""
+        """The batch is over; rows in `left` are locked and were not deleted. None: nothing was deleted."""
         lent, self._lent = self._lent or {}, None
         if left is None:
             self.confirmed |= lent
@@ -103,11 +110,11 @@ class UnsettledRows:
             self._deleted(lent, left, now)
 
     def is_locked_due(self, now: float) -> bool:
-        """Whether to retry deleting what was locked."""
+        """Whether to retry deleting locked rows."""
         return bool(self.locked) and now >= self._locked_retry_at
 
     def take(self, now: float, *, delete: bool) -> Settlement | None:
-        """What to settle now; `delete`: also what is confirmed, as no batch does it. None if there is nothing."""
+        """What to settle now, None if nothing; `delete`: including confirmed rows, since no batch deletes them."""
         confirmed: dict[UUID, float] = {}
         if delete:
             confirmed, self.confirmed = self.confirmed, {}
@@ -122,14 +129,14 @@ class UnsettledRows:
         return settlement
 
     def settled(self, settlement: Settlement, left: Collection[UUID], now: float) -> None:
-        """It is committed; `left` could not be changed because they are locked."""
+        """The settlement is committed; rows in `left` are locked and were not changed."""
         self._settling.remove(settlement)
         self._deleted(settlement.confirmed, settlement.confirmed.keys() & left, now)
         quarantined = {row_id: settlement.quarantined[row_id] for row_id in settlement.quarantined.keys() & left}
         self._put_back(Settlement({}, quarantined, settlement.released & set(left)))
 
     def not_settled(self, settlement: Settlement) -> None:
-        """It could not be committed, or it is not known whether it was."""
+        """The settlement failed, or it is not known whether it was committed."""
         self._settling.remove(settlement)
         self._put_back(settlement)
 
@@ -138,9 +145,11 @@ class UnsettledRows:
         return len(self.locked) if now > self._locked_since + LONG_LOCKED_SECONDS else 0
 
     def _put_back(self, settlement: Settlement) -> None:
-        """What was confirmed meanwhile is not quarantined any more."""
+        """Rows that were confirmed meanwhile are not quarantined."""
         self.confirmed |= settlement.confirmed
-        left = {row_id: of for row_id, of in settlement.quarantined.items() if row_id not in self.confirmed}
+        left = {
+            row_id: quarantine for row_id, quarantine in settlement.quarantined.items() if row_id not in self.confirmed
+        }
         self.quarantined |= left
         self.released |= settlement.released
 

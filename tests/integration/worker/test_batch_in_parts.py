@@ -19,7 +19,7 @@ from tests.integration.worker.deliveries import arrive, delivered
 from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.outages import NUMBER, send
 from worker.consume.batch_processor import BatchProcessor
-from worker.consume.batch_progress import Told
+from worker.consume.batch_progress import OnCommit
 from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT, ReturnedToBroker
 from worker.consume.delivery_processor import DeliveryProcessor
 from worker.database_outage import RetryDelays
@@ -37,20 +37,20 @@ class Failing(BatchProcessor):
 
     tries = 0
 
-    async def take(
+    async def process(
         self,
-        arrivals: Sequence[DecodedMessage],
+        messages: Sequence[DecodedMessage],
         claim: Claim | None,
-        done: list[UUID] | None = None,
-        told: Told | None = None,
+        confirmed_ids: list[UUID] | None = None,
+        on_commit: OnCommit | None = None,
     ) -> list[BatchResult]:
         """Commit it, or the first alone, or nothing."""
         self.tries += 1
         if self.tries == PART_TAKEN:
-            await super().take(arrivals[:1], claim, done, told)
+            await super().process(messages[:1], claim, confirmed_ids, on_commit)
         if self.tries < TAKEN_AGAIN:
             raise DatabaseUnavailable("away")
-        return await super().take(arrivals, claim, done, told)
+        return await super().process(messages, claim, confirmed_ids, on_commit)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -62,14 +62,14 @@ async def test_nothing_is_consumed_until_the_rest_is_taken(world: WorkerHarness,
     batches = Failing(database)
     relay = Relay(database, world.topology, readiness, metrics, no_failpoints).client
     together = {SAFE: NUMBER, SUSPECT: 1, ALONE: 1}
-    settler = DeliveryProcessor(
+    processor = DeliveryProcessor(
         world.settings, together, batches, relay, readiness, metrics, AT_ONCE, no_failpoints, asyncio.Event()
     )
     async with delivered(rabbitmq, world.topology.inbound) as (_, inbox):
         deliveries = await arrive(inbox, NUMBER)
         with pytest.raises(ReturnedToBroker):
-            await settler.settle(inbox, deliveries)
-    await settler.until_taken()
+            await processor.settle(inbox, deliveries)
+    await processor.until_taken()
     assert batches.tries == TAKEN_AGAIN
     assert "database" not in readiness.problems
     assert await count(world.engine, contacts) > 1

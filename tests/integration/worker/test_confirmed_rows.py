@@ -42,9 +42,9 @@ async def test_a_batch_forgets_what_was_confirmed_before_it(engine: AsyncEngine)
     """One transaction deletes the events of the batch before and writes its own."""
     await open_source(engine, "s", {"Olga": (1, 100)})
     batches, claim = BatchProcessor(Database(engine, Random(1))), Claim(new_id(), 60)
-    (first,) = await batches.take(arrivals(["a", "b"], "one"), claim)
+    (first,) = await batches.process(arrivals(["a", "b"], "one"), claim)
     assert await unconfirmed(engine) == {"a", "b"}
-    await batches.take(arrivals(["c"], "one"), claim, [publication.id for publication in first.publications])
+    await batches.process(arrivals(["c"], "one"), claim, [publication.id for publication in first.publications])
     assert await unconfirmed(engine) == {"c"}
 
 
@@ -53,9 +53,9 @@ async def test_a_batch_that_is_split_forgets_too(engine: AsyncEngine) -> None:
     await open_source(engine, "s", {"Olga": (1, 100)})
     await refuse_lead(engine, "poison")
     batches, claim = BatchProcessor(Database(engine, Random(1))), Claim(new_id(), 60)
-    (first,) = await batches.take(arrivals(["a"], "one"), claim)
-    (second,) = await batches.take(arrivals(["b"], "one"), claim, [p.id for p in first.publications])
-    await batches.take(arrivals(["bad"], "poison"), claim, [p.id for p in second.publications])
+    (first,) = await batches.process(arrivals(["a"], "one"), claim)
+    (second,) = await batches.process(arrivals(["b"], "one"), claim, [p.id for p in first.publications])
+    await batches.process(arrivals(["bad"], "poison"), claim, [p.id for p in second.publications])
     assert await unconfirmed(engine) == set()
 
 
@@ -64,16 +64,16 @@ async def test_a_batch_goes_on_although_a_row_is_locked(engine: AsyncEngine) -> 
     """What it could not forget, since somebody left a transaction open, is left in its list."""
     await open_source(engine, "s", {"Olga": (1, 100)})
     batches, claim = BatchProcessor(Database(engine, Random(1))), Claim(new_id(), 60)
-    (first,) = await batches.take(arrivals(["a", "b"], "one"), claim)
+    (first,) = await batches.process(arrivals(["a", "b"], "one"), claim)
     done = [publication.id for publication in first.publications]
     locked = done[0]
     async with engine.connect() as somebody:
         await somebody.execute(sa.delete(outbox).where(outbox.c.id == locked))
         async with asyncio.timeout(SOON_SECONDS):
-            await batches.take(arrivals(["c"], "one"), claim, done)
+            await batches.process(arrivals(["c"], "one"), claim, done)
         await somebody.rollback()
     assert done == [locked]
-    await batches.take(arrivals(["d"], "one"), claim, done)
+    await batches.process(arrivals(["d"], "one"), claim, done)
     assert (done, await unconfirmed(engine)) == ([], {"c", "d"})
 
 

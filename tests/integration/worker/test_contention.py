@@ -62,7 +62,7 @@ async def test_ten_workers_on_one_source(world: WorkerHarness) -> None:
 
     async def take(worker: int) -> int:
         batches = BatchProcessor(Database(world.engine, Random(worker)))
-        taken = [await batches.take(arrivals("web", f"{worker}-{turn}"), None) for turn in range(2)]
+        taken = [await batches.process(arrivals("web", f"{worker}-{turn}"), None) for turn in range(2)]
         return sum(len(intakes) for intakes in taken)
 
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -92,7 +92,7 @@ async def others_at_work(world: WorkerHarness, *, set_aside: bool = False) -> As
             if stopping.is_set():
                 return
             with suppress(*[LockedByOthers] if set_aside else []):
-                await batches.take(arrivals("web", f"other-{worker}-{turn}"), None)
+                await batches.process(arrivals("web", f"other-{worker}-{turn}"), None)
 
     async with asyncio.TaskGroup() as group:
         for worker in range(WORKERS - 1):

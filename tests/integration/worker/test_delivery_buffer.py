@@ -24,7 +24,7 @@ from worker.broker.topology import Topology
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.consumer import Consumer
 from worker.consume.delivery_buffer import INBOX_BYTES
-from worker.consume.delivery_conversion import incoming_of
+from worker.consume.delivery_conversion import incoming_from_delivery
 from worker.consume.watchdog import Pulse
 from worker.failpoints import no_failpoints
 from worker.metrics import Metrics
@@ -38,7 +38,7 @@ async def test_of_a_huge_body_only_the_beginning_is_kept(rabbitmq: Broker, prefi
     async with bot_at(rabbitmq.url, prefix) as bot, delivered(rabbitmq, Topology(prefix, "1h").inbound) as (_, inbox):
         await bot.publish([message(huge, "huge")])
         await bot.publish([message(whole, "whole")])
-        first, second = [incoming_of(delivery) for delivery in await arrive(inbox, 2)]
+        first, second = [incoming_from_delivery(delivery) for delivery in await arrive(inbox, 2)]
     assert first.body == huge[:CUT_BYTES]
     assert (first.body_size, first.body_digest) == (len(huge), sha256(huge).digest())
     assert (second.body, second.body_size, second.body_digest) == (whole, None, None)
