@@ -1,6 +1,7 @@
 """`contacts-worker` loses the broker in the midst of its work: one line says so, and it ends."""
 
 import asyncio
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,7 @@ from worker.broker.topology import Topology
 # What is shown here has nothing to do with which database there is.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
+SOON_SECONDS = 10
 LOST = "the broker (AMQP_URL): the connection was lost"
 
 
@@ -55,3 +57,21 @@ async def test_a_lost_connection_ends_the_command(
         _, err = await child.communicate()
     assert child.returncode == 2
     assert err.decode().splitlines()[-1] == f"contacts-worker: {last}"
+
+
+async def test_a_frozen_broker_does_not_hold_up_the_end(programs: Programs, rabbitmq: Broker) -> None:
+    """Ctrl-C ends `watch` at once, long before the heartbeat shows that the broker is gone."""
+    await declare_at(rabbitmq.url, Topology(programs.settings["BROKER_PREFIX"], "1h"))
+    environment = app_environment(programs.settings | {"PYTHONUNBUFFERED": "1"})
+    child = await start("worker.cli.main", ("watch",), cwd=programs.folder, env=environment)
+    assert child.stderr is not None
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while "looked at" not in (await child.stderr.readline()).decode():
+            pass
+    rabbitmq.freeze()
+    try:
+        child.send_signal(signal.SIGINT)
+        async with asyncio.timeout(SOON_SECONDS):
+            await child.communicate()
+    finally:
+        rabbitmq.thaw()
