@@ -157,7 +157,7 @@ async def _waiting(conn: AsyncConnection) -> Report:
 
 async def _decisions(conn: AsyncConnection) -> Report:
     findings = []
-    for batch_id, source_id, batch_record in await decisions.newest_records(conn, REPLAYED_BATCHES):
+    async for batch_id, source_id, batch_record in decisions.newest_records(conn, REPLAYED_BATCHES):
         for position, original, repeated in picked_again(batch_record, source_id):
             if original != repeated:
                 detail = f"step {position} picked {_describe(original)}, and its kept data gives {_describe(repeated)}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any
 
-from distribution.selection.pool import Operator, Pool, Source
+from distribution.selection.pool import SMOOTH_WEIGHTED, Operator, Pool, Source
 from distribution.selection.strategies import OLDER_FIRST, Pick, pick, take_turn
 
 
@@ -38,6 +38,10 @@ Roster = dict[str, Any]
 """`operators`: [id, name, is_active, limit]; `sources`: [id, code, strategy, sticky, weights]; each in id order."""
 
 
+FIRST_RULE, RULE = 1, 2
+"""How `smooth_weighted` picks; the first drew lots if no operator was owed anything. Raise it if a pick changes."""
+
+
 @dataclass(slots=True)
 class Record:
     """`roster`: what rarely changes; `loads` and `deficits`: at the start; `steps`: all changes since.
@@ -49,17 +53,20 @@ class Record:
     loads: list[int]
     deficits: list[tuple[int, int, float]]
     steps: list[Step] = field(default_factory=list)
+    rule: int = RULE
 
     def to_data(self) -> dict[str, Any]:
         """All but the roster as JSON data; the roster is stored separately, since many records share it."""
-        data: dict[str, Any] = {"loads": self.loads, "steps": [_step_to_data(step) for step in self.steps]}
+        steps = [_step_to_data(step) for step in self.steps]
+        data: dict[str, Any] = {"loads": self.loads, "steps": steps, "rule": self.rule}
         return data | {"deficits": self.deficits} if self.deficits else data
 
     @classmethod
     def from_data(cls, roster: Roster, data: dict[str, Any]) -> "Record":
         """The inverse of `to_data`."""
         deficits = [(source_id, operator_id, owed) for source_id, operator_id, owed in data.get("deficits", ())]
-        return cls(roster, data["loads"], deficits, [_step_from_data(step) for step in data["steps"]])
+        steps = [_step_from_data(step) for step in data["steps"]]
+        return cls(roster, data["loads"], deficits, steps, data.get("rule", FIRST_RULE))
 
     @classmethod
     def of_source(cls, source_id: int, roster: Roster, data: dict[str, Any]) -> "Record":
@@ -71,7 +78,7 @@ class Record:
         load_of = dict(zip(ids, data["loads"], strict=True))
         loads = [load_of[operator[0]] for operator in operators]
         deficits = [owed for owed in data.get("deficits", ()) if owed[0] == source_id]
-        narrow = {"loads": loads, "deficits": deficits, "steps": data["steps"]}
+        narrow = data | {"loads": loads, "deficits": deficits}
         return cls.from_data({"operators": operators, "sources": [source]}, narrow)
 
 
@@ -149,7 +156,12 @@ def pool_at_start(record: Record) -> Pool:
 
 
 def picked_again(record: Record, source_id: int) -> Iterator[tuple[int, Pick, Pick]]:
-    """Repeat each pick for a source from the recorded data alone; yields (position, recorded pick, repeated pick)."""
+    """Repeat each pick for a source from the recorded data alone; yields (position, recorded pick, repeated pick).
+
+    Nothing if a release picked by a rule of its own.
+    """
+    if record.rule != RULE and any(source[2] == SMOOTH_WEIGHTED for source in record.roster["sources"]):
+        return
     pool = pool_at_start(record)
     for position, step in enumerate(record.steps):
         if isinstance(step, PickStep) and step.source_id == source_id and step.pick.reason != OLDER_FIRST:

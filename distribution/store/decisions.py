@@ -1,7 +1,7 @@
 """The reason of every change of a contact: a row per change, and per transaction what all its picks share."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -108,16 +108,17 @@ async def records(conn: AsyncConnection, places: Collection[Place]) -> dict[Plac
     }
 
 
-async def newest_records(conn: AsyncConnection, limit: int) -> list[tuple[UUID, int, Record]]:
-    """(batch id, source id, record as far as it concerns the source) of the newest batches with a pick."""
-    newest = sa.select(decision_batches.c.id, decision_batches.c.body).order_by(decision_batches.c.id.desc())
-    source_of: dict[Place, int] = {}
-    for row in await conn.execute(newest.limit(limit)):
-        data = orjson.loads(row.body)
+async def newest_records(conn: AsyncConnection, limit: int) -> AsyncIterator[tuple[UUID, int, Record]]:
+    """Yields (batch id, source id, record as far as it concerns the source) of the newest batches, one at a time."""
+    columns = decision_batches.c
+    for batch_id in (await conn.scalars(sa.select(columns.id).order_by(columns.id.desc()).limit(limit))).all():
+        body = (await conn.execute(sa.select(columns.body).where(columns.id == batch_id))).scalar_one()
+        data = orjson.loads(body)
         picked_for = {source_at(data, position): position for position in range(len(data["steps"]))}
-        source_of |= {(row.id, position): source for source, position in picked_for.items() if source is not None}
-    by_place = await records(conn, source_of)
-    return [(place[0], source_id, by_place[place]) for place, source_id in source_of.items()]
+        for source_id, position in picked_for.items():
+            if source_id is not None:
+                place = batch_id, position
+                yield batch_id, source_id, (await records(conn, [place]))[place]
 
 
 def _roster_of(source_id: int, roster: bytes, data: dict[str, Any]) -> bytes:

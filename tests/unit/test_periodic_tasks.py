@@ -1,4 +1,4 @@
-"""What goes wrong in one round of the sweeper ends neither it nor the worker."""
+"""What goes wrong in one round of the periodic tasks ends neither it nor the worker, and the sweep goes on."""
 
 from pathlib import Path
 from random import Random
@@ -24,6 +24,7 @@ class Failing(PeriodicTasks):
     """Fails once, then stops."""
 
     error: Exception | None
+    sweeps = 0
 
     async def retry_deferred(self) -> None:
         """Raise the error, once."""
@@ -35,7 +36,8 @@ class Failing(PeriodicTasks):
             raise error
 
     async def sweep(self) -> None:
-        """Nothing is missed here."""
+        """Count."""
+        self.sweeps += 1
 
 
 @pytest.mark.parametrize(
@@ -56,5 +58,6 @@ async def test_the_next_round_comes(error: Exception, is_defect: bool, tmp_path:
     with capture_logs() as logged:
         await periodic_tasks.run()
     assert [line["event"] for line in logged] == ["sweep_failed"]
+    assert periodic_tasks.sweeps == 1
     assert (logged[0]["exc_info"] is not None) == is_defect
     await database.engine.dispose()

@@ -4,7 +4,8 @@ from random import Random
 
 import pytest
 
-from distribution.selection.pool import STICKY, WEIGHTED_RANDOM, Exclusion, Operator, Pool, Source
+from distribution.selection.decision_record import FIRST_RULE, RULE, PickStep, Record, begin, picked_again
+from distribution.selection.pool import SMOOTH_WEIGHTED, STICKY, WEIGHTED_RANDOM, Exclusion, Operator, Pool, Source
 from distribution.selection.strategies import NOBODY_ELIGIBLE, Pick, draw_from, pick
 
 
@@ -101,3 +102,13 @@ def test_a_pick_changes_nothing() -> None:
     pool = pool_of((1, True, 0, 1))
     assert pick(pool, 1, 0.5) == pick(pool, 1, 0.5)
     assert pool.operators[1].load == 0
+
+
+@pytest.mark.parametrize(("rule", "repeated"), [(RULE, 1), (FIRST_RULE, 0)])
+def test_picks_by_a_rule_of_an_earlier_release_are_not_repeated(rule: int, repeated: int) -> None:
+    """After an upgrade `check` says nothing wrong of decisions that were right when they were made."""
+    operators = [Operator(1, "Olga", is_active=True, max_active_contacts=9, load=0)]
+    record = begin(Pool(operators, [Source(1, "bot", SMOOTH_WEIGHTED, False, ((1, 1),))]))
+    record.steps.append(PickStep(1, None, Pick(1, SMOOTH_WEIGHTED)))
+    data = record.to_data() | {"rule": rule}
+    assert len([*picked_again(Record.from_data(record.roster, data), 1)]) == repeated
