@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import SystemRandom
 
 import structlog
@@ -102,39 +103,34 @@ def build(
     pauses: RetryDelays,
 ) -> tuple[Sequence[Component], Sequence[Component]]:
     """Returns the components that take work in, and those that publish; each group is stopped together."""
-    database, brokers = Database(engine, SystemRandom()), settings.brokers
-    random = database.random
-    topology = topology_of(settings)
+    database, topology = Database(engine, SystemRandom()), topology_of(settings)
     relay = Relay(database, topology, readiness, metrics, watch)
     batches = BatchProcessor(database, watch)
+    supervisor = partial(
+        ConnectionSupervisor, settings.brokers, readiness=readiness, metrics=metrics, random=database.random
+    )
     consumer = Consumer(settings, topology, batches, relay.client, readiness, metrics, watch, pauses)
     periodic_tasks = PeriodicTasks(settings, database, batches, relay.client, metrics)
     topology_monitor = TopologyMonitor(settings, topology, database, batches, relay.client, readiness, metrics)
-    lead_normalizer = LeadRenormalizer(database, settings.default_phone_region)
+    lead_renormalizer = LeadRenormalizer(database, settings.default_phone_region)
     gauges = BacklogGauges(database)
     metrics.registry.register(gauges)
-    consuming, monitoring = (
-        ConnectionSupervisor(brokers, "consumer", readiness, metrics, random),
-        ConnectionSupervisor(brokers, "topology_monitor", readiness, metrics, random, vital=False),
-    )
-    publishing = ConnectionSupervisor(brokers, "publisher", readiness, metrics, random)
-    retrying = ConnectionSupervisor(brokers, "retries", readiness, metrics, random, vital=False)
-    # A single reply may end its connection repeatedly; the other replies should not wait for long.
-    replying = ConnectionSupervisor(
-        brokers, "replies", readiness, metrics, random, vital=False, longest_pause=REPLIES_LONGEST_PAUSE_SECONDS
-    )
+    consuming, monitoring = supervisor("consumer"), supervisor("topology_monitor", vital=False)
+    monitor_stops = topology_monitor.stop, monitoring.stop
     return (
         Component("consumer", consuming.run(consumer.serve), (consumer.stop, consuming.stop), CONSUMER_STOP_SECONDS),
         Component("periodic_tasks", periodic_tasks.run(), (periodic_tasks.stop,), SHORT_STOP_SECONDS),
-        Component("lead_normalizer", lead_normalizer.run(), (lead_normalizer.stop,), SHORT_STOP_SECONDS),
-        Component(
-            "topology_monitor",
-            monitoring.run(topology_monitor.serve),
-            (topology_monitor.stop, monitoring.stop),
-            SHORT_STOP_SECONDS,
-        ),
+        Component("lead_renormalizer", lead_renormalizer.run(), (lead_renormalizer.stop,), SHORT_STOP_SECONDS),
+        Component("topology_monitor", monitoring.run(topology_monitor.serve), monitor_stops, SHORT_STOP_SECONDS),
         Component("gauges", gauges.run(stopping), (stopping.set,), SHORT_STOP_SECONDS),
-    ), (
+    ), _publishing(relay, supervisor)
+
+
+def _publishing(relay: Relay, supervisor: Callable[..., ConnectionSupervisor]) -> Sequence[Component]:
+    publishing, retrying = supervisor("publisher"), supervisor("retries", vital=False)
+    # A single reply may end its connection repeatedly; the other replies should not wait for long.
+    replying = supervisor("replies", vital=False, longest_pause=REPLIES_LONGEST_PAUSE_SECONDS)
+    return (
         Component("relay", publishing.run(relay.serve), (relay.stop, publishing.stop), RELAY_STOP_SECONDS),
         Component("retries", retrying.run(relay.retries.serve), (retrying.stop,), RELAY_STOP_SECONDS),
         Component("replies", replying.run(relay.replies.serve), (replying.stop,), RELAY_STOP_SECONDS),
