@@ -5,13 +5,16 @@ from random import Random
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from distribution.errors import DatabaseUnavailable
 from distribution.intake.decoder import Decoder
 from distribution.intake.parked_admin import replay_all
 from distribution.optimistic_locking import Actor, Edit
 from distribution.store.database import Database
+from distribution.store.engine import transaction
 from distribution.store.outbox import Kind
 from tests.factories import MAX_BYTES, SOURCE, all_parked, arrival, as_sent, make_source, message
 from tests.integration.statement_mistakes import mistaken
@@ -23,6 +26,10 @@ from worker.publish.outbox_cleanup import OutboxCleanup
 from worker.readiness import Readiness
 
 EDIT = Edit(Actor("admin"))
+BROKEN_TRIGGER = (
+    "CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM function_that_is_gone(); END$$",
+    "CREATE TRIGGER audit BEFORE INSERT ON contacts FOR EACH ROW EXECUTE FUNCTION audit()",
+)
 
 
 async def assign_nothing(source_ids: Collection[int]) -> None:
@@ -67,3 +74,15 @@ async def test_the_relay_does_not_wait_for_the_database(engine: AsyncEngine) -> 
         await rows.claim(Kind.EVENT, ClaimRequest(10, 1_000, recent=False, began=0.0))
     with mistaken(engine, "SELECT"), pytest.raises(DBAPIError):
         await OutboxCleanup(database).count_retries(10)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_trigger_of_the_owners_that_is_wrong_is_an_outage(engine: AsyncEngine) -> None:
+    """The messages are not at fault, and no release of ours can help: they wait until the trigger is corrected."""
+    await make_source(engine, {})
+    async with transaction(engine) as conn:
+        for statement in BROKEN_TRIGGER:
+            await conn.execute(sa.text(statement))
+    with pytest.raises(DatabaseUnavailable):
+        await BatchProcessor(Database(engine, Random(1))).process([arrival(message("m"))], None)
+    assert await all_parked(engine) == []
