@@ -9,5 +9,5 @@ server_process.py, container.py   a server as a program, a server as a container
 guard.py, guard_process.py  end the servers, even if the process that started them dies
 apt.py, docker_engine.py, pull.py  Debian packages, the Docker engine, images
 app_process.py              programs of ours as processes: their environment, address, readiness and end
-ports.py, processes.py, folders.py, settings.py, progress.py, errors.py   small tools
+ports.py, processes.py, temporary_folders.py, settings.py, progress.py, errors.py   small tools
 """

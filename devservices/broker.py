@@ -9,7 +9,6 @@ from pathlib import Path
 from devservices.apt import can_install, install
 from devservices.container import Recipe, start_container
 from devservices.errors import ServiceNotFoundError
-from devservices.folders import private_folder
 from devservices.guard import Guard
 from devservices.persistent_node import kept_node
 from devservices.ports import LOOPBACK, speaks_amqp
@@ -27,6 +26,7 @@ from devservices.rabbitmq_node import (
 from devservices.server_process import Program
 from devservices.service import Service
 from devservices.settings import DevSettings, read_settings
+from devservices.temporary_folders import private_folder
 
 _NAME = "broker"
 _AMQP, _PAGES = 5672, 15672

@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 
 from devservices.docker_engine import remove_containers
-from devservices.folders import remove_folder
 from devservices.processes import end
+from devservices.temporary_folders import remove_folder
 
 
 def main() -> None:

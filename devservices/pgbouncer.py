@@ -10,13 +10,13 @@ from sqlalchemy import URL, make_url
 from devservices.apt import can_install, install
 from devservices.databases import answers
 from devservices.errors import ServiceNotFoundError
-from devservices.folders import private_folder
 from devservices.guard import Guard
 from devservices.ports import LOOPBACK, free_ports
 from devservices.progress import say
 from devservices.server_process import Program, unprivileged_user
 from devservices.service import Service
 from devservices.settings import clean_environment
+from devservices.temporary_folders import private_folder
 
 _NAME = "pgbouncer"
 _FOLDERS = "/usr/sbin:/usr/local/sbin:/opt/homebrew/bin"

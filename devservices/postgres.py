@@ -10,13 +10,13 @@ from devservices import databases
 from devservices.apt import can_install, install
 from devservices.container import Recipe, start_container
 from devservices.errors import ServiceNotFoundError
-from devservices.folders import private_folder
 from devservices.guard import Guard
 from devservices.postgres_cluster import NOT_DURABLE, OPTIONS, USER, ClusterSettings, find_postgres, private_cluster
 from devservices.progress import say
 from devservices.server_process import unprivileged_user
 from devservices.service import Service
 from devservices.settings import DevSettings, read_settings
+from devservices.temporary_folders import private_folder
 
 _NAME = "postgres"
 

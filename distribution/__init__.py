@@ -5,7 +5,7 @@ settings       what both processes read from the environment
 startup        how both processes start, or report in one line why they cannot
 logs           one log, for people and for machines
 errors         what can go wrong, one stable code each
-error_causes   what caused a connection error, what a TLS error means
+error_descriptions  what caused a connection error, what a TLS error means
 ids            time-ordered ids of contacts and events
 backoff        pauses between attempts that grow as long as the attempts fail
 normalize/     phone numbers and e-mail addresses in their normal form

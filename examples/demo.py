@@ -15,8 +15,8 @@ from rich.console import Console
 
 from devservices.broker import broker
 from devservices.errors import DevServiceError
-from devservices.folders import private_folder
 from devservices.ports import free_ports
+from devservices.temporary_folders import private_folder
 from distribution.terminal import escaped, tolerate_any_encoding
 from examples.admin import ApiError
 from examples.cleanup import own_names

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from devservices.broker import Broker, broker
 from devservices.errors import DevServiceError, ServiceStartError
-from devservices.folders import private_folder
 from devservices.guard import Guard
+from devservices.temporary_folders import private_folder
 from distribution.terminal import tolerate_any_encoding
 from examples.data_folder import Kept
 from examples.run_environment import admin_token, place, read_environment

@@ -3,7 +3,7 @@
 On SQLite in one transaction, without foreign keys: a table that is rebuilt is dropped for a moment. On PostgreSQL one
 transaction per revision: a revision keeps the tables that it altered locked until it is committed, and running workers
 lock tables in another order. It waits for a lock only briefly, since other sessions queue behind it; then the
-transaction is rolled back and tried again. Revisions of more than one step: migrations/online.py.
+transaction is rolled back and tried again. Revisions of more than one step: migrations/non_blocking_ddl.py.
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from migrations import online
+from migrations import non_blocking_ddl
 
 revision = "${up_revision}"
 down_revision = "${down_revision}"

@@ -16,22 +16,22 @@ LATER = "9001"
 LATER_REVISION = """
 import sqlalchemy as sa
 from alembic import op
-from migrations import online
+from migrations import non_blocking_ddl
 
 revision, down_revision, branch_labels, depends_on = "{revision}", "{down}", None, None
 oldest_program = "{oldest}"
 
 
 def upgrade() -> None:
-    online.add_column("contacts", sa.Column("colour", sa.String(16), nullable=False, server_default="grey"))
-    online.create_index("ix_contacts_colour_id", "contacts", ["colour", "id"])
+    non_blocking_ddl.add_column("contacts", sa.Column("colour", sa.String(16), nullable=False, server_default="grey"))
+    non_blocking_ddl.create_index("ix_contacts_colour_id", "contacts", ["colour", "id"])
     if op.get_bind().dialect.name == "postgresql":
-        online.add_unique("uq_contacts_id_colour", "contacts", ["id", "colour"])
-        online.drop_constraint("ck_contacts_nothing", "contacts")
+        non_blocking_ddl.add_unique("uq_contacts_id_colour", "contacts", ["id", "colour"])
+        non_blocking_ddl.drop_constraint("ck_contacts_nothing", "contacts")
 
 
 def downgrade() -> None:
-    online.drop_index("ix_contacts_colour_id", "contacts")
+    non_blocking_ddl.drop_index("ix_contacts_colour_id", "contacts")
 """
 
 

@@ -9,7 +9,7 @@ from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
 
 from distribution.errors import DatabaseUnavailable
 from distribution.ids import isoformat
-from distribution.store import queue_depths
+from distribution.store import broker_queue_depths
 from distribution.store.database import Database
 from worker.aio import wait_for_event
 from worker.broker.connection import Connection, not_cancelled, opened
@@ -125,20 +125,20 @@ class TopologyMonitor:
                 depths[broker_object.name] = queue.declaration_result.message_count or 0
                 if broker_object.name == self._topology.inbound:
                     consumers = queue.declaration_result.consumer_count or 0
-                    self._metrics.queue_consumers.labels(queue_depths.INBOUND).set(consumers)
+                    self._metrics.queue_consumers.labels(broker_queue_depths.INBOUND).set(consumers)
         await self._write_depths(depths)
         return missing
 
     async def _write_depths(self, depths: dict[str, int]) -> None:
-        names = {queue_depths.INBOUND: self._topology.inbound, queue_depths.DEAD: self._topology.dead}
+        names = {broker_queue_depths.INBOUND: self._topology.inbound, broker_queue_depths.DEAD: self._topology.dead}
         messages = {name: depths[queue] for name, queue in names.items() if queue in depths}
         for name, number in messages.items():
             self._metrics.queue_messages.labels(name).set(number)
-        if not messages.get(queue_depths.INBOUND, 1):
+        if not messages.get(broker_queue_depths.INBOUND, 1):
             self._metrics.inbound_age.set(0)
         now = datetime.now(UTC)
         try:
-            await self._database.run(lambda conn: queue_depths.write(conn, messages, now))
+            await self._database.run(lambda conn: broker_queue_depths.write(conn, messages, now))
         except DatabaseUnavailable as error:
             self._log.info("queue_depths_not_written", reason=str(error))
 

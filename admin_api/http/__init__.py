@@ -8,7 +8,7 @@ token_guessing   wrong tokens are slowed down and logged
 parsing          reads the id in the path, the query, the body
 cursor           where the next page of a list starts
 etag             ETag and If-Match
-transactions     a change: who makes it, and the waiting contacts assigned after it
+edits            a change: who makes it, and the waiting contacts assigned after it
 problems         every error as application/problem+json
 metrics          requests counted and timed
 """

@@ -12,10 +12,10 @@ from starlette.datastructures import Headers
 from admin_api.http.app_context import Context
 from admin_api.http.auth import ADMINS, READERS, SUBMITTERS, authorize_source
 from admin_api.http.cursor import uuid_after
+from admin_api.http.edits import assign_waiting_after, change_and_assign, edit_of
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, uuid_key
 from admin_api.http.problems import invalid
-from admin_api.http.transactions import assign_waiting_after, change_and_assign, edit_of
 from admin_api.models.common import PageShape, Query, page_shape
 from admin_api.models.contacts import (
     ContactAssignment,

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from admin_api.http.auth import ADMINS, READERS
 from admin_api.http.cursor import uuid_after
+from admin_api.http.edits import assign_waiting_after, edit_of
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, uuid_key
-from admin_api.http.transactions import assign_waiting_after, edit_of
 from admin_api.models.common import Nothing, PageShape, Query, page_shape
 from admin_api.models.parked import (
     CodeReplay,

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from admin_api.http.app_context import Context
 from admin_api.http.auth import ADMINS, READERS
 from admin_api.http.cursor import number_after
+from admin_api.http.edits import change_and_assign, edit_of
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
-from admin_api.http.transactions import change_and_assign, edit_of
 from admin_api.models.common import PageQuery, PageShape, Query, page_shape
 from admin_api.models.sources import (
     NewSource,

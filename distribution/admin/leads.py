@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution import normalize
 from distribution.errors import NotFound
 from distribution.store.bulk import IDS
-from distribution.store.contact_lists import ListedContact, select_listed, with_payloads
 from distribution.store.leads import Lead
+from distribution.store.listed_contacts import ListedContact, select_listed, with_payloads
 from distribution.store.pagination import Page, page_of
 from distribution.store.tables import contacts, leads
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.admin.backlog import Backlog, backlog
-from distribution.store import queue_depths
+from distribution.store import broker_queue_depths
 from distribution.store.operators import EXISTING, OperatorRow
 from distribution.store.operators import FIELDS as OPERATOR_FIELDS
 from distribution.store.tables import operators
@@ -39,5 +39,5 @@ class Stats:
 async def stats(conn: AsyncConnection) -> Stats:
     """Returns loads, as stored with the operators, and the backlog."""
     rows = await conn.execute(sa.select(*OPERATOR_FIELDS).where(EXISTING).order_by(operators.c.id))
-    dead = await queue_depths.since(conn, queue_depths.DEAD, datetime.now(UTC) - LATELY)
+    dead = await broker_queue_depths.since(conn, broker_queue_depths.DEAD, datetime.now(UTC) - LATELY)
     return Stats([OperatorRow(*row) for row in rows], await backlog(conn), dead)

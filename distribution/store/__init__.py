@@ -14,7 +14,7 @@ sqlite_driver       SQLite's driver with fewer changes of thread
 database            a process's database: units of work, retried if they lost a race; reads
 schema              whether the database has a schema that this code runs on
 revisions           which revision it has, and which programs run on it, as the database records it
-queue_depths        how many messages the broker's queues held when a worker last measured
+broker_queue_depths  how many messages the broker's queues held when a worker last measured
 lock_diagnostics    how long to wait for locks, and what is locked
 outbox              what has to be published
 leases              who publishes which rows of it, and until when
@@ -24,7 +24,7 @@ waiting_contacts    which contacts wait, read from the index alone, and how larg
 consistency         recounts the rows that counters count
 bulk                many values in one statement, on either database; statements are built once
 pagination          one page of a list, bounded in rows and bytes
-contact_lists       contacts as lists show them, payloads up to a total
+listed_contacts     contacts as lists show them, payloads up to a total
 contact_lookup      contacts without their payloads, before they are locked
 db_errors           what a failed transaction means, and its description
 operator_pool       locks and reads the operators and sources that a transaction decides over

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from migrations import online
+from migrations import non_blocking_ddl
 
 revision = "0005"
 down_revision = "0004"
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    online.add_column("outbox", sa.Column("attempts", sa.Integer(), server_default="0", nullable=False))
+    non_blocking_ddl.add_column("outbox", sa.Column("attempts", sa.Integer(), server_default="0", nullable=False))
 
 
 def downgrade() -> None:

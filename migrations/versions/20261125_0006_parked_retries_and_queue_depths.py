@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from migrations import online
+from migrations import non_blocking_ddl
 
 revision = "0006"
 down_revision = "0005"
@@ -15,10 +15,12 @@ parked = sa.table("parked_messages", *map(sa.column, ("state", "code", "retries"
 
 
 def upgrade() -> None:
-    online.add_column("parked_messages", sa.Column("retries", sa.Integer(), nullable=False, server_default="0"))
-    online.add_column("parked_messages", sa.Column("body_size", sa.BigInteger()))
-    online.add_column("parked_messages", sa.Column("body_digest", sa.LargeBinary()))
-    online.create_table(
+    non_blocking_ddl.add_column(
+        "parked_messages", sa.Column("retries", sa.Integer(), nullable=False, server_default="0")
+    )
+    non_blocking_ddl.add_column("parked_messages", sa.Column("body_size", sa.BigInteger()))
+    non_blocking_ddl.add_column("parked_messages", sa.Column("body_digest", sa.LargeBinary()))
+    non_blocking_ddl.create_table(
         "queue_depths",
         sa.Column("queue", sa.String(length=16), nullable=False),
         sa.Column("messages", sa.BigInteger(), nullable=False),
@@ -27,7 +29,7 @@ def upgrade() -> None:
     )
     # These have had their four retries; a person's replay does not start another four.
     given_up = sa.and_(parked.c.state == "rejected", parked.c.code == "unknown_contact")
-    online.update(parked, "id", given_up, {"retries": 4})
+    non_blocking_ddl.update(parked, "id", given_up, {"retries": 4})
 
 
 def downgrade() -> None:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from migrations import online
+from migrations import non_blocking_ddl
 
 revision = "0007"
 down_revision = "0006"
@@ -16,10 +16,12 @@ decisions = sa.table("decisions", sa.column("operator_id"), sa.column("previous_
 
 
 def upgrade() -> None:
-    online.add_column("operators", sa.Column("deleted_at", sa.DateTime(timezone=True)))
-    online.add_column("operators", sa.Column("had_contacts", sa.Boolean(), nullable=False, server_default=sa.false()))
+    non_blocking_ddl.add_column("operators", sa.Column("deleted_at", sa.DateTime(timezone=True)))
+    non_blocking_ddl.add_column(
+        "operators", sa.Column("had_contacts", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
     # After the columns are committed: until then the table is locked, and reading all decisions takes time.
-    with online.apart() as conn:
+    with non_blocking_ddl.apart() as conn:
         for operator_id in sorted(with_contacts(conn)):
             mark = sa.update(operators).where(operators.c.id == operator_id, operators.c.had_contacts.is_(sa.false()))
             conn.execute(mark.values(had_contacts=sa.true()))

@@ -6,7 +6,7 @@ The release before goes on working: it writes the defaults, and finds contacts b
 import sqlalchemy as sa
 from alembic import op
 
-from migrations import online, sqlite_tables
+from migrations import non_blocking_ddl, sqlite_tables
 
 revision = "0008"
 down_revision = "0007"
@@ -21,8 +21,10 @@ Unique = tuple[str, tuple[str, ...]]
 
 
 def upgrade() -> None:
-    online.add_column("contacts", sa.Column("producer", sa.String(length=1024), nullable=False, server_default=""))
-    online.add_column("contacts", sa.Column("format", sa.SmallInteger(), nullable=False, server_default="0"))
+    non_blocking_ddl.add_column(
+        "contacts", sa.Column("producer", sa.String(length=1024), nullable=False, server_default="")
+    )
+    non_blocking_ddl.add_column("contacts", sa.Column("format", sa.SmallInteger(), nullable=False, server_default="0"))
     exchange(BEFORE, NOW)
 
 
@@ -39,8 +41,8 @@ def exchange(old: Unique, new: Unique) -> None:
     if op.get_bind().dialect.name == "sqlite":
         sqlite_tables.make_anew(op.get_bind(), "contacts", lambda columns: replaced(columns, old, new))
         return
-    online.add_unique(new[0], "contacts", new[1])
-    online.drop_constraint(old[0], "contacts")
+    non_blocking_ddl.add_unique(new[0], "contacts", new[1])
+    non_blocking_ddl.drop_constraint(old[0], "contacts")
 
 
 def replaced(columns: str, old: Unique, new: Unique) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from migrations import online
+from migrations import non_blocking_ddl
 
 revision = "0009"
 down_revision = "0008"
@@ -24,11 +24,13 @@ parked.append_column(sa.column("body", sa.LargeBinary))
 
 
 def upgrade() -> None:
-    online.add_column("parked_messages", sa.Column("named_source", sa.String(length=64)))
-    online.add_column("sources", sa.Column("dedupe_window", sa.Integer()))
-    online.add_column("sources", sa.Column("has_contact_keys", sa.Boolean(), nullable=False, server_default=sa.false()))
+    non_blocking_ddl.add_column("parked_messages", sa.Column("named_source", sa.String(length=64)))
+    non_blocking_ddl.add_column("sources", sa.Column("dedupe_window", sa.Integer()))
+    non_blocking_ddl.add_column(
+        "sources", sa.Column("has_contact_keys", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
     make_tables()
-    with online.apart() as conn:
+    with non_blocking_ddl.apart() as conn:
         fill(conn)
 
 
@@ -60,7 +62,7 @@ def named_in(body: bytes) -> str | None:
 
 
 def make_tables() -> None:
-    online.create_table(
+    non_blocking_ddl.create_table(
         "contact_keys",
         sa.Column("source_id", NumberedId, nullable=False),
         sa.Column("message_id", sa.String(length=255), nullable=False),
@@ -72,7 +74,7 @@ def make_tables() -> None:
         sa.PrimaryKeyConstraint("source_id", "message_id", "producer", name="pk_contact_keys"),
         sqlite_with_rowid=False,
     )
-    online.create_table(
+    non_blocking_ddl.create_table(
         "contact_payloads",
         sa.Column("source_id", NumberedId, nullable=False),
         sa.Column("digest", sa.String(length=32), nullable=False),

@@ -6,7 +6,7 @@ Nothing is filled here, so that no table is locked for longer than a moment, how
 import sqlalchemy as sa
 from alembic import op
 
-from migrations import online
+from migrations import non_blocking_ddl
 
 revision = "0010"
 down_revision = "0009"
@@ -19,7 +19,7 @@ NAMES = ("phone_rule", "email_rule")
 
 def upgrade() -> None:
     for name in NAMES:
-        online.add_column("leads", sa.Column(name, sa.SmallInteger()))
+        non_blocking_ddl.add_column("leads", sa.Column(name, sa.SmallInteger()))
 
 
 def downgrade() -> None:

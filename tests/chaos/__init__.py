@@ -13,5 +13,5 @@ limit_trigger     a database trigger that records every excess over an operator'
 judge             what must hold afterwards
 mutants           faults in copies of the code that the judge must see
 source_copy       a copy of the code for a run
-campaign          one run of all that
+chaos_run         one run of all that
 """

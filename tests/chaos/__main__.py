@@ -13,7 +13,7 @@ import typer
 
 from devservices.broker import broker
 from devservices.postgres import postgres
-from tests.chaos.campaign import Campaign, Verdict
+from tests.chaos.chaos_run import ChaosRun, Verdict
 from tests.chaos.mutants import run_all
 from tests.chaos.plan import LONG, SHORT, Plan, backends, seeded
 from tests.chaos.source_copy import copy_source
@@ -36,20 +36,20 @@ def main(
         sys.exit(run_all(seed))
     is_good = True
     for name in selected:
-        verdict = run_campaign(seeded((SHORT if short else LONG)[name], seed))
+        verdict = run_chaos(seeded((SHORT if short else LONG)[name], seed))
         show(verdict)
         is_good = is_good and not verdict.findings
     sys.exit(0 if is_good else 1)
 
 
-def run_campaign(plan: Plan) -> Verdict:
+def run_chaos(plan: Plan) -> Verdict:
     """One run on services of its own."""
     with ExitStack() as stack:
         own_broker = stack.enter_context(broker(control=True))
         server = stack.enter_context(postgres(control=True)) if plan.backend == "postgresql" else None
         folder = Path(tempfile.mkdtemp(prefix="contacts-chaos-"))
         typer.echo(f"{plan.backend}: logs of the workers are in {folder}")
-        return asyncio.run(Campaign(plan, own_broker, server, folder, typer.echo, copy_source(folder / "code")).run())
+        return asyncio.run(ChaosRun(plan, own_broker, server, folder, typer.echo, copy_source(folder / "code")).run())
 
 
 def show(verdict: Verdict) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from devservices.broker import Broker, broker
 from devservices.postgres import Postgres, postgres
-from tests.chaos.campaign import Campaign
+from tests.chaos.chaos_run import ChaosRun
 from tests.chaos.plan import PLANTED, seeded
 from tests.chaos.source_copy import copy_source
 
@@ -182,8 +182,8 @@ async def find(fault: Mutant, seed: int, own_broker: Broker, server: Postgres) -
         full_subscriber=fault.full_subscriber,
     )
     code = plant(fault, folder / "code")
-    campaign = Campaign(plan, own_broker, server, folder, lambda _: None, code, fault.sql, QUIET_SECONDS)
-    return (await campaign.run()).findings
+    chaos_run = ChaosRun(plan, own_broker, server, folder, lambda _: None, code, fault.sql, QUIET_SECONDS)
+    return (await chaos_run.run()).findings
 
 
 def plant(fault: Mutant, code: Path) -> Path:

@@ -8,7 +8,7 @@ import pytest
 
 from devservices.broker import Broker
 from devservices.postgres import Postgres
-from tests.chaos.campaign import Campaign
+from tests.chaos.chaos_run import ChaosRun
 from tests.chaos.mutants import MUTANTS, Mutant, find, seen
 from tests.chaos.plan import SHORT, Backend, seeded
 from tests.chaos.source_copy import copy_source
@@ -21,7 +21,7 @@ async def test_every_promise_is_kept(backend: Backend, own_broker: Broker, reque
     plan = seeded(SHORT[backend], secrets.randbelow(1_000_000))
     folder = Path(tempfile.mkdtemp(prefix="contacts-chaos-"))
     print(f"seed {plan.seed}, logs in {folder}")  # noqa: T201 - a run that fails has to be repeated
-    verdict = await Campaign(plan, own_broker, server, folder, lambda _: None, copy_source(folder / "code")).run()
+    verdict = await ChaosRun(plan, own_broker, server, folder, lambda _: None, copy_source(folder / "code")).run()
     assert verdict.findings == []
 
 

@@ -14,7 +14,7 @@ from admin_api.http.auth import parse_tokens
 from distribution.allocation.load_correction import BY_ITSELF
 from distribution.audit import Action, record
 from distribution.optimistic_locking import Actor
-from distribution.store import queue_depths
+from distribution.store import broker_queue_depths
 from distribution.store.engine import transaction
 from distribution.store.tables import metadata
 from tests.factories import all_contacts, all_parked, as_sent, make_operator, make_source, message, messages, take
@@ -59,7 +59,7 @@ async def test_stats_tell_what_the_broker_gave_up(admin: httpx2.AsyncClient, eng
     now = datetime.now(UTC)
     for moment, number in ((now - timedelta(minutes=3), None), (now, 7)):
         async with transaction(engine) as conn:
-            await queue_depths.write(conn, {queue_depths.INBOUND: 1, queue_depths.DEAD: 7}, moment)
+            await broker_queue_depths.write(conn, {broker_queue_depths.INBOUND: 1, broker_queue_depths.DEAD: 7}, moment)
         assert (await admin.get("/stats")).json()["dead"] == number
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from worker.consume.lock_wait_monitor import LockWait
+from worker.consume.lock_wait_monitor import LockWaitMonitor
 
 SECONDS = 0.02
 
@@ -17,7 +17,7 @@ async def test_a_question_that_is_under_way_is_not_cancelled() -> None:
         ended.set()
         return True
 
-    wait = LockWait(ask, SECONDS)
+    wait = LockWaitMonitor(ask, SECONDS)
     wait.pid = 1
     async with wait.watched():
         await asked.wait()
@@ -31,7 +31,7 @@ async def test_without_a_question_the_transaction_waits_for_nothing() -> None:
     async def ask(_: int) -> bool | None:
         raise AssertionError
 
-    wait = LockWait(ask, 60.0)
+    wait = LockWaitMonitor(ask, 60.0)
     wait.pid = 1
     async with asyncio.timeout(5), wait.watched():
         pass

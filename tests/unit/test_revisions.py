@@ -32,7 +32,7 @@ def calls_in(node: ast.AST, functions: dict[str, ast.FunctionDef], *, apart: boo
             yield from calls_in(otherwise, functions, apart=apart)
         return
     if isinstance(node, ast.With):
-        apart = apart or any("online.apart" in ast.unparse(item) for item in node.items)
+        apart = apart or any("non_blocking_ddl.apart" in ast.unparse(item) for item in node.items)
     if isinstance(node, ast.Call):
         yield node, apart
         if isinstance(node.func, ast.Name) and node.func.id in functions:
@@ -47,10 +47,10 @@ def problems_of(call: ast.Call, made: set[str], *, apart: bool) -> Iterator[str]
     if name.startswith("op.") and (what := name.removeprefix("op.")) not in HARMLESS:
         of_new = what in OF_NEW_TABLES and literal(call.args[1]) in made
         if not of_new:
-            yield f"{name}: locks a table that is in use; see migrations/online.py"
+            yield f"{name}: locks a table that is in use; see migrations/non_blocking_ddl.py"
     elif name.split(".")[-1] in ROWS and not apart:
-        yield f"{name}: takes time while the revision's transaction keeps tables locked; online.update or online.apart"
-    elif name == "online.add_column":
+        yield f"{name}: takes time while the revision's transaction keeps tables locked; `update` or `apart` do not"
+    elif name == "non_blocking_ddl.add_column":
         yield from problems_of_column(call.args[1])
 
 
@@ -122,10 +122,10 @@ def test_a_revision_says_whose_programs_run_on_it(revision: str) -> None:
         'op.rename_table("contacts", "c")',
         'op.get_bind().execute(sa.text("UPDATE contacts SET sequence = 1"))',
         'helper(op.get_bind())',
-        'online.add_column("contacts", sa.Column("x", sa.Integer(), nullable=False))',
-        'online.add_column("contacts", sa.Column("x", sa.Uuid(), server_default=sa.func.gen_random_uuid()))',
-        'online.add_column("contacts", sa.Column("x", sa.ForeignKey("leads.id")))',
-        'online.add_column("contacts", sa.Column("x", sa.Integer(), unique=True))',
+        'non_blocking_ddl.add_column("contacts", sa.Column("x", sa.Integer(), nullable=False))',
+        'non_blocking_ddl.add_column("contacts", sa.Column("x", sa.Uuid(), server_default=sa.func.gen_random_uuid()))',
+        'non_blocking_ddl.add_column("contacts", sa.Column("x", sa.ForeignKey("leads.id")))',
+        'non_blocking_ddl.add_column("contacts", sa.Column("x", sa.Integer(), unique=True))',
     ],
 )  # fmt: skip
 def test_what_is_dangerous_is_refused(dangerous: str) -> None:
@@ -140,9 +140,9 @@ def test_what_is_safe_is_not_refused() -> None:
 def upgrade():
     op.create_table("new", sa.Column("id", sa.Uuid()))
     op.create_index("ix", "new", ["id"])
-    online.add_column("contacts", sa.Column("x", sa.Integer(), nullable=False, server_default="0"))
-    online.create_index("ix_2", "contacts", ["x"])
-    with online.apart() as conn:
+    non_blocking_ddl.add_column("contacts", sa.Column("x", sa.Integer(), nullable=False, server_default="0"))
+    non_blocking_ddl.create_index("ix_2", "contacts", ["x"])
+    with non_blocking_ddl.apart() as conn:
         conn.execute(sa.text("UPDATE contacts SET x = 1 WHERE id = 1"))
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE contacts")

@@ -13,7 +13,7 @@ from aio_pika.exceptions import (
     ProbableAuthenticationError,
 )
 
-from distribution.error_causes import causes, describe_tls_error
+from distribution.error_descriptions import causes, describe_tls_error
 from distribution.errors import DistributionError
 
 LOST = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, EOFError)

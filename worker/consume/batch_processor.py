@@ -18,7 +18,7 @@ from distribution.store.database import Database, Work
 from distribution.store.db_errors import Failure, classify, describe_error
 from distribution.store.outbox import Claim
 from worker.consume.batch_progress import BatchProgress, OnCommit
-from worker.consume.lock_wait_monitor import LockWait
+from worker.consume.lock_wait_monitor import LockWaitMonitor
 from worker.failpoints import Failpoint, FailpointHook, no_failpoints
 
 T = TypeVar("T")
@@ -101,7 +101,7 @@ class BatchProcessor:
 
     async def try_commit(self, work: Work[T], lock_seconds: float) -> T:
         """The same in one attempt; raises LockedByOthers if a lock is not acquired within `lock_seconds`."""
-        wait = LockWait(self._is_held_long, lock_seconds)
+        wait = LockWaitMonitor(self._is_held_long, lock_seconds)
 
         async def limited(conn: AsyncConnection) -> T:
             wait.pid = await lock_diagnostics.limit_wait(conn, lock_seconds)

@@ -10,7 +10,7 @@ LOOKS_AFTER = 0.4
 ASK_SECONDS = 1.0
 
 
-class LockWait:
+class LockWaitMonitor:
     """One transaction: `pid` is its server process, `held` whether the lock it last waited for is held for long.
 
     `ask` returns that for a pid, None if it does not wait. `seconds`: the transaction's lock timeout.

@@ -17,7 +17,7 @@ Execution:
 lane                claims, publishes and settles one kind of rows over one connection
 leased_rows         claims, renews and settles rows in the database
 publisher           publishes to one exchange, collects the result of each publication
-event_log_restorer  declares exchange and event log, again if the log was deleted
+event_log_redeclarer  declares exchange and event log, again if the log was deleted
 fault_attribution   whether a publication caused the end of a channel
 publication_metrics  results of publications as metrics and log lines
 outbox_cleanup      deletes stale replies, counts what waits for a retry

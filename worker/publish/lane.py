@@ -11,7 +11,7 @@ from worker.broker.flow_control import is_blocked
 from worker.broker.publish_result import PublishResult
 from worker.broker.topology import Topology
 from worker.failpoints import Failpoint, FailpointHook
-from worker.publish.event_log_restorer import EventLogRestorer
+from worker.publish.event_log_redeclarer import EventLogRedeclarer
 from worker.publish.fault_attribution import attribute_fault
 from worker.publish.lane_state import Confirms, LaneState
 from worker.publish.leased_rows import LeasedRows
@@ -39,7 +39,7 @@ class Lane:
         self._state, self._target, self._rows, self._topology = state, target, rows, topology
         self._outcomes, self._watch, self._is_quiet = outcomes, watch, is_quiet
         self._signal = Signal()
-        self._event_log: EventLogRestorer | None = None
+        self._event_log: EventLogRedeclarer | None = None
         self._stopping = False
         self.is_connected = self.is_serving = False
 
@@ -75,7 +75,7 @@ class Lane:
         self.is_serving = True
         try:
             if self._topology:
-                self._event_log = EventLogRestorer(self._topology, connection)
+                self._event_log = EventLogRedeclarer(self._topology, connection)
                 await self._event_log.declare()
             await self._publish(connection)
         finally:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from devservices.broker import Broker
-from distribution.store import queue_depths
+from distribution.store import broker_queue_depths
 from distribution.store.database import Database
 from distribution.store.engine import reading
 from tests.broker_setup import declare_at, worker_connection
@@ -130,7 +130,10 @@ async def test_deleted_queues_come_back_within_a_minute(world: WorkerHarness, ra
 
         async def has_looked() -> bool:
             async with reading(world.engine) as conn:
-                return await queue_depths.since(conn, queue_depths.DEAD, queue_depths.EVER) is not None
+                return (
+                    await broker_queue_depths.since(conn, broker_queue_depths.DEAD, broker_queue_depths.EVER)
+                    is not None
+                )
 
         await until(has_looked, PATIENCE_SECONDS)
 
@@ -216,7 +219,7 @@ async def test_depths_are_measured(world: WorkerHarness, rabbitmq: Broker) -> No
 
     async def kept() -> int | None:
         async with reading(world.engine) as conn:
-            return await queue_depths.since(conn, queue_depths.INBOUND, queue_depths.EVER)
+            return await broker_queue_depths.since(conn, broker_queue_depths.INBOUND, broker_queue_depths.EVER)
 
     async with looking(world, rabbitmq.url) as at_work:
 

@@ -9,7 +9,7 @@ from worker.broker.topology import Topology, declare_each
 DECLARE_EVERY_SECONDS = 5.0
 
 
-class EventLogRestorer:
+class EventLogRedeclarer:
     """Works over one connection, on a channel of its own, which ends with the connection."""
 
     def __init__(self, topology: Topology, connection: Connection) -> None:

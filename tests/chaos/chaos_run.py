@@ -50,7 +50,7 @@ class Verdict:
 
 
 @dataclass
-class Campaign:
+class ChaosRun:
     """Everything of one run. `code`: the source tree that workers run; `sql`: run after the schema upgrade."""
 
     plan: Plan
