@@ -163,8 +163,8 @@ async def test_channels_and_publications_in_flight_are_bounded(world: WorkerHarn
     flying = Flying()
     async with world.worker(flying.see):
         await all_once(world)
-        # Most have a channel for the work and one for a look at the log or the queue; replies have one less.
-        assert number_of("channels", rabbitmq) <= 2 * number_of("connections", rabbitmq)
+        # At most one for the work, one for declarations, and one for the event log, whose answers may take long.
+        assert number_of("channels", rabbitmq) <= 3 * number_of("connections", rabbitmq)
     assert 1 < flying.most <= EVENTS.in_flight
 
 
