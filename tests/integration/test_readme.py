@@ -43,7 +43,8 @@ def test_the_first_steps_of_an_admin(tmp_path: Path) -> None:
         names = [operator["name"] for operator in admin.get("/operators").json()["items"]]
     assert "urn:contact-distribution:problem" not in printed
     assert names == ["Olga", "Ivan", "Petr"]
-    assert (closed["status"], closed["operator"]["name"]) == ("closed", "Ivan")
+    assert closed["status"] == "closed"
+    assert closed["operator"]["name"] in ("Olga", "Ivan")  # by their weights; Petr had it, and went on holiday
 
 
 async def test_the_bot_of_the_first_steps_publishes_a_contact(rabbitmq: Broker) -> None:
