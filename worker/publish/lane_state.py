@@ -120,6 +120,9 @@ class LaneState:
 
     def fill(self, channel: int, now: float) -> tuple[list[Publication], list[Attempt]]:
         """Returns what to send now over the channel, and what is given up instead."""
+        if now >= self._renew_at:
+            # What was added since the last renewal may have a lease that has ended: it is renewed before it is sent.
+            return [], []
         ready, barred = self.buffer.fill(channel, now)
         return ready, self._counted(barred)
 

@@ -225,8 +225,6 @@ async def refuse_deletes(engine: AsyncEngine) -> None:
             await conn.execute(sa.text(trigger + "BEGIN SELECT RAISE(ABORT, 'refused'); END"))
 
 
-# On SQLite it timed out in two of three runs of the whole suite, never alone; until that is understood: PostgreSQL.
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_what_a_long_batch_wrote_is_published_by_its_writer(world: WorkerHarness, rabbitmq: Broker) -> None:
     """Although a lease is gone since the claim was made: it began when it was written, and is renewed first."""
     await open_source(world.engine, "s", {"Olga": (1, 1000)})
