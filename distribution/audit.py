@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.ids import new_id
 from distribution.optimistic_locking import Actor
-from distribution.store.bulk import columns_of, insert_columns, octets
+from distribution.store.bulk import columns_of, insert_columns
 from distribution.store.contacts import Contact
+from distribution.store.dialects import octets
 from distribution.store.pagination import Page, cut_by_size
 from distribution.store.tables import audit_log
 
@@ -112,8 +113,8 @@ def contact_state(contact: Contact) -> Mapping[str, Any]:
 
 async def page(conn: AsyncConnection, criteria: AuditFilter, before: UUID | None, limit: int) -> Page[AuditEntry, UUID]:
     """Rows of the audit, the newest first; a page is shorter than `limit` if their states are large."""
-    c, dialect = audit_log.c, conn.dialect.name
-    size = sa.func.coalesce(octets(c.before, dialect), 0) + sa.func.coalesce(octets(c.after, dialect), 0)
+    c = audit_log.c
+    size = sa.func.coalesce(octets(c.before), 0) + sa.func.coalesce(octets(c.after), 0)
     query = sa.select(c.id, size).order_by(c.id.desc()).limit(limit + 1)
     for name in AuditFilter.__slots__:
         if (value := getattr(criteria, name)) is not None:

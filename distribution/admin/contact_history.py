@@ -1,86 +1,28 @@
 """What happened to a contact and why, from the stored decisions."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution import events
 from distribution.allocation.event_loop_yield import CooperativeYield
 from distribution.allocation.unit_of_work import BY_HAND, FORCED
-from distribution.events import Change
 from distribution.ids import time_of
 from distribution.selection import explain
 from distribution.selection.decision_record import PickStep, Record, apply, pool_at_start
 from distribution.selection.pool import Pool
 from distribution.store import decisions as decision_rows
 from distribution.store import operators as operator_rows
-from distribution.store.bulk import UUIDS
-from distribution.store.contacts import ACTIVE, CLOSED, WAITING
 from distribution.store.decisions import Decision, Place
-from distribution.store.leads import Lead
-from distribution.store.tables import contacts, decisions, leads, operators, sources
 
 SENTENCES = {BY_HAND: "Given by hand.", FORCED: "Given by hand, over the limit."}
 OPERATORS_SHOWN = 10_000
 """How many operators the decisions of one contact list in all: about 1 MiB."""
 LEAST_COUNTED = 20
 """A decision counts as at least this many operators, since each costs a statement."""
-STATUS_AFTER = {events.ASSIGNED: ACTIVE, events.REASSIGNED: ACTIVE, events.WAITING: WAITING, events.CLOSED: CLOSED}
-
-
-async def first_events(conn: AsyncConnection, contact_ids: Collection[UUID]) -> list[Change]:
-    """Returns the first event of each contact, rebuilt with its original id."""
-    return await _rebuild_events(conn, contact_ids, decisions.c.sequence == 1)
-
-
-async def closing_events(conn: AsyncConnection, contact_ids: Collection[UUID]) -> list[Change]:
-    """Returns the closing event of each contact, rebuilt with its original id."""
-    return await _rebuild_events(conn, contact_ids, decisions.c.type == events.CLOSED)
-
-
-async def _rebuild_events(
-    conn: AsyncConnection, contact_ids: Collection[UUID], condition: sa.ColumnElement[bool]
-) -> list[Change]:
-    if not contact_ids:
-        return []
-    dialect = conn.dialect.name
-    id_table = UUIDS.table(dialect)
-    c, d, o = contacts.c, decisions.c, operators.c
-    rows = await conn.execute(
-        sa.select(
-            d.event_id, d.type, d.sequence, d.reason, c.id, c.message_id, c.payload, c.lead_id,
-            leads.c.external_id, leads.c.phone, leads.c.email, c.source_id, sources.c.code, d.operator_id, o.name,
-        )
-        .select_from(contacts)
-        .join(id_table, id_table.c.id == c.id)
-        .join(decisions, sa.and_(d.contact_id == c.id, condition))
-        .join(leads, leads.c.id == c.lead_id)
-        .join(sources, sources.c.id == c.source_id)
-        .outerjoin(operators, o.id == d.operator_id),
-        UUIDS.bound(dialect, sorted(contact_ids)),
-    )  # fmt: skip
-    return [_rebuild_event(row) for row in rows]
-
-
-def _rebuild_event(row: Any) -> Change:
-    return Change(
-        id=row.event_id,
-        type=row.type,
-        contact_id=row.id,
-        status=STATUS_AFTER[row.type],
-        message_id=row.message_id,
-        lead=Lead(row.lead_id, row.external_id, row.phone, row.email).shown(),
-        source={"id": row.source_id, "code": row.code},
-        operator=None if row.operator_id is None else {"id": row.operator_id, "name": row.name},
-        previous_operator=None,
-        payload=row.payload,
-        sequence=row.sequence,
-        reason=row.reason,
-    )
 
 
 async def history(

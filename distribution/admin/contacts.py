@@ -20,7 +20,7 @@ from distribution.selection.explain import MAX_COUNTED, unblocked_by
 from distribution.store.contact_lookup import ContactState
 from distribution.store.contacts import FIELDS, WAITING, Contact, count_older_waiting
 from distribution.store.leads import Lead
-from distribution.store.listed_contacts import ListedContact, select_listed, with_payloads
+from distribution.store.listed_contacts import LISTED, ListedContact, with_payloads
 from distribution.store.operator_pool import read_pool
 from distribution.store.pagination import Page, page_of
 from distribution.store.tables import contacts, leads, operators, sources
@@ -52,8 +52,7 @@ async def page(
     conn: AsyncConnection, criteria: ContactFilter, before: UUID | None, limit: int
 ) -> Page[ListedContact, UUID]:
     """Contacts, the newest first."""
-    selected = select_listed(conn.dialect.name)
-    query = selected.where(*_conditions(criteria)).order_by(contacts.c.id.desc()).limit(limit + 1)
+    query = LISTED.where(*_conditions(criteria)).order_by(contacts.c.id.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(contacts.c.id < before)
     return page_of(await with_payloads(conn, query), limit, lambda one: one.contact.id)

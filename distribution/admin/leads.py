@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution import normalize
 from distribution.errors import NotFound
-from distribution.store.bulk import IDS
+from distribution.store.dialects import IDS
 from distribution.store.leads import Lead
-from distribution.store.listed_contacts import ListedContact, select_listed, with_payloads
+from distribution.store.listed_contacts import LISTED, ListedContact, with_payloads
 from distribution.store.pagination import Page, page_of
 from distribution.store.tables import contacts, leads
 
@@ -123,23 +123,19 @@ async def _add_contacts(conn: AsyncConnection, details: Sequence[LeadDetails]) -
     if not details:
         return
     by_id = {lead.id: lead for lead in details}
-    dialect = conn.dialect.name
-    id_table = IDS.table(dialect)
     other = contacts.alias("other")
     oldest = (
         sa.select(other.c.id)
-        .where(other.c.lead_id == id_table.c.id)
+        .where(other.c.lead_id == IDS.c.id)
         .order_by(other.c.id.desc())
         .offset(NEWEST - 1)
         .limit(1)
         .scalar_subquery()
     )
-    ranges = sa.select(id_table.c.id, sa.func.coalesce(oldest, LOWEST_ID, type_=sa.Uuid()).label("oldest")).cte()
+    ranges = sa.select(IDS.c.id, sa.func.coalesce(oldest, LOWEST_ID, type_=sa.Uuid()).label("oldest")).cte()
     # In the order in which they are shown: payloads are omitted from the end.
-    query = (
-        select_listed(dialect)
-        .join(ranges, sa.and_(contacts.c.lead_id == ranges.c.id, contacts.c.id >= ranges.c.oldest))
-        .order_by(contacts.c.lead_id.desc(), contacts.c.id.desc())
+    query = LISTED.join(ranges, sa.and_(contacts.c.lead_id == ranges.c.id, contacts.c.id >= ranges.c.oldest)).order_by(
+        contacts.c.lead_id.desc(), contacts.c.id.desc()
     )
-    for listed in await with_payloads(conn, query, **IDS.bound(dialect, sorted(by_id))):
+    for listed in await with_payloads(conn, query, **IDS.bound(conn, sorted(by_id))):
         by_id[listed.contact.lead_id].contacts.append(listed)

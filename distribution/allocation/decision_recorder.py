@@ -12,7 +12,7 @@ from distribution.selection import decision_record as records
 from distribution.selection.pool import Pool
 from distribution.store import decisions as decision_rows
 from distribution.store import outbox
-from distribution.store.contacts import ContactWithLead, OperatorName
+from distribution.store.contacts import ContactWithLead
 from distribution.store.decisions import Decision
 from distribution.store.outbox import Publication
 
@@ -57,7 +57,7 @@ class DecisionRecorder:
                 event_id=change.id,
                 type=kind,
                 operator_id=contact.operator_id,
-                previous_operator_id=previous.id if previous else None,
+                previous_operator_id=previous["id"] if previous else None,
                 reason=reason,
                 batch_id=None if position is None else self._batch_id,
                 position=position,
@@ -71,9 +71,9 @@ class DecisionRecorder:
             await decision_rows.insert_batch(conn, self._batch_id, self._record)
         await decision_rows.insert(conn, self._decisions)
 
-    def name_of(self, operator_id: int | None) -> OperatorName | None:
-        """The operator (id and name) as events name it."""
-        return None if operator_id is None else OperatorName(operator_id, self.pool.operators[operator_id].name)
+    def name_of(self, operator_id: int | None) -> OperatorReference | None:
+        """The operator as events name it."""
+        return None if operator_id is None else {"id": operator_id, "name": self.pool.operators[operator_id].name}
 
     def _change(self, target: ContactWithLead, kind: str, reason: str | None) -> events.Change:
         contact, lead, previous = target
@@ -85,13 +85,9 @@ class DecisionRecorder:
             message_id=contact.message_id,
             lead=lead.shown(),
             source={"id": contact.source_id, "code": self.pool.sources[contact.source_id].code},
-            operator=_shown(self.name_of(contact.operator_id)),
-            previous_operator=_shown(previous),
+            operator=self.name_of(contact.operator_id),
+            previous_operator=previous,
             payload=contact.payload,
             sequence=contact.sequence,
             reason=reason,
         )
-
-
-def _shown(operator: OperatorName | None) -> OperatorReference | None:
-    return None if operator is None else {"id": operator.id, "name": operator.name}

@@ -13,6 +13,7 @@ parked_properties    a parked message's properties: stored, restored and shown
 parked_admin         lets admins list, replay and drop parked messages
 replay               processes parked messages again
 replies              the outcome for senders who asked for it
+earlier_events       the events of earlier transactions, rebuilt for replies
 disclosure           limits what a bot is shown to what it sent itself
 lead_renormalization  normalizes phones and e-mails of stored leads by the current rule
 """

@@ -5,7 +5,7 @@ import asyncio
 from distribution import normalize
 from distribution.store import outdated_normalizations
 from distribution.store.database import Database
-from distribution.store.outdated_normalizations import IDS_AT_ONCE, ROWS_AT_ONCE, Spelled, StoredDetails
+from distribution.store.outdated_normalizations import IDS_AT_ONCE, ROWS_AT_ONCE, NormalizedDetails, StoredDetails
 
 
 async def renormalize(database: Database, phone_region: str, last: int) -> tuple[int, int]:
@@ -26,6 +26,6 @@ async def renormalize(database: Database, phone_region: str, last: int) -> tuple
     return done_up_to, len(new)
 
 
-def _normalized(stored: StoredDetails, phone_region: str) -> Spelled:
+def _normalized(stored: StoredDetails, phone_region: str) -> NormalizedDetails:
     phone, email = normalize.phone(stored.phone, phone_region), normalize.email(stored.email)
-    return Spelled(stored.id, stored.phone, stored.email, phone, email)
+    return NormalizedDetails(stored.id, stored.phone, stored.email, phone, email)

@@ -16,8 +16,8 @@ from distribution.errors import NotFound
 from distribution.intake.decoder import Decoder
 from distribution.intake.replay import Replayed, drop, open_row, replay_code, replay_one
 from distribution.optimistic_locking import Edit
-from distribution.store.bulk import UUIDS, octets
 from distribution.store.database import Database
+from distribution.store.dialects import UUIDS, octets
 from distribution.store.pagination import Page, cut_by_size
 from distribution.store.parked_messages import FIELDS, Parked
 from distribution.store.tables import parked_messages
@@ -38,8 +38,8 @@ async def page(
     conn: AsyncConnection, parked_filter: ParkedFilter, before: UUID | None, limit: int
 ) -> Page[Parked, UUID]:
     """Parked messages, the newest first; a page of large messages is shorter than `limit`."""
-    p, dialect = parked_messages.c, conn.dialect.name
-    size = octets(p.body, dialect) + octets(p.properties, dialect)
+    p = parked_messages.c
+    size = octets(p.body) + octets(p.properties)
     query = sa.select(p.id, size).order_by(p.id.desc()).limit(limit + 1)
     for name in ParkedFilter.__slots__:
         if (value := getattr(parked_filter, name)) is not None:
@@ -121,9 +121,6 @@ def _state(row: Parked) -> dict[str, Any]:
 async def _by_ids(conn: AsyncConnection, ids: Sequence[UUID]) -> list[Parked]:
     if not ids:
         return []
-    dialect = conn.dialect.name
-    ids_table = UUIDS.table(dialect)
-    rows = await conn.execute(
-        sa.select(*FIELDS).join(ids_table, parked_messages.c.id == ids_table.c.id), UUIDS.bound(dialect, ids)
-    )
+    statement = sa.select(*FIELDS).join(UUIDS, parked_messages.c.id == UUIDS.c.id)
+    rows = await conn.execute(statement, UUIDS.bound(conn, ids))
     return sorted((Parked(*row) for row in rows), key=attrgetter("id"), reverse=True)

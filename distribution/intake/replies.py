@@ -6,13 +6,13 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution import events
-from distribution.admin.contact_history import closing_events, first_events
 from distribution.allocation.close import Closed
 from distribution.allocation.result import Result
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.events import Change, body_of
 from distribution.ids import new_id
 from distribution.intake.disclosure import event_for
+from distribution.intake.earlier_events import CLOSING, FIRST, rebuild_events
 from distribution.intake.process_commands import DecodedMessage, MessageOutcome, Outcome
 from distribution.intake.submit import Submitted
 from distribution.messages import Incoming, Submission, storable, traceparent_of
@@ -49,8 +49,9 @@ async def _earlier_changes(conn: AsyncConnection, outcomes: list[Outcome]) -> di
     """The events of contacts that were submitted or closed in earlier transactions."""
     submitted = {o.contact.id for o in outcomes if isinstance(o, Submitted) and o.change is None}
     closed = {o.contact.id for o in outcomes if isinstance(o, Closed) and o.change is None}
-    first, closing = await first_events(conn, submitted), await closing_events(conn, closed)
-    return {(c.contact_id, Submitted): c for c in first} | {(c.contact_id, Closed): c for c in closing}
+    first = await rebuild_events(conn, submitted, FIRST)
+    closings = await rebuild_events(conn, closed, CLOSING)
+    return {(c.contact_id, Submitted): c for c in first} | {(c.contact_id, Closed): c for c in closings}
 
 
 def _event_reply(decoded: DecodedMessage, change: Change, bodies: Mapping[UUID, bytes]) -> Publication:

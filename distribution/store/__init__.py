@@ -22,7 +22,8 @@ clock               the database's own clock
 dedupe_index        further keys of contacts, and the newest contact of each payload
 waiting_contacts    which contacts wait, read from the index alone, and how large contacts are
 consistency         recounts the rows that counters count
-bulk                many values in one statement, on either database; statements are built once
+bulk                many rows in one statement, which is built once
+dialects            what is written differently on PostgreSQL and on SQLite
 pagination          one page of a list, bounded in rows and bytes
 listed_contacts     contacts as lists show them, payloads up to a total
 contact_lookup      contacts without their payloads, before they are locked

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.store.bulk import upsert
 from distribution.store.tables import queue_depths
 
 INBOUND, DEAD = "inbound", "dead"
@@ -15,16 +15,8 @@ EVER = datetime.min.replace(tzinfo=UTC)
 
 async def write(conn: AsyncConnection, messages: Mapping[str, int], now: datetime) -> None:
     """Write how many messages each queue holds now."""
-    if not messages:
-        return
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(queue_depths)
-    new = statement.excluded
-    statement = statement.on_conflict_do_update(
-        index_elements=["queue"], set_={"messages": new.messages, "measured_at": new.measured_at}
-    )
     rows = [{"queue": name, "messages": number, "measured_at": now} for name, number in sorted(messages.items())]
-    await conn.execute(statement, rows)
+    await upsert(conn, queue_depths, ["queue"], rows)
 
 
 async def since(conn: AsyncConnection, queue: str, moment: datetime) -> int | None:

@@ -1,73 +1,16 @@
-"""Many rows of values in one statement whose text never changes, so that it is built and prepared once."""
+"""Many rows in one statement whose text never changes, so that it is built and prepared once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
 from typing import Any
-from uuid import UUID
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.selectable import NamedFromClause
-from sqlalchemy.types import TypeEngine
 
 from distribution.store import clock
-from distribution.store.column_types import NumberedId
-
-POSTGRESQL = "postgresql"
-
-
-class ValuesTable:
-    """Rows passed as parameters, as a table to join with: unnest on PostgreSQL, json_each on SQLite.
-
-    Building a statement costs more than running it, so statements are built once for each dialect (`functools.cache`),
-    with `table`, and run with the parameters that `bound` returns.
-    """
-
-    def __init__(self, name: str, /, **columns: TypeEngine[Any]) -> None:
-        self._name, self._columns = name, columns
-
-    def table(self, dialect: str) -> NamedFromClause:
-        """Returns the table, with its columns by name."""
-        if dialect == POSTGRESQL:
-            arrays = [
-                sa.cast(sa.bindparam(self._parameter(name), type_=ARRAY(type_)), ARRAY(type_))
-                for name, type_ in self._columns.items()
-            ]
-            columns = [sa.column(name, type_) for name, type_ in self._columns.items()]
-            return sa.func.unnest(*arrays).table_valued(*columns).render_derived(name=self._name)
-        rows = sa.bindparam(self._name, type_=sa.Text)
-        elements = sa.func.json_each(rows).table_valued("value", name=f"{self._name}_json")
-        cells = [
-            sa.func.json_extract(elements.c.value, f"$[{index}]", type_=type_).label(name)
-            for index, (name, type_) in enumerate(self._columns.items())
-        ]
-        return sa.select(*cells).subquery(self._name)
-
-    def bound(self, dialect: str, *columns: Sequence[Any]) -> dict[str, Any]:
-        """Returns the parameters for these values, given column by column in the order of the columns."""
-        if dialect == POSTGRESQL:
-            return {self._parameter(name): list(values) for name, values in zip(self._columns, columns, strict=True)}
-        return {self._name: orjson.dumps([*zip(*map(_plain, columns), strict=True)]).decode()}
-
-    def _parameter(self, column: str) -> str:
-        return f"{self._name}_{column}"
-
-
-IDS = ValuesTable("ids", id=NumberedId)
-UUIDS = ValuesTable("uuids", id=sa.Uuid())
-TEXTS = ValuesTable("texts", text=sa.Text())
-
-
-def octets(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[int]:
-    """The size of a text or blob in bytes. PostgreSQL knows it without reading the value; SQLite reads each value."""
-    if dialect == POSTGRESQL:
-        return sa.func.octet_length(column, type_=sa.Integer)
-    return sa.func.length(sa.cast(column, sa.LargeBinary), type_=sa.Integer)
-
+from distribution.store.dialects import POSTGRESQL, ValuesTable, insert_into
 
 Columns = Mapping[str, Sequence[Any]]
 """Rows by column: all of one length."""
@@ -89,7 +32,7 @@ async def insert_columns(
     names, values = tuple(columns), columns.values()
     if conn.dialect.name == POSTGRESQL:
         by_arrays = _insert_arrays(table, names, skip_known, after_now)
-        await conn.execute(by_arrays, _new(table, names).bound(POSTGRESQL, *values))
+        await conn.execute(by_arrays, _new(table, names).bound(conn, *values))
         return
     statement, processors = _insert_by_driver(table, names, skip_known, after_now)
     stored = [[*map(store, column)] if store else column for store, column in zip(processors, values, strict=True)]
@@ -98,13 +41,13 @@ async def insert_columns(
 
 @cache
 def _insert_arrays(table: sa.Table, names: tuple[str, ...], skip_known: bool, after_now: str) -> sa.Insert:
-    new = _new(table, names).table(POSTGRESQL)
-    now = clock.seconds(POSTGRESQL)
-    values = [now + new.c[name] if name == after_now else new.c[name] for name in names]
+    new = _new(table, names).c
+    values = [clock.SECONDS + new[name] if name == after_now else new[name] for name in names]
     statement = postgresql.insert(table).from_select(names, sa.select(*values))
     return statement.on_conflict_do_nothing() if skip_known else statement
 
 
+@cache
 def _new(table: sa.Table, names: tuple[str, ...]) -> ValuesTable:
     return ValuesTable("new", **{name: table.c[name].type for name in names})
 
@@ -117,9 +60,31 @@ def _insert_by_driver(
     dialect = sqlite.dialect()
     statement = sqlite.insert(table).on_conflict_do_nothing() if skip_known else sqlite.insert(table)
     if after_now:
-        statement = statement.values({after_now: clock.seconds(dialect.name) + sa.literal_column("?", sa.Float)})
+        statement = statement.values({after_now: clock.SECONDS + sa.literal_column("?", sa.Float)})
     compiled = statement.compile(dialect=dialect, column_keys=names)
     return str(compiled), tuple(table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
+
+
+async def upsert(conn: AsyncConnection, table: sa.Table, key: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows that all have the same columns; where a row has the key already, its other columns are replaced."""
+    if not rows:
+        return
+    statement = insert_into(conn.dialect.name, table)
+    replaced = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    await conn.execute(statement.on_conflict_do_update(index_elements=key, set_=replaced), rows)
+
+
+async def update_fields(conn: AsyncConnection, table: sa.Table, names: tuple[str, ...], objects: Sequence[Any]) -> None:
+    """Write these fields of the objects into the rows with their ids."""
+    rows = [{"row_id": obj.id} | {f"new_{name}": getattr(obj, name) for name in names} for obj in objects]
+    if rows:
+        await conn.execute(_update_fields(table, names), rows)
+
+
+@cache
+def _update_fields(table: sa.Table, names: tuple[str, ...]) -> sa.Update:
+    values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
+    return sa.update(table).where(table.c.id == sa.bindparam("row_id")).values(values)
 
 
 def first_from(column: sa.Column[Any], value: int) -> sa.ScalarSelect[Any]:
@@ -139,8 +104,3 @@ def columns_of(objects: Sequence[Any]) -> dict[str, list[Any]]:
 def row_of(obj: Any) -> dict[str, Any]:
     """Returns a dataclass with slots as a dict. `dataclasses.asdict` also copies every value: thirty times as long."""
     return {name: getattr(obj, name) for name in obj.__slots__}
-
-
-def _plain(values: Sequence[Any]) -> Sequence[Any]:
-    """Returns ids as the column type stores them on SQLite."""
-    return [value.hex for value in values] if values and isinstance(values[0], UUID) else values

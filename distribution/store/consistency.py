@@ -2,13 +2,12 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from functools import cache
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.bulk import IDS, UUIDS
+from distribution.store.dialects import IDS, UUIDS
 from distribution.store.tables import contacts, decisions, operators, outbox
 
 TOTAL = sa.func.count().over()
@@ -36,20 +35,15 @@ async def wrong_loads(conn: AsyncConnection) -> Sequence[sa.Row[int, str, int, i
 
 async def active_of(conn: AsyncConnection, operator_ids: Collection[int]) -> Counter[int]:
     """Number of active contacts by operator; reads all contacts these operators ever had, by index."""
-    dialect = conn.dialect.name
-    rows = await conn.execute(_active_of(dialect), IDS.bound(dialect, sorted(operator_ids)))
-    return Counter({row[0]: row[1] for row in rows})
-
-
-@cache
-def _active_of(dialect: str) -> sa.Select[int, int]:
-    c, id_table = contacts.c, IDS.table(dialect)
-    return (
-        sa.select(id_table.c.id, sa.func.count())
-        .join_from(id_table, contacts, id_table.c.id == c.operator_id)
+    c = contacts.c
+    statement = (
+        sa.select(IDS.c.id, sa.func.count())
+        .join_from(IDS, contacts, IDS.c.id == c.operator_id)
         .where(c.status == "active")
-        .group_by(id_table.c.id)
+        .group_by(IDS.c.id)
     )
+    rows = await conn.execute(statement, IDS.bound(conn, sorted(operator_ids)))
+    return Counter({row[0]: row[1] for row in rows})
 
 
 async def wrong_sequences(conn: AsyncConnection, limit: int) -> Sequence[sa.Row[UUID, int, int, int, int]]:
@@ -77,14 +71,13 @@ async def repairable_sequences(conn: AsyncConnection, limit: int) -> list[UUID]:
 
 async def repair_sequences(conn: AsyncConnection, ids: Collection[UUID]) -> Sequence[sa.Row[UUID, int, int]]:
     """Set wrong sequences to the end of complete histories; returns contacts (id, sequence before and after)."""
-    dialect = conn.dialect.name
-    c, id_table = contacts.c, UUIDS.table(dialect)
-    histories = _histories().join(id_table, id_table.c.id == decisions.c.contact_id).subquery()
+    c = contacts.c
+    histories = _histories().join(UUIDS, UUIDS.c.id == decisions.c.contact_id).subquery()
     result = await conn.execute(
         sa.select(c.id, c.sequence, histories.c.last)
         .join(histories, histories.c.contact_id == c.id)
         .where(c.sequence != histories.c.last, histories.c.number == histories.c.last),
-        UUIDS.bound(dialect, sorted(ids)),
+        UUIDS.bound(conn, sorted(ids)),
     )
     rows = result.all()
     for contact_id, _, last in rows:
@@ -94,13 +87,8 @@ async def repair_sequences(conn: AsyncConnection, ids: Collection[UUID]) -> Sequ
 
 async def sources_of(conn: AsyncConnection, ids: Collection[UUID]) -> set[int]:
     """Ids of the sources of these contacts, which never change."""
-    dialect = conn.dialect.name
-    id_table = UUIDS.table(dialect)
-    rows = await conn.scalars(
-        sa.select(contacts.c.source_id).join(id_table, id_table.c.id == contacts.c.id),
-        UUIDS.bound(dialect, sorted(ids)),
-    )
-    return set(rows)
+    of_contacts = sa.select(contacts.c.source_id).join(UUIDS, UUIDS.c.id == contacts.c.id)
+    return set(await conn.scalars(of_contacts, UUIDS.bound(conn, sorted(ids))))
 
 
 def _histories() -> sa.Select[UUID, int, int]:

@@ -8,9 +8,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.bulk import UUIDS, ValuesTable, octets
 from distribution.store.column_types import NumberedId
 from distribution.store.contacts import ACTIVE
+from distribution.store.dialects import UUIDS, ValuesTable, octets
 from distribution.store.pagination import fitting
 from distribution.store.tables import contact_keys, contacts
 
@@ -31,48 +31,41 @@ class ContactState(NamedTuple):
 
 FIELDS = tuple(contacts.c[name] for name in ContactState._fields)
 MESSAGE_IDS = ValuesTable("message_ids", source_id=NumberedId, message_id=sa.Text())
+BY_IDS = sa.select(*FIELDS).join(UUIDS, contacts.c.id == UUIDS.c.id)
 
 
 async def by_message_ids(
     conn: AsyncConnection, keys: Sequence[tuple[int, str]]
 ) -> dict[tuple[int, str], dict[str, ContactState]]:
     """Returns by (source id, message_id) the contacts that were submitted with it, by producer."""
-    dialect = conn.dialect.name
     states: dict[tuple[int, str], dict[str, ContactState]] = {}
-    for row in await conn.execute(_by_message_ids(dialect), MESSAGE_IDS.bound(dialect, *zip(*keys, strict=True))):
+    for row in await conn.execute(_by_message_ids(), MESSAGE_IDS.bound(conn, *zip(*keys, strict=True))):
         states.setdefault((row.source_id, row.message_id), {})[row.producer] = ContactState(*row[:-2])
     return states
 
 
 @cache
-def _by_message_ids(dialect: str) -> sa.CompoundSelect[*tuple[Any, ...]]:
-    c, k, key_table = contacts.c, contact_keys.c, MESSAGE_IDS.table(dialect)
-    first = sa.and_(c.source_id == key_table.c.source_id, c.message_id == key_table.c.message_id)
-    further = sa.and_(k.source_id == key_table.c.source_id, k.message_id == key_table.c.message_id)
+def _by_message_ids() -> sa.CompoundSelect[*tuple[Any, ...]]:
+    c, k, keys = contacts.c, contact_keys.c, MESSAGE_IDS
+    first = sa.and_(c.source_id == keys.c.source_id, c.message_id == keys.c.message_id)
+    further = sa.and_(k.source_id == keys.c.source_id, k.message_id == keys.c.message_id)
     return sa.union_all(
-        sa.select(*FIELDS, c.message_id, c.producer).join(key_table, first),
-        sa.select(*FIELDS, k.message_id, k.producer).join(contact_keys, k.contact_id == c.id).join(key_table, further),
+        sa.select(*FIELDS, c.message_id, c.producer).join(keys, first),
+        sa.select(*FIELDS, k.message_id, k.producer).join(contact_keys, k.contact_id == c.id).join(keys, further),
     )
 
 
 async def by_ids(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, ContactState]:
     """Returns contacts by id."""
-    dialect = conn.dialect.name
-    rows = await conn.execute(_by_ids(dialect), UUIDS.bound(dialect, sorted(ids)))
+    rows = await conn.execute(BY_IDS, UUIDS.bound(conn, sorted(ids)))
     return {row.id: ContactState(*row) for row in rows}
-
-
-@cache
-def _by_ids(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    id_table = UUIDS.table(dialect)
-    return sa.select(*FIELDS).join(id_table, contacts.c.id == id_table.c.id)
 
 
 async def oldest_active(conn: AsyncConnection, operator_id: int, limit: int) -> list[ContactState]:
     """The oldest active contacts of an operator: up to `limit`, with payloads of up to MOVED_BYTES; one at least."""
     c = contacts.c
     rows = await conn.execute(
-        sa.select(*FIELDS, octets(c.payload, conn.dialect.name))
+        sa.select(*FIELDS, octets(c.payload))
         .where(c.operator_id == operator_id, c.status == ACTIVE)
         .order_by(c.id)
         .limit(limit)

@@ -10,8 +10,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.bulk import IDS, UUIDS, ValuesTable, columns_of, insert_columns
+from distribution.event_shapes import OperatorReference
+from distribution.store.bulk import columns_of, insert_columns, update_fields
 from distribution.store.column_types import NumberedId
+from distribution.store.dialects import IDS, UUIDS, ValuesTable
 from distribution.store.leads import Lead
 from distribution.store.tables import contacts, decisions, leads, operators
 
@@ -51,55 +53,36 @@ class ContactKey(NamedTuple):
     producer: str
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorName:
-    """An operator as events name it."""
-
-    id: int
-    name: str
-
-
 class ContactWithLead(NamedTuple):
     """A contact, its lead, and the operator who had it before it waited again."""
 
     contact: Contact
     lead: Lead
-    previous: OperatorName | None
+    previous: OperatorReference | None
 
 
 CHANGING = ("operator_id", "status", "sequence", "assigned_at", "closed_at")
 FIELDS = tuple(contacts.c[name] for name in Contact.__slots__)
-LEAD_FIELDS = (leads.c.external_id, leads.c.phone, leads.c.email)
 KEYS = ValuesTable("keys", source_id=NumberedId, message_id=sa.Text(), producer=sa.Text())
 IS_WAITING = contacts.c.status == sa.literal_column("'waiting'")
 """A literal, since with a parameter PostgreSQL cannot tell that the partial index applies."""
 
 
+BY_KEYS = sa.select(*FIELDS).join(KEYS, sa.and_(*(contacts.c[name] == KEYS.c[name] for name in ContactKey._fields)))
+WITH_LEADS = (
+    sa.select(*FIELDS, leads.c.external_id, leads.c.phone, leads.c.email, operators.c.id, operators.c.name)
+    .join(leads, leads.c.id == contacts.c.lead_id)
+    .join(decisions, sa.and_(decisions.c.contact_id == contacts.c.id, decisions.c.sequence == contacts.c.sequence))
+    .outerjoin(operators, operators.c.id == decisions.c.previous_operator_id)
+    .where(contacts.c.id.in_(sa.select(UUIDS.c.id)))
+    .order_by(contacts.c.id)
+)
+
+
 async def by_keys(conn: AsyncConnection, keys: Sequence[ContactKey]) -> dict[ContactKey, Contact]:
     """The contacts that were submitted with these keys."""
-    dialect = conn.dialect.name
-    rows = await conn.execute(_by_keys(dialect), KEYS.bound(dialect, *zip(*keys, strict=True)))
+    rows = await conn.execute(BY_KEYS, KEYS.bound(conn, *zip(*keys, strict=True)))
     return {ContactKey(row.source_id, row.message_id, row.producer): Contact(*row) for row in rows}
-
-
-@cache
-def _by_keys(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    c, key_table = contacts.c, KEYS.table(dialect)
-    same_key = (c[name] == key_table.c[name] for name in ContactKey._fields)
-    return sa.select(*FIELDS).join(key_table, sa.and_(*same_key))
-
-
-async def by_ids(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Contact]:
-    """Contacts by id."""
-    dialect = conn.dialect.name
-    rows = await conn.execute(_by_ids(dialect), UUIDS.bound(dialect, sorted(ids)))
-    return {row.id: Contact(*row) for row in rows}
-
-
-@cache
-def _by_ids(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    id_table = UUIDS.table(dialect)
-    return sa.select(*FIELDS).join(id_table, contacts.c.id == id_table.c.id)
 
 
 async def count_older_waiting(conn: AsyncConnection, contact: Contact, up_to: int) -> int:
@@ -112,47 +95,34 @@ async def count_older_waiting(conn: AsyncConnection, contact: Contact, up_to: in
 
 async def with_leads(conn: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, ContactWithLead]:
     """Returns contacts by id, each with its lead and, if it waits again, the operator who had it before."""
-    dialect = conn.dialect.name
-    query = _with_leads().where(contacts.c.id.in_(sa.select(UUIDS.table(dialect).c.id)))
-    return {row.id: _contact_with_lead(row) for row in await conn.execute(query, UUIDS.bound(dialect, sorted(ids)))}
-
-
-def _with_leads() -> sa.Select[*tuple[Any, ...]]:
-    c, d = contacts.c, decisions.c
-    return (
-        sa.select(*FIELDS, *LEAD_FIELDS, d.previous_operator_id, operators.c.name)
-        .join(leads, leads.c.id == c.lead_id)
-        .join(decisions, sa.and_(d.contact_id == c.id, d.sequence == c.sequence))
-        .outerjoin(operators, operators.c.id == d.previous_operator_id)
-        .order_by(c.id)
-    )
+    rows = await conn.execute(WITH_LEADS, UUIDS.bound(conn, sorted(ids)))
+    return {row[0]: _contact_with_lead(row) for row in rows}
 
 
 def _contact_with_lead(row: Sequence[Any]) -> ContactWithLead:
     contact = Contact(*row[: len(FIELDS)])
     external_id, phone, email, previous_id, previous_name = row[len(FIELDS) :]
-    previous = None if previous_id is None else OperatorName(previous_id, previous_name)
+    previous: OperatorReference | None = None if previous_id is None else {"id": previous_id, "name": previous_name}
     return ContactWithLead(contact, Lead(contact.lead_id, external_id, phone, email), previous)
 
 
 async def last_operators(conn: AsyncConnection, lead_ids: Iterable[int]) -> dict[int, int]:
     """Returns by lead the operator of its newest contact that had one."""
-    dialect = conn.dialect.name
-    rows = await conn.execute(_last_operators(dialect), IDS.bound(dialect, sorted(lead_ids)))
+    rows = await conn.execute(_last_operators(), IDS.bound(conn, sorted(lead_ids)))
     return {lead_id: operator_id for lead_id, operator_id in rows if operator_id is not None}
 
 
 @cache
-def _last_operators(dialect: str) -> sa.Select[int, int | None]:
-    c, lead_table = contacts.c, IDS.table(dialect)
+def _last_operators() -> sa.Select[int, int | None]:
+    c = contacts.c
     newest = (
         sa.select(c.operator_id)
-        .where(c.lead_id == lead_table.c.id, c.operator_id.is_not(None))
+        .where(c.lead_id == IDS.c.id, c.operator_id.is_not(None))
         .order_by(c.id.desc())
         .limit(1)
         .scalar_subquery()
     )
-    return sa.select(lead_table.c.id, newest)
+    return sa.select(IDS.c.id, newest)
 
 
 async def insert(conn: AsyncConnection, new: Sequence[Contact]) -> None:
@@ -162,19 +132,4 @@ async def insert(conn: AsyncConnection, new: Sequence[Contact]) -> None:
 
 async def update(conn: AsyncConnection, changed: Sequence[Contact]) -> None:
     """Write the fields that can change of contacts that were read under lock."""
-    if not changed:
-        return
-    rows: list[dict[str, Any]] = [
-        {"contact_id": contact.id, **{f"new_{name}": getattr(contact, name) for name in CHANGING}}
-        for contact in changed
-    ]
-    await conn.execute(_update(), rows)
-
-
-@cache
-def _update() -> sa.Update:
-    return (
-        sa.update(contacts)
-        .where(contacts.c.id == sa.bindparam("contact_id"))
-        .values({name: sa.bindparam(f"new_{name}") for name in CHANGING})
-    )
+    await update_fields(conn, contacts, CHANGING, changed)

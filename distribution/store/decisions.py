@@ -3,7 +3,6 @@
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
@@ -13,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.selection.decision_record import OPERATORS, Record, by_source, gaps, numbers, source_at
-from distribution.store.bulk import POSTGRESQL, Columns, ValuesTable, columns_of, insert_columns
+from distribution.store.bulk import Columns, columns_of, insert_columns
+from distribution.store.dialects import POSTGRESQL, ValuesTable
 from distribution.store.tables import decision_batches, decisions, rosters
 
 
@@ -37,6 +37,7 @@ Place = tuple[UUID, int]
 
 DIGEST_BYTES = 16
 DIGESTS = ValuesTable("digests", digest=sa.LargeBinary())
+KNOWN_ROSTERS = sa.select(rosters.c.digest).join(DIGESTS, DIGESTS.c.digest == rosters.c.digest)
 SOURCES, ROSTERS = "sources", "rosters"
 """In a record whose roster is stored in parts: its sources' ids, as gaps, and the digests of their rosters, base64."""
 FIELDS = tuple(decisions.c[name] for name in Decision.__slots__)
@@ -59,16 +60,10 @@ async def insert_batch(conn: AsyncConnection, batch_id: UUID, record: Record) ->
 async def _insert_rosters(conn: AsyncConnection, bodies: dict[bytes, str]) -> None:
     if conn.dialect.name == POSTGRESQL and len(bodies) > 1:
         # Nearly all exist already, so at first only their digests are sent to the server.
-        known = await conn.scalars(_known_rosters(), DIGESTS.bound(POSTGRESQL, list(bodies)))
+        known = await conn.scalars(KNOWN_ROSTERS, DIGESTS.bound(conn, list(bodies)))
         bodies = {digest: bodies[digest] for digest in bodies.keys() - set(known)}
     columns: Columns = {"digest": list(bodies), "body": list(bodies.values())}
     await insert_columns(conn, rosters, columns, skip_known=True)
-
-
-@cache
-def _known_rosters() -> sa.Select[bytes]:
-    digest_table = DIGESTS.table(POSTGRESQL)
-    return sa.select(rosters.c.digest).join(digest_table, digest_table.c.digest == rosters.c.digest)
 
 
 async def insert(conn: AsyncConnection, new: Sequence[Decision]) -> None:

@@ -4,16 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from distribution.event_shapes import LeadReference
 from distribution.normalize import RULE
-from distribution.store.bulk import IDS, POSTGRESQL, TEXTS, ValuesTable, row_of
+from distribution.store.bulk import row_of
+from distribution.store.dialects import IDS, TEXTS, ValuesTable, insert_into
 from distribution.store.tables import leads
 
 
@@ -48,9 +47,17 @@ class Details:
             self.email, self.email_normalized = other.email, other.email_normalized
 
 
-SPELLED = ("phone", "email")
+NORMALIZED = ("phone", "email")
 THIS_RULE = sa.literal(RULE, sa.SmallInteger)
 NEW = ValuesTable("new", external_id=sa.Text(), **{name: sa.Text() for name in Details.__slots__})
+FIELDS = (leads.c.id, leads.c.external_id, leads.c.phone, leads.c.email)
+BY_EXTERNAL_ID = sa.select(*FIELDS).where(leads.c.external_id.in_(sa.select(TEXTS.c.text)))
+LOCK = (
+    sa.select(leads.c.id, *[leads.c[name] for name in Details.__slots__])
+    .where(leads.c.id.in_(sa.select(IDS.c.id)))
+    .order_by(leads.c.id)
+    .with_for_update(key_share=True)
+)
 
 
 async def find_or_make(conn: AsyncConnection, details: Mapping[str, Details], now: datetime) -> dict[str, Lead]:
@@ -69,37 +76,28 @@ def _has_news(lead: Lead, details: Details) -> bool:
 
 
 async def _by_external_id(conn: AsyncConnection, external_ids: list[str]) -> dict[str, Lead]:
-    dialect = conn.dialect.name
-    rows = await conn.execute(_select_by_external_id(dialect), TEXTS.bound(dialect, external_ids))
+    rows = await conn.execute(BY_EXTERNAL_ID, TEXTS.bound(conn, external_ids))
     return {row.external_id: Lead(*row) for row in rows}
-
-
-@cache
-def _select_by_external_id(dialect: str) -> sa.Select[int, str, str | None, str | None]:
-    c, text_table = leads.c, TEXTS.table(dialect)
-    return sa.select(c.id, c.external_id, c.phone, c.email).where(c.external_id.in_(sa.select(text_table.c.text)))
 
 
 async def _make(conn: AsyncConnection, new: Mapping[str, Details], now: datetime) -> dict[str, Lead]:
     """Create leads; returns those that another worker did not create meanwhile."""
-    dialect = conn.dialect.name
     columns = [[getattr(details, name) for details in new.values()] for name in Details.__slots__]
-    rows = await conn.execute(_insert(dialect), NEW.bound(dialect, list(new), *columns) | {"now": now})
+    rows = await conn.execute(_insert(conn.dialect.name), NEW.bound(conn, list(new), *columns) | {"now": now})
     return {row.external_id: Lead(*row) for row in rows}
 
 
 @cache
 def _insert(dialect: str) -> ReturningInsert[int, str, str | None, str | None]:
-    insert = postgresql.insert if dialect == POSTGRESQL else sqlite.insert
-    c, new = leads.c, NEW.table(dialect)
-    rules = {f"{name}_rule": sa.case((new.c[name].is_not(None), THIS_RULE)) for name in SPELLED}
+    c, new = leads.c, NEW.c
+    rules = {f"{name}_rule": sa.case((new[name].is_not(None), THIS_RULE)) for name in NORMALIZED}
     # Without a WHERE before it, SQLite parses ON CONFLICT as a join's condition.
-    rows = sa.select(*new.c, sa.bindparam("now", type_=c.created_at.type), *rules.values()).where(sa.true())
+    rows = sa.select(*new, sa.bindparam("now", type_=c.created_at.type), *rules.values()).where(sa.true())
     return (
-        insert(leads)
-        .from_select([*new.c.keys(), "created_at", *rules], rows)
+        insert_into(dialect, leads)
+        .from_select([*new.keys(), "created_at", *rules], rows)
         .on_conflict_do_nothing(index_elements=["external_id"])
-        .returning(c.id, c.external_id, c.phone, c.email)
+        .returning(*FIELDS)
     )
 
 
@@ -107,8 +105,7 @@ async def _fill(conn: AsyncConnection, blank: list[Lead], sent: Mapping[str, Det
     """Fill blanks under lock, after reading again: what another worker filled stays, and events show what is stored."""
     if not blank:
         return
-    dialect = conn.dialect.name
-    rows = await conn.execute(_lock(dialect), IDS.bound(dialect, sorted(lead.id for lead in blank)))
+    rows = await conn.execute(LOCK, IDS.bound(conn, sorted(lead.id for lead in blank)))
     stored = {row.id: Details(*row[1:]) for row in rows}
     for lead in blank:
         details = stored[lead.id]
@@ -124,17 +121,6 @@ async def _fill(conn: AsyncConnection, blank: list[Lead], sent: Mapping[str, Det
 
 
 @cache
-def _lock(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    c, ids = leads.c, IDS.table(dialect)
-    return (
-        sa.select(c.id, *[c[name] for name in Details.__slots__])
-        .where(c.id.in_(sa.select(ids.c.id)))
-        .order_by(c.id)
-        .with_for_update(key_share=True)
-    )
-
-
-@cache
 def _update() -> sa.Update:
     c = leads.c
     new = {name: sa.bindparam(f"new_{name}", type_=c[name].type) for name in Details.__slots__}
@@ -143,6 +129,6 @@ def _update() -> sa.Update:
         f"{name}_rule": sa.case(
             (sa.and_(sa.func.coalesce(c[name], "") == "", new[name].is_not(None)), THIS_RULE), else_=c[f"{name}_rule"]
         )
-        for name in SPELLED
+        for name in NORMALIZED
     }
     return sa.update(leads).where(c.id == sa.bindparam("lead_id")).values(new | rules)

@@ -10,12 +10,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from distribution.store import clock
-from distribution.store.bulk import UUIDS
-from distribution.store.outbox import OF_KIND, Claim, Kind, Publication, existing, unlocked
+from distribution.store.dialects import UUIDS
+from distribution.store.outbox import OF_KIND, UNLOCKED, Claim, Kind, Publication, existing
 from distribution.store.tables import outbox
 
 EVERYTHING = UUID(int=0)
 FIELDS = tuple(outbox.c[name] for name in Publication.__slots__)
+AFTER = outbox.c.id > sa.bindparam("after", type_=sa.Uuid)
+LATER = clock.SECONDS + sa.bindparam("seconds", type_=sa.Float)
+# Rows that a batch is deleting are locked: do not wait for them.
+HELD = UNLOCKED.where(outbox.c.claimed_by == sa.bindparam("by"))
+UPDATE_UNLOCKED = sa.update(outbox).where(outbox.c.id.in_(UNLOCKED)).returning(outbox.c.id)
+RENEW = sa.update(outbox).where(outbox.c.id.in_(HELD)).values(claimed_until=LATER).returning(outbox.c.id)
+SET_ASIDE = UPDATE_UNLOCKED.values(attempts=outbox.c.attempts + 1, claimed_by=None, claimed_until=LATER)
+RELEASE = UPDATE_UNLOCKED.values(claimed_by=None, claimed_until=None)
 
 
 async def any_free(conn: AsyncConnection, kind: Kind, after: UUID = EVERYTHING) -> bool:
@@ -23,21 +31,20 @@ async def any_free(conn: AsyncConnection, kind: Kind, after: UUID = EVERYTHING) 
 
     With a recent id for `after` this stays cheap, however many deleted rows an old snapshot keeps from being vacuumed.
     """
-    dialect = conn.dialect.name
     if after == EVERYTHING:
-        return bool(await conn.scalar(_any_free(dialect, kind)))
-    return await conn.scalar(_first_free(dialect, kind), {"after": after}) is not None
+        return bool(await conn.scalar(_any_free(kind)))
+    return await conn.scalar(_first_free(kind), {"after": after}) is not None
 
 
 @cache
-def _any_free(dialect: str, kind: Kind) -> sa.Select[bool]:
-    return sa.select(sa.exists().where(_claimable(dialect, kind)))
+def _any_free(kind: Kind) -> sa.Select[bool]:
+    return sa.select(sa.exists().where(_claimable(kind)))
 
 
 @cache
-def _first_free(dialect: str, kind: Kind) -> sa.Select[UUID]:
+def _first_free(kind: Kind) -> sa.Select[UUID]:
     # In the order of the ids, so that PostgreSQL starts at `after` in their index and does not scan the table.
-    return sa.select(outbox.c.id).where(_after(), _claimable(dialect, kind)).order_by(outbox.c.id).limit(1)
+    return sa.select(outbox.c.id).where(AFTER, _claimable(kind)).order_by(outbox.c.id).limit(1)
 
 
 async def claim(
@@ -48,16 +55,16 @@ async def claim(
     At most `limit` rows and `max_bytes` of bodies, but at least one row, even if it is larger.
     """
     parameters = {"most": limit, "bytes": max_bytes, "by": claim.by, "seconds": claim.seconds, "after": after}
-    rows = await conn.execute(_claim(conn.dialect.name, kind), parameters)
+    rows = await conn.execute(_claim(kind), parameters)
     return sorted((Publication(*row) for row in rows), key=lambda p: p.id)
 
 
 @cache
-def _claim(dialect: str, kind: Kind) -> ReturningUpdate[*tuple[Any, ...]]:
+def _claim(kind: Kind) -> ReturningUpdate[*tuple[Any, ...]]:
     order = outbox.c.claimed_until if kind is Kind.RETRY else outbox.c.id
     free = (
         sa.select(outbox.c.id, order.label("place"), sa.func.length(outbox.c.body).label("size"))
-        .where(_after(), _claimable(dialect, kind))
+        .where(AFTER, _claimable(kind))
         .order_by(order.nulls_first())
         .limit(sa.bindparam("most", type_=sa.Integer))
         .with_for_update(skip_locked=True)
@@ -70,13 +77,13 @@ def _claim(dialect: str, kind: Kind) -> ReturningUpdate[*tuple[Any, ...]]:
     return (
         sa.update(outbox)
         .where(outbox.c.id.in_(chosen))
-        .values(claimed_by=sa.bindparam("by"), claimed_until=_later(dialect))
+        .values(claimed_by=sa.bindparam("by"), claimed_until=LATER)
         .returning(*FIELDS)
     )
 
 
-def _claimable(dialect: str, kind: Kind) -> sa.ColumnElement[bool]:
-    free = sa.or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < clock.seconds(dialect))
+def _claimable(kind: Kind) -> sa.ColumnElement[bool]:
+    free = sa.or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < clock.SECONDS)
     if kind is Kind.REPLY:
         return sa.and_(OF_KIND[kind], free)
     older = outbox.alias("older")
@@ -88,26 +95,10 @@ def _claimable(dialect: str, kind: Kind) -> sa.ColumnElement[bool]:
     return sa.and_(OF_KIND[kind], free, ~blocked)
 
 
-def _after() -> sa.ColumnElement[bool]:
-    return outbox.c.id > sa.bindparam("after", type_=sa.Uuid)
-
-
-def _later(dialect: str) -> sa.ColumnElement[float]:
-    return clock.seconds(dialect) + sa.bindparam("seconds", type_=sa.Float)
-
-
 async def renew(conn: AsyncConnection, claim: Claim, ids: Sequence[UUID]) -> set[UUID]:
     """Renew the lease of the rows that the claimer still holds; returns their ids."""
-    dialect = conn.dialect.name
-    parameters = {"by": claim.by, "seconds": claim.seconds, **UUIDS.bound(dialect, ids)}
-    return set(await conn.scalars(_renew(dialect), parameters))
-
-
-@cache
-def _renew(dialect: str) -> ReturningUpdate[UUID]:
-    # Rows that a batch is deleting are locked: do not wait for them.
-    held = unlocked(dialect).where(outbox.c.claimed_by == sa.bindparam("by"))
-    return sa.update(outbox).where(outbox.c.id.in_(held)).values(claimed_until=_later(dialect)).returning(outbox.c.id)
+    parameters = {"by": claim.by, "seconds": claim.seconds, **UUIDS.bound(conn, ids)}
+    return set(await conn.scalars(RENEW, parameters))
 
 
 async def set_aside(conn: AsyncConnection, pauses: Mapping[float, Sequence[UUID]]) -> list[UUID]:
@@ -117,31 +108,19 @@ async def set_aside(conn: AsyncConnection, pauses: Mapping[float, Sequence[UUID]
     """
     left: list[UUID] = []
     for pause, ids in pauses.items():
-        left += await _update(conn, _set_aside(conn.dialect.name), ids, seconds=pause)
+        left += await _update(conn, SET_ASIDE, ids, seconds=pause)
     return left
-
-
-@cache
-def _set_aside(dialect: str) -> ReturningUpdate[UUID]:
-    values = {"attempts": outbox.c.attempts + 1, "claimed_by": None, "claimed_until": _later(dialect)}
-    return sa.update(outbox).where(outbox.c.id.in_(unlocked(dialect))).values(values).returning(outbox.c.id)
 
 
 async def release(conn: AsyncConnection, ids: Sequence[UUID]) -> list[UUID]:
     """Let any worker claim the rows now; returns the ids of rows that another session has locked."""
-    return await _update(conn, _release(conn.dialect.name), ids) if ids else []
-
-
-@cache
-def _release(dialect: str) -> ReturningUpdate[UUID]:
-    values = {"claimed_by": None, "claimed_until": None}
-    return sa.update(outbox).where(outbox.c.id.in_(unlocked(dialect))).values(values).returning(outbox.c.id)
+    return await _update(conn, RELEASE, ids) if ids else []
 
 
 async def _update(
     conn: AsyncConnection, statement: ReturningUpdate[UUID], ids: Sequence[UUID], **parameters: float
 ) -> list[UUID]:
     """Update the rows that are not locked; returns the ids of the others that exist."""
-    updated = set(await conn.scalars(statement, {**parameters, **UUIDS.bound(conn.dialect.name, ids)}))
+    updated = set(await conn.scalars(statement, {**parameters, **UUIDS.bound(conn, ids)}))
     left = [row_id for row_id in ids if row_id not in updated]
     return await existing(conn, left) if left else []

@@ -7,8 +7,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.bulk import UUIDS, octets
 from distribution.store.contacts import FIELDS, Contact
+from distribution.store.dialects import UUIDS, octets
 from distribution.store.pagination import fitting
 from distribution.store.tables import contacts
 
@@ -20,17 +20,18 @@ class ListedContact(NamedTuple):
     payload_omitted: bool
 
 
-def select_listed(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    """Selects contacts without their payloads, for `with_payloads`; the caller adds conditions and an order."""
-    payload = contacts.c.payload
-    null: sa.ColumnElement[str] = sa.literal_column("'null'", sa.Text)
-    return sa.select(*[null if field is payload else field for field in FIELDS], octets(payload, dialect))
+NO_PAYLOAD: sa.ColumnElement[str] = sa.literal_column("'null'", sa.Text)
+LISTED = sa.select(
+    *[NO_PAYLOAD if field is contacts.c.payload else field for field in FIELDS], octets(contacts.c.payload)
+)
+"""Contacts without their payloads, for `with_payloads`; the caller adds conditions and an order."""
+PAYLOADS = sa.select(contacts.c.id, contacts.c.payload).join(UUIDS, contacts.c.id == UUIDS.c.id)
 
 
 async def with_payloads(
     conn: AsyncConnection, query: sa.Select[*tuple[Any, ...]], **values: Any
 ) -> list[ListedContact]:
-    """Returns the contacts of a query built on `select_listed`, the first of them with their payloads."""
+    """Returns the contacts of a query built on LISTED, the first of them with their payloads."""
     sized = [(Contact(*row[:-1]), int(row[-1])) for row in await conn.execute(query, values)]
     fits = fitting(size for _, size in sized)
     payloads = await _payloads(conn, [contact.id for contact, _ in sized[:fits]])
@@ -42,10 +43,4 @@ async def with_payloads(
 async def _payloads(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, str]:
     if not ids:
         return {}
-    dialect = conn.dialect.name
-    id_table = UUIDS.table(dialect)
-    rows = await conn.execute(
-        sa.select(contacts.c.id, contacts.c.payload).join(id_table, contacts.c.id == id_table.c.id),
-        UUIDS.bound(dialect, sorted(ids)),
-    )
-    return {row.id: row.payload for row in rows}
+    return {row.id: row.payload for row in await conn.execute(PAYLOADS, UUIDS.bound(conn, sorted(ids)))}

@@ -1,12 +1,11 @@
 """Limits waits for locks of other transactions, and finds their holders. On SQLite the transaction is the only lock."""
 
 from collections.abc import Collection
-from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.bulk import IDS, POSTGRESQL, TEXTS
+from distribution.store.dialects import IDS, POSTGRESQL, TEXTS
 from distribution.store.tables import metadata, operators, source_operators, sources
 
 LIMIT_WAIT = sa.select(
@@ -41,6 +40,16 @@ BLOCKERS = sa.text(
     sa.bindparam("idle", IDLE_SECONDS, sa.Double),
     sa.bindparam("statement", STATEMENT_SECONDS, sa.Double),
     sa.bindparam("transaction", TRANSACTION_SECONDS, sa.Double),
+)
+NAMED_SOURCES = sa.select(sources.c.id, sources.c.code).where(sources.c.code.in_(sa.select(TEXTS.c.text)))
+FREE_SOURCES = NAMED_SOURCES.with_for_update(key_share=True, skip_locked=True)
+NEEDED_OPERATORS = sa.select(source_operators.c.source_id, source_operators.c.operator_id).where(
+    source_operators.c.source_id.in_(sa.select(IDS.c.id))
+)
+FREE_OPERATORS = (
+    sa.select(operators.c.id)
+    .where(operators.c.id.in_(NEEDED_OPERATORS.with_only_columns(source_operators.c.operator_id)))
+    .with_for_update(key_share=True, skip_locked=True)
 )
 
 
@@ -81,36 +90,11 @@ async def locked_sources(conn: AsyncConnection, codes: Collection[str]) -> set[s
     """
     if conn.dialect.name != POSTGRESQL or not codes:
         return set()
-    code_parameters = TEXTS.bound(POSTGRESQL, sorted(codes))
-    ids = {row.id: row.code for row in await conn.execute(_sources(), code_parameters)}
-    free = set(await conn.scalars(_free_sources(), code_parameters))
-    id_parameters = IDS.bound(POSTGRESQL, sorted(ids))
-    pairs = (await conn.execute(_operators_of(), id_parameters)).all()
-    free_operators = set(await conn.scalars(_free_operators(), id_parameters))
+    code_parameters = TEXTS.bound(conn, sorted(codes))
+    ids = {row.id: row.code for row in await conn.execute(NAMED_SOURCES, code_parameters)}
+    free = set(await conn.scalars(FREE_SOURCES, code_parameters))
+    id_parameters = IDS.bound(conn, sorted(ids))
+    pairs = (await conn.execute(NEEDED_OPERATORS, id_parameters)).all()
+    free_operators = set(await conn.scalars(FREE_OPERATORS, id_parameters))
     stuck = {source_id for source_id, operator_id in pairs if operator_id not in free_operators}
     return {code for source_id, code in ids.items() if source_id not in free or source_id in stuck}
-
-
-@cache
-def _sources() -> sa.Select[int, str]:
-    return sa.select(sources.c.id, sources.c.code).where(sources.c.code.in_(sa.select(TEXTS.table(POSTGRESQL).c.text)))
-
-
-@cache
-def _free_sources() -> sa.Select[int]:
-    of_codes = sources.c.code.in_(sa.select(TEXTS.table(POSTGRESQL).c.text))
-    return sa.select(sources.c.id).where(of_codes).with_for_update(key_share=True, skip_locked=True)
-
-
-@cache
-def _operators_of() -> sa.Select[int, int]:
-    w = source_operators.c
-    return sa.select(w.source_id, w.operator_id).where(w.source_id.in_(sa.select(IDS.table(POSTGRESQL).c.id)))
-
-
-@cache
-def _free_operators() -> sa.Select[int]:
-    w = source_operators.c
-    of_sources = sa.select(w.operator_id).where(w.source_id.in_(sa.select(IDS.table(POSTGRESQL).c.id)))
-    is_needed = operators.c.id.in_(of_sources)
-    return sa.select(operators.c.id).where(is_needed).with_for_update(key_share=True, skip_locked=True)

@@ -9,15 +9,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import PoolOutdated
 from distribution.selection.pool import SMOOTH_WEIGHTED, Operator, Pool, Source
-from distribution.store.bulk import IDS, TEXTS, ValuesTable
 from distribution.store.column_types import NumberedId
 from distribution.store.contacts import IS_WAITING
+from distribution.store.dialects import IDS, TEXTS, ValuesTable
 from distribution.store.tables import MAX_ID, contacts, operators, source_operators, sources
 
 HOLDERS = ValuesTable("holders", id=NumberedId)
 CHANGES = ValuesTable("changes", operator_id=NumberedId, by=sa.Integer(), forced=sa.Integer())
 IS_ACTIVE = sa.and_(operators.c.is_active, operators.c.deleted_at.is_(None)).label("is_active")
 DEFICITS = ValuesTable("deficits", source_id=NumberedId, operator_id=NumberedId, deficit=sa.Double())
+WEIGHTS = (
+    sa.select(*(source_operators.c[name] for name in ("source_id", "operator_id", "weight", "deficit")))
+    .where(source_operators.c.source_id.in_(sa.select(IDS.c.id)))
+    .order_by(source_operators.c.operator_id)
+)
+SOURCES_OF_HOLDERS = sa.select(source_operators.c.source_id).where(
+    source_operators.c.operator_id.in_(sa.select(HOLDERS.c.id))
+)
 
 
 async def lock_pool(
@@ -82,22 +90,21 @@ async def change_loads(conn: AsyncConnection, changes: dict[int, int], forced: C
     rows = sorted((operator_id, by) for operator_id, by in changes.items() if by)
     if not rows:
         return
-    dialect = conn.dialect.name
     columns = [operator_id for operator_id, _ in rows], [by for _, by in rows], [int(o in forced) for o, _ in rows]
-    result = await conn.execute(_change_loads(dialect), CHANGES.bound(dialect, *columns))
+    result = await conn.execute(_change_loads(), CHANGES.bound(conn, *columns))
     if result.rowcount != len(rows):
         raise PoolOutdated("an operator's load was not what the lock said")
 
 
 @cache
-def _change_loads(dialect: str) -> sa.Update:
-    o, change = operators.c, CHANGES.table(dialect)
-    load = o.load + change.c.by
+def _change_loads() -> sa.Update:
+    o, change = operators.c, CHANGES.c
+    load = o.load + change.by
     fits = load <= o.max_active_contacts
     return (
         sa.update(operators)
-        .where(o.id == change.c.operator_id, sa.or_(change.c.by < 0, change.c.forced == 1, fits))
-        .values(load=sa.case((load < 0, 0), else_=load), had_contacts=sa.or_(o.had_contacts, change.c.by > 0))
+        .where(o.id == change.operator_id, sa.or_(change.by < 0, change.forced == 1, fits))
+        .values(load=sa.case((load < 0, 0), else_=load), had_contacts=sa.or_(o.had_contacts, change.by > 0))
     )
 
 
@@ -106,48 +113,42 @@ async def write_deficits(conn: AsyncConnection, deficits: Mapping[tuple[int, int
     if not deficits:
         return
     keys = sorted(deficits)
-    dialect = conn.dialect.name
     columns = [source_id for source_id, _ in keys], [o for _, o in keys], [deficits[key] for key in keys]
-    await conn.execute(_write_deficits(dialect), DEFICITS.bound(dialect, *columns))
+    await conn.execute(_write_deficits(), DEFICITS.bound(conn, *columns))
 
 
 @cache
-def _write_deficits(dialect: str) -> sa.Update:
-    w, deficit_table = source_operators.c, DEFICITS.table(dialect)
-    return (
-        sa.update(source_operators)
-        .where(w.source_id == deficit_table.c.source_id, w.operator_id == deficit_table.c.operator_id)
-        .values(deficit=deficit_table.c.deficit)
-    )
+def _write_deficits() -> sa.Update:
+    w, new = source_operators.c, DEFICITS.c
+    same_key = sa.and_(w.source_id == new.source_id, w.operator_id == new.operator_id)
+    return sa.update(source_operators).where(same_key).values(deficit=new.deficit)
 
 
 async def _lock_sources(
     conn: AsyncConnection, codes: Collection[str], operator_ids: Collection[int], ids: Collection[int]
 ) -> Sequence[sa.Row[int, str, str, bool, int | None, bool]]:
-    dialect = conn.dialect.name
     ids = [i for i in ids if 0 < i <= MAX_ID]
     parameters: dict[str, Any] = {}
     for values, requested in ((TEXTS, codes), (HOLDERS, operator_ids), (IDS, ids)):
         if requested:
-            parameters |= values.bound(dialect, sorted(requested))
-    statement = _sources_to_lock(dialect, by_code=bool(codes), by_holder=bool(operator_ids), by_id=bool(ids))
+            parameters |= values.bound(conn, sorted(requested))
+    statement = _sources_to_lock(by_code=bool(codes), by_holder=bool(operator_ids), by_id=bool(ids))
     return (await conn.execute(statement, parameters)).all()
 
 
 @cache
 def _sources_to_lock(
-    dialect: str, *, by_code: bool, by_holder: bool, by_id: bool
+    *, by_code: bool, by_holder: bool, by_id: bool
 ) -> sa.Select[int, str, str, bool, int | None, bool]:
     # Only the conditions that have values: with all of them, PostgreSQL scans whole tables.
-    s, w = sources.c, source_operators.c
+    s = sources.c
     conditions = []
     if by_code:
-        conditions.append(s.code.in_(sa.select(TEXTS.table(dialect).c.text)))
+        conditions.append(s.code.in_(sa.select(TEXTS.c.text)))
     if by_holder:
-        of_holders = w.operator_id.in_(sa.select(HOLDERS.table(dialect).c.id))
-        conditions.append(s.id.in_(sa.select(w.source_id).where(of_holders)))
+        conditions.append(s.id.in_(SOURCES_OF_HOLDERS))
     if by_id:
-        conditions.append(s.id.in_(sa.select(IDS.table(dialect).c.id)))
+        conditions.append(s.id.in_(sa.select(IDS.c.id)))
     return (
         sa.select(s.id, s.code, s.strategy, s.sticky, s.dedupe_window, s.has_contact_keys)
         .where(sa.or_(sa.false(), *conditions))
@@ -159,19 +160,16 @@ def _sources_to_lock(
 async def _lock_operators(
     conn: AsyncConnection, source_ids: list[int], operator_ids: Collection[int]
 ) -> Sequence[sa.Row[int, str, bool, int, int]]:
-    dialect = conn.dialect.name
-    rows = await conn.execute(
-        _operators_to_lock(dialect), IDS.bound(dialect, source_ids) | HOLDERS.bound(dialect, sorted(operator_ids))
-    )
-    return rows.all()
+    parameters = IDS.bound(conn, source_ids) | HOLDERS.bound(conn, sorted(operator_ids))
+    return (await conn.execute(_operators_to_lock(), parameters)).all()
 
 
 @cache
-def _operators_to_lock(dialect: str) -> sa.Select[int, str, bool, int, int]:
+def _operators_to_lock() -> sa.Select[int, str, bool, int, int]:
     o, w = operators.c, source_operators.c
-    of_sources = sa.select(w.operator_id).where(w.source_id.in_(sa.select(IDS.table(dialect).c.id)))
+    of_sources = sa.select(w.operator_id).where(w.source_id.in_(sa.select(IDS.c.id)))
     # Deleted ones too, as inactive: a program of the previous release may give them contacts and weights.
-    holders = o.id.in_(sa.select(HOLDERS.table(dialect).c.id))
+    holders = o.id.in_(sa.select(HOLDERS.c.id))
     return (
         sa.select(o.id, o.name, IS_ACTIVE, o.max_active_contacts, o.load)
         .where(sa.or_(o.id.in_(of_sources), holders))
@@ -181,30 +179,12 @@ def _operators_to_lock(dialect: str) -> sa.Select[int, str, bool, int, int]:
 
 
 async def _weights(conn: AsyncConnection, source_ids: list[int]) -> Sequence[sa.Row[int, int, int, float]]:
-    dialect = conn.dialect.name
-    return (await conn.execute(_weights_of(dialect), IDS.bound(dialect, source_ids))).all()
-
-
-@cache
-def _weights_of(dialect: str) -> sa.Select[int, int, int, float]:
-    w = source_operators.c
-    return (
-        sa.select(w.source_id, w.operator_id, w.weight, w.deficit)
-        .where(w.source_id.in_(sa.select(IDS.table(dialect).c.id)))
-        .order_by(w.operator_id)
-    )
+    return (await conn.execute(WEIGHTS, IDS.bound(conn, source_ids))).all()
 
 
 async def _check_not_stale(conn: AsyncConnection, locked: set[int], operator_ids: Collection[int]) -> None:
     if not operator_ids:
         return
-    dialect = conn.dialect.name
-    source_ids = await conn.scalars(_sources_of(dialect), HOLDERS.bound(dialect, sorted(operator_ids)))
+    source_ids = await conn.scalars(SOURCES_OF_HOLDERS, HOLDERS.bound(conn, sorted(operator_ids)))
     if not set(source_ids.all()) <= locked:
         raise PoolOutdated("an operator got another source meanwhile")
-
-
-@cache
-def _sources_of(dialect: str) -> sa.Select[int]:
-    w = source_operators.c
-    return sa.select(w.source_id).where(w.operator_id.in_(sa.select(HOLDERS.table(dialect).c.id)))

@@ -11,7 +11,8 @@ from operator import attrgetter
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.bulk import IDS, first_from
+from distribution.store.bulk import first_from
+from distribution.store.dialects import IDS
 from distribution.store.pagination import Page, page_of
 from distribution.store.tables import contacts, operators, source_operators
 
@@ -54,20 +55,14 @@ async def page(conn: AsyncConnection, after: int | None, limit: int) -> Page[Ope
 
 async def existing(conn: AsyncConnection, ids: Collection[int]) -> set[int]:
     """Returns which of these are operators that are not deleted."""
-    id_table = IDS.table(conn.dialect.name)
-    statement = sa.select(operators.c.id).join(id_table, operators.c.id == id_table.c.id).where(EXISTING)
-    return set(await conn.scalars(statement, IDS.bound(conn.dialect.name, sorted(ids))))
+    statement = sa.select(operators.c.id).join(IDS, operators.c.id == IDS.c.id).where(EXISTING)
+    return set(await conn.scalars(statement, IDS.bound(conn, sorted(ids))))
 
 
 async def names(conn: AsyncConnection, ids: Collection[int]) -> dict[int, str]:
     """Returns names by id, those of deleted operators too."""
-    dialect = conn.dialect.name
-    id_table = IDS.table(dialect)
-    rows = await conn.execute(
-        sa.select(operators.c.id, operators.c.name).join(id_table, operators.c.id == id_table.c.id),
-        IDS.bound(dialect, sorted(ids)),
-    )
-    return {row.id: row.name for row in rows}
+    statement = sa.select(operators.c.id, operators.c.name).join(IDS, operators.c.id == IDS.c.id)
+    return {row.id: row.name for row in await conn.execute(statement, IDS.bound(conn, sorted(ids)))}
 
 
 async def update(conn: AsyncConnection, operator_id: int, values: Mapping[str, object]) -> None:

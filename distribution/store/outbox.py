@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.events import Change, body_of
-from distribution.store.bulk import UUIDS, Columns, columns_of, insert_columns
+from distribution.store.bulk import Columns, columns_of, insert_columns
+from distribution.store.dialects import UUIDS
 from distribution.store.tables import outbox
 
 
@@ -67,6 +67,11 @@ OF_KIND = {
     Kind.RETRY: sa.and_(outbox.c.reply == sa.false(), outbox.c.attempts > 0),
     Kind.REPLY: outbox.c.reply == sa.true(),
 }
+NAMED = sa.select(outbox.c.id).where(outbox.c.id.in_(sa.select(UUIDS.c.id)))
+UNLOCKED = NAMED.with_for_update(skip_locked=True)
+"""The rows in UUIDS that no other session has locked: a transaction left open delays only its own rows."""
+DELETE = sa.delete(outbox).where(outbox.c.id.in_(sa.select(UUIDS.c.id)))
+DELETE_UNLOCKED = sa.delete(outbox).where(outbox.c.id.in_(UNLOCKED))
 
 
 def publication_of(change: Change, traceparent: str | None) -> Publication:
@@ -98,13 +103,7 @@ async def insert(conn: AsyncConnection, publications: Sequence[Publication], cla
 async def delete(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
     """Delete rows that the broker has confirmed; waits for rows that another transaction has locked."""
     if ids:
-        dialect = conn.dialect.name
-        await conn.execute(_delete(dialect), UUIDS.bound(dialect, ids))
-
-
-@cache
-def _delete(dialect: str) -> sa.Delete:
-    return sa.delete(outbox).where(outbox.c.id.in_(sa.select(UUIDS.table(dialect).c.id)))
+        await conn.execute(DELETE, UUIDS.bound(conn, ids))
 
 
 async def delete_unlocked(conn: AsyncConnection, ids: Sequence[UUID]) -> list[UUID]:
@@ -114,34 +113,13 @@ async def delete_unlocked(conn: AsyncConnection, ids: Sequence[UUID]) -> list[UU
     """
     if not ids:
         return []
-    dialect = conn.dialect.name
-    deleted = await conn.execute(_delete_unlocked(dialect), UUIDS.bound(dialect, ids))
+    deleted = await conn.execute(DELETE_UNLOCKED, UUIDS.bound(conn, ids))
     return await existing(conn, ids) if deleted.rowcount < len(ids) else []
-
-
-@cache
-def _delete_unlocked(dialect: str) -> sa.Delete:
-    return sa.delete(outbox).where(outbox.c.id.in_(unlocked(dialect)))
-
-
-def unlocked(dialect: str) -> sa.Select[UUID]:
-    """Selects the rows in UUIDS that no other session has locked: a transaction left open delays only its own rows."""
-    return _in_uuids(dialect).with_for_update(skip_locked=True)
 
 
 async def existing(conn: AsyncConnection, ids: Sequence[UUID]) -> list[UUID]:
     """Returns the ids of those rows that exist."""
-    dialect = conn.dialect.name
-    return list(await conn.scalars(_existing(dialect), UUIDS.bound(dialect, ids)))
-
-
-@cache
-def _existing(dialect: str) -> sa.Select[UUID]:
-    return _in_uuids(dialect)
-
-
-def _in_uuids(dialect: str) -> sa.Select[UUID]:
-    return sa.select(outbox.c.id).where(outbox.c.id.in_(sa.select(UUIDS.table(dialect).c.id)))
+    return list(await conn.scalars(NAMED, UUIDS.bound(conn, ids)))
 
 
 async def any_reply_before(conn: AsyncConnection, first: UUID) -> bool:

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.normalize import RULE
-from distribution.store.bulk import IDS, ValuesTable
 from distribution.store.column_types import NumberedId
+from distribution.store.dialects import IDS, ValuesTable
 from distribution.store.tables import leads
 
 IDS_AT_ONCE = 5000
@@ -27,7 +27,7 @@ class StoredDetails:
 
 
 @dataclass(frozen=True, slots=True)
-class Spelled:
+class NormalizedDetails:
     """The normal forms of a lead's phone and e-mail; `phone` and `email` are what they were made from."""
 
     id: int
@@ -37,13 +37,13 @@ class Spelled:
     email_normalized: str | None
 
 
-SPELLED = ValuesTable(
-    "spelled",
-    id=NumberedId,
-    phone=sa.Text(),
-    email=sa.Text(),
-    phone_normalized=sa.Text(),
-    email_normalized=sa.Text(),
+TEXT_COLUMNS = {name: sa.Text() for name in NormalizedDetails.__slots__ if name != "id"}
+NORMALIZED = ValuesTable("normalized", id=NumberedId, **TEXT_COLUMNS)
+LOCK = (
+    sa.select(leads.c.id, leads.c.phone, leads.c.email)
+    .where(leads.c.id.in_(sa.select(IDS.c.id)))
+    .order_by(leads.c.id)
+    .with_for_update(key_share=True, skip_locked=True)
 )
 
 
@@ -62,26 +62,18 @@ async def after(conn: AsyncConnection, last: int) -> Sequence[StoredDetails]:
     return [StoredDetails(*row) for row in await conn.execute(query.order_by(c.id).limit(ROWS_AT_ONCE))]
 
 
-async def write(conn: AsyncConnection, spelled: Sequence[Spelled]) -> None:
+async def write(conn: AsyncConnection, normalized: Sequence[NormalizedDetails]) -> None:
     """Store normal forms; rows that are locked or have changed meanwhile are left for the next run."""
-    dialect = conn.dialect.name
-    rows = await conn.execute(_lock(dialect), IDS.bound(dialect, [row.id for row in spelled]))
+    rows = await conn.execute(LOCK, IDS.bound(conn, [row.id for row in normalized]))
     stored = {StoredDetails(*row) for row in rows}
-    unchanged = [row for row in spelled if StoredDetails(row.id, row.phone, row.email) in stored]
-    columns = [[getattr(row, name) for row in unchanged] for name in Spelled.__slots__]
-    await conn.execute(_write(dialect), SPELLED.bound(dialect, *columns))
+    unchanged = [row for row in normalized if StoredDetails(row.id, row.phone, row.email) in stored]
+    columns = [[getattr(row, name) for row in unchanged] for name in NormalizedDetails.__slots__]
+    await conn.execute(_write(), NORMALIZED.bound(conn, *columns))
 
 
 @cache
-def _lock(dialect: str) -> sa.Select[int, str | None, str | None]:
-    c = leads.c
-    query = sa.select(c.id, c.phone, c.email).where(c.id.in_(sa.select(IDS.table(dialect).c.id)))
-    return query.order_by(c.id).with_for_update(key_share=True, skip_locked=True)
-
-
-@cache
-def _write(dialect: str) -> sa.Update:
-    c, new = leads.c, SPELLED.table(dialect)
-    rules = {f"{name}_rule": sa.case((new.c[name].is_not(None), RULE)) for name in ("phone", "email")}
-    normalized = {name: new.c[name] for name in ("phone_normalized", "email_normalized")}
-    return sa.update(leads).where(c.id == new.c.id).values(normalized | rules)
+def _write() -> sa.Update:
+    new = NORMALIZED.c
+    rules = {f"{name}_rule": sa.case((new[name].is_not(None), RULE)) for name in ("phone", "email")}
+    forms = {name: new[name] for name in ("phone_normalized", "email_normalized")}
+    return sa.update(leads).where(leads.c.id == new.id).values(forms | rules)

@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.bulk import row_of
+from distribution.store.bulk import row_of, update_fields
+from distribution.store.dialects import insert_into
 from distribution.store.tables import OPEN, parked_messages, sources
 
 DEFERRED, REJECTED, REPLAYED, DROPPED = "deferred", "rejected", "replayed", "dropped"
@@ -55,8 +55,7 @@ async def park(conn: AsyncConnection, messages: Sequence[Parked]) -> None:
     """
     if not messages:
         return
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(parked_messages)
+    statement = insert_into(conn.dialect.name, parked_messages)
     p, new = parked_messages.c, statement.excluded
     keeps_waiting = sa.and_(p.state == DEFERRED, new.state == REJECTED)
     names = ("state", "code", "detail", "source", "next_attempt_at", "retries", "named_source")
@@ -139,17 +138,8 @@ async def lock(conn: AsyncConnection, parked_id: UUID) -> Parked | None:
 
 async def update(conn: AsyncConnection, rows: Sequence[Parked]) -> None:
     """Write the fields that another attempt changed."""
-    if not rows:
-        return
     names = ("state", "code", "detail", "source", "attempts", "next_attempt_at", "retries")
-    statement = (
-        sa.update(parked_messages)
-        .where(parked_messages.c.id == sa.bindparam("parked_id"))
-        .values({name: sa.bindparam(f"new_{name}") for name in names})
-    )
-    await conn.execute(
-        statement, [{"parked_id": row.id} | {f"new_{name}": getattr(row, name) for name in names} for row in rows]
-    )
+    await update_fields(conn, parked_messages, names, rows)
 
 
 async def _lock_fitting(

@@ -7,10 +7,10 @@ from operator import attrgetter
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.bulk import TEXTS, UUIDS, first_from
+from distribution.store.bulk import first_from
+from distribution.store.dialects import TEXTS, UUIDS, insert_into
 from distribution.store.pagination import Page, page_of
 from distribution.store.tables import contacts, sources
 
@@ -33,8 +33,8 @@ FIELDS = tuple(sources.c[name] for name in SourceRow.__slots__)
 
 async def insert(conn: AsyncConnection, values: Mapping[str, object], now: datetime) -> SourceRow | None:
     """Write a new source; None if its code is in use."""
-    insert_into = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    statement = insert_into(sources).values(created_at=now, **values).on_conflict_do_nothing(index_elements=["code"])
+    statement = insert_into(conn.dialect.name, sources).values(created_at=now, **values)
+    statement = statement.on_conflict_do_nothing(index_elements=["code"])
     row = (await conn.execute(statement.returning(*FIELDS))).one_or_none()
     return None if row is None else SourceRow(*row)
 
@@ -69,19 +69,13 @@ async def delete(conn: AsyncConnection, source_id: int) -> None:
 
 async def ids_by_code(conn: AsyncConnection, codes: Collection[str]) -> dict[str, int]:
     """Returns ids by code of the sources that exist."""
-    dialect = conn.dialect.name
-    texts = sa.select(TEXTS.table(dialect).c.text)
-    rows = await conn.execute(
-        sa.select(sources.c.code, sources.c.id).where(sources.c.code.in_(texts)), TEXTS.bound(dialect, sorted(codes))
-    )
+    with_codes = sa.select(sources.c.code, sources.c.id).where(sources.c.code.in_(sa.select(TEXTS.c.text)))
+    rows = await conn.execute(with_codes, TEXTS.bound(conn, sorted(codes)))
     return {row.code: row.id for row in rows}
 
 
 async def codes_of_contacts(conn: AsyncConnection, contact_ids: Collection[UUID]) -> dict[UUID, str]:
     """Returns the code of each contact's source."""
-    contact_table = sa.select(UUIDS.table(conn.dialect.name).c.id)
-    rows = await conn.execute(
-        sa.select(contacts.c.id, sources.c.code).join(sources).where(contacts.c.id.in_(contact_table)),
-        UUIDS.bound(conn.dialect.name, sorted(contact_ids)),
-    )
+    codes = sa.select(contacts.c.id, sources.c.code).join(sources).where(contacts.c.id.in_(sa.select(UUIDS.c.id)))
+    rows = await conn.execute(codes, UUIDS.bound(conn, sorted(contact_ids)))
     return {row.id: row.code for row in rows}

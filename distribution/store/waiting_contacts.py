@@ -2,15 +2,15 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.bulk import POSTGRESQL, UUIDS, ValuesTable, octets
 from distribution.store.column_types import NumberedId
 from distribution.store.contacts import IS_WAITING
+from distribution.store.dialects import POSTGRESQL, UUIDS, ValuesTable, octets
 from distribution.store.tables import contacts, decisions
 
 LINES = ValuesTable("lines", source_id=NumberedId, after=sa.Uuid())
@@ -29,15 +29,14 @@ async def upcoming(conn: AsyncConnection, after: Mapping[int, UUID], limit: int)
 
     `after`: by source id, the last contact already known. One statement for all sources, on the index alone.
     """
-    dialect = conn.dialect.name
     source_ids = sorted(after)
-    parameters = LINES.bound(dialect, source_ids, [after[source_id] for source_id in source_ids])
-    return (await conn.execute(_upcoming(dialect), parameters | {"each": limit})).all()
+    parameters = LINES.bound(conn, source_ids, [after[source_id] for source_id in source_ids])
+    return (await conn.execute(_upcoming(conn.dialect.name), parameters | {"each": limit})).all()
 
 
 @cache
 def _upcoming(dialect: str) -> sa.Select[int, UUID]:
-    c, line = contacts.c, LINES.table(dialect)
+    c, line = contacts.c, LINES
     following = (
         sa.select(c.id)
         .where(c.source_id == line.c.source_id, IS_WAITING, c.id > line.c.after)
@@ -58,17 +57,12 @@ async def sizes(conn: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Size
 
     A contact whose sequence is not the end of its history is left out: there can be no next decision about it.
     """
-    dialect = conn.dialect.name
-    rows = await conn.execute(_sizes(dialect), UUIDS.bound(dialect, sorted(ids)))
+    rows = await conn.execute(_sizes(), UUIDS.bound(conn, sorted(ids)))
     return {contact_id: Size(lead_id, number) for contact_id, lead_id, number in rows}
 
 
 @cache
-def _sizes(dialect: str) -> sa.Select[*tuple[Any, ...]]:
-    c, d, id_table = contacts.c, decisions.c, UUIDS.table(dialect)
+def _sizes() -> sa.Select[UUID, int, int]:
+    c, d = contacts.c, decisions.c
     last = sa.select(sa.func.max(d.sequence)).where(d.contact_id == c.id).scalar_subquery()
-    return (
-        sa.select(c.id, c.lead_id, octets(c.payload, dialect))
-        .join(id_table, c.id == id_table.c.id)
-        .where(c.sequence == last)
-    )
+    return sa.select(c.id, c.lead_id, octets(c.payload)).join(UUIDS, c.id == UUIDS.c.id).where(c.sequence == last)

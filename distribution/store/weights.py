@@ -4,11 +4,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.selection.deficit_redistribution import shared_out
-from distribution.store.bulk import IDS, POSTGRESQL
+from distribution.store.bulk import upsert
+from distribution.store.dialects import IDS
 from distribution.store.operator_pool import write_deficits
 from distribution.store.tables import operators, source_operators
 
@@ -49,20 +49,13 @@ async def of_operator(conn: AsyncConnection, operator_id: int) -> list[tuple[int
 async def replace(conn: AsyncConnection, source_id: int, weights: Sequence[tuple[int, int]]) -> None:
     """Make these (operator id, weight) the only ones; an existing weight is updated, so that its deficit stays."""
     w = source_operators.c
-    dialect = conn.dialect.name
-    staying = sa.select(IDS.table(dialect).c.id)
+    staying = sa.select(IDS.c.id)
     await conn.execute(
         sa.delete(source_operators).where(w.source_id == source_id, w.operator_id.not_in(staying)),
-        IDS.bound(dialect, sorted(o for o, _ in weights)),
+        IDS.bound(conn, sorted(o for o, _ in weights)),
     )
     rows = [{"source_id": source_id, "operator_id": o, "weight": weight} for o, weight in sorted(weights)]
-    if rows:
-        insert_into = postgresql.insert if dialect == POSTGRESQL else sqlite.insert
-        statement = insert_into(source_operators)
-        statement = statement.on_conflict_do_update(
-            index_elements=["source_id", "operator_id"], set_={"weight": statement.excluded.weight}
-        )
-        await conn.execute(statement, rows)
+    await upsert(conn, source_operators, ["source_id", "operator_id"], rows)
 
 
 async def share_out_deficits(conn: AsyncConnection, source_ids: Collection[int]) -> None:
@@ -71,20 +64,17 @@ async def share_out_deficits(conn: AsyncConnection, source_ids: Collection[int])
     The sources must be locked.
     """
     w = source_operators.c
-    ids = sa.select(IDS.table(conn.dialect.name).c.id)
     rows = await conn.execute(
-        sa.select(w.source_id, w.operator_id, w.weight, w.deficit).where(w.source_id.in_(ids)),
-        IDS.bound(conn.dialect.name, sorted(source_ids)),
+        sa.select(w.source_id, w.operator_id, w.weight, w.deficit).where(w.source_id.in_(sa.select(IDS.c.id))),
+        IDS.bound(conn, sorted(source_ids)),
     )
-    of_sources: dict[int, dict[int, tuple[int, float]]] = {}
+    weights: dict[int, dict[int, int]] = {}
+    deficits: dict[int, dict[int, float]] = {}
     for source_id, operator_id, weight, deficit in rows:
-        of_sources.setdefault(source_id, {})[operator_id] = weight, deficit
+        weights.setdefault(source_id, {})[operator_id] = weight
+        deficits.setdefault(source_id, {})[operator_id] = deficit
     new: dict[tuple[int, int], float] = {}
-    for source_id, of_operators in of_sources.items():
-        before, weights = (
-            {o: owed for o, (_, owed) in of_operators.items()},
-            {o: weight for o, (weight, _) in of_operators.items()},
-        )
-        if (after := shared_out(before, weights)) != before:
+    for source_id, before in deficits.items():
+        if (after := shared_out(before, weights[source_id])) != before:
             new |= {(source_id, operator_id): owed for operator_id, owed in after.items()}
     await write_deficits(conn, new)

@@ -126,7 +126,7 @@ MUTANTS = (
         (
             Edit(POOLS, ".order_by(o.id)\n        .with_for_update(key_share=True)", ".order_by(o.id)"),
             Edit(POOLS, ".order_by(s.id)\n        .with_for_update(key_share=True)", ".order_by(s.id)"),
-            Edit(POOLS, "sa.or_(change.c.by < 0, change.c.forced == 1, fits)", "sa.true()"),
+            Edit(POOLS, "sa.or_(change.by < 0, change.forced == 1, fits)", "sa.true()"),
         ),
         # Two workers compete for the last place only while the places fill up.
         rate=2_500,

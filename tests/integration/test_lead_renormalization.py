@@ -14,7 +14,7 @@ from distribution.normalize import RULE
 from distribution.store import outdated_normalizations
 from distribution.store.database import Database
 from distribution.store.engine import reading, transaction
-from distribution.store.outdated_normalizations import IDS_AT_ONCE, ROWS_AT_ONCE, Spelled
+from distribution.store.outdated_normalizations import IDS_AT_ONCE, ROWS_AT_ONCE, NormalizedDetails
 from distribution.store.tables import leads
 from tests.factories import make_source, message, take
 from tests.integration.api_client import all_items
@@ -154,7 +154,7 @@ async def test_a_round_may_end_anywhere(engine: AsyncEngine) -> None:
     assert await kept(engine) == {f"lead-{n}": (None, f"l{n}@example.com") for n in range(number)}
 
 
-async def spell_as(engine: AsyncEngine, new: Sequence[Spelled]) -> None:
+async def spell_as(engine: AsyncEngine, new: Sequence[NormalizedDetails]) -> None:
     """Write spellings that were made before."""
     async with transaction(engine) as conn:
         await outdated_normalizations.write(conn, new)
@@ -165,7 +165,7 @@ async def test_what_was_told_meanwhile_keeps_its_spelling(engine: AsyncEngine) -
     await write_as_before(engine, {"anna": {"phone": "+551187654321", "phone_normalized": "+551187654321"}})
     await make_source(engine, {})
     await take(engine, [message("m", "anna", email="Anna@example.com")])
-    await spell_as(engine, [Spelled(1, "+551187654321", None, "+5511987654321", None)])
+    await spell_as(engine, [NormalizedDetails(1, "+551187654321", None, "+5511987654321", None)])
     assert await round_of(engine) == 1
     assert await kept(engine) == {"anna": ("+5511987654321", "anna@example.com")}
 
