@@ -4,7 +4,7 @@ release        the number of this release
 settings       what both processes read from the environment
 startup        how both processes start, or report in one line why they cannot
 logs           one log, for people and for machines
-errors         what can go wrong, one stable code each
+errors         what can go wrong
 error_descriptions  what caused a connection error, what a TLS error means
 ids            time-ordered ids of contacts and events
 backoff        pauses between attempts that grow as long as the attempts fail

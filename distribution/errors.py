@@ -1,4 +1,4 @@
-"""The errors of the business logic, each with a stable code."""
+"""The errors of the business logic."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -22,7 +22,7 @@ class ParkedCode(StrEnum):
     NOT_ALLOWED = "not_allowed"
 
 
-class Named(NamedTuple):
+class SourceAndContact(NamedTuple):
     """The source and the contact that a message names, for information only."""
 
     source: str | None = None
@@ -32,8 +32,6 @@ class Named(NamedTuple):
 class DistributionError(Exception):
     """The base class of these errors."""
 
-    code = "error"
-
 
 class MessageRejected(DistributionError):
     """A message that cannot become a contact, with one sentence its author can act on.
@@ -41,7 +39,7 @@ class MessageRejected(DistributionError):
     `errors`: (field, what is wrong with it) of each wrong field, if the detail is made of them.
     """
 
-    named: Named | None = None
+    named: SourceAndContact | None = None
     """What its body names, if that was already looked up."""
 
     def __init__(
@@ -63,8 +61,6 @@ class MessageRejected(DistributionError):
 class NotFound(DistributionError):
     """There is no such object."""
 
-    code = "not_found"
-
     def __init__(self, kind: str, key: object) -> None:
         super().__init__(f"There is no {kind} {key}.")
 
@@ -72,19 +68,13 @@ class NotFound(DistributionError):
 class Conflict(DistributionError):
     """The request contradicts the current state."""
 
-    code = "conflict"
-
 
 class VersionConflict(DistributionError):
     """The object is no longer as the editor saw it."""
 
-    code = "stale_edit"
-
 
 class InvalidField(DistributionError):
     """A value is well-formed and still wrong; names the field."""
-
-    code = "invalid_field"
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -95,25 +85,17 @@ class InvalidField(DistributionError):
 class SettingsError(DistributionError):
     """A setting is wrong; the message is the one line the process prints before it stops."""
 
-    code = "bad_setting"
-
 
 class SchemaError(DistributionError):
     """The database's schema is not the one this code knows."""
-
-    code = "unknown_schema"
 
 
 class DatabaseUnusable(DistributionError):
     """The database cannot be connected to; the message is one line without secrets."""
 
-    code = "database_unusable"
-
 
 class DatabaseUnavailable(DistributionError):
     """The database failed; the request itself is not at fault."""
-
-    code = "database_unavailable"
 
 
 class LockedByOthers(DatabaseUnavailable):
@@ -122,8 +104,6 @@ class LockedByOthers(DatabaseUnavailable):
     `held`: whether one transaction holds it for long; False: many short ones take turns; None: unknown.
     """
 
-    code = "locked"
-
     def __init__(self, message: str, held: bool | None = None) -> None:
         super().__init__(message)
         self.held = held
@@ -131,5 +111,3 @@ class LockedByOthers(DatabaseUnavailable):
 
 class PoolOutdated(DistributionError):
     """What was read before locking had changed by the time the locks were held: repeat the transaction."""
-
-    code = "stale_pool"

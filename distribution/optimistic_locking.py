@@ -31,7 +31,7 @@ class ExpectedVersions:
 class Edit:
     """Who changes an object, and the versions of it that they expect (None: any)."""
 
-    who: Actor
+    actor: Actor
     expected: ExpectedVersions | None = None
 
     def check(self, version: str) -> None:

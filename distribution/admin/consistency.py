@@ -27,7 +27,7 @@ REPLAYED_BATCHES = 100
 """How many of the newest transactions have their picks repeated: enough to show that the stored data explains them."""
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """The kinds of difference."""
 
     LOAD = "load"
@@ -43,7 +43,7 @@ class Kind(StrEnum):
 class Finding:
     """One difference. `object`: its kind and id; `repairable`: whether a command can repair it."""
 
-    kind: Kind
+    kind: FindingKind
     object: str
     detail: str
     repairable: bool
@@ -108,7 +108,7 @@ async def _loads(conn: AsyncConnection) -> Report:
     rows = await consistency.wrong_loads(conn)
     return Report(
         [
-            Finding(Kind.LOAD, f"operator {id_}", f"{name} has load {load} and {counted} active contacts", True)
+            Finding(FindingKind.LOAD, f"operator {id_}", f"{name} has load {load} and {counted} active contacts", True)
             for id_, name, load, counted in rows[:MAX_LISTED]
         ],
         len(rows),
@@ -121,17 +121,17 @@ async def _sequences(conn: AsyncConnection) -> Report:
     for contact_id, sequence, number, last, _ in rows:
         if number == last and last:
             detail = f"has sequence {sequence}, its history ends with {last}"
-            findings.append(Finding(Kind.SEQUENCE, f"contact {contact_id}", detail, True))
+            findings.append(Finding(FindingKind.SEQUENCE, f"contact {contact_id}", detail, True))
         else:
             detail = f"has sequence {sequence} and {number} entries of history up to {last}: some are missing"
-            findings.append(Finding(Kind.HISTORY, f"contact {contact_id}", detail, False))
+            findings.append(Finding(FindingKind.HISTORY, f"contact {contact_id}", detail, False))
     return Report(findings, rows[0][-1] if rows else 0)
 
 
 async def _events(conn: AsyncConnection) -> Report:
     rows = await consistency.events_without_change(conn, MAX_LISTED)
     findings = [
-        Finding(Kind.OUTBOX, f"event {id_}", f"tells of a change that contact {contact_id} never had", False)
+        Finding(FindingKind.OUTBOX, f"event {id_}", f"tells of a change that contact {contact_id} never had", False)
         for id_, contact_id, _ in rows
     ]
     return Report(findings, rows[0][-1] if rows else 0)
@@ -139,19 +139,17 @@ async def _events(conn: AsyncConnection) -> Report:
 
 async def _late(conn: AsyncConnection, now: datetime) -> Report:
     rows = await consistency.unpublished_since(conn, first_id_at(now - LATE_AFTER), MAX_LISTED)
-    findings = [
-        Finding(Kind.UNPUBLISHED, f"event {id_}", f"{kind} of {isoformat(time_of(id_))} is not published yet", False)
-        for id_, kind, _ in rows
-    ]
+    findings = []
+    for id_, kind, _ in rows:
+        detail = f"{kind} of {isoformat(time_of(id_))} is not published yet"
+        findings.append(Finding(FindingKind.UNPUBLISHED, f"event {id_}", detail, False))
     return Report(findings, rows[0][-1] if rows else 0)
 
 
 async def _waiting(conn: AsyncConnection) -> Report:
     sources = await servable_sources(conn)
-    findings = [
-        Finding(Kind.WAITING, f"source {id_}", "contacts wait although an operator has a free place for them", True)
-        for id_ in sources[:MAX_LISTED]
-    ]
+    detail = "contacts wait although an operator has a free place for them"
+    findings = [Finding(FindingKind.WAITING, f"source {id_}", detail, True) for id_ in sources[:MAX_LISTED]]
     return Report(findings, len(sources))
 
 
@@ -161,7 +159,7 @@ async def _decisions(conn: AsyncConnection) -> Report:
         for position, original, repeated in picked_again(batch_record, source_id):
             if original != repeated:
                 detail = f"step {position} picked {_describe(original)}, and its kept data gives {_describe(repeated)}"
-                findings.append(Finding(Kind.DECISION, f"batch {batch_id}", detail, False))
+                findings.append(Finding(FindingKind.DECISION, f"batch {batch_id}", detail, False))
     return Report(findings[:MAX_LISTED], len(findings))
 
 

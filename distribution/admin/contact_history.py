@@ -12,7 +12,7 @@ from distribution.allocation.event_loop_yield import CooperativeYield
 from distribution.allocation.unit_of_work import BY_HAND, FORCED
 from distribution.ids import time_of
 from distribution.selection import explain
-from distribution.selection.decision_record import PickStep, Record, apply, pool_at_start
+from distribution.selection.decision_record import DecisionRecord, PickStep, apply, pool_at_start
 from distribution.selection.pool import Pool
 from distribution.store import decisions as decision_rows
 from distribution.store import operators as operator_rows
@@ -57,7 +57,7 @@ def _count_operators(data: Mapping[str, Any] | None) -> int:
     return 0 if data is None else len(data["candidates"]) + len(data["left_out"])
 
 
-async def _entry(decision: Decision, record: Record | None, names: Mapping[int, str]) -> dict[str, Any]:
+async def _entry(decision: Decision, record: DecisionRecord | None, names: Mapping[int, str]) -> dict[str, Any]:
     data, sentence = await _explain(decision, record)
     fields = asdict(decision)
     previous = decision.previous_operator_id
@@ -70,7 +70,7 @@ async def _entry(decision: Decision, record: Record | None, names: Mapping[int, 
     }
 
 
-async def _explain(decision: Decision, record: Record | None) -> tuple[dict[str, Any] | None, str | None]:
+async def _explain(decision: Decision, record: DecisionRecord | None) -> tuple[dict[str, Any] | None, str | None]:
     """Returns the data and the sentence; neither if the record is needed but not given."""
     if record is not None and decision.position is not None:
         pool, step = await _pool_before(record, decision.position), record.steps[decision.position]
@@ -81,8 +81,8 @@ async def _explain(decision: Decision, record: Record | None) -> tuple[dict[str,
     return None, SENTENCES.get(decision.reason or "")
 
 
-async def _pool_before(record: Record, position: int) -> Pool:
-    """Returns `record.pool_before`, with pauses: a step may look at every operator of the source."""
+async def _pool_before(record: DecisionRecord, position: int) -> Pool:
+    """The pool just before a step; made with pauses, since a step may look at every operator of the source."""
     pool, pauses = pool_at_start(record), CooperativeYield()
     for step in record.steps[:position]:
         apply(pool, step)

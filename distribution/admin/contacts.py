@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.allocation import close as closing
 from distribution.allocation import reassignment
-from distribution.allocation.close import Closed
+from distribution.allocation.close import CloseResult
 from distribution.audit import Action, contact_state, record
 from distribution.errors import MessageRejected, NotFound
 from distribution.ids import first_id_at
@@ -109,9 +109,9 @@ async def close(
     edit.check(version(state))
     result = await closing.close(conn, locked, closings, random)
     for outcome in result.outcomes:
-        if isinstance(outcome, Closed) and outcome.is_new:
+        if isinstance(outcome, CloseResult) and outcome.is_new:
             after = {**contact_state(outcome.contact), "reason": reason}
-            await record(conn, edit.who, Action.CONTACT_CLOSED, contact_id, outcome.before, after)
+            await record(conn, edit.actor, Action.CONTACT_CLOSED, contact_id, outcome.before, after)
     return result.unserved
 
 
@@ -125,7 +125,7 @@ async def assign(
     edit.check(version(contact))
     result = await reassignment.assign(conn, random, locked, operator_id, force=force)
     action = Action.CONTACT_FORCED if result.forced else Action.CONTACT_ASSIGNED
-    await record(conn, edit.who, action, contact_id, before, contact_state(contact))
+    await record(conn, edit.actor, action, contact_id, before, contact_state(contact))
     return result.unserved
 
 

@@ -1,7 +1,6 @@
 """Create, show, change and delete operators; a place that a change frees is filled in the same transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.allocation.assign_waiting import assign_waiting_over
-from distribution.allocation.reassignment import Moved, move_all
+from distribution.allocation.reassignment import MoveResult, move_all
 from distribution.audit import Action, entry, record, record_all
 from distribution.errors import Conflict, NotFound
 from distribution.optimistic_locking import Edit, version_of
@@ -25,8 +24,7 @@ EDITABLE = ("name", "is_active", "max_active_contacts")
 
 def editable(row: OperatorRow) -> dict[str, Any]:
     """Returns what people can change of an operator; its load is not part of it."""
-    fields = asdict(row)
-    return {name: fields[name] for name in EDITABLE}
+    return {name: getattr(row, name) for name in EDITABLE}
 
 
 def version(row: OperatorRow) -> str:
@@ -39,7 +37,7 @@ async def create(
 ) -> OperatorRow:
     """Create an operator; it gets no contacts before a source gives it a weight."""
     row = await rows.insert(conn, name, is_active, max_active_contacts, datetime.now(UTC))
-    await record(conn, edit.who, Action.OPERATOR_MADE, row.id, None, editable(row))
+    await record(conn, edit.actor, Action.OPERATOR_MADE, row.id, None, editable(row))
     return row
 
 
@@ -69,14 +67,14 @@ async def change(
     edit.check(version(before))
     await rows.update(conn, operator_id, values)
     after = await show(conn, operator_id)
-    await record(conn, edit.who, Action.OPERATOR_CHANGED, operator_id, editable(before), editable(after))
+    await record(conn, edit.actor, Action.OPERATOR_CHANGED, operator_id, editable(before), editable(after))
     pool.operators[operator_id] = Operator(
         operator_id, after.name, after.is_active, after.max_active_contacts, after.load
     )
     return await assign_waiting_over(conn, pool, random)
 
 
-async def reassign(conn: AsyncConnection, random: Random, operator_id: int, edit: Edit) -> Moved:
+async def reassign(conn: AsyncConnection, random: Random, operator_id: int, edit: Edit) -> MoveResult:
     """Move some contacts of an inactive operator to others or to waiting.
 
     Call it again in a new transaction until none is moved; none is moved either if the operator was activated
@@ -86,7 +84,7 @@ async def reassign(conn: AsyncConnection, random: Random, operator_id: int, edit
     left = (await show(conn, operator_id)).load
     moves = {str(contact_id): to for contact_id, to in moved.to.items()}
     before, after = {"load": left + moved.contacts}, {"load": left} | ({"moved": moves} if moves else {})
-    await record(conn, edit.who, Action.OPERATOR_REASSIGNED, operator_id, before, after)
+    await record(conn, edit.actor, Action.OPERATOR_REASSIGNED, operator_id, before, after)
     return moved
 
 
@@ -109,13 +107,12 @@ async def _audit_removal(
     """Audit the operator's removal, also for each source that loses a weight by it."""
     lost = {"weights": [{"source_id": source_id, "weight": weight} for source_id, weight in weights]}
     state = editable(before) | (lost if weights else {})
-    await record(conn, edit.who, Action.OPERATOR_REMOVED, before.id, state, None)
+    await record(conn, edit.actor, Action.OPERATOR_REMOVED, before.id, state, None)
     entries = [
-        entry(edit.who, Action.SOURCE_WEIGHT_REMOVED, source_id, {"operator_id": before.id, "weight": weight}, None)
+        entry(edit.actor, Action.SOURCE_WEIGHT_REMOVED, source_id, {"operator_id": before.id, "weight": weight}, None)
         for source_id, weight in weights
     ]
-    if entries:
-        await record_all(conn, entries)
+    await record_all(conn, entries)
 
 
 async def _lock(conn: AsyncConnection, operator_id: int) -> Pool:

@@ -1,7 +1,6 @@
 """Create, show, change and delete sources and the weights of their operators."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -28,8 +27,7 @@ EDITABLE = ("code", "name", "strategy", "sticky", "dedupe_window")
 
 def editable(row: SourceRow) -> dict[str, Any]:
     """Returns what people can change of a source."""
-    fields = asdict(row)
-    return {name: fields[name] for name in EDITABLE}
+    return {name: getattr(row, name) for name in EDITABLE}
 
 
 def editable_weights(weights: Sequence[WeightRow]) -> dict[str, Any]:
@@ -52,7 +50,7 @@ async def create(conn: AsyncConnection, values: Mapping[str, object], edit: Edit
     row = await rows.insert(conn, values, datetime.now(UTC))
     if row is None:
         raise Conflict(f"There is a source {values['code']} already.")
-    await record(conn, edit.who, Action.SOURCE_MADE, row.id, None, editable(row))
+    await record(conn, edit.actor, Action.SOURCE_MADE, row.id, None, editable(row))
     return row
 
 
@@ -76,7 +74,7 @@ async def change(conn: AsyncConnection, source_id: int, values: Mapping[str, obj
     edit.check(version(before))
     await rows.update(conn, source_id, values)
     after = await show(conn, source_id)
-    await record(conn, edit.who, Action.SOURCE_CHANGED, source_id, editable(before), editable(after))
+    await record(conn, edit.actor, Action.SOURCE_CHANGED, source_id, editable(before), editable(after))
     return after
 
 
@@ -90,7 +88,7 @@ async def delete(conn: AsyncConnection, source_id: int, edit: Edit) -> None:
     weights = await weight_rows.of_source(conn, source_id)
     await rows.delete(conn, source_id)
     state = editable(before) | (editable_weights(weights) if weights else {})
-    await record(conn, edit.who, Action.SOURCE_REMOVED, source_id, state, None)
+    await record(conn, edit.actor, Action.SOURCE_REMOVED, source_id, state, None)
 
 
 async def weights(conn: AsyncConnection, source_id: int) -> list[WeightRow]:
@@ -121,7 +119,7 @@ async def replace_weights(
     await weight_rows.share_out_deficits(conn, [source_id])
     after = await weight_rows.of_source(conn, source_id)
     states = editable_weights(before), editable_weights(after)
-    await record(conn, edit.who, Action.SOURCE_WEIGHTS_CHANGED, source_id, *states)
+    await record(conn, edit.actor, Action.SOURCE_WEIGHTS_CHANGED, source_id, *states)
     return await assign_waiting(conn, random, source_ids=[source_id])
 
 

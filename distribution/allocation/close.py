@@ -24,7 +24,7 @@ from distribution.store.operator_pool import lock_pool
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class CloseResult:
     """The contact of a closing; `is_new` is false if it was closed before.
 
     `before`: its state before this closing. `change`: its closing if this transaction made it.
@@ -87,7 +87,7 @@ async def lock_for(conn: AsyncConnection, closings: Sequence[Closing], codes: Co
 
 async def close(
     conn: AsyncConnection, locked: LockedClosings, closings: Sequence[Closing], random: Random
-) -> Result[Closed | MessageRejected]:
+) -> Result[CloseResult | MessageRejected]:
     """Close contacts under the locks of `lock_for`, assign waiting ones; raises PoolOutdated if a lock is missing."""
     if not closings:
         return Result([], [])
@@ -95,7 +95,7 @@ async def close(
     full = await contact_rows.with_leads(conn, {state.id for state in states if isinstance(state, ContactState)})
     await correct_before_freeing(conn, pool, (contact for contact, _, _ in full.values()))
     unit = UnitOfWork(conn, pool, random)
-    outcomes: list[Closed | MessageRejected] = []
+    outcomes: list[CloseResult | MessageRejected] = []
     for closing, state in zip(closings, states, strict=True):
         if isinstance(state, MessageRejected):
             outcomes.append(state)
@@ -105,7 +105,7 @@ async def close(
         if is_new:
             _check_locked(pool, contact)
             unit.close(full[state.id], closing.reason)
-        outcomes.append(Closed(contact, is_new, before, unit.changes.get(contact.id)))
+        outcomes.append(CloseResult(contact, is_new, before, unit.changes.get(contact.id)))
     unserved = await unit.assign_waiting()
     return Result(outcomes, await unit.flush(), unserved)
 

@@ -25,7 +25,7 @@ class DecisionRecorder:
     publications: list[Publication] = field(default_factory=list)
     changes: dict[UUID, events.Change] = field(default_factory=dict)
     """By contact: its last change in this transaction."""
-    _record: records.Record = field(init=False)
+    _record: records.DecisionRecord = field(init=False)
     _batch_id: UUID = field(default_factory=new_id)
     _decisions: list[Decision] = field(default_factory=list)
 

@@ -22,7 +22,7 @@ MOVE_LIMIT = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class MoveResult:
     """The operator of each moved contact (None: it waits), and the sources to serve in further transactions."""
 
     to: Mapping[UUID, int | None]
@@ -41,7 +41,7 @@ class LockedContact(NamedTuple):
     held: ContactWithLead
 
 
-class Given(NamedTuple):
+class AssignResult(NamedTuple):
     """Whether it went over the limit, and the sources to serve in further transactions."""
 
     forced: bool
@@ -64,14 +64,14 @@ async def lock_for(conn: AsyncConnection, contact_id: UUID, operator_id: int) ->
 
 async def assign(
     conn: AsyncConnection, random: Random, locked: LockedContact, operator_id: int, *, force: bool
-) -> Given:
+) -> AssignResult:
     """Give a waiting or active contact to an operator by hand; a place that this frees is filled.
 
     Raises Conflict at the limit, unless forced.
     """
     pool, contact = locked.pool, locked.held.contact
     if contact.status == ACTIVE and contact.operator_id == operator_id:
-        return Given(forced=False, unserved=frozenset())
+        return AssignResult(forced=False, unserved=frozenset())
     await correct_before_freeing(conn, pool, [contact])
     if not await operator_rows.existing(conn, [operator_id]):
         raise InvalidField("operator_id", f"There is no operator {operator_id}.")
@@ -80,10 +80,10 @@ async def assign(
     unit.give(locked.held, operator_id, forced=over_limit)
     unserved = await unit.assign_waiting()
     await unit.flush()
-    return Given(over_limit, unserved)
+    return AssignResult(over_limit, unserved)
 
 
-async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> Moved:
+async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> MoveResult:
     """Move up to MOVE_LIMIT active contacts, the oldest first, from an inactive operator to others or to waiting.
 
     Call it again in a new transaction until none is moved. An operator found active under the lock keeps its contacts.
@@ -98,7 +98,7 @@ async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> M
         unit.move_away(target)
     await unit.flush()
     moved_to = {contact.id: contact.operator_id for contact, _, _ in targets}
-    return Moved(moved_to, unserved)
+    return MoveResult(moved_to, unserved)
 
 
 async def _still_held(conn: AsyncConnection, pool: Pool, operator_id: int, seen: list[UUID]) -> list[ContactWithLead]:

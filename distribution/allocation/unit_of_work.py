@@ -132,11 +132,8 @@ class UnitOfWork:
 
     def _choose_for(self, waiting: NextWaiting) -> tuple[Pick, int]:
         """The pick for a waiting contact, and its position; the contact itself is read later, with others."""
-        last = (
-            self.last_given.get(waiting.lead_id, waiting.last_operator_id)
-            if self._is_sticky(waiting.source_id)
-            else None
-        )
+        is_sticky = self.pool.sources[waiting.source_id].sticky
+        last = self.last_given.get(waiting.lead_id, waiting.last_operator_id) if is_sticky else None
         chosen = pick(self.pool, waiting.source_id, draw_from(self.random), last)
         if chosen.operator_id is not None:
             self.last_given[waiting.lead_id] = chosen.operator_id
@@ -151,9 +148,6 @@ class UnitOfWork:
         await self._recorder.flush(self.conn)
         await outbox.insert(self.conn, self.publications, self.claim)
         return self.publications
-
-    def _is_sticky(self, source_id: int) -> bool:
-        return self.pool.sources[source_id].sticky
 
     def _free_place(self, contact: Contact) -> None:
         if contact.operator_id is not None:

@@ -5,13 +5,13 @@ from random import Random
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.allocation.close import Closed
+from distribution.allocation.close import CloseResult
 from distribution.allocation.result import Result
 from distribution.errors import MessageRejected
 from distribution.intake.parking import park
 from distribution.intake.process_commands import DecodedMessage, Outcome, process
 from distribution.intake.replies import replies_to
-from distribution.intake.submit import Submitted
+from distribution.intake.submit import SubmitResult
 from distribution.store import outbox
 from distribution.store.outbox import Claim
 
@@ -35,9 +35,9 @@ def _kind(outcome: Outcome) -> str:
     match outcome:
         case MessageRejected():
             return f"parked_{outcome.code}"
-        case Submitted(is_new=True):
+        case SubmitResult(is_new=True):
             return outcome.contact.status
-        case Submitted() | Closed(is_new=False):
+        case SubmitResult() | CloseResult(is_new=False):
             return "repeated"
         case _:
             return "closed"

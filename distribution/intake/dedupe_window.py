@@ -17,7 +17,7 @@ from distribution.messages import Submission, parsed, written
 from distribution.selection.pool import Source
 from distribution.store import dedupe_index
 from distribution.store.contacts import Contact
-from distribution.store.dedupe_index import ContactPayload, FurtherKey, PayloadLookup
+from distribution.store.dedupe_index import FurtherKey, PayloadLookup
 
 DIGESTED_AT_ONCE = 256 * 1024
 """Characters of payloads to hash before yielding to other tasks: about 10 ms."""
@@ -104,12 +104,10 @@ async def keep(
     ]
     unmarked = {sources[code].id for code, *_ in repeats if not sources[code].has_contact_keys}
     await dedupe_index.insert(conn, keys, unmarked)
-    payloads = [
-        ContactPayload(sources[key[0]].id, digest, created[key].id)
-        for key, digest in repeats.digests.items()
-        if key in created
-    ]
-    await dedupe_index.keep_payloads(conn, payloads)
+    newest = {
+        (sources[key[0]].id, digest): created[key].id for key, digest in repeats.digests.items() if key in created
+    }
+    await dedupe_index.keep_payloads(conn, newest)
 
 
 def payload_digest(submission: Submission) -> str:

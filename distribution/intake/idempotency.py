@@ -19,7 +19,7 @@ Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ExistingContact:
     """A contact, and the digest of the body submitted under its key, in a format of `messages.digest`."""
 
     contact: Contact
@@ -42,27 +42,29 @@ def key_among(first: Mapping[Key, Submission], before: Container[Key], submissio
     return own
 
 
-async def known(
+async def existing_contacts(
     conn: AsyncConnection, submissions: Sequence[Submission], sources: Mapping[str, Source]
-) -> dict[Key, Known]:
+) -> dict[Key, ExistingContact]:
     """The existing contacts of these submissions, by key."""
     with_sources = [
         (submission, sources[submission.source]) for submission in submissions if submission.source in sources
     ]
     keys = {key for submission, source in with_sources for key in _possible_keys(submission, source.id)}
     contacts = await contact_rows.by_keys(conn, sorted(keys)) if keys else {}
-    matches = ((key_of(submission), _match(contacts, submission, source.id)) for submission, source in with_sources)
-    by_own = {key: Known(contact, contact.digest, contact.format) for key, contact in matches if contact is not None}
+    by_own = {}
+    for submission, source in with_sources:
+        if (contact := _match(contacts, submission, source.id)) is not None:
+            by_own[key_of(submission)] = ExistingContact(contact, contact.digest, contact.format)
     return by_own | await _by_further_keys(conn, [pair for pair in with_sources if key_of(pair[0]) not in by_own])
 
 
 async def _by_further_keys(
     conn: AsyncConnection, with_sources: Iterable[tuple[Submission, Source]]
-) -> dict[Key, Known]:
+) -> dict[Key, ExistingContact]:
     further = ((submission, source) for submission, source in with_sources if source.has_contact_keys)
     keys = {ContactKey(source.id, s.message_id, s.producer): key_of(s) for s, source in further}
     matches = await dedupe_index.by_keys(conn, sorted(keys)) if keys else {}
-    return {keys[key]: Known(contact, digest, AS_WRITTEN) for key, (contact, digest) in matches.items()}
+    return {keys[key]: ExistingContact(contact, digest, AS_WRITTEN) for key, (contact, digest) in matches.items()}
 
 
 def _match(contacts: Mapping[ContactKey, Contact], submission: Submission, source_id: int) -> Contact | None:

@@ -7,7 +7,7 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from uuid import UUID
 
-from distribution.errors import Named
+from distribution.errors import SourceAndContact
 from distribution.messages import Incoming
 
 SCANNED_BYTES = 256 * 1024
@@ -28,7 +28,7 @@ SPACES = 64
 Fields = Mapping[bytes, re.Match[bytes]]
 
 
-def source_and_contact_in(message: Incoming) -> Named:
+def source_and_contact_in(message: Incoming) -> SourceAndContact:
     """The source and the contact that the body names, as far as it can be read."""
     body = _beginning(message.body)
     begin = OBJECT.search(body)
@@ -36,7 +36,7 @@ def source_and_contact_in(message: Incoming) -> Named:
     if b"specversion" in fields or (message.content_type or "").strip().lower().startswith("application/cloudevents"):
         fields = _fields_of_data(body, fields)
     source, contact_id = _text(fields, b"source"), _text(fields, b"contact_id")
-    return Named(source.decode() if SOURCE.fullmatch(source) else None, _uuid(contact_id))
+    return SourceAndContact(source.decode() if SOURCE.fullmatch(source) else None, _uuid(contact_id))
 
 
 def _beginning(body: bytes) -> bytes:

@@ -5,7 +5,7 @@ import asyncio
 from distribution import normalize
 from distribution.store import outdated_normalizations
 from distribution.store.database import Database
-from distribution.store.outdated_normalizations import IDS_AT_ONCE, ROWS_AT_ONCE, NormalizedDetails, StoredDetails
+from distribution.store.outdated_normalizations import IDS_AT_ONCE, ROWS_AT_ONCE, NormalizedDetails
 
 
 async def renormalize(database: Database, phone_region: str, last: int) -> tuple[int, int]:
@@ -17,15 +17,11 @@ async def renormalize(database: Database, phone_region: str, last: int) -> tuple
         outdated = await outdated_normalizations.after(conn, last)
         highest = await outdated_normalizations.highest(conn)
     new = []
-    for stored in outdated:
-        new.append(_normalized(stored, phone_region))
+    for lead_id, phone, email in outdated:
+        normalized = normalize.phone(phone, phone_region), normalize.email(email)
+        new.append(NormalizedDetails(lead_id, phone, email, *normalized))
         await asyncio.sleep(0)  # some take as long as a whole message
     if new:
         await database.run(lambda conn: outdated_normalizations.write(conn, new))
     done_up_to = new[-1].id if len(new) == ROWS_AT_ONCE else min(last + IDS_AT_ONCE, highest)
     return done_up_to, len(new)
-
-
-def _normalized(stored: StoredDetails, phone_region: str) -> NormalizedDetails:
-    phone, email = normalize.phone(stored.phone, phone_region), normalize.email(stored.email)
-    return NormalizedDetails(stored.id, stored.phone, stored.email, phone, email)

@@ -76,7 +76,7 @@ async def replay(conn: AsyncConnection, random: Random, decoder: Decoder, parked
     before = _state(await open_row(conn, parked_id))
     result = await replay_one(conn, random, decoder.for_any_sender(), parked_id)
     after = _state(await show(conn, parked_id))
-    await record(conn, edit.who, Action.PARKED_REPLAYED, parked_id, before, after)
+    await record(conn, edit.actor, Action.PARKED_REPLAYED, parked_id, before, after)
     return result
 
 
@@ -103,14 +103,14 @@ async def _replay_some(
     result = await replay_code(conn, random, decoder.for_any_sender(), code, after)
     if result.last is not None:
         counts = {"replayed": result.replayed, "parked_again": result.parked_again}
-        await record(conn, edit.who, Action.PARKED_REPLAYED, code, None, counts)
+        await record(conn, edit.actor, Action.PARKED_REPLAYED, code, None, counts)
     return result
 
 
 async def drop_message(conn: AsyncConnection, parked_id: UUID, edit: Edit) -> None:
     """Drop a parked message; raises Conflict if it was replayed or dropped already."""
     before = _state(await open_row(conn, parked_id))
-    await record(conn, edit.who, Action.PARKED_DROPPED, parked_id, before, _state(await drop(conn, parked_id)))
+    await record(conn, edit.actor, Action.PARKED_DROPPED, parked_id, before, _state(await drop(conn, parked_id)))
 
 
 def _state(row: Parked) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.errors import MessageRejected, Named, ParkedCode
+from distribution.errors import MessageRejected, ParkedCode, SourceAndContact
 from distribution.ids import new_id, time_of
 from distribution.intake.identifier_salvage import source_and_contact_in
 from distribution.intake.parked_properties import TYPE, as_json, plain, text
@@ -47,7 +47,7 @@ async def park(conn: AsyncConnection, messages: Sequence[tuple[Incoming, Message
             if (equal := keyless.get(row.fingerprint)) is not None:
                 equal.fingerprint = _replacement_fingerprint(row)
             keyless[row.fingerprint] = row
-    await parked_messages.set_aside(
+    await parked_messages.replace_fingerprints(
         conn, {fingerprint: _replacement_fingerprint(row) for fingerprint, row in keyless.items()}
     )
     await parked_messages.park(conn, rows)
@@ -56,7 +56,8 @@ async def park(conn: AsyncConnection, messages: Sequence[tuple[Incoming, Message
 async def _sources_of(conn: AsyncConnection, messages: Sequence[tuple[Incoming, MessageRejected]]) -> list[str | None]:
     """The source of each message as far as it can be known: for listing it only, not for a decision."""
     named = [
-        Named(why.source) if why.source else why.named or source_and_contact_in(message) for message, why in messages
+        SourceAndContact(why.source) if why.source else why.named or source_and_contact_in(message)
+        for message, why in messages
     ]
     known = {
         ids.contact_id

@@ -8,16 +8,16 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.allocation.close import Closed, LockedClosings, close, find, lock_for
+from distribution.allocation.close import CloseResult, LockedClosings, close, find, lock_for
 from distribution.allocation.result import Result
 from distribution.audit import NAME_LENGTH, Action, AuditEntry, contact_state, entry, record_all
 from distribution.errors import MessageRejected, ParkedCode
-from distribution.intake.submit import Submitted, submit_to
+from distribution.intake.submit import SubmitResult, submit_to
 from distribution.messages import Closing, Command, Incoming, Submission, storable
 from distribution.optimistic_locking import Actor
 from distribution.store.outbox import Claim
 
-Outcome = Submitted | Closed | MessageRejected
+Outcome = SubmitResult | CloseResult | MessageRejected
 BOT = "bot"
 
 
@@ -58,7 +58,7 @@ async def process(
         locked = LockedClosings(locked.pool, await find(conn, closings))  # may include contacts that were just created
     closed = await close(conn, locked, closings, random)
     outcomes = list(_in_message_order(messages, submitted.outcomes, closed.outcomes))
-    await record_all(conn, [_closing_entry(m, o) for m, o in outcomes if isinstance(o, Closed) and o.is_new])
+    await record_all(conn, [_closing_entry(m, o) for m, o in outcomes if isinstance(o, CloseResult) and o.is_new])
     return Result(
         outcomes,
         [*submitted.publications, *closed.publications],
@@ -67,7 +67,7 @@ async def process(
     )
 
 
-def _closing_entry(decoded: DecodedMessage, closed: Closed) -> AuditEntry:
+def _closing_entry(decoded: DecodedMessage, closed: CloseResult) -> AuditEntry:
     """The audit entry of a closing, with the broker user as the actor."""
     name = storable(decoded.message.user_id)
     reason = decoded.command.reason if isinstance(decoded.command, Closing) else None
@@ -95,8 +95,8 @@ def source_of(decoded: DecodedMessage, by_contact: Mapping[UUID, str]) -> str | 
 
 def _in_message_order(
     messages: Sequence[DecodedMessage],
-    submitted: Iterable[Submitted | MessageRejected],
-    closed: Iterable[Closed | MessageRejected],
+    submitted: Iterable[SubmitResult | MessageRejected],
+    closed: Iterable[CloseResult | MessageRejected],
 ) -> Iterator[MessageOutcome]:
     of_submissions, of_closings = iter(submitted), iter(closed)
     for decoded in messages:

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution import events
-from distribution.allocation.close import Closed
+from distribution.allocation.close import CloseResult
 from distribution.allocation.result import Result
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.events import Change, body_of
@@ -14,7 +14,7 @@ from distribution.ids import new_id
 from distribution.intake.disclosure import event_for
 from distribution.intake.earlier_events import CLOSING, FIRST, rebuild_events
 from distribution.intake.process_commands import DecodedMessage, MessageOutcome, Outcome
-from distribution.intake.submit import Submitted
+from distribution.intake.submit import SubmitResult
 from distribution.messages import Incoming, Submission, storable, traceparent_of
 from distribution.store.outbox import Publication
 
@@ -47,11 +47,11 @@ def _deferred(outcome: Outcome) -> bool:
 
 async def _earlier_changes(conn: AsyncConnection, outcomes: list[Outcome]) -> dict[tuple[UUID, type], Change]:
     """The events of contacts that were submitted or closed in earlier transactions."""
-    submitted = {o.contact.id for o in outcomes if isinstance(o, Submitted) and o.change is None}
-    closed = {o.contact.id for o in outcomes if isinstance(o, Closed) and o.change is None}
+    submitted = {o.contact.id for o in outcomes if isinstance(o, SubmitResult) and o.change is None}
+    closed = {o.contact.id for o in outcomes if isinstance(o, CloseResult) and o.change is None}
     first = await rebuild_events(conn, submitted, FIRST)
     closings = await rebuild_events(conn, closed, CLOSING)
-    return {(c.contact_id, Submitted): c for c in first} | {(c.contact_id, Closed): c for c in closings}
+    return {(c.contact_id, SubmitResult): c for c in first} | {(c.contact_id, CloseResult): c for c in closings}
 
 
 def _event_reply(decoded: DecodedMessage, change: Change, bodies: Mapping[UUID, bytes]) -> Publication:

@@ -13,7 +13,7 @@ from distribution.allocation.unit_of_work import UnitOfWork
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.events import Change
 from distribution.intake import dedupe_window
-from distribution.intake.idempotency import Key, Known, key_among, known
+from distribution.intake.idempotency import ExistingContact, Key, existing_contacts, key_among
 from distribution.messages import AS_WRITTEN, Submission, is_same_body
 from distribution.selection.pool import Pool, Source
 from distribution.store import contacts as contact_rows
@@ -25,7 +25,7 @@ from distribution.store.outbox import Claim
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
+class SubmitResult:
     """The contact of a submission.
 
     `is_new` is false if the key was used before with the same body, or if the source's `dedupe_window` makes it
@@ -40,7 +40,7 @@ class Submitted:
 
 async def submit(
     conn: AsyncConnection, submissions: Sequence[Submission], random: Random, claim: Claim | None = None
-) -> Result[Submitted | MessageRejected]:
+) -> Result[SubmitResult | MessageRejected]:
     """Process submissions in order; a key used before is the same contact, with another body it is rejected."""
     return await submit_to(
         conn, await lock_pool(conn, codes={s.source for s in submissions}), submissions, random, claim
@@ -53,12 +53,12 @@ async def submit_to(
     submissions: Sequence[Submission],
     random: Random,
     claim: Claim | None = None,
-) -> Result[Submitted | MessageRejected]:
+) -> Result[SubmitResult | MessageRejected]:
     """`submit` with a pool that is locked already."""
     if not submissions:
         return Result([], [])
     sources = {source.code: source for source in pool.sources.values()}
-    existing = await known(conn, submissions, sources)
+    existing = await existing_contacts(conn, submissions, sources)
     first: dict[Key, Submission] = {}
     keys: list[Key] = []
     for submission in submissions:
@@ -75,7 +75,7 @@ async def submit_to(
 
     new_ids = {contact.id for contact in created.values()}
 
-    def outcome(submission: Submission, key: Key) -> Submitted | MessageRejected:
+    def outcome(submission: Submission, key: Key) -> SubmitResult | MessageRejected:
         if submission.source not in sources:
             return _unknown_source(submission.source)
         if key in existing:
@@ -83,8 +83,8 @@ async def submit_to(
         contact = repeats.contact_of(key, created)
         change = unit.changes[contact.id] if contact.id in new_ids else None
         if first[key] is submission:
-            return Submitted(contact, is_new=key in created, change=change)
-        return _repeated(submission, Known(contact, first[key].digest, AS_WRITTEN), change)
+            return SubmitResult(contact, is_new=key in created, change=change)
+        return _repeated(submission, ExistingContact(contact, first[key].digest, AS_WRITTEN), change)
 
     return Result([*map(outcome, submissions, keys)], publications, unserved)
 
@@ -121,9 +121,11 @@ async def _last_operators(
     return await contact_rows.last_operators(conn, of_sticky) if of_sticky else {}
 
 
-def _repeated(submission: Submission, existing: Known, change: Change | None) -> Submitted | MessageRejected:
+def _repeated(
+    submission: Submission, existing: ExistingContact, change: Change | None
+) -> SubmitResult | MessageRejected:
     if is_same_body(submission, existing.digest, existing.format):
-        return Submitted(existing.contact, is_new=False, change=change)
+        return SubmitResult(existing.contact, is_new=False, change=change)
     detail = f"message_id {submission.message_id!r} was used before with another body; use a new one for a new contact."
     return MessageRejected(ParkedCode.KEY_REUSE, detail, "message_id", submission.source)
 

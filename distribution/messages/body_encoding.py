@@ -5,7 +5,6 @@ import zlib
 
 from distribution.errors import MessageRejected, ParkedCode
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UNCOMPRESSED = frozenset({"", "utf-8", "utf8", "identity", "binary", "8bit", "7bit"})
 """Values that mean "not compressed".
 

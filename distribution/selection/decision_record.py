@@ -43,7 +43,7 @@ FIRST_RULE, RULE = 1, 2
 
 
 @dataclass(slots=True)
-class Record:
+class DecisionRecord:
     """`roster`: what rarely changes; `loads` and `deficits`: at the start; `steps`: all changes since.
 
     `loads` are in the order of the roster's operators; `deficits` are (source id, operator id, contacts owed).
@@ -62,14 +62,14 @@ class Record:
         return data | {"deficits": self.deficits} if self.deficits else data
 
     @classmethod
-    def from_data(cls, roster: Roster, data: dict[str, Any]) -> "Record":
+    def from_data(cls, roster: Roster, data: dict[str, Any]) -> "DecisionRecord":
         """The inverse of `to_data`."""
         deficits = [(source_id, operator_id, owed) for source_id, operator_id, owed in data.get("deficits", ())]
         steps = [_step_from_data(step) for step in data["steps"]]
         return cls(roster, data["loads"], deficits, steps, data.get("rule", FIRST_RULE))
 
     @classmethod
-    def of_source(cls, source_id: int, roster: Roster, data: dict[str, Any]) -> "Record":
+    def of_source(cls, source_id: int, roster: Roster, data: dict[str, Any]) -> "DecisionRecord":
         """The record of one source: its operators, and all steps; `roster` is the whole one or the source's."""
         [source] = [source for source in roster["sources"] if source[0] == source_id]
         of_source = {operator_id for operator_id, _ in source[4]}
@@ -106,7 +106,7 @@ def numbers(of_gaps: list[int]) -> list[int]:
     return list(accumulate(of_gaps))
 
 
-def begin(pool: Pool) -> Record:
+def begin(pool: Pool) -> DecisionRecord:
     """A record that starts from the pool as it is now."""
     operators = sorted(pool.operators.values(), key=lambda o: o.id)
     roster: Roster = {
@@ -117,7 +117,7 @@ def begin(pool: Pool) -> Record:
         ],
     }
     owed = [(source_id, operator_id, deficit) for (source_id, operator_id), deficit in pool.deficits.items()]
-    return Record(roster, [o.load for o in operators], sorted(owed))
+    return DecisionRecord(roster, [o.load for o in operators], sorted(owed))
 
 
 def apply(pool: Pool, step: Step) -> None:
@@ -134,15 +134,7 @@ def apply(pool: Pool, step: Step) -> None:
             pass
 
 
-def pool_before(record: Record, position: int) -> Pool:
-    """The pool as it was just before the step at `position`."""
-    pool = pool_at_start(record)
-    for step in record.steps[:position]:
-        apply(pool, step)
-    return pool
-
-
-def pool_at_start(record: Record) -> Pool:
+def pool_at_start(record: DecisionRecord) -> Pool:
     """The pool before the first step."""
     operators = [
         Operator(id_, name, is_active, limit, load)
@@ -155,7 +147,7 @@ def pool_at_start(record: Record) -> Pool:
     return Pool(operators, sources, {(s, o): owed for s, o, owed in record.deficits})
 
 
-def picked_again(record: Record, source_id: int) -> Iterator[tuple[int, Pick, Pick]]:
+def picked_again(record: DecisionRecord, source_id: int) -> Iterator[tuple[int, Pick, Pick]]:
     """Repeat each pick for a source from the recorded data alone; yields (position, recorded pick, repeated pick).
 
     Nothing if a release picked by a rule of its own.

@@ -12,14 +12,20 @@ MAX_NAMED = 50
 """The most operators that a sentence names."""
 MAX_COUNTED = 1000
 """Older contacts are counted up to this number; beyond it the exact count has no use."""
+LEFT_OUT = {
+    Exclusion.INACTIVE: "inactive",
+    Exclusion.ZERO_WEIGHT: "weight 0",
+    Exclusion.AT_LIMIT: "at limit {limit}",
+}
+WAYS = {
+    Exclusion.AT_LIMIT: "a place free at",
+    Exclusion.INACTIVE: "activating",
+    Exclusion.ZERO_WEIGHT: "a weight for",
+}
 
 
 def decision_data(pool: Pool, step: PickStep) -> dict[str, Any]:
-    """The candidates and the operators left out, in the pool as it was before the step.
-
-    Each list holds the first MAX_LISTED in id order, the candidates also the one that was picked; a list that is cut
-    has `candidates_total` or `left_out_total` beside it.
-    """
+    """The candidates and the operators left out, in the pool as it was before the step, each list in id order."""
     source = pool.sources[step.source_id]
     eligible = pool.eligible(source.id)
     shown = eligible[:MAX_LISTED] + [pair for pair in eligible[MAX_LISTED:] if pair[0].id == step.pick.operator_id]
@@ -53,17 +59,12 @@ def unblocked_by(pool: Pool, source_id: int, older: int) -> str:
     before = _older_first(older)
     if not source.weights:
         return f"{before}Give the source an operator."
-    ways = {
-        Exclusion.AT_LIMIT: "a place free at",
-        Exclusion.INACTIVE: "activating",
-        Exclusion.ZERO_WEIGHT: "a weight for",
-    }
     named: dict[Exclusion, list[str]] = {}
     for operator, reason in pool.all_left_out(source_id):
         named.setdefault(reason, []).append(operator.name)
     if not named or pool.eligible(source_id):
         return f"{before}It is about to be served."
-    parts = [f"{way} {' or '.join(_first_names(named[reason]))}" for reason, way in ways.items() if reason in named]
+    parts = [f"{way} {' or '.join(_first_names(named[reason]))}" for reason, way in WAYS.items() if reason in named]
     return f"{before}Any of these would serve it: {'; '.join(parts)}."
 
 
@@ -111,17 +112,12 @@ def _in_digits(draw: float) -> str:
 
 
 def _left_out(pool: Pool, source_id: int) -> str:
-    reasons = []
     excluded = pool.all_left_out(source_id)
-    for operator, reason in excluded[:MAX_NAMED]:
-        match reason:
-            case Exclusion.INACTIVE:
-                reasons.append(f"{operator.name} (inactive)")
-            case Exclusion.ZERO_WEIGHT:
-                reasons.append(f"{operator.name} (weight 0)")
-            case Exclusion.AT_LIMIT:
-                reasons.append(f"{operator.name} (at limit {operator.max_active_contacts})")
-    return f"Left out: {', '.join(reasons + _others_count(len(excluded)))}." if reasons else ""
+    named = [
+        f"{operator.name} ({LEFT_OUT[reason].format(limit=operator.max_active_contacts)})"
+        for operator, reason in excluded[:MAX_NAMED]
+    ]
+    return f"Left out: {', '.join(named + _others_count(len(excluded)))}." if named else ""
 
 
 def _first_names(names: list[str]) -> list[str]:

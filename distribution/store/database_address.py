@@ -63,18 +63,19 @@ def shown(url: sa.URL) -> str:
 def location(text: str) -> str:
     """Returns where the database is, for people: a file's absolute path, independent of the current folder."""
     url = parse(text)
-    if (file := _database_file(url)) is not None:
+    if (file := database_file(url)) is not None:
         url = url.set(database=str(file.absolute()))
     return shown(url)
 
 
 def missing_file(text: str) -> Path | None:
     """Returns the absolute path of a database file that does not exist; None if it exists or is not a file."""
-    file = _database_file(parse(text))
+    file = database_file(parse(text))
     return None if file is None or file.exists() else file.absolute()
 
 
-def _database_file(url: sa.URL) -> Path | None:
+def database_file(url: sa.URL) -> Path | None:
+    """The file of an SQLite database; None if it is in memory, or on a server."""
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         return None
     return Path(url.database)
@@ -116,13 +117,10 @@ def _forms(secret: str) -> Iterator[str]:
     yield from (secret, repr(secret)[1:-1], quote(secret, ""), quote_plus(secret))
 
 
-def _secrets(url: sa.URL) -> Iterator[str]:
-    # A shorter value protects nothing, and occurs as a word in many sentences.
-    return (value for value in _values(url) if len(value) >= SHORTEST)
-
-
-def _values(url: sa.URL) -> Iterator[str]:
-    yield str(url.password or "")
+def _secrets(url: sa.URL) -> list[str]:
+    values = [str(url.password or "")]
     for name, value in url.query.items():
         if name != libpq.HOST and value not in libpq.CHOICES.get(name, ()):
-            yield from (value,) if isinstance(value, str) else value
+            values += [value] if isinstance(value, str) else value
+    # A shorter value protects nothing, and occurs as a word in many sentences.
+    return [value for value in values if len(value) >= SHORTEST]

@@ -28,29 +28,21 @@ class Failure(Enum):
     """No connection, disk full, file locked: no statement and no value is at fault."""
 
 
+# Of class 42 only mistakes in our statements: a missing table, column or permission is the installation's fault.
+# Syntax, ambiguous column, duplicate alias, ambiguous function, grouping, types that do not match, a cast or a function
+# that does not exist, no such parameter, a parameter of two types or of none, windowing.
+MISTAKES = ["42601", "42702", "42712", "42725", "42803", "42804", "42846", "42883", "42P02", "42P08", "42P18", "42P20"]
 # The longest matching prefix counts; all others are UNAVAILABLE: no message may be parked for a fault not its own.
 SQLSTATES = {
     "0A000": Failure.CONFLICT,  # a statement prepared before the schema changed
     "22": Failure.BAD_DATA,  # values
     "23": Failure.BAD_DATA,  # constraints
     "40": Failure.CONFLICT,  # deadlock, serialization failure
-    # Of class 42 only mistakes in our statements: a missing table, column or permission is the installation's fault.
-    "42601": Failure.DEFECT,  # syntax
-    "42702": Failure.DEFECT,  # ambiguous column
-    "42712": Failure.DEFECT,  # duplicate alias
-    "42725": Failure.DEFECT,  # ambiguous function
-    "42803": Failure.DEFECT,  # grouping
-    "42804": Failure.DEFECT,  # types that do not match
-    "42846": Failure.DEFECT,  # a cast that does not exist
-    "42883": Failure.DEFECT,  # no such function or operator
-    "42P02": Failure.DEFECT,  # no such parameter
-    "42P08": Failure.DEFECT,  # a parameter of two types
-    "42P18": Failure.DEFECT,  # a parameter of no type
-    "42P20": Failure.DEFECT,  # windowing
     "44": Failure.BAD_DATA,  # a view's check
     "55P03": Failure.LOCKED,  # lock_timeout, NOWAIT
     "54": Failure.BAD_DATA,  # too large or too deep for the server: a smaller batch may do
     "P0": Failure.BAD_DATA,  # an owner's trigger refuses the row
+    **dict.fromkeys(MISTAKES, Failure.DEFECT),
 }
 SQLITE_CODES = {
     sqlite3.SQLITE_CONSTRAINT: Failure.BAD_DATA,

@@ -11,7 +11,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.selection.decision_record import OPERATORS, Record, by_source, gaps, numbers, source_at
+from distribution.selection.decision_record import OPERATORS, DecisionRecord, by_source, gaps, numbers, source_at
 from distribution.store.bulk import Columns, columns_of, insert_columns
 from distribution.store.dialects import POSTGRESQL, ValuesTable
 from distribution.store.tables import decision_batches, decisions, rosters
@@ -43,7 +43,7 @@ SOURCES, ROSTERS = "sources", "rosters"
 FIELDS = tuple(decisions.c[name] for name in Decision.__slots__)
 
 
-async def insert_batch(conn: AsyncConnection, batch_id: UUID, record: Record) -> None:
+async def insert_batch(conn: AsyncConnection, batch_id: UUID, record: DecisionRecord) -> None:
     """Write a record; its roster is stored once for all records that share it, in parts if it has several sources."""
     data, of_source = record.to_data(), by_source(record.roster)
     parts = list(of_source.values()) if len(of_source) > 1 else [record.roster]
@@ -79,7 +79,7 @@ async def of_contact(conn: AsyncConnection, contact_id: UUID) -> list[Decision]:
     return [Decision(*row) for row in rows]
 
 
-async def records(conn: AsyncConnection, places: Collection[Place]) -> dict[Place, Record]:
+async def records(conn: AsyncConnection, places: Collection[Place]) -> dict[Place, DecisionRecord]:
     """Returns what each pick was made from: the record of its batch, as far as it concerns the pick's source.
 
     Steps that are not picks are left out.
@@ -98,12 +98,12 @@ async def records(conn: AsyncConnection, places: Collection[Place]) -> dict[Plac
     parts = await conn.execute(sa.select(rosters).where(rosters.c.digest.in_({digest for _, digest in picks.values()})))
     by_digest = {row.digest: orjson.loads(row.body) for row in parts}
     return {
-        place: Record.of_source(source_id, by_digest[digest], batch_data[place[0]][1])
+        place: DecisionRecord.of_source(source_id, by_digest[digest], batch_data[place[0]][1])
         for place, (source_id, digest) in picks.items()
     }
 
 
-async def newest_records(conn: AsyncConnection, limit: int) -> AsyncIterator[tuple[UUID, int, Record]]:
+async def newest_records(conn: AsyncConnection, limit: int) -> AsyncIterator[tuple[UUID, int, DecisionRecord]]:
     """Yields (batch id, source id, record as far as it concerns the source) of the newest batches, one at a time."""
     columns = decision_batches.c
     for batch_id in (await conn.scalars(sa.select(columns.id).order_by(columns.id.desc()).limit(limit))).all():

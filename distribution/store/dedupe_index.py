@@ -1,6 +1,6 @@
 """Further keys of contacts, and the newest contact of each payload: both only of sources with a `dedupe_window`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -9,13 +9,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.bulk import columns_of, insert_columns, row_of, upsert
+from distribution.store.bulk import columns_of, insert_columns, upsert
 from distribution.store.column_types import NumberedId
-from distribution.store.contacts import FIELDS, Contact, ContactKey
+from distribution.store.contacts import FIELDS, KEYS, Contact, ContactKey
 from distribution.store.dialects import IDS, ValuesTable
 from distribution.store.tables import contact_keys, contact_payloads, contacts, sources
 
-FURTHER = ValuesTable("further", source_id=NumberedId, message_id=sa.Text(), producer=sa.Text())
 PAYLOADS = ValuesTable("payloads", source_id=NumberedId, digest=sa.Text(), after=sa.Uuid(), before=sa.Uuid())
 
 
@@ -30,22 +29,6 @@ class FurtherKey:
     contact_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class ContactPayload:
-    """A row of `contact_payloads`: `digest` is of a lead and a payload; the newest contact that has both."""
-
-    source_id: int
-    digest: str
-    contact_id: UUID
-
-
-class KeyedContact(NamedTuple):
-    """A contact, and the digest of the body that came with one of its keys."""
-
-    contact: Contact
-    digest: bytes
-
-
 class PayloadLookup(NamedTuple):
     """A payload to look for, and the ids between which its contact must be."""
 
@@ -55,17 +38,17 @@ class PayloadLookup(NamedTuple):
     before: UUID
 
 
-async def by_keys(conn: AsyncConnection, keys: Sequence[ContactKey]) -> dict[ContactKey, KeyedContact]:
-    """Returns the contacts that have one of these as a further key, besides the one of their first submission."""
-    rows = await conn.execute(_by_keys(), FURTHER.bound(conn, *zip(*keys, strict=True)))
-    return {ContactKey(*row[:3]): KeyedContact(Contact(*row[4:]), row[3]) for row in rows}
+async def by_keys(conn: AsyncConnection, keys: Sequence[ContactKey]) -> dict[ContactKey, tuple[Contact, bytes]]:
+    """Returns the contacts that have one of these as a further key, and the digests of the bodies that came with it."""
+    rows = await conn.execute(_by_keys(), KEYS.bound(conn, *zip(*keys, strict=True)))
+    return {ContactKey(*row[:3]): (Contact(*row[4:]), row[3]) for row in rows}
 
 
 @cache
 def _by_keys() -> sa.Select[*tuple[Any, ...]]:
     k = contact_keys.c
-    same_key = sa.and_(*(k[name] == FURTHER.c[name] for name in ContactKey._fields))
-    query = sa.select(*(k[name] for name in ContactKey._fields), k.digest, *FIELDS).join(FURTHER, same_key)
+    same_key = sa.and_(*(k[name] == KEYS.c[name] for name in ContactKey._fields))
+    query = sa.select(*(k[name] for name in ContactKey._fields), k.digest, *FIELDS).join(KEYS, same_key)
     return query.join(contacts, contacts.c.id == k.contact_id)
 
 
@@ -99,6 +82,7 @@ def _by_payloads() -> sa.Select[*tuple[Any, ...]]:
     )
 
 
-async def keep_payloads(conn: AsyncConnection, new: Sequence[ContactPayload]) -> None:
-    """Record these as the newest contacts of their payloads."""
-    await upsert(conn, contact_payloads, ["source_id", "digest"], [row_of(payload) for payload in new])
+async def keep_payloads(conn: AsyncConnection, newest: Mapping[tuple[int, str], UUID]) -> None:
+    """Record the newest contacts of payloads, by (source id, digest of a lead and a payload)."""
+    rows = [{"source_id": key[0], "digest": key[1], "contact_id": newest[key]} for key in newest]
+    await upsert(conn, contact_payloads, ["source_id", "digest"], rows)

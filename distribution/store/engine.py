@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -123,8 +122,8 @@ async def _invalidated_when_cancelled(conn: AsyncConnection) -> AsyncIterator[No
 
 
 def _sqlite(url: sa.URL) -> AsyncEngine:
-    if url.database and url.database != ":memory:":
-        make_private(Path(url.database))
+    if file := database_address.database_file(url):
+        make_private(file)
     busy = {"timeout": _seconds(url, "timeout", BUSY_TIMEOUT_SECONDS)}
     engine = create_async_engine(
         url.difference_update_query(busy),

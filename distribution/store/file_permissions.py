@@ -26,10 +26,7 @@ def make_private(file: Path) -> None:
 
 def warn_of_readers(database_url: str) -> None:
     """Log a warning if other users of the machine may read or write an existing file."""
-    url = database_address.parse(database_url)
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        return
-    file = Path(url.database)
-    if file.is_file() and file.stat().st_mode & OTHERS and file.absolute().parent.stat().st_mode & ENTER:
+    file = database_address.database_file(database_address.parse(database_url))
+    if file and file.is_file() and file.stat().st_mode & OTHERS and file.absolute().parent.stat().st_mode & ENTER:
         mode = f"{file.stat().st_mode & 0o777:04o}"
         structlog.get_logger("store").warning("database_open_to_others", file=str(file), mode=mode, remedy="chmod 600")

@@ -22,7 +22,7 @@ LATER = clock.SECONDS + sa.bindparam("seconds", type_=sa.Float)
 HELD = UNLOCKED.where(outbox.c.claimed_by == sa.bindparam("by"))
 UPDATE_UNLOCKED = sa.update(outbox).where(outbox.c.id.in_(UNLOCKED)).returning(outbox.c.id)
 RENEW = sa.update(outbox).where(outbox.c.id.in_(HELD)).values(claimed_until=LATER).returning(outbox.c.id)
-SET_ASIDE = UPDATE_UNLOCKED.values(attempts=outbox.c.attempts + 1, claimed_by=None, claimed_until=LATER)
+POSTPONE = UPDATE_UNLOCKED.values(attempts=outbox.c.attempts + 1, claimed_by=None, claimed_until=LATER)
 RELEASE = UPDATE_UNLOCKED.values(claimed_by=None, claimed_until=None)
 
 
@@ -101,14 +101,14 @@ async def renew(conn: AsyncConnection, claim: Claim, ids: Sequence[UUID]) -> set
     return set(await conn.scalars(RENEW, parameters))
 
 
-async def set_aside(conn: AsyncConnection, pauses: Mapping[float, Sequence[UUID]]) -> list[UUID]:
+async def postpone(conn: AsyncConnection, pauses: Mapping[float, Sequence[UUID]]) -> list[UUID]:
     """Count an attempt, and let no worker claim the rows for so many seconds.
 
     Returns the ids of rows not updated because another session has them locked.
     """
     left: list[UUID] = []
     for pause, ids in pauses.items():
-        left += await _update(conn, SET_ASIDE, ids, seconds=pause)
+        left += await _update(conn, POSTPONE, ids, seconds=pause)
     return left
 
 

@@ -48,7 +48,7 @@ FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 TLS = ("sslmode", *FILES, "sslpassword", "sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version")
 SETTINGS = ("application_name", "options")
 SECONDS = ("connect_timeout", "command_timeout")
-SIZES = ("prepared_statement_cache_size", "statement_cache_size")
+SIZES = ADAPTERS_CACHE, DRIVERS_CACHE = "prepared_statement_cache_size", "statement_cache_size"
 DRIVERS_OWN = ("passfile", "service", "servicefile", "krbsrvname")
 WORDS = frozenset({HOST, PORT, *PARTS, *SAME, *CHOICES, *TLS, *SETTINGS, *SECONDS, *SIZES, *DRIVERS_OWN})
 SYSTEM = "system"
@@ -78,7 +78,6 @@ def read(url: sa.URL) -> ConnectArguments:
     """Parses an address by the rules of libpq; raises ValueError, with a line that shows no value."""
     words = _words(url)
     tls = {word: words[word] for word in TLS if word in words}
-    sizes = {word: _size(word, words[word]) for word in SIZES if word in words}
     arguments: dict[str, Any] = {
         "user": url.username or None,
         "password": url.password,
@@ -88,11 +87,10 @@ def read(url: sa.URL) -> ConnectArguments:
         "server_settings": {word: words[word] for word in SETTINGS if word in words},
         "target_session_attrs": words.get("target_session_attrs"),
         **{word: words[word] for word in DRIVERS_OWN if word in words},
-        **{word: size for word, size in sizes.items() if word == "statement_cache_size"},
+        **_size(words, DRIVERS_CACHE),
         **_tls_arguments(tls),
     }
-    statements = {word: size for word, size in sizes.items() if word == "prepared_statement_cache_size"}
-    return ConnectArguments(_hosts(url), arguments, statements, words.get("pgbouncer") == "true")
+    return ConnectArguments(_hosts(url), arguments, _size(words, ADAPTERS_CACHE), words.get("pgbouncer") == "true")
 
 
 def written_hosts(url: sa.URL) -> str:
@@ -122,23 +120,20 @@ def _words(url: sa.URL) -> dict[str, str]:
 
 def _tls_arguments(tls: Mapping[str, str]) -> dict[str, Any]:
     """The TLS arguments. The driver takes them from an address only, and reads the files for each connection."""
-    of_system = tls.get("sslrootcert") == SYSTEM
     files = {word: tls[word] for word in FILES if word in tls and tls[word] != SYSTEM}
     certificates.check(files, tls.get("sslpassword"))
-    if not of_system and not VERIFYING.isdisjoint(files) and tls.get("sslmode", "prefer") not in MODES[3:]:
+    if tls.get("sslrootcert") == SYSTEM:
+        if tls.get("sslmode", MODES[-1]) != MODES[-1]:
+            raise ValueError(f"has sslrootcert={SYSTEM}, which goes with sslmode={MODES[-1]} alone")
+        return {"ssl": certificates.of_the_system(tls), "direct_tls": tls.get("sslnegotiation") == "direct"}
+    if not VERIFYING.isdisjoint(files) and tls.get("sslmode", "prefer") not in MODES[3:]:
         raise ValueError(
             "has sslrootcert or sslcrl with an sslmode that verifies no server: it is meant for verify-full"
         )
-    if not of_system:
-        return {"dsn": f"postgresql://?{urlencode(tls)}"} if tls else {}
-    if tls.get("sslmode", MODES[-1]) != MODES[-1]:
-        raise ValueError(f"has sslrootcert={SYSTEM}, which goes with sslmode={MODES[-1]} alone")
-    return {"ssl": certificates.of_the_system(tls), "direct_tls": tls.get("sslnegotiation") == "direct"}
+    return {"dsn": f"postgresql://?{urlencode(tls)}"} if tls else {}
 
 
 def _hosts(url: sa.URL) -> tuple[Host, ...]:
-    if HOST not in url.query and PORT not in url.query:
-        return (Host(url.host, _port(url.port)),)
     written = list(_split_list(url.query[HOST])) if HOST in url.query else [url.host]
     ports = list(_split_list(url.query[PORT])) if PORT in url.query else [url.port]
     if len(ports) not in (1, len(written)):
@@ -185,7 +180,10 @@ def _seconds(words: Mapping[str, str], word: str, default: float) -> float:
     return seconds
 
 
-def _size(word: str, written: str) -> int:
-    if not (written.isascii() and written.isdigit()):
+def _size(words: Mapping[str, str], word: str) -> dict[str, int]:
+    """The size under its name, if the address has it."""
+    if word not in words:
+        return {}
+    if not (words[word].isascii() and words[word].isdigit()):
         raise ValueError(f"has a {word} that is not a number from 0 on")
-    return int(written)
+    return {word: int(words[word])}

@@ -18,15 +18,6 @@ ROWS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class StoredDetails:
-    """A lead's phone and e-mail, as they were sent."""
-
-    id: int
-    phone: str | None
-    email: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class NormalizedDetails:
     """The normal forms of a lead's phone and e-mail; `phone` and `email` are what they were made from."""
 
@@ -52,21 +43,21 @@ async def highest(conn: AsyncConnection) -> int:
     return (await conn.scalar(sa.select(sa.func.max(leads.c.id)))) or 0
 
 
-async def after(conn: AsyncConnection, last: int) -> Sequence[StoredDetails]:
-    """Returns the first ROWS_AT_ONCE such leads among the IDS_AT_ONCE ids after `last`, in id order."""
+async def after(conn: AsyncConnection, last: int) -> Sequence[sa.Row[int, str | None, str | None]]:
+    """The first ROWS_AT_ONCE such leads (id, phone, email) among the IDS_AT_ONCE ids after `last`, in id order."""
     c = leads.c
     is_outdated = sa.or_(
         *(sa.and_(c[name].is_not(None), c[f"{name}_rule"].is_distinct_from(RULE)) for name in ("phone", "email"))
     )
     query = sa.select(c.id, c.phone, c.email).where(c.id > last, c.id <= last + IDS_AT_ONCE, is_outdated)
-    return [StoredDetails(*row) for row in await conn.execute(query.order_by(c.id).limit(ROWS_AT_ONCE))]
+    return (await conn.execute(query.order_by(c.id).limit(ROWS_AT_ONCE))).all()
 
 
 async def write(conn: AsyncConnection, normalized: Sequence[NormalizedDetails]) -> None:
     """Store normal forms; rows that are locked or have changed meanwhile are left for the next run."""
     rows = await conn.execute(LOCK, IDS.bound(conn, [row.id for row in normalized]))
-    stored = {StoredDetails(*row) for row in rows}
-    unchanged = [row for row in normalized if StoredDetails(row.id, row.phone, row.email) in stored]
+    stored = {tuple(row) for row in rows}
+    unchanged = [row for row in normalized if (row.id, row.phone, row.email) in stored]
     columns = [[getattr(row, name) for row in unchanged] for name in NormalizedDetails.__slots__]
     await conn.execute(_write(), NORMALIZED.bound(conn, *columns))
 

@@ -68,14 +68,14 @@ async def park(conn: AsyncConnection, messages: Sequence[Parked]) -> None:
     await conn.execute(statement, [row_of(message) for message in sorted(messages, key=lambda m: m.fingerprint)])
 
 
-async def set_aside(conn: AsyncConnection, fingerprints: Mapping[bytes, bytes]) -> None:
+async def replace_fingerprints(conn: AsyncConnection, fingerprints: Mapping[bytes, bytes]) -> None:
     """Replace the fingerprints of open rows (old to new), so that equal messages can have rows of their own."""
     if not fingerprints:
         return
     p = parked_messages.c
     statement = sa.update(parked_messages).where(p.fingerprint == sa.bindparam("equal"), OPEN)
-    rows = [{"equal": equal, "aside": fingerprints[equal]} for equal in sorted(fingerprints)]
-    await conn.execute(statement.values(fingerprint=sa.bindparam("aside")), rows)
+    rows = [{"equal": equal, "new_fingerprint": fingerprints[equal]} for equal in sorted(fingerprints)]
+    await conn.execute(statement.values(fingerprint=sa.bindparam("new_fingerprint")), rows)
 
 
 async def due(

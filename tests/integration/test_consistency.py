@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.admin.consistency import REPAIRED_AT_ONCE, Kind, Report, check, repair
+from distribution.admin.consistency import REPAIRED_AT_ONCE, FindingKind, Report, check, repair
 from distribution.ids import new_id
 from distribution.optimistic_locking import Actor
 from distribution.store.database import Database
@@ -28,7 +28,7 @@ async def checked(engine: AsyncEngine) -> Report:
         return await check(conn)
 
 
-async def kinds(engine: AsyncEngine) -> list[tuple[Kind, bool]]:
+async def kinds(engine: AsyncEngine) -> list[tuple[FindingKind, bool]]:
     """What differs, and whether it can be mended."""
     return [(finding.kind, finding.repairable) for finding in (await checked(engine)).findings]
 
@@ -58,7 +58,7 @@ async def test_a_wrong_load_is_found_and_mended(desk: AsyncEngine, random: Rando
     """Too high or too low: the report says both numbers, the repair makes it true, the audit has before and after."""
     await change(desk, sa.update(operators).values(load=operators.c.load + 3))
     report = await checked(desk)
-    assert ([finding.kind for finding in report.findings], report.total) == ([Kind.LOAD, Kind.LOAD], 2)
+    assert ([finding.kind for finding in report.findings], report.total) == ([FindingKind.LOAD, FindingKind.LOAD], 2)
     assert await repair(Database(desk, random), WHO) == 2
     assert await checked(desk) == Report([], 0)
     async with reading(desk) as conn:
@@ -84,9 +84,9 @@ async def test_a_wrong_sequence_is_mended_and_a_lost_history_is_told(desk: Async
         sa.delete(outbox),
         sa.delete(decisions).where(decisions.c.contact_id == other),
     )
-    assert sorted(await kinds(desk)) == [(Kind.HISTORY, False), (Kind.SEQUENCE, True)]
+    assert sorted(await kinds(desk)) == [(FindingKind.HISTORY, False), (FindingKind.SEQUENCE, True)]
     assert await repair(Database(desk, random), WHO) == 1
-    assert await kinds(desk) == [(Kind.HISTORY, False)]
+    assert await kinds(desk) == [(FindingKind.HISTORY, False)]
 
 
 async def test_a_decision_that_its_kept_data_does_not_explain_is_found(desk: AsyncEngine) -> None:
@@ -96,7 +96,7 @@ async def test_a_decision_that_its_kept_data_does_not_explain_is_found(desk: Asy
     [source] = roster["sources"]
     source[-1] = [[operator_id, 10_000 if n == 0 else 1] for n, (operator_id, _) in enumerate(source[-1])]
     await change(desk, sa.update(rosters).values(body=json.dumps(roster)))
-    assert set(await kinds(desk)) == {(Kind.DECISION, False)}
+    assert set(await kinds(desk)) == {(FindingKind.DECISION, False)}
 
 
 async def test_an_event_without_its_change_is_found(desk: AsyncEngine) -> None:
@@ -105,7 +105,7 @@ async def test_an_event_without_its_change_is_found(desk: AsyncEngine) -> None:
     row = Publication(event, uuid4(), 1, str(event), "contact.assigned", "k", False, None, None, b"{}")
     async with transaction(desk) as conn:
         await insert(conn, [row], None)
-    assert await kinds(desk) == [(Kind.OUTBOX, False)]
+    assert await kinds(desk) == [(FindingKind.OUTBOX, False)]
 
 
 async def test_an_event_that_does_not_leave_is_seen(desk: AsyncEngine) -> None:
@@ -117,7 +117,7 @@ async def test_an_event_that_does_not_leave_is_seen(desk: AsyncEngine) -> None:
         sa.delete(outbox).where(outbox.c.id != old),
         sa.update(outbox).values(id=UUID("01890000-0000-7000-8000-000000000000")),
     )
-    assert Kind.UNPUBLISHED in {kind for kind, _ in await kinds(desk)}
+    assert FindingKind.UNPUBLISHED in {kind for kind, _ in await kinds(desk)}
 
 
 async def test_a_contact_that_waits_beside_a_free_place_is_found(desk: AsyncEngine) -> None:
@@ -125,7 +125,7 @@ async def test_a_contact_that_waits_beside_a_free_place_is_found(desk: AsyncEngi
     async with reading(desk) as conn:
         one = await conn.scalar(sa.select(contacts.c.id).limit(1))
     await change(desk, sa.update(contacts).where(contacts.c.id == one).values(status="waiting", operator_id=None))
-    assert {Kind.WAITING, Kind.LOAD} == {kind for kind, _ in await kinds(desk)}
+    assert {FindingKind.WAITING, FindingKind.LOAD} == {kind for kind, _ in await kinds(desk)}
 
 
 async def test_a_busy_database_has_no_findings(desk: AsyncEngine, random: Random) -> None:

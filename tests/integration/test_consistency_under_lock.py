@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.admin import contacts, operators
 from distribution.allocation import reassignment
-from distribution.allocation.reassignment import Moved
+from distribution.allocation.reassignment import MoveResult
 from distribution.allocation.unit_of_work import SERVE_LIMIT
 from distribution.intake.batch import process_batch
 from distribution.messages import Incoming
@@ -102,9 +102,9 @@ async def test_moving_says_where_contacts_still_wait_beside_places(engine: Async
     await take(engine, messages(f"m{n}" for n in range(SERVE_LIMIT + 1)))
     await change_operator(engine, ivan, max_active_contacts=SERVE_LIMIT + 1)
     async with transaction(engine) as conn:
-        assert await reassignment.move_all(conn, random, olga) == Moved({}, frozenset({source_id}))
+        assert await reassignment.move_all(conn, random, olga) == MoveResult({}, frozenset({source_id}))
     async with transaction(engine) as conn:
-        assert await reassignment.move_all(conn, random, olga) == Moved({}, frozenset())
+        assert await reassignment.move_all(conn, random, olga) == MoveResult({}, frozenset())
     assert await all_is_well(engine)
 
 

@@ -159,7 +159,7 @@ async def test_a_load_that_is_too_low_is_repaired(engine: AsyncEngine, random: R
     async with transaction(engine) as conn:
         await operator_service.delete(conn, gone, EDIT)
         await conn.execute(sa.update(contacts).values(operator_id=gone))
-    assert await repair(Database(engine, random), EDIT.who) == 2
+    assert await repair(Database(engine, random), EDIT.actor) == 2
     assert await made.loads(engine) == {olga: 0, gone: 1}
 
 

@@ -57,10 +57,10 @@ async def pass_time(engine: AsyncEngine, seconds: float) -> None:
         await conn.execute(sa.update(outbox_table).values(claimed_until=earlier))
 
 
-async def set_aside(engine: AsyncEngine, rows: Iterable[Publication], pause: float) -> None:
+async def postpone(engine: AsyncEngine, rows: Iterable[Publication], pause: float) -> None:
     """The broker did not take them."""
     async with transaction(engine) as conn:
-        await leases.set_aside(conn, {pause: [p.id for p in rows]})
+        await leases.postpone(conn, {pause: [p.id for p in rows]})
 
 
 async def forget(engine: AsyncEngine, done: Iterable[Publication]) -> None:
@@ -179,7 +179,7 @@ async def test_what_was_not_taken_is_tried_again_by_itself(engine: AsyncEngine) 
     first, second, other = publication(contact, 1), publication(contact, 2), publication(new_id(), 1)
     await put(engine, [first, second])
     await claim(engine)
-    await set_aside(engine, [first], 30)
+    await postpone(engine, [first], 30)
     await put(engine, [other])
     assert await claim(engine) == [other]
     assert await claim(engine, Kind.RETRY) == []
@@ -196,8 +196,8 @@ async def test_retries_that_are_due_the_longest_go_first(engine: AsyncEngine) ->
     """However old they are, so that none is passed over again and again."""
     old, young = publication(new_id(), 1), publication(new_id(), 1)
     await put(engine, [old, young])
-    await set_aside(engine, [old], 20)
-    await set_aside(engine, [young], 10)
+    await postpone(engine, [old], 20)
+    await postpone(engine, [young], 10)
     await pass_time(engine, 30)
     assert [p.id for p in await claim(engine, Kind.RETRY, limit=1)] == [young.id]
 
@@ -276,7 +276,7 @@ async def test_locked_rows_are_not_waited_for(engine: AsyncEngine) -> None:
         await somebody.execute(sa.delete(outbox_table).where(outbox_table.c.id.in_([locked.id, stale[0].id])))
         async with asyncio.timeout(SOON_SECONDS):
             assert await outbox.delete_unlocked(conn, ids) == [locked.id]
-            assert await leases.set_aside(conn, {5.0: [gone.id, released.id], 6.0: [locked.id]}) == [locked.id]
+            assert await leases.postpone(conn, {5.0: [gone.id, released.id], 6.0: [locked.id]}) == [locked.id]
             assert await leases.release(conn, [gone.id, released.id, locked.id]) == [locked.id]
             assert await outbox.delete_replies_before(conn, new_id(), most=10) == 1
         await somebody.rollback()
@@ -287,7 +287,7 @@ async def test_retries_without_a_claim_are_the_longest_due(engine: AsyncEngine) 
     """Those that were released go before all that had a pause, on either database."""
     rows = [publication(new_id(), 1) for _ in range(3)]
     await put(engine, rows)
-    await set_aside(engine, rows, -5)
+    await postpone(engine, rows, -5)
     async with transaction(engine) as conn:
         await leases.release(conn, [rows[2].id])
     assert await claim(engine, Kind.RETRY, limit=1) == [replace(rows[2], attempts=1)]
@@ -297,7 +297,7 @@ async def test_retries_without_a_claim_are_within_the_bytes_first(engine: AsyncE
     """The bound in bytes is counted in the same order."""
     rows = [publication(new_id(), 1, b"x" * 100) for _ in range(3)]
     await put(engine, rows)
-    await set_aside(engine, rows, -5)
+    await postpone(engine, rows, -5)
     async with transaction(engine) as conn:
         await leases.release(conn, [rows[2].id])
     assert await claim(engine, Kind.RETRY, max_bytes=100) == [replace(rows[2], attempts=1)]

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from distribution.selection import explain
 from distribution.selection.decision_record import (
     OPERATORS,
+    DecisionRecord,
     FreedStep,
     GivenStep,
     PickStep,
-    Record,
     Step,
     apply,
     begin,
     by_source,
     gaps,
     numbers,
-    pool_before,
+    pool_at_start,
     source_at,
 )
 from distribution.selection.pool import WEIGHTED_RANDOM, Operator, Pool, Source
@@ -51,7 +51,15 @@ def afresh(pool: Pool) -> Pool:
                 pool.sources.values())  # fmt: skip
 
 
-def play(pool: Pool, random: Random, steps: int) -> Record:
+def pool_before(record: DecisionRecord, position: int) -> Pool:
+    """The pool as it was just before the step at `position`."""
+    pool = pool_at_start(record)
+    for step in record.steps[:position]:
+        apply(pool, step)
+    return pool
+
+
+def play(pool: Pool, random: Random, steps: int) -> DecisionRecord:
     """A random course of picks and of places taken and given back, kept as a transaction keeps it."""
     record = begin(pool)
     for _ in range(steps):
@@ -106,7 +114,7 @@ def test_every_kept_pick_can_be_made_again(pool: Pool, seed: int, steps: int) ->
     """From the stored text of a transaction each pick gives the same operator for the same reason."""
     record = play(pool, Random(seed), steps)
     roster, data = json.loads(json.dumps(record.roster)), json.loads(json.dumps(record.to_data()))
-    kept = Record.from_data(roster, data)
+    kept = DecisionRecord.from_data(roster, data)
     assert kept == record
     for position, step in enumerate(kept.steps):
         if isinstance(step, PickStep):
@@ -131,7 +139,7 @@ def test_a_pick_is_explained_from_what_concerns_its_source(pool: Pool, seed: int
             assert source_at(data, position) == step.source_id
             whole = pool_before(record, position)
             for roster, kept in ((record.roster, data), (rosters[step.source_id], data | {OPERATORS: gaps(ids)})):
-                narrow = pool_before(Record.of_source(step.source_id, roster, kept), position)
+                narrow = pool_before(DecisionRecord.of_source(step.source_id, roster, kept), position)
                 assert pick(narrow, step.source_id, step.pick.draw or 0.0, step.last_operator_id) == step.pick
                 assert explain.decision_data(narrow, step) == explain.decision_data(whole, step)
                 assert explain.sentence(narrow, step) == explain.sentence(whole, step)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distribution.selection.decision_record import PickStep, Record, apply, begin, picked_again
+from distribution.selection.decision_record import DecisionRecord, PickStep, apply, begin, picked_again
 from distribution.selection.deficit_redistribution import MOST, shared_out
 from distribution.selection.pool import SMOOTH_WEIGHTED, Operator, Pool, Source
 from distribution.selection.strategies import draw_from, pick
@@ -26,7 +26,7 @@ class Roster:
     deficits: dict[int, float] = field(default_factory=dict)
     away: dict[int, str] = field(default_factory=dict)
     """By operator: `inactive`, `full` or `weightless`."""
-    records: list[Record] = field(default_factory=list)
+    records: list[DecisionRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.deficits = dict.fromkeys(self.weights, 0.0) | self.deficits
@@ -143,7 +143,7 @@ def test_who_comes_back_is_owed_what_it_was(random: Random) -> None:
         roster.take(50, roster.is_kept)
         assert roster.deficits[2] == owed
     for record in roster.records:
-        kept = Record.from_data(record.roster, record.to_data())
+        kept = DecisionRecord.from_data(record.roster, record.to_data())
         picks = [(was, again) for _, was, again in picked_again(kept, 1)]
         assert len(picks) == len(record.steps)
         assert all(was == again for was, again in picks)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from distribution.errors import Named
+from distribution.errors import SourceAndContact
 from distribution.intake.identifier_salvage import SCANNED_BYTES, source_and_contact_in
 from distribution.messages import CLOUDEVENTS_TYPE, Incoming
 
@@ -76,8 +76,9 @@ def test_of_a_cloudevent_the_source_within_its_data_counts() -> None:
 
 def test_the_contact_that_a_command_names_is_found() -> None:
     """By its id, whatever else the body lacks."""
-    assert source_and_contact_in(Incoming(f'{{"contact_id": "{ID}", "reason": 5}}'.encode())) == Named(None, ID)
-    assert source_and_contact_in(Incoming(b'{"contact_id": "7", "source": "web"}')) == Named("web", None)
+    closing = Incoming(f'{{"contact_id": "{ID}", "reason": 5}}'.encode())
+    assert source_and_contact_in(closing) == SourceAndContact(None, ID)
+    assert source_and_contact_in(Incoming(b'{"contact_id": "7", "source": "web"}')) == SourceAndContact("web", None)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from distribution.selection.decision_record import FIRST_RULE, RULE, PickStep, Record, begin, picked_again
+from distribution.selection.decision_record import FIRST_RULE, RULE, DecisionRecord, PickStep, begin, picked_again
 from distribution.selection.pool import SMOOTH_WEIGHTED, STICKY, WEIGHTED_RANDOM, Exclusion, Operator, Pool, Source
 from distribution.selection.strategies import NOBODY_ELIGIBLE, Pick, draw_from, pick
 
@@ -111,4 +111,4 @@ def test_picks_by_a_rule_of_an_earlier_release_are_not_repeated(rule: int, repea
     record = begin(Pool(operators, [Source(1, "bot", SMOOTH_WEIGHTED, False, ((1, 1),))]))
     record.steps.append(PickStep(1, None, Pick(1, SMOOTH_WEIGHTED)))
     data = record.to_data() | {"rule": rule}
-    assert len([*picked_again(Record.from_data(record.roster, data), 1)]) == repeated
+    assert len([*picked_again(DecisionRecord.from_data(record.roster, data), 1)]) == repeated

@@ -158,7 +158,7 @@ async def _settle(conn: AsyncConnection, settlement: Settlement) -> set[UUID]:
     for row_id, quarantine in settlement.quarantined.items():
         pauses[quarantine.pause].append(row_id)
     left = await outbox.delete_unlocked(conn, list(settlement.confirmed))
-    left += await leases.set_aside(conn, pauses)
+    left += await leases.postpone(conn, pauses)
     left += await leases.release(conn, list(settlement.released))
     return set(left)
 

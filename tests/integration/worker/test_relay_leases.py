@@ -199,7 +199,7 @@ async def test_tidying_that_fails_stops_nobody(world: WorkerHarness) -> None:
     rows = [publication(minutes_ago=11, reply=True), publication(11, reply=False)]
     async with transaction(world.engine) as conn:
         await outbox_store.insert(conn, rows, None)
-        await leases.set_aside(conn, {LONG_SECONDS: [rows[1].id]})
+        await leases.postpone(conn, {LONG_SECONDS: [rows[1].id]})
     await refuse_deletes(world.engine)
     readiness = Said()
     relay = Relay(Database(world.engine, Random(1)), world.topology, readiness, Metrics(), no_failpoints)
