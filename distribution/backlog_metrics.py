@@ -36,7 +36,7 @@ class BacklogGauges(Collector):
             started = monotonic()
             await self._try_to_read()
             pause = max(self._every_seconds, (monotonic() - started) / SHARE_OF_TIME)
-            with suppress(TimeoutError):
+            with suppress(TimeoutError):  # the pause is over
                 await asyncio.wait_for(stopping.wait(), pause)
 
     async def read(self) -> None:

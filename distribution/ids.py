@@ -6,6 +6,7 @@ from uuid import UUID
 from uuid_utils import compat
 
 EPOCH = datetime.fromtimestamp(0, UTC)
+LOWEST_ID = UUID(int=0)
 
 
 def new_id() -> UUID:

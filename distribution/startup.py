@@ -1,17 +1,16 @@
 """How both processes start: settings, log, schema; an error is printed in one line, and the exit status is 2."""
 
 import sys
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from distribution import logs
 from distribution.errors import DistributionError
-from distribution.settings import SharedSettings, load
+from distribution.settings import S, SharedSettings, load
 from distribution.store import schema
 from distribution.store.database_address import unusable
 from distribution.store.file_permissions import warn_of_readers
 from distribution.terminal import escaped
 
-S = TypeVar("S", bound=SharedSettings)
 EXIT_STATUS = 2
 
 

@@ -28,11 +28,7 @@ LEAST_COUNTED = 20
 async def history(
     conn: AsyncConnection, contact_id: UUID, operators_shown: int = OPERATORS_SHOWN
 ) -> list[dict[str, Any]]:
-    """Returns every change of a contact, ordered by sequence, with the fields of `_entry`.
-
-    The newest changes are explained until `operators_shown` operators are listed; of older ones the explanation is
-    marked as omitted. Yields to other tasks of the process, however many operators the source has.
-    """
+    """Every change of a contact, in order; the newest are explained until `operators_shown` operators are listed."""
     decisions_made = await decision_rows.of_contact(conn, contact_id)
     before = {d.previous_operator_id for d in decisions_made if d.previous_operator_id is not None}
     names = await operator_rows.names(conn, before) if before else {}

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution import normalize
 from distribution.errors import NotFound
+from distribution.ids import LOWEST_ID
 from distribution.store.dialects import IDS
 from distribution.store.leads import Lead
 from distribution.store.listed_contacts import LISTED, ListedContact, with_payloads
@@ -21,7 +21,6 @@ Detail = Literal["phone", "email"]
 
 NEWEST = 20
 DUPLICATES = 20
-LOWEST_ID = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)

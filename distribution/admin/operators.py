@@ -75,11 +75,7 @@ async def change(
 
 
 async def reassign(conn: AsyncConnection, random: Random, operator_id: int, edit: Edit) -> MoveResult:
-    """Move some contacts of an inactive operator to others or to waiting.
-
-    Call it again in a new transaction until none is moved; none is moved either if the operator was activated
-    meanwhile.
-    """
+    """Do `move_all` once and audit it: call it again in a new transaction until none is moved."""
     moved = await move_all(conn, random, operator_id)
     left = (await show(conn, operator_id)).load
     moves = {str(contact_id): to for contact_id, to in moved.to.items()}

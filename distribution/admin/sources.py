@@ -20,8 +20,6 @@ from distribution.store.sources import SourceRow
 from distribution.store.weights import WeightRow
 
 Weights = Sequence[tuple[int, int]]
-
-
 EDITABLE = ("code", "name", "strategy", "sticky", "dedupe_window")
 
 

@@ -25,15 +25,13 @@ from distribution.store.operator_pool import lock_pool
 
 @dataclass(frozen=True, slots=True)
 class CloseResult:
-    """The contact of a closing; `is_new` is false if it was closed before.
-
-    `before`: its state before this closing. `change`: its closing if this transaction made it.
-    """
+    """The contact of a closing, and its state before; `is_new` is false if it was closed by an earlier one."""
 
     contact: Contact
     is_new: bool
     before: State
     change: Change | None
+    """Its closing, if this transaction made it."""
 
 
 class LockedClosings(NamedTuple):
@@ -105,7 +103,7 @@ async def close(
         if is_new:
             _check_locked(pool, contact)
             unit.close(full[state.id], closing.reason)
-        outcomes.append(CloseResult(contact, is_new, before, unit.changes.get(contact.id)))
+        outcomes.append(CloseResult(contact, is_new, before, unit.recorder.changes.get(contact.id)))
     unserved = await unit.assign_waiting()
     return Result(outcomes, await unit.flush(), unserved)
 

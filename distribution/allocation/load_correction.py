@@ -28,10 +28,7 @@ async def correct_before_freeing(conn: AsyncConnection, pool: Pool, leaving: Ite
 
 
 async def correct_loads(conn: AsyncConnection, pool: Pool, operator_ids: Collection[int], actor: Actor) -> int:
-    """Set the loads of operators locked with the pool to their number of active contacts; returns how many were wrong.
-
-    Each correction is audited.
-    """
+    """Count the loads of operators locked with the pool again; returns how many were wrong. Corrections are audited."""
     counted = await active_of(conn, operator_ids)
     differences = {id_: counted[id_] - pool.operators[id_].load for id_ in operator_ids}
     wrong = {id_: change for id_, change in differences.items() if change}

@@ -65,10 +65,7 @@ async def lock_for(conn: AsyncConnection, contact_id: UUID, operator_id: int) ->
 async def assign(
     conn: AsyncConnection, random: Random, locked: LockedContact, operator_id: int, *, force: bool
 ) -> AssignResult:
-    """Give a waiting or active contact to an operator by hand; a place that this frees is filled.
-
-    Raises Conflict at the limit, unless forced.
-    """
+    """Give a contact to an operator by hand, and fill the place this frees; at the limit Conflict, unless forced."""
     pool, contact = locked.pool, locked.held.contact
     if contact.status == ACTIVE and contact.operator_id == operator_id:
         return AssignResult(forced=False, unserved=frozenset())

@@ -1,7 +1,6 @@
 """One transaction's decisions: made in memory over a locked pool, written together."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 from uuid import UUID
@@ -41,7 +40,8 @@ class UnitOfWork:
     claim: Claim | None = None
     last_given: dict[int, int] = field(default_factory=dict)
     """By lead id: the operator who got its last contact in this transaction, which is not in the database yet."""
-    _recorder: DecisionRecorder = field(init=False)
+    recorder: DecisionRecorder = field(init=False)
+    """What is decided so far: the last change of each contact, and the events."""
     _backlogged: set[int] = field(default_factory=set)
     _new: list[Contact] = field(default_factory=list)
     _changed: dict[UUID, Contact] = field(default_factory=dict)
@@ -49,17 +49,7 @@ class UnitOfWork:
     _forced: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._recorder = DecisionRecorder(self.pool)
-
-    @property
-    def changes(self) -> Mapping[UUID, events.Change]:
-        """By contact: its last change in this transaction."""
-        return self._recorder.changes
-
-    @property
-    def publications(self) -> list[Publication]:
-        """The events of all changes, in order."""
-        return self._recorder.publications
+        self.recorder = DecisionRecorder(self.pool)
 
     def submit(self, submission: Submission, source_id: int, lead: Lead, last_operator_id: int | None) -> Contact:
         """Create a contact and give it to an operator, or let it wait."""
@@ -103,7 +93,7 @@ class UnitOfWork:
         """Give a contact to an operator by hand; with `forced` over the limit."""
         if target.contact.status == ACTIVE:
             target = self._without_operator(target)
-        position = self._recorder.apply(GivenStep(target.contact.source_id, operator_id))
+        position = self.recorder.apply(GivenStep(target.contact.source_id, operator_id))
         if forced:
             self._forced.add(operator_id)
         self._assign(target, operator_id, FORCED if forced else BY_HAND, position)
@@ -137,26 +127,27 @@ class UnitOfWork:
         chosen = pick(self.pool, waiting.source_id, draw_from(self.random), last)
         if chosen.operator_id is not None:
             self.last_given[waiting.lead_id] = chosen.operator_id
-        return chosen, self._recorder.apply(PickStep(waiting.source_id, last, chosen))
+        return chosen, self.recorder.apply(PickStep(waiting.source_id, last, chosen))
 
     async def flush(self) -> list[Publication]:
         """Write everything decided; returns what to publish once the transaction is committed."""
         await change_loads(self.conn, self._loads, self._forced)
-        await write_deficits(self.conn, self.pool.deficits if self._recorder.has_steps else {})
+        await write_deficits(self.conn, self.pool.deficits if self.recorder.has_steps else {})
         await contact_rows.insert(self.conn, self._new)
         await contact_rows.update(self.conn, list(self._changed.values()))
-        await self._recorder.flush(self.conn)
-        await outbox.insert(self.conn, self.publications, self.claim)
-        return self.publications
+        await self.recorder.flush(self.conn)
+        publications = self.recorder.publications
+        await outbox.insert(self.conn, publications, self.claim)
+        return publications
 
     def _free_place(self, contact: Contact) -> None:
         if contact.operator_id is not None:
-            self._recorder.apply(FreedStep(contact.operator_id))
+            self.recorder.apply(FreedStep(contact.operator_id))
             self._loads[contact.operator_id] -= 1
 
     def _without_operator(self, target: ContactWithLead) -> ContactWithLead:
         """Free the place of an active contact; returns it with the operator who had it as the previous one."""
-        previous = self._recorder.name_of(target.contact.operator_id)
+        previous = self.recorder.name_of(target.contact.operator_id)
         self._free_place(target.contact)
         return ContactWithLead(target.contact, target.lead, previous)
 
@@ -166,7 +157,7 @@ class UnitOfWork:
             chosen = Pick(None, OLDER_FIRST)
         else:
             chosen = pick(self.pool, source_id, draw_from(self.random), last_operator_id)
-        position = self._recorder.apply(PickStep(source_id, last_operator_id, chosen))
+        position = self.recorder.apply(PickStep(source_id, last_operator_id, chosen))
         self._apply_pick(target, chosen, position)
 
     def _apply_pick(self, target: ContactWithLead, chosen: Pick, position: int) -> None:
@@ -186,4 +177,4 @@ class UnitOfWork:
     def _record_change(self, target: ContactWithLead, kind: str, reason: str | None, position: int | None) -> UUID:
         if target.contact.sequence:
             self._changed[target.contact.id] = target.contact
-        return self._recorder.record(target, kind, reason, position)
+        return self.recorder.record(target, kind, reason, position)

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.ids import LOWEST_ID
 from distribution.selection.pool import Pool
 from distribution.store.contacts import last_operators
-from distribution.store.waiting_contacts import LOWEST_ID, Size, sizes, upcoming
+from distribution.store.waiting_contacts import Size, sizes, upcoming
 
 OF_ONE_SOURCE = 200
 OF_ALL_SOURCES = 2_000

@@ -44,8 +44,8 @@ async def process(
 ) -> Result[MessageOutcome]:
     """Execute the commands; returns every message with its outcome.
 
-    All locks are taken at once, so that no two batches deadlock.
-    Closings follow submissions, so that one batch may create and close a contact, in any order.
+    All locks are taken at once, so that no two batches deadlock. Closings follow submissions, so that one batch may
+    create and close a contact, in any order.
     """
     submissions = [m.command for m in messages if isinstance(m.command, Submission)]
     closings = [m.command for m in messages if isinstance(m.command, Closing)]
@@ -59,12 +59,8 @@ async def process(
     closed = await close(conn, locked, closings, random)
     outcomes = list(_in_message_order(messages, submitted.outcomes, closed.outcomes))
     await record_all(conn, [_closing_entry(m, o) for m, o in outcomes if isinstance(o, CloseResult) and o.is_new])
-    return Result(
-        outcomes,
-        [*submitted.publications, *closed.publications],
-        submitted.unserved | closed.unserved,
-        lock_seconds,
-    )
+    publications = [*submitted.publications, *closed.publications]
+    return Result(outcomes, publications, submitted.unserved | closed.unserved, lock_seconds)
 
 
 def _closing_entry(decoded: DecodedMessage, closed: CloseResult) -> AuditEntry:

@@ -36,11 +36,7 @@ class Replayed:
 
 
 async def retry_due(
-    conn: AsyncConnection,
-    random: Random,
-    decoder: Decoder,
-    now: datetime,
-    left_out: Collection[str | None] = (),
+    conn: AsyncConnection, random: Random, decoder: Decoder, now: datetime, left_out: Collection[str | None] = ()
 ) -> Replayed:
     """Try some deferred messages that are due, the sources in turn; call again until `last` is None.
 
@@ -108,7 +104,7 @@ async def _process_isolating_failures(
     try:
         async with savepoint(conn):
             return await process(conn, messages, random)
-    except Exception as error:
+    except Exception as error:  # of any library: classify knows which the content causes
         if classify(error) not in (Failure.BAD_DATA, Failure.DEFECT):
             raise
         if len(messages) == 1:
@@ -119,11 +115,8 @@ async def _process_isolating_failures(
     first, second = [
         await _process_isolating_failures(conn, half, random) for half in (messages[:middle], messages[middle:])
     ]
-    return Result(
-        first.outcomes + second.outcomes,
-        first.publications + second.publications,
-        first.unserved | second.unserved,
-    )
+    publications = first.publications + second.publications
+    return Result(first.outcomes + second.outcomes, publications, first.unserved | second.unserved)
 
 
 def _apply_outcome(row: Parked, outcome: Outcome, now: datetime) -> None:

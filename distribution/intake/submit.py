@@ -26,33 +26,24 @@ from distribution.store.outbox import Claim
 
 @dataclass(frozen=True, slots=True)
 class SubmitResult:
-    """The contact of a submission.
-
-    `is_new` is false if the key was used before with the same body, or if the source's `dedupe_window` makes it
-    the same contact as another.
-    `change`: its first change if this transaction created it.
-    """
+    """The contact of a submission; `is_new` is false if its key, or its payload within the window, came before."""
 
     contact: Contact
     is_new: bool
     change: Change | None = None
+    """Its first change, if this transaction created it."""
 
 
 async def submit(
     conn: AsyncConnection, submissions: Sequence[Submission], random: Random, claim: Claim | None = None
 ) -> Result[SubmitResult | MessageRejected]:
     """Process submissions in order; a key used before is the same contact, with another body it is rejected."""
-    return await submit_to(
-        conn, await lock_pool(conn, codes={s.source for s in submissions}), submissions, random, claim
-    )
+    pool = await lock_pool(conn, codes={s.source for s in submissions})
+    return await submit_to(conn, pool, submissions, random, claim)
 
 
 async def submit_to(
-    conn: AsyncConnection,
-    pool: Pool,
-    submissions: Sequence[Submission],
-    random: Random,
-    claim: Claim | None = None,
+    conn: AsyncConnection, pool: Pool, submissions: Sequence[Submission], random: Random, claim: Claim | None = None
 ) -> Result[SubmitResult | MessageRejected]:
     """`submit` with a pool that is locked already."""
     if not submissions:
@@ -81,7 +72,7 @@ async def submit_to(
         if key in existing:
             return _repeated(submission, existing[key], None)
         contact = repeats.contact_of(key, created)
-        change = unit.changes[contact.id] if contact.id in new_ids else None
+        change = unit.recorder.changes[contact.id] if contact.id in new_ids else None
         if first[key] is submission:
             return SubmitResult(contact, is_new=key in created, change=change)
         return _repeated(submission, ExistingContact(contact, first[key].digest, AS_WRITTEN), change)
@@ -95,7 +86,8 @@ async def _create(
     """Create the new contacts; phones and e-mails of the repeated submissions fill blanks in their leads too."""
     details: dict[str, Details] = {}
     for submission in (*new.values(), *(s for s in repeated if s.phone or s.email)):
-        details.setdefault(submission.external_id, Details()).add(_details(submission))
+        sent = (submission.phone, submission.phone_normalized, submission.email, submission.email_normalized)
+        details.setdefault(submission.external_id, Details()).add(Details(*sent))
     if not details:
         return {}
     leads = await lead_rows.find_or_make(unit.conn, details, datetime.now(UTC))
@@ -107,11 +99,6 @@ async def _create(
         created[key] = unit.submit(submission, source.id, lead, last_operator_id)
         await pauses.after(len(source.weights))
     return created
-
-
-def _details(submission: Submission) -> Details:
-    s = submission
-    return Details(s.phone, s.phone_normalized, s.email, s.email_normalized)
 
 
 async def _last_operators(

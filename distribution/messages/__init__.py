@@ -13,12 +13,12 @@ decode     decodes a message into a command, or rejects it
 """
 
 from distribution.messages.body_encoding import text_of
-from distribution.messages.body_models import KEY, SOURCE_CODE, BlankOrText, SourceCode, SubmissionBody, Text, WireModel
+from distribution.messages.body_models import KEY, SOURCE_CODE, BlankOrText, SourceCode, SubmissionBody, Text
 from distribution.messages.cloudevents import CLOUDEVENTS_TYPE
 from distribution.messages.commands import Closing, Command, Submission
-from distribution.messages.decode import BODIES, CLOSE, SUBMIT, ParsedSubmission, decode, read_submission, submission
+from distribution.messages.decode import BODIES, CLOSE, SUBMIT, decode, read_submission, submission
 from distribution.messages.digest import AS_WRITTEN, ROUNDED, is_same_body
-from distribution.messages.idempotency_keys import MAX_KEY_BYTES, MAX_PRODUCER_BYTES, unquoted, usable_key
+from distribution.messages.idempotency_keys import MAX_KEY_BYTES, MAX_PRODUCER_BYTES, unquoted
 from distribution.messages.incoming import (
     CUT_BYTES,
     JSON_TYPE,
@@ -49,12 +49,10 @@ __all__ = [
     "Closing",
     "Command",
     "Incoming",
-    "ParsedSubmission",
     "SourceCode",
     "Submission",
     "SubmissionBody",
     "Text",
-    "WireModel",
     "cut",
     "decode",
     "describe",
@@ -67,6 +65,5 @@ __all__ = [
     "text_of",
     "traceparent_of",
     "unquoted",
-    "usable_key",
     "written",
 ]

@@ -5,11 +5,8 @@ import zlib
 
 from distribution.errors import MessageRejected, ParkedCode
 
+# kombu, Celery and Spring put the charset where the encoding belongs; `binary` is kombu's.
 UNCOMPRESSED = frozenset({"", "utf-8", "utf8", "identity", "binary", "8bit", "7bit"})
-"""Values that mean "not compressed".
-
-kombu, Celery and Spring put the charset where the encoding belongs; `binary` is kombu's.
-"""
 GZIP = "gzip"
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 GZIP_MAGIC = b"\x1f\x8b"
@@ -33,10 +30,7 @@ MAX_QUOTED = 100
 
 
 def text_of(body: bytes, max_bytes: int, content_encoding: str | None = None, content_type: str | None = None) -> str:
-    """The body as text, decompressed and without a byte order mark; raises MessageRejected with the reason.
-
-    A body that decompresses to more than `max_bytes` is too large.
-    """
+    """The body as text, decompressed to at most `max_bytes`, without a byte order mark; raises MessageRejected."""
     body = _decompressed(body, max_bytes, (content_encoding or "").strip())
     _refuse_charset(content_type)
     try:

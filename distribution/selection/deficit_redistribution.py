@@ -24,10 +24,7 @@ def shared_out(deficits: Mapping[int, float], weights: Mapping[int, int]) -> dic
 
 
 def _spread(deficits: dict[int, float], weights: dict[int, int]) -> None:
-    """Move the sum of `deficits` towards 0 by changing operators in `weights`, none beyond MOST.
-
-    Removes from `weights` the operators who reach it.
-    """
+    """Move the sum of `deficits` towards 0 by operators in `weights`; who reaches MOST is removed from `weights`."""
     while weights and (missing := -sum(deficits.values())):
         limit, total = math.copysign(MOST, missing), sum(weights.values())
         new = {key: deficits[key] + missing * weight / total for key, weight in weights.items()}

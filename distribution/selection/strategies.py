@@ -33,10 +33,7 @@ def draw_from(random: Random) -> float:
 
 
 def pick(pool: Pool, source_id: int, draw: float, last_operator_id: int | None = None) -> Pick:
-    """Pick an operator for one contact of a source; the pool is not changed.
-
-    `last_operator_id`: the operator of the lead's last contact; it counts if the source is sticky.
-    """
+    """Pick an operator without changing the pool; the one of the lead's last contact counts if the source is sticky."""
     source, eligible = pool.sources[source_id], pool.eligible(source_id)
     if not eligible:
         return Pick(None, NOBODY_ELIGIBLE)

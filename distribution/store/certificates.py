@@ -11,10 +11,7 @@ PROTOCOLS = ["postgresql"]
 
 
 def check(files: Mapping[str, str], password: str | None) -> None:
-    """Raise ValueError, naming the parameter, if a file cannot be read, is of another kind or does not fit the others.
-
-    `files` by libpq's parameters: `sslrootcert`, `sslcrl`, `sslcert`, `sslkey`.
-    """
+    """Raise ValueError, naming the parameter, if a file is unreadable, of another kind or does not fit the others."""
     for word, path in files.items():
         _check_readable(word, path)
     for word in ("sslrootcert", "sslcrl"):
@@ -27,10 +24,7 @@ def check(files: Mapping[str, str], password: str | None) -> None:
 
 
 def of_the_system(words: Mapping[str, str]) -> ssl.SSLContext:
-    """Returns a context that trusts the system's authorities; the name in the certificate must be the host's.
-
-    `words`: libpq's parameters about TLS.
-    """
+    """Returns a context that trusts the system's authorities; the name in the certificate must be the host's."""
     tls_context = ssl.create_default_context()
     tls_context.set_alpn_protocols(PROTOCOLS)
     if "sslcert" in words:

@@ -63,26 +63,23 @@ async def wrong_sequences(conn: AsyncConnection, limit: int) -> Sequence[sa.Row[
 
 async def repairable_sequences(conn: AsyncConnection, limit: int) -> list[UUID]:
     """Contacts whose sequence is wrong and whose history is complete."""
-    c, histories = contacts.c, _histories().subquery()
-    wrong = sa.and_(c.sequence != histories.c.last, histories.c.number == histories.c.last)
-    ids = sa.select(c.id).join(histories, histories.c.contact_id == c.id).where(wrong).order_by(c.id).limit(limit)
-    return list((await conn.scalars(ids)).all())
+    found = _repairable(_histories().subquery()).order_by(contacts.c.id).limit(limit)
+    return list((await conn.scalars(found)).all())
 
 
 async def repair_sequences(conn: AsyncConnection, ids: Collection[UUID]) -> Sequence[sa.Row[UUID, int, int]]:
     """Set wrong sequences to the end of complete histories; returns contacts (id, sequence before and after)."""
-    c = contacts.c
     histories = _histories().join(UUIDS, UUIDS.c.id == decisions.c.contact_id).subquery()
-    result = await conn.execute(
-        sa.select(c.id, c.sequence, histories.c.last)
-        .join(histories, histories.c.contact_id == c.id)
-        .where(c.sequence != histories.c.last, histories.c.number == histories.c.last),
-        UUIDS.bound(conn, sorted(ids)),
-    )
-    rows = result.all()
+    rows = (await conn.execute(_repairable(histories), UUIDS.bound(conn, sorted(ids)))).all()
     for contact_id, _, last in rows:
-        await conn.execute(sa.update(contacts).where(c.id == contact_id).values(sequence=last))
+        await conn.execute(sa.update(contacts).where(contacts.c.id == contact_id).values(sequence=last))
     return rows
+
+
+def _repairable(histories: sa.Subquery) -> sa.Select[UUID, int, int]:
+    c, last = contacts.c, histories.c.last
+    is_wrong = sa.and_(c.sequence != last, histories.c.number == last)
+    return sa.select(c.id, c.sequence, last).join(histories, histories.c.contact_id == c.id).where(is_wrong)
 
 
 async def sources_of(conn: AsyncConnection, ids: Collection[UUID]) -> set[int]:

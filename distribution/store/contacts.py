@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -69,6 +68,14 @@ IS_WAITING = contacts.c.status == sa.literal_column("'waiting'")
 
 
 BY_KEYS = sa.select(*FIELDS).join(KEYS, sa.and_(*(contacts.c[name] == KEYS.c[name] for name in ContactKey._fields)))
+LAST_OPERATOR = (
+    sa.select(contacts.c.operator_id)
+    .where(contacts.c.lead_id == IDS.c.id, contacts.c.operator_id.is_not(None))
+    .order_by(contacts.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+LAST_OPERATORS = sa.select(IDS.c.id, LAST_OPERATOR)
 WITH_LEADS = (
     sa.select(*FIELDS, leads.c.external_id, leads.c.phone, leads.c.email, operators.c.id, operators.c.name)
     .join(leads, leads.c.id == contacts.c.lead_id)
@@ -108,21 +115,8 @@ def _contact_with_lead(row: Sequence[Any]) -> ContactWithLead:
 
 async def last_operators(conn: AsyncConnection, lead_ids: Iterable[int]) -> dict[int, int]:
     """Returns by lead the operator of its newest contact that had one."""
-    rows = await conn.execute(_last_operators(), IDS.bound(conn, sorted(lead_ids)))
+    rows = await conn.execute(LAST_OPERATORS, IDS.bound(conn, sorted(lead_ids)))
     return {lead_id: operator_id for lead_id, operator_id in rows if operator_id is not None}
-
-
-@cache
-def _last_operators() -> sa.Select[int, int | None]:
-    c = contacts.c
-    newest = (
-        sa.select(c.operator_id)
-        .where(c.lead_id == IDS.c.id, c.operator_id.is_not(None))
-        .order_by(c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    return sa.select(IDS.c.id, newest)
 
 
 async def insert(conn: AsyncConnection, new: Sequence[Contact]) -> None:

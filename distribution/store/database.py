@@ -38,12 +38,11 @@ class Database:
             for attempt in range(1, MAX_ATTEMPTS):
                 try:
                     return await self._once(work)
-                except Exception as error:
+                except Exception as error:  # of any library: classify knows which mean a conflict
                     if classify(error) is not Failure.CONFLICT:
                         raise
-                    structlog.get_logger("store").info(
-                        "transaction_retried", reason=describe_error(error), attempt=attempt
-                    )
+                    reason = describe_error(error)
+                    structlog.get_logger("store").info("transaction_retried", reason=reason, attempt=attempt)
                     await asyncio.sleep(pauses.pause() * self.random.random())
             return await self._once(work)
 

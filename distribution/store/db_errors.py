@@ -102,13 +102,10 @@ def classify(error: Exception) -> Failure:
 
 @contextmanager
 def unavailability_raised() -> Iterator[None]:
-    """Raise DatabaseUnavailable if the database failed, LockedByOthers for a lock, any other error as it is.
-
-    This is the only place that decides it: any other exception is no outage.
-    """
+    """Raise DatabaseUnavailable if the database failed, LockedByOthers for a lock, any other error as it is."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # of any library: this is the only place that decides what is an outage
         failure = classify(error)
         if failure in (Failure.BAD_DATA, Failure.DEFECT):
             raise

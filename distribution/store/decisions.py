@@ -80,10 +80,7 @@ async def of_contact(conn: AsyncConnection, contact_id: UUID) -> list[Decision]:
 
 
 async def records(conn: AsyncConnection, places: Collection[Place]) -> dict[Place, DecisionRecord]:
-    """Returns what each pick was made from: the record of its batch, as far as it concerns the pick's source.
-
-    Steps that are not picks are left out.
-    """
+    """Returns what each pick was made from: the record of its batch, as far as it concerns the pick's source."""
     if not places:
         return {}
     batches = await conn.execute(

@@ -38,18 +38,18 @@ class PayloadLookup(NamedTuple):
     before: UUID
 
 
+KEY_COLUMNS = tuple(contact_keys.c[name] for name in ContactKey._fields)
+BY_KEYS: sa.Select[*tuple[Any, ...]] = (
+    sa.select(*KEY_COLUMNS, contact_keys.c.digest, *FIELDS)
+    .join(KEYS, sa.and_(*(column == KEYS.c[column.name] for column in KEY_COLUMNS)))
+    .join(contacts, contacts.c.id == contact_keys.c.contact_id)
+)
+
+
 async def by_keys(conn: AsyncConnection, keys: Sequence[ContactKey]) -> dict[ContactKey, tuple[Contact, bytes]]:
     """Returns the contacts that have one of these as a further key, and the digests of the bodies that came with it."""
-    rows = await conn.execute(_by_keys(), KEYS.bound(conn, *zip(*keys, strict=True)))
+    rows = await conn.execute(BY_KEYS, KEYS.bound(conn, *zip(*keys, strict=True)))
     return {ContactKey(*row[:3]): (Contact(*row[4:]), row[3]) for row in rows}
-
-
-@cache
-def _by_keys() -> sa.Select[*tuple[Any, ...]]:
-    k = contact_keys.c
-    same_key = sa.and_(*(k[name] == KEYS.c[name] for name in ContactKey._fields))
-    query = sa.select(*(k[name] for name in ContactKey._fields), k.digest, *FIELDS).join(KEYS, same_key)
-    return query.join(contacts, contacts.c.id == k.contact_id)
 
 
 async def insert(conn: AsyncConnection, new: Sequence[FurtherKey], unmarked: Collection[int]) -> None:

@@ -24,8 +24,7 @@ POSTGRESQL = "postgresql"
 class ValuesTable(sa.TableClause):
     """Rows passed as parameters, as a table to join with: unnest on PostgreSQL, json_each on SQLite.
 
-    Building a statement costs more than running it, so statements are built once and run with the parameters that
-    `bound` returns.
+    Building a statement costs more than running it: build it once, and run it with the parameters of `bound`.
     """
 
     inherit_cache = True

@@ -17,7 +17,6 @@ from distribution.store.file_permissions import make_private
 
 BUSY_TIMEOUT_SECONDS = 10
 DISPOSE_SECONDS = 3
-"""Closing connections is a courtesy to the server; one that hangs gets no more time than this."""
 WRITES, TURNS = "writes", "turns"
 
 
@@ -40,7 +39,8 @@ def create_engine(database_url: str, *, patient: bool = False) -> AsyncEngine:
 
 
 async def dispose(engine: AsyncEngine) -> None:
-    """Close the idle connections, but do not wait long: the process must be able to end even if the database hangs."""
+    """Close the idle connections."""
+    # Not for long: the process must be able to end even if the database hangs.
     with suppress(TimeoutError):
         async with asyncio.timeout(DISPOSE_SECONDS):
             await engine.dispose()

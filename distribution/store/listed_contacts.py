@@ -1,8 +1,6 @@
 """Contacts as lists show them: payloads up to a total size, in order; those beyond it are neither fetched nor shown."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -34,13 +32,8 @@ async def with_payloads(
     """Returns the contacts of a query built on LISTED, the first of them with their payloads."""
     sized = [(Contact(*row[:-1]), int(row[-1])) for row in await conn.execute(query, values)]
     fits = fitting(size for _, size in sized)
-    payloads = await _payloads(conn, [contact.id for contact, _ in sized[:fits]])
+    ids = sorted(contact.id for contact, _ in sized[:fits])
+    payloads = {row.id: row.payload for row in await conn.execute(PAYLOADS, UUIDS.bound(conn, ids))} if ids else {}
     for contact, _ in sized[:fits]:
         contact.payload = payloads[contact.id]
     return [ListedContact(contact, payload_omitted=index >= fits) for index, (contact, _) in enumerate(sized)]
-
-
-async def _payloads(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, str]:
-    if not ids:
-        return {}
-    return {row.id: row.payload for row in await conn.execute(PAYLOADS, UUIDS.bound(conn, sorted(ids)))}

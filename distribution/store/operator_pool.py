@@ -23,6 +23,11 @@ WEIGHTS = (
     .where(source_operators.c.source_id.in_(sa.select(IDS.c.id)))
     .order_by(source_operators.c.operator_id)
 )
+WRITE_DEFICITS = (
+    sa.update(source_operators)
+    .where(*(source_operators.c[name] == DEFICITS.c[name] for name in ("source_id", "operator_id")))
+    .values(deficit=DEFICITS.c.deficit)
+)
 SOURCES_OF_HOLDERS = sa.select(source_operators.c.source_id).where(
     source_operators.c.operator_id.in_(sa.select(HOLDERS.c.id))
 )
@@ -39,12 +44,13 @@ async def lock_pool(
     """
     source_rows = await _lock_sources(conn, codes, operator_ids, ids)
     source_ids = [row.id for row in source_rows]
-    operator_rows = await _lock_operators(conn, source_ids, operator_ids)
+    named = IDS.bound(conn, source_ids) | HOLDERS.bound(conn, sorted(operator_ids))
+    operator_rows = (await conn.execute(_operators_to_lock(), named)).all()
     await _check_not_stale(conn, set(source_ids), operator_ids)
     weights: dict[int, list[tuple[int, int]]] = {source_id: [] for source_id in source_ids}
     deficits = {}
     smooth = {row.id for row in source_rows if row.strategy == SMOOTH_WEIGHTED}
-    for source_id, operator_id, weight, deficit in await _weights(conn, source_ids):
+    for source_id, operator_id, weight, deficit in await conn.execute(WEIGHTS, IDS.bound(conn, source_ids)):
         weights[source_id].append((operator_id, weight))
         if source_id in smooth:
             deficits[source_id, operator_id] = deficit
@@ -114,14 +120,7 @@ async def write_deficits(conn: AsyncConnection, deficits: Mapping[tuple[int, int
         return
     keys = sorted(deficits)
     columns = [source_id for source_id, _ in keys], [o for _, o in keys], [deficits[key] for key in keys]
-    await conn.execute(_write_deficits(), DEFICITS.bound(conn, *columns))
-
-
-@cache
-def _write_deficits() -> sa.Update:
-    w, new = source_operators.c, DEFICITS.c
-    same_key = sa.and_(w.source_id == new.source_id, w.operator_id == new.operator_id)
-    return sa.update(source_operators).where(same_key).values(deficit=new.deficit)
+    await conn.execute(WRITE_DEFICITS, DEFICITS.bound(conn, *columns))
 
 
 async def _lock_sources(
@@ -157,13 +156,6 @@ def _sources_to_lock(
     )
 
 
-async def _lock_operators(
-    conn: AsyncConnection, source_ids: list[int], operator_ids: Collection[int]
-) -> Sequence[sa.Row[int, str, bool, int, int]]:
-    parameters = IDS.bound(conn, source_ids) | HOLDERS.bound(conn, sorted(operator_ids))
-    return (await conn.execute(_operators_to_lock(), parameters)).all()
-
-
 @cache
 def _operators_to_lock() -> sa.Select[int, str, bool, int, int]:
     o, w = operators.c, source_operators.c
@@ -176,10 +168,6 @@ def _operators_to_lock() -> sa.Select[int, str, bool, int, int]:
         .order_by(o.id)
         .with_for_update(key_share=True)
     )
-
-
-async def _weights(conn: AsyncConnection, source_ids: list[int]) -> Sequence[sa.Row[int, int, int, float]]:
-    return (await conn.execute(WEIGHTS, IDS.bound(conn, source_ids))).all()
 
 
 async def _check_not_stale(conn: AsyncConnection, locked: set[int], operator_ids: Collection[int]) -> None:

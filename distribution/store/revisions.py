@@ -39,7 +39,7 @@ class Stored:
 
 def stored(conn: Connection) -> Stored:
     """Returns what the database records. If a program of a first release moved the schema, `alembic_version` counts."""
-    legacy, revision = _legacy_revision(conn), _revision(conn)
+    legacy, revision = _recorded(conn, alembic_version), _recorded(conn, current)
     if legacy is None or revision is None or revision <= FIRST_PROGRAMS or legacy not in (revision, FIRST_PROGRAMS):
         return Stored(legacy)
     return Stored(revision, frozenset(conn.scalars(sa.select(schema_programs.c.revision))))
@@ -51,7 +51,7 @@ def adopt(conn: Connection) -> None:
     Raises SchemaError if one of the first programs moved a schema that it does not know.
     """
     bookkeeping.create_all(conn)
-    legacy, revision = _legacy_revision(conn), _revision(conn)
+    legacy, revision = _recorded(conn, alembic_version), _recorded(conn, current)
     if revision is None or revision <= FIRST_PROGRAMS:
         conn.execute(sa.delete(current))
         if legacy is not None:
@@ -72,9 +72,5 @@ def write(conn: Connection, revision: str | None, programs: Collection[str]) -> 
         conn.execute(sa.insert(schema_programs), [{"revision": program} for program in sorted(programs)])
 
 
-def _legacy_revision(conn: Connection) -> str | None:
-    return conn.scalar(sa.select(alembic_version)) if sa.inspect(conn).has_table(alembic_version.name) else None
-
-
-def _revision(conn: Connection) -> str | None:
-    return conn.scalar(sa.select(current)) if sa.inspect(conn).has_table(VERSION_TABLE) else None
+def _recorded(conn: Connection, table: sa.Table) -> str | None:
+    return conn.scalar(sa.select(table)) if sa.inspect(conn).has_table(table.name) else None

@@ -14,7 +14,14 @@ from distribution.store.dialects import POSTGRESQL, UUIDS, ValuesTable, octets
 from distribution.store.tables import contacts, decisions
 
 LINES = ValuesTable("lines", source_id=NumberedId, after=sa.Uuid())
-LOWEST_ID = UUID(int=0)
+LAST_SEQUENCE = (
+    sa.select(sa.func.max(decisions.c.sequence)).where(decisions.c.contact_id == contacts.c.id).scalar_subquery()
+)
+SIZES = (
+    sa.select(contacts.c.id, contacts.c.lead_id, octets(contacts.c.payload))
+    .join(UUIDS, contacts.c.id == UUIDS.c.id)
+    .where(contacts.c.sequence == LAST_SEQUENCE)
+)
 
 
 class Size(NamedTuple):
@@ -57,12 +64,5 @@ async def sizes(conn: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Size
 
     A contact whose sequence is not the end of its history is left out: there can be no next decision about it.
     """
-    rows = await conn.execute(_sizes(), UUIDS.bound(conn, sorted(ids)))
+    rows = await conn.execute(SIZES, UUIDS.bound(conn, sorted(ids)))
     return {contact_id: Size(lead_id, number) for contact_id, lead_id, number in rows}
-
-
-@cache
-def _sizes() -> sa.Select[UUID, int, int]:
-    c, d = contacts.c, decisions.c
-    last = sa.select(sa.func.max(d.sequence)).where(d.contact_id == c.id).scalar_subquery()
-    return sa.select(c.id, c.lead_id, octets(c.payload)).join(UUIDS, c.id == UUIDS.c.id).where(c.sequence == last)

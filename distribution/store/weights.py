@@ -59,10 +59,7 @@ async def replace(conn: AsyncConnection, source_id: int, weights: Sequence[tuple
 
 
 async def share_out_deficits(conn: AsyncConnection, source_ids: Collection[int]) -> None:
-    """After weights were deleted, distribute their operators' deficits among the others, under any strategy.
-
-    The sources must be locked.
-    """
+    """After weights of locked sources were deleted, distribute their operators' deficits among the others."""
     w = source_operators.c
     rows = await conn.execute(
         sa.select(w.source_id, w.operator_id, w.weight, w.deficit).where(w.source_id.in_(sa.select(IDS.c.id))),

@@ -104,8 +104,8 @@ MUTANTS = (
         (
             Edit(
                 "distribution/allocation/unit_of_work.py",
-                "        await outbox.insert(self.conn, self.publications, self.claim)\n",
-                "        if self.claim is None:\n            await outbox.insert(self.conn, self.publications, None)\n",
+                "        await outbox.insert(self.conn, publications, self.claim)\n",
+                "        if self.claim is None:\n            await outbox.insert(self.conn, publications, None)\n",
             ),
         ),
     ),
