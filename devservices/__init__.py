@@ -7,6 +7,7 @@ persistent_node.py          a node that keeps its data between runs
 postgres_cluster.py         sets up a private PostgreSQL cluster
 server_process.py, container.py   a server as a program, a server as a container
 guard.py, guard_process.py  end the servers, even if the process that started them dies
+amqp_tools.py               finds or installs amqp-publish
 apt.py, docker_engine.py, pull.py  Debian packages, the Docker engine, images
 app_process.py              programs of ours as processes: their environment, address, readiness and end
 ports.py, processes.py, temporary_folders.py, settings.py, progress.py, errors.py   small tools

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
+from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]  # docker has no types
 from requests.exceptions import RequestException
 from testcontainers.core.config import ConnectionMode, testcontainers_config
 from testcontainers.core.docker_client import DockerClient, get_docker_host

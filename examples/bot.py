@@ -137,7 +137,7 @@ def describe(outcome: Outcome) -> str:
     if outcome.type == PARKED:
         return f"parked as {outcome.data['code']}: {outcome.data['detail']}"
     operator = outcome.data["operator"]
-    return f"{outcome.type}: {operator['name'] if operator else 'nobody yet'}"
+    return f"{outcome.type}: {operator['name'] if operator else 'no operator yet'}"
 
 
 def main(

@@ -64,7 +64,7 @@ def read_event(body: bytes) -> Event:
 def describe(event: Event) -> str:
     """One short line, with rich's markup."""
     colour = _COLOURS.get(event.type, "cyan")
-    operator = event.operator_name or "nobody yet"
+    operator = event.operator_name or "no operator yet"
     line = f"{event.external_id} via {event.source} → {operator}"
     return f"[{colour}]{escape(escaped(f'{event.type:<18}'))}[/] {escape(escaped(line))}"
 

@@ -8,8 +8,8 @@ transaction is rolled back and tried again. Revisions of more than one step: mig
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -93,13 +93,15 @@ def _is_upgrade() -> bool:
 
 async def run_on(database_url: str) -> None:
     """Run the revisions on a database; other upgrades of it wait."""
-    engine = make_engine(database_url)
+    with without_secrets(database_url):  # it may name a missing file, such as a certificate
+        engine = create_engine(database_url, patient=True)  # an index over years of contacts may take long
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _without_foreign_keys)
     else:
         event.listen(engine.sync_engine, "begin", _impatient_for_locks)
     try:
-        await connect(engine, database_url)
+        with without_secrets(database_url):
+            await patiently(lambda: check_requirements(engine))
         async with alone(engine) as conn:
             await patiently(lambda: conn.run_sync(run))
     finally:
@@ -131,26 +133,19 @@ async def _lock(holder: AsyncConnection) -> None:
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-def make_engine(database_url: str) -> AsyncEngine:
-    """Returns an engine; raises DatabaseUnusable if the address names a missing file, such as a certificate."""
+@contextmanager
+def without_secrets(database_url: str) -> Iterator[None]:
+    """Raise DatabaseUnusable instead of any error: a traceback of the driver would quote the address."""
     try:
-        return create_engine(database_url, patient=True)  # an index over years of contacts may take long
+        yield
     except Exception as error:
         raise database_address.unusable(database_url, error) from None
 
 
-async def connect(engine: AsyncEngine, database_url: str) -> None:
-    """Raise DatabaseUnusable, without secrets, if the database cannot be reached or cannot hold the tables."""
-
-    async def once() -> None:
-        async with reading(engine) as conn:
-            await database_requirements.check_for_revisions(conn)
-
-    try:
-        await patiently(once)
-    except Exception as error:
-        # A traceback of the driver would quote the address.
-        raise database_address.unusable(database_url, error) from None
+async def check_requirements(engine: AsyncEngine) -> None:
+    """Raise an error if the database cannot be reached or cannot hold the tables."""
+    async with reading(engine) as conn:
+        await database_requirements.check_for_revisions(conn)
 
 
 async def patiently(work: Callable[[], Awaitable[T]]) -> T:

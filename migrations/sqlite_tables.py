@@ -34,14 +34,10 @@ def never_reuse_ids(conn: Connection, table: str) -> None:
     [as_it_is] = conn.scalars(sa.text(WRITTEN), {"table": table, "type": "table"})
     if "AUTOINCREMENT" in as_it_is:
         return
-    used = _highest_in_audit(conn, table)
+    # The audit alone still knows deleted rows.
+    used = conn.scalar(sa.text(OF_AUDIT), {"kind": table.removesuffix("s")}) or 0
     make_anew(conn, table, lambda columns: columns.replace("PRIMARY KEY (id)", "PRIMARY KEY (id AUTOINCREMENT)"))
     _start_after(conn, table, used)
-
-
-def _highest_in_audit(conn: Connection, table: str) -> int:
-    """Returns the highest id in the audit, which alone still knows deleted rows."""
-    return conn.scalar(sa.text(OF_AUDIT), {"kind": table.removesuffix("s")}) or 0
 
 
 def _start_after(conn: Connection, table: str, used: int) -> None:

@@ -19,6 +19,15 @@ async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 60) -> No
             await asyncio.sleep(PAUSE_SECONDS)
 
 
+async def until_true(holds: Callable[[], bool], seconds: float = 60) -> None:
+    """The same for a condition of this process that sets no event."""
+
+    async def at_once() -> bool:
+        return holds()
+
+    await until(at_once, seconds)
+
+
 async def until_blocked(engine: AsyncEngine, task: asyncio.Task[Any]) -> None:
     """Wait until the task's transaction waits for a lock; SQLite cannot show that, so there it waits 0.3 s."""
     if engine.dialect.name == "sqlite":

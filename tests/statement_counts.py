@@ -97,12 +97,12 @@ async def silence() -> AsyncIterator[Effort[float]]:
         while True:
             now = time.thread_time()
             effort.number, last = max(effort.number, now - last), now
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # what is measured: how long until the next turn
 
     gc.freeze()  # otherwise a collection scans all objects of the whole test run
     working = asyncio.create_task(others())
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the first turn
     yield effort
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the last one
     working.cancel()
     gc.unfreeze()

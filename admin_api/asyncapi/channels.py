@@ -1,6 +1,6 @@
 """Exchanges, routing keys and queues, and what is sent and received there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from admin_api.asyncapi.messages import SUMMARIES, message_id
@@ -8,6 +8,7 @@ from distribution.events import ASSIGNED, CLOSED, PARKED, REASSIGNED, TYPES, WAI
 from distribution.messages import CLOSE, SUBMIT
 
 VERSION = {"bindingVersion": "0.3.0"}
+KEPT = {"durable": True, "autoDelete": False, "vhost": "/"}
 CONTACTS, ASSIGNMENTS = "contacts", "assignments"
 INBOUND, LOG = "contacts.inbound.v1", "assignments.log"
 PARAMETERS = {
@@ -73,19 +74,15 @@ def _by_routing_key(kind: str) -> dict[str, Any]:
         "address": address,
         "description": f"{SUMMARIES[kind]} The address is the routing key on the exchange `{exchange}`.",
         "messages": _messages(_names([kind])),
-        "bindings": {"amqp": {"is": "routingKey", "exchange": _exchange(exchange), **VERSION}},
+        "bindings": {"amqp": {"is": "routingKey", "exchange": {"name": exchange, "type": "topic", **KEPT}, **VERSION}},
     }
     if parameters := {name: words for name, words in PARAMETERS.items() if f"{{{name}}}" in address}:
         channel["parameters"] = parameters
     return channel
 
 
-def _exchange(name: str) -> dict[str, Any]:
-    return {"name": name, "type": "topic", "durable": True, "autoDelete": False, "vhost": "/"}
-
-
 def _queue(name: str, messages: Iterable[str]) -> dict[str, Any]:
-    queue = {"name": name, "durable": True, "exclusive": False, "autoDelete": False, "vhost": "/"}
+    queue = {"name": name, "exclusive": False, **KEPT}
     return {
         "address": name,
         "description": QUEUES[name],
@@ -115,11 +112,10 @@ def _send(kind: str) -> dict[str, Any]:
     }
 
 
-def _names(kinds: Iterable[str]) -> list[str]:
+def _names(kinds: Sequence[str]) -> list[str]:
     """Returns the names of the messages; those that bots send may also be CloudEvents."""
-    listed = list(kinds)
-    cloudevents = [message_id(kind, as_cloudevent=True) for kind in listed if kind in RECEIVED]
-    return [*(message_id(kind) for kind in listed), *cloudevents]
+    cloudevents = [message_id(kind, as_cloudevent=True) for kind in kinds if kind in RECEIVED]
+    return [*map(message_id, kinds), *cloudevents]
 
 
 def _messages(names: Iterable[str]) -> dict[str, Any]:

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from admin_api.asyncapi.examples import BODIES as EXAMPLES
 from admin_api.asyncapi.examples import cloudevent_example, event_example
-from admin_api.openapi.schemas import REFERENCE, BodyGenerator
+from admin_api.openapi.schemas import REFERENCE, generate
 from distribution.event_shapes import ContactEvent, ParkedReply
 from distribution.events import ASSIGNED, CLOSED, PARKED, REASSIGNED, TYPES, WAITING
 from distribution.messages import BODIES, CLOSE, CLOUDEVENTS_TYPE, JSON_TYPE, SUBMIT
@@ -51,17 +49,7 @@ def messages() -> dict[str, Any]:
 
 def schemas() -> dict[str, Any]:
     """Returns the schemas that the messages refer to."""
-    inputs = [(model, "validation", TypeAdapter(model)) for model in BODIES.values()]
-    outputs = [(shape, "serialization", TypeAdapter(shape)) for shape in (ContactEvent, ParkedReply)]
-    _, document = TypeAdapter.json_schemas(
-        [*inputs, *outputs],  # type: ignore[list-item]  # the modes are literals
-        ref_template=REFERENCE,
-        schema_generator=BodyGenerator,
-    )
-    definitions: dict[str, Any] = document["$defs"]
-    for schema in definitions.values():
-        schema.pop("title", None)
-    return definitions
+    return generate(BODIES.values(), (ContactEvent, ParkedReply))[1]
 
 
 def _reference(shape: type) -> dict[str, str]:

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from starlette.datastructures import Headers
-
-from admin_api.http.auth import Identity, Tokens
+from admin_api.http.auth import Tokens
 from admin_api.http.metrics import Metrics
 from admin_api.http.token_guessing import GuessLimiter
 from admin_api.readiness import Readiness
@@ -30,7 +28,3 @@ class Context:
     metrics: Metrics = field(default_factory=Metrics)
     guesses: GuessLimiter = field(default_factory=GuessLimiter)
     readiness: Readiness = field(default_factory=Readiness)
-
-    async def identify(self, headers: Headers, host: str | None) -> Identity:
-        """Returns whose request it is, by headers and client address; raises RequestRejected without a known token."""
-        return await self.guesses.identify(headers, host, self.tokens)

@@ -2,7 +2,6 @@
 
 import hmac
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
@@ -103,7 +102,7 @@ def authorize_source(identity: Identity | None, source: str) -> None:
 
 
 def _parse_entry(number: int, entry: str) -> tuple[bytes, Identity]:
-    parts: Sequence[str] = entry.split(":")
+    parts = entry.split(":")
     if len(parts) not in (2, 3):
         raise ValueError(f"entry {number} is not role:token or role:name:token")
     name, token = parts[1] if len(parts) == 3 else None, parts[-1]

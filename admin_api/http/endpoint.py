@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from admin_api.http.app_context import Context
 from admin_api.http.auth import Identity, authorize
-from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation
+from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, Query
 from admin_api.http.parsing import parse_body, parse_key, parse_query, read_body
 from admin_api.http.problems import RequestRejected, problem_of, respond
 
@@ -49,7 +49,9 @@ class Endpoint:
     async def _identity(self, request: Request, operation: Operation | None) -> Identity | None:
         """Returns who asks. Below the prefix, a client without a token does not learn which paths exist."""
         is_open = not operation.roles if operation else not request.scope["path"].startswith(PREFIX)
-        return None if is_open else await self._context.identify(request.headers, _host(request))
+        if is_open:
+            return None
+        return await self._context.guesses.identify(request.headers, _host(request), self._context.tokens)
 
     def _no_operation(self) -> RequestRejected:
         if not self._by_method:
@@ -65,7 +67,7 @@ class Endpoint:
             context=self._context,
             identity=identity,
             key=parse_key(operation.key, path_params["id"]) if operation.key else None,
-            query=parse_query(operation.query, request.query_params) if operation.query else None,
+            query=parse_query(operation.query, request.query_params) if operation.roles else Query(),
             body=await self._body(request, operation),
             headers=request.headers,
             host=_host(request),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.datastructures import Headers
 from typing_extensions import TypeVar
 
@@ -16,9 +16,16 @@ from distribution.store.tables import MAX_ID
 PREFIX = "/api/v1"
 JSON = "application/json"
 
+
+class Query(BaseModel):
+    """A query without parameters; unknown ones are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
 K = TypeVar("K", default=None)
 B = TypeVar("B", default=None)
-Q = TypeVar("Q", default=None)
+Q = TypeVar("Q", default=Query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +62,11 @@ class PathId:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A method on a path. Without roles it needs no token; without a query model the query is ignored.
+    """A method on a path. Without roles it needs no token and ignores the query.
 
-    `body_optional`: a missing body means an empty object. `tagged`: successful responses carry an ETag. `conditional`:
-    it honours If-Match. `request_headers`: other headers it uses. `reads_body`: its handler gets the body as bytes.
+    `body_optional`: a missing body means an empty object. `tagged`: successful responses carry an ETag, and a change of
+    an object honours If-Match. `request_headers`: other headers it uses. `reads_body`: its handler gets the body as
+    bytes. `problems`: statuses that do not follow from the rest.
     """
 
     method: str
@@ -67,14 +75,13 @@ class Operation:
     handler: Callable[[ApiRequest[Any, Any, Any]], Awaitable[ApiResponse]]
     roles: frozenset[Role]
     answers: Mapping[int, Any]
-    problems: tuple[int, ...] = ()
     key: PathId | None = None
     body: type[BaseModel] | None = None
-    query: type[BaseModel] | None = None
+    query: type[Query] = Query
+    problems: tuple[int, ...] = ()
     body_optional: bool = False
     reads_body: bool = False
     tagged: bool = False
-    conditional: bool = False
     request_headers: tuple[str, ...] = ()
 
     def max_bytes(self, context: Context) -> int:
@@ -82,16 +89,21 @@ class Operation:
         return context.decoder.max_bytes if Role.BOT in self.roles else context.max_admin_bytes
 
     @property
+    def is_conditional(self) -> bool:
+        """Whether it changes an object that has an ETag."""
+        return self.tagged and self.key is not None and self.method != "GET"
+
+    @property
     def statuses(self) -> frozenset[int]:
         """Every status that it can return."""
         statuses = {*self.answers, *self.problems, 500, 503}
         if self.roles:
-            statuses |= {401, 403, 429}
+            statuses |= {401, 403, 422, 429}
+        if self.key:
+            statuses |= {404}
         if self.body:
             statuses |= {400, 413, 415}
-        if self.body or self.query:
-            statuses |= {422}
-        if self.conditional:
+        if self.is_conditional:
             statuses |= {412}
         return frozenset(statuses)
 

@@ -10,10 +10,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from typing_extensions import TypedDict
 
 from admin_api.http.cursor import NUMBER_CURSOR, UUID_CURSOR, cursor_of
-from distribution.event_shapes import LeadReference
+from admin_api.http.operation import Query
 from distribution.ids import isoformat
 from distribution.messages import Text
-from distribution.store.leads import Lead
 from distribution.store.pagination import Page
 from distribution.store.tables import MAX_ID
 
@@ -91,12 +90,6 @@ class Nothing(Body):
     """An empty body."""
 
 
-class Query(BaseModel):
-    """A query without parameters; unknown ones are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
 class PageQuery(Query):
     """Which page of a list."""
 
@@ -124,11 +117,6 @@ class PageShape(TypedDict, Generic[T]):
 def page_shape(page: Page[R, int] | Page[R, UUID], shape: Callable[[R], T]) -> PageShape[T]:
     """Returns the response body of a page."""
     return {"items": [shape(item) for item in page.items], "next_cursor": cursor_of(page.last)}
-
-
-def lead_reference(lead: Lead) -> LeadReference:
-    """Returns a lead as events show it."""
-    return {"id": lead.id, "external_id": lead.external_id, "phone": lead.phone, "email": lead.email}
 
 
 def time_or_null(moment: datetime | None) -> str | None:

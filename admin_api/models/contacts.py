@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
-from admin_api.models.common import Body, Id, QueryId, QueryMoment, UuidPageQuery, lead_reference, time_or_null
+from admin_api.models.common import Body, Id, QueryId, QueryMoment, UuidPageQuery, time_or_null
 from distribution.admin.contacts import ContactDetails
 from distribution.event_shapes import ContactStatus, LeadReference, OperatorReference, SourceReference, Time, Uuid
 from distribution.ids import isoformat
@@ -145,7 +145,7 @@ def contact_with_names(shown: ContactDetails) -> ContactWithNames:
     """Returns a contact as the response to its submission shows it."""
     return {
         **contact_shape(shown.contact),
-        "lead": lead_reference(shown.lead),
+        "lead": shown.lead.shown(),
         "source": {"id": shown.contact.source_id, "code": shown.source_code},
         "operator": (
             None

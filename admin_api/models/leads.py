@@ -5,7 +5,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from admin_api.models.common import PageQuery, QueryText, lead_reference
+from admin_api.models.common import PageQuery, QueryText
 from admin_api.models.contacts import ListedContactShape, listed_shape
 from distribution.admin.leads import Duplicate, LeadDetails
 from distribution.event_shapes import LeadReference, Time
@@ -59,5 +59,5 @@ def lead_shape(lead: LeadDetails) -> LeadShape:
 
 def lead_in_full(lead: LeadDetails, duplicates: Sequence[Duplicate]) -> LeadInFull:
     """Returns a lead with its possible duplicates."""
-    others: list[PossibleDuplicate] = [{**lead_reference(other.lead), "same": other.same} for other in duplicates]
+    others: list[PossibleDuplicate] = [{**other.lead.shown(), "same": other.same} for other in duplicates]
     return {**lead_shape(lead), "possible_duplicates": others}

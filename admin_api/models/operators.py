@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from typing_extensions import TypedDict
 
-from admin_api.models.common import Body, Name, Query, Whole, absent, truth
+from admin_api.http.operation import Query
+from admin_api.models.common import Body, Name, Whole, absent, truth
 from distribution.event_shapes import Time
 from distribution.ids import isoformat
 from distribution.store.operators import OperatorRow
@@ -35,24 +36,33 @@ class OperatorChangeQuery(Query):
     reassign: Annotated[bool, BeforeValidator(truth)] = False
 
 
-class OperatorShape(TypedDict):
-    """An operator."""
+class OperatorLine(TypedDict):
+    """An operator's load and limit."""
 
     id: int
     name: str
     is_active: bool
     max_active_contacts: int
     load: int
+
+
+class OperatorShape(OperatorLine):
+    """An operator."""
+
     created_at: Time
 
 
 def operator_shape(row: OperatorRow) -> OperatorShape:
     """Returns an operator as the API shows it."""
+    return {**operator_line(row), "created_at": isoformat(row.created_at)}
+
+
+def operator_line(row: OperatorRow) -> OperatorLine:
+    """Returns an operator as the stats show it."""
     return {
         "id": row.id,
         "name": row.name,
         "is_active": row.is_active,
         "max_active_contacts": row.max_active_contacts,
         "load": row.load,
-        "created_at": isoformat(row.created_at),
     }

@@ -13,7 +13,6 @@ from distribution.event_shapes import Time, Uuid
 from distribution.ids import isoformat
 from distribution.intake import parked_properties
 from distribution.intake.parked_admin import shown_source
-from distribution.intake.replay import Replayed
 from distribution.messages import SourceCode
 from distribution.store.parked_messages import Parked
 
@@ -91,8 +90,3 @@ def parked_shape(parked: Parked) -> ParkedShape:
     except UnicodeDecodeError:
         shape["body_base64"] = base64.b64encode(parked.body).decode()
     return shape
-
-
-def replay_shape(result: Replayed) -> ReplayShape:
-    """Returns the result of a replay."""
-    return {"replayed": result.replayed, "parked_again": result.parked_again}

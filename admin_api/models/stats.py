@@ -4,21 +4,13 @@ from datetime import UTC, datetime
 
 from typing_extensions import TypedDict
 
+from admin_api.models.common import time_or_null
+from admin_api.models.operators import OperatorLine, operator_line
 from admin_api.models.parked import Code, OpenState
 from distribution.admin.backlog import SourceLine
 from distribution.admin.stats import Stats
 from distribution.event_shapes import Time
 from distribution.ids import isoformat
-
-
-class OperatorLine(TypedDict):
-    """An operator's load and limit."""
-
-    id: int
-    name: str
-    is_active: bool
-    load: int
-    max_active_contacts: int
 
 
 class SourceWaiting(TypedDict):
@@ -73,23 +65,11 @@ def stats_shape(stats: Stats) -> StatsShape:
     now, backlog = datetime.now(UTC), stats.backlog
     return {
         "time": isoformat(now),
-        "operators": [
-            {
-                "id": row.id,
-                "name": row.name,
-                "is_active": row.is_active,
-                "load": row.load,
-                "max_active_contacts": row.max_active_contacts,
-            }
-            for row in stats.operators
-        ],
+        "operators": [operator_line(row) for row in stats.operators],
         "sources": [_source(line, now) for line in backlog.sources],
         "totals": {"waiting": stats.waiting, "active": stats.active},
         "parked": [{"code": line.code, "state": line.state, "count": line.count} for line in backlog.parked],
-        "outbox": {
-            "rows": backlog.outbox.rows,
-            "oldest": None if backlog.outbox.oldest is None else isoformat(backlog.outbox.oldest),
-        },
+        "outbox": {"rows": backlog.outbox.rows, "oldest": time_or_null(backlog.outbox.oldest)},
         "dead": stats.dead,
     }
 
@@ -100,7 +80,7 @@ def _source(line: SourceLine, now: datetime) -> SourceWaiting:
         "id": line.id,
         "code": line.code,
         "waiting": line.waiting,
-        "oldest_wait": None if since is None else isoformat(since),
+        "oldest_wait": time_or_null(since),
         # Another machine's clock made the id: never let it look like the future.
         "oldest_wait_seconds": None if since is None else max(0.0, round((now - since).total_seconds(), 3)),
     }

@@ -45,39 +45,23 @@ SECURITY = {
         ),
     }
 }
+TEXT = {"schema": {"type": "string"}}
 HEADERS = {
-    "ETag": {
-        "description": "The version of the object's editable fields, for If-Match.",
-        "required": True,
-        "schema": {"type": "string"},
-    },
-    "Location": {"description": "The URL of the object.", "required": True, "schema": {"type": "string"}},
-    "WWW-Authenticate": {
-        "description": "The authentication scheme to use.",
-        "required": True,
-        "schema": {"type": "string"},
-    },
+    "ETag": {"description": "The version of the object's editable fields, for If-Match.", "required": True, **TEXT},
+    "Location": {"description": "The URL of the object.", "required": True, **TEXT},
+    "WWW-Authenticate": {"description": "The authentication scheme to use.", "required": True, **TEXT},
     "Retry-After": {"description": "Seconds to wait before retrying.", "schema": {"type": "integer"}},
 }
-REQUEST_HEADERS: Mapping[str, dict[str, Any]] = {
-    "If-Match": {
-        "description": (
-            "Change the object only if it has this ETag, or one of several; `*` or empty: any. A weak ETag (`W/"
-            '"…"`, which a compressing proxy makes of ours) matches nothing: send it without `W/`.'
-        ),
-        "schema": {"type": "string"},
-    },
-    "Idempotency-Key": {
-        "description": (
-            "The idempotency key, with or without quotes, if the body has no `message_id`; if both are given they must"
-            " be equal. Ignored for a CloudEvent."
-        ),
-        "schema": {"type": "string"},
-    },
-    "traceparent": {
-        "description": "W3C Trace Context, passed on to the events; ignored if malformed.",
-        "schema": {"type": "string"},
-    },
+REQUEST_HEADERS = {
+    "If-Match": (
+        "Change the object only if it has this ETag, or one of several; `*` or empty: any. A weak ETag (`W/"
+        '"…"`, which a compressing proxy makes of ours) matches nothing: send it without `W/`.'
+    ),
+    "Idempotency-Key": (
+        "The idempotency key, with or without quotes, if the body has no `message_id`; if both are given they must"
+        " be equal. Ignored for a CloudEvent."
+    ),
+    "traceparent": "W3C Trace Context, passed on to the events; ignored if malformed.",
 }
 PARAMETERS = {
     "limit": "Maximum number of items to return.",

@@ -1,6 +1,6 @@
 """The document of all operations."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from admin_api.http.operation import Operation
@@ -10,13 +10,12 @@ from admin_api.openapi.problems import responses
 from admin_api.openapi.schemas import Schemas
 
 
-def document(operations: Iterable[Operation]) -> dict[str, Any]:
+def document(operations: Sequence[Operation]) -> dict[str, Any]:
     """Returns the OpenAPI 3.1 document of these operations."""
-    described = list(operations)
-    schemas = Schemas(described)
+    schemas = Schemas(operations)
     paths: dict[str, dict[str, Any]] = {}
-    for operation in described:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = describe(operation, schemas, described)
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = describe(operation, schemas, operations)
     used = {tag for path in paths.values() for entry in path.values() for tag in entry["tags"]}
     return {
         "openapi": "3.1.0",

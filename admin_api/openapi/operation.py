@@ -8,10 +8,10 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from admin_api.http.operation import JSON, PREFIX, Operation
-from admin_api.openapi.descriptions import EXAMPLES, PARAMETERS, REQUEST_HEADERS
+from admin_api.openapi.descriptions import EXAMPLES, PARAMETERS, REQUEST_HEADERS, TEXT
 from admin_api.openapi.schemas import Schemas
 
-TEXT = CONTENT_TYPE_LATEST.partition(";")[0]
+PLAIN = CONTENT_TYPE_LATEST.partition(";")[0]
 SCHEME = "token"
 
 
@@ -68,8 +68,6 @@ def _key(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _query(operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
-    if operation.query is None:
-        return []
     return [
         {"name": name, "in": "query", "description": PARAMETERS[name], "schema": schema}
         for name, schema in schemas.query(operation.query).items()
@@ -77,8 +75,8 @@ def _query(operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
 
 
 def _headers(operation: Operation) -> list[dict[str, Any]]:
-    names = [*(["If-Match"] if operation.conditional else []), *operation.request_headers]
-    return [{"name": name, "in": "header", **REQUEST_HEADERS[name]} for name in names]
+    names = [*(["If-Match"] if operation.is_conditional else []), *operation.request_headers]
+    return [{"name": name, "in": "header", "description": REQUEST_HEADERS[name], **TEXT} for name in names]
 
 
 def _response(operation: Operation, status: int, schemas: Schemas) -> dict[str, Any]:
@@ -89,9 +87,7 @@ def _response(operation: Operation, status: int, schemas: Schemas) -> dict[str, 
     if headers := _response_headers(operation, shape):
         response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     if shape is not None:
-        is_text = shape is str
-        schema = {"type": "string"} if is_text else schemas.answer(shape)
-        response["content"] = {TEXT if is_text else JSON: {"schema": schema}}
+        response["content"] = {PLAIN: TEXT} if shape is str else {JSON: {"schema": schemas.answer(shape)}}
     return response
 
 

@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
 
-from admin_api.http.operation import Operation
+from admin_api.http.operation import Operation, Query
 from admin_api.openapi.problems import InvalidInput, Problem
 
 REFERENCE = "#/components/schemas/{model}"
@@ -42,25 +42,28 @@ class BodyGenerator(Generator):
         return {**inner, "description": " ".join(filter(None, words))}
 
 
+def generate(bodies: Iterable[Any], answers: Iterable[Any]) -> tuple[dict[Any, dict[str, Any]], dict[str, Any]]:
+    """Returns the schema of each body and answer, by it and its mode, and the definitions that they refer to."""
+    inputs = [(model, "validation", TypeAdapter(model)) for model in dict.fromkeys(bodies)]
+    outputs = [(shape, "serialization", TypeAdapter(shape)) for shape in dict.fromkeys(answers)]
+    schemas, document = TypeAdapter.json_schemas(
+        [*inputs, *outputs],  # type: ignore[list-item]  # the modes are literals
+        ref_template=REFERENCE,
+        schema_generator=BodyGenerator,
+    )
+    return dict(schemas), _without_titles(document)
+
+
 class Schemas:
     """The JSON schemas of all that operations take and return."""
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
-        described = list(operations)
-        bodies = [operation.body for operation in described if operation.body]
-        answers = [shape for operation in described for shape in operation.answers.values() if shape not in (None, str)]
-        inputs = [(model, "validation", TypeAdapter(model)) for model in dict.fromkeys(bodies)]
-        outputs = [(shape, "serialization", TypeAdapter(shape)) for shape in dict.fromkeys(answers)]
-        problems = [(shape, "serialization", TypeAdapter(shape)) for shape in (Problem, InvalidInput)]
-        self._schemas, document = TypeAdapter.json_schemas(
-            [*inputs, *outputs, *problems],  # type: ignore[list-item]  # the modes are literals
-            ref_template=REFERENCE,
-            schema_generator=BodyGenerator,
-        )
-        self.definitions: dict[str, Any] = document.get("$defs", {})
-        self._queries = {operation.query: self._query(operation.query) for operation in described if operation.query}
-        for schema in self.definitions.values():
-            schema.pop("title", None)
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        bodies = [operation.body for operation in operations if operation.body]
+        answers = [
+            shape for operation in operations for shape in operation.answers.values() if shape not in (None, str)
+        ]
+        self._schemas, self.definitions = generate(bodies, [*answers, Problem, InvalidInput])
+        self._queries = {operation.query: self._query(operation.query) for operation in operations}
 
     def body(self, model: type[BaseModel]) -> dict[str, Any]:
         """Returns the schema of a request body."""
@@ -70,14 +73,19 @@ class Schemas:
         """Returns the schema of a response body."""
         return self._schemas[shape, "serialization"]
 
-    def query(self, model: type[BaseModel]) -> Mapping[str, dict[str, Any]]:
+    def query(self, model: type[Query]) -> Mapping[str, dict[str, Any]]:
         """Returns the schema of each parameter of a query."""
         return self._queries[model]
 
-    def _query(self, model: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    def _query(self, model: type[Query]) -> dict[str, dict[str, Any]]:
         schema = model.model_json_schema(ref_template=REFERENCE, schema_generator=Generator)
-        self.definitions |= schema.get("$defs", {})
+        self.definitions |= _without_titles(schema)
         return {name: _without_null(parameter) for name, parameter in schema.get("properties", {}).items()}
+
+
+def _without_titles(schema: dict[str, Any]) -> dict[str, Any]:
+    """Returns the definitions of a schema; their titles would only repeat their names."""
+    return {name: {k: v for k, v in each.items() if k != "title"} for name, each in schema.get("$defs", {}).items()}
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Contacts."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -16,7 +16,7 @@ from admin_api.http.edits import assign_waiting_after, change_and_assign, edit_o
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, uuid_key
 from admin_api.http.problems import invalid
-from admin_api.models.common import PageShape, Query, page_shape
+from admin_api.models.common import PageShape, page_shape
 from admin_api.models.contacts import (
     ContactAssignment,
     ContactClosed,
@@ -44,7 +44,7 @@ KEY = uuid_key("contact")
 KEY_HEADER = "Idempotency-Key"
 
 
-async def submit_contact(call: ApiRequest[None, bytes, Query]) -> ApiResponse:
+async def submit_contact(call: ApiRequest[None, bytes]) -> ApiResponse:
     """Submit a contact: 201 if it is new, 200 if the key was used before with the same body.
 
     200 too if the source's `dedupe_window` makes it the same contact as one with another key. CloudEvents of the type
@@ -67,12 +67,12 @@ async def list_contacts(call: ApiRequest[None, None, ContactsQuery]) -> ApiRespo
     return ApiResponse(200, page_shape(page, listed_shape))
 
 
-async def show_contact(call: ApiRequest[UUID, None, Query]) -> ApiResponse:
+async def show_contact(call: ApiRequest[UUID]) -> ApiResponse:
     """One contact, its history and the reason for each decision."""
     return await _full_response(call.context, call.key)
 
 
-async def close_contact(call: ApiRequest[UUID, ContactClosing, Query]) -> ApiResponse:
+async def close_contact(call: ApiRequest[UUID, ContactClosing]) -> ApiResponse:
     """Close a contact, and give its place to the oldest waiting contact; a closed contact stays unchanged.
 
     A bot reads nothing: it gets the contact without its history, its payload, and the lead's phone and e-mail.
@@ -87,7 +87,7 @@ async def close_contact(call: ApiRequest[UUID, ContactClosing, Query]) -> ApiRes
     return ApiResponse(200, contact_with_names(contact_for(shown, None)), _tagged(shown))
 
 
-async def assign_contact(call: ApiRequest[UUID, ContactAssignment, Query]) -> ApiResponse:
+async def assign_contact(call: ApiRequest[UUID, ContactAssignment]) -> ApiResponse:
     """Assign a contact to an operator by hand, and its former place to the oldest waiting contact.
 
     At the operator's limit only with `force`, which is the one way over it.
@@ -124,7 +124,7 @@ async def _submit(
     return await contacts.show(conn, outcome.contact.id), outcome.is_new, result.unserved
 
 
-def _submission(call: ApiRequest[None, bytes, Query]) -> Submission:
+def _submission(call: ApiRequest[None, bytes]) -> Submission:
     sent = _idempotency_keys(call.headers)
     message = Incoming(
         call.body,
@@ -135,8 +135,9 @@ def _submission(call: ApiRequest[None, bytes, Query]) -> Submission:
     )
     parsed = read_submission(message, call.context.decoder.max_bytes)
     authorize_source(call.identity, parsed.body.source)
-    if not parsed.is_event:
-        _check_agreement({unquoted(key) for key in sent}, parsed.body.message_id)
+    keys = {unquoted(key) for key in sent} | ({parsed.body.message_id} - {None})
+    if len(keys) > 1 and not parsed.is_event:
+        raise invalid([("message_id", f"differs from the header {KEY_HEADER}")])
     result = submission(parsed, message, call.context.decoder.phone_region)
     # The previous release used the header as it was sent, with its quotes.
     quoted = [key for key in sent if key != unquoted(key) == result.message_id]
@@ -150,12 +151,6 @@ def _idempotency_keys(headers: Headers) -> list[str]:
         raise invalid([(KEY_HEADER, "is not UTF-8")]) from None
 
 
-def _check_agreement(sent: Set[str], in_body: str | None) -> None:
-    """Raise RequestRejected if the body and the header have different keys."""
-    if len(sent | ({in_body} - {None})) > 1:
-        raise invalid([("message_id", f"differs from the header {KEY_HEADER}")])
-
-
 OPERATIONS = (
     Operation(
         "POST",
@@ -164,9 +159,8 @@ OPERATIONS = (
         submit_contact,
         SUBMITTERS,
         {201: ContactWithNames, 200: ContactWithNames},
-        (409,),
         body=NewContact,
-        query=Query,
+        problems=(409,),
         reads_body=True,
         tagged=True,
         request_headers=(KEY_HEADER, "traceparent"),
@@ -174,18 +168,7 @@ OPERATIONS = (
     Operation(
         "GET", PATH, "List contacts", list_contacts, READERS, {200: PageShape[ListedContactShape]}, query=ContactsQuery
     ),
-    Operation(
-        "GET",
-        ONE,
-        "Explain a contact",
-        show_contact,
-        READERS,
-        {200: ContactInFull},
-        (404,),
-        KEY,
-        query=Query,
-        tagged=True,
-    ),
+    Operation("GET", ONE, "Explain a contact", show_contact, READERS, {200: ContactInFull}, KEY, tagged=True),
     Operation(
         "POST",
         f"{ONE}/close",
@@ -193,13 +176,10 @@ OPERATIONS = (
         close_contact,
         SUBMITTERS,
         {200: ContactClosed},
-        (404,),
         KEY,
         ContactClosing,
-        Query,
         body_optional=True,
         tagged=True,
-        conditional=True,
     ),
     Operation(
         "POST",
@@ -208,11 +188,9 @@ OPERATIONS = (
         assign_contact,
         ADMINS,
         {200: ContactInFull},
-        (404, 409),
         KEY,
         ContactAssignment,
-        Query,
+        problems=(409,),
         tagged=True,
-        conditional=True,
     ),
 )

@@ -40,8 +40,12 @@ SECURITY = {
 class Documents:
     """The documents, built when they are first requested."""
 
-    def __init__(self, operations: Sequence[Operation]) -> None:
-        self._operations = operations
+    def __init__(self, described: Sequence[Operation]) -> None:
+        self.operations = (
+            Operation("GET", "/openapi.json", "This document", self.openapi, EVERYBODY, {200: dict[str, Any]}),
+            Operation("GET", "/asyncapi.json", "Messages", self.asyncapi, EVERYBODY, {200: dict[str, Any]}),
+        )
+        self._described = [*described, *self.operations]
 
     async def openapi(self, _: ApiRequest) -> ApiResponse:
         """OpenAPI 3.1: the HTTP API."""
@@ -53,24 +57,17 @@ class Documents:
 
     @cached_property
     def _openapi(self) -> bytes:
-        return orjson.dumps(document([*self._operations, *self.operations()]))
+        return orjson.dumps(document(self._described))
 
     @cached_property
     def _asyncapi(self) -> bytes:
         return orjson.dumps(asyncapi_document())
 
-    def operations(self) -> list[Operation]:
-        """Returns the operations that serve them."""
-        return [
-            Operation("GET", "/openapi.json", "This document", self.openapi, EVERYBODY, {200: dict[str, Any]}),
-            Operation("GET", "/asyncapi.json", "Messages", self.asyncapi, EVERYBODY, {200: dict[str, Any]}),
-        ]
-
 
 def operations(described: Sequence[Operation]) -> list[Operation]:
     """Returns the operations of the documents and of the pages that show them."""
     return [
-        *Documents(described).operations(),
+        *Documents(described).operations,
         _page(PAGE, "A page to try the API", PAGES / "index.html"),
         _page(f"{PAGE}/events", "A page that shows the messages", PAGES / "events.html"),
     ]

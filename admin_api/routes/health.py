@@ -36,12 +36,12 @@ async def readyz(call: ApiRequest) -> ApiResponse:
 async def metrics(call: ApiRequest) -> ApiResponse:
     """Prometheus text; for readers, unless METRICS_PUBLIC makes it public."""
     if not call.context.metrics_public:
-        authorize(await call.context.identify(call.headers, call.host), READERS)
+        authorize(await call.context.guesses.identify(call.headers, call.host, call.context.tokens), READERS)
     return ApiResponse(200, call.context.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 OPERATIONS = (
     Operation("GET", "/healthz", "Liveness", healthz, EVERYBODY, {200: HealthShape}),
     Operation("GET", "/readyz", "Readiness", readyz, EVERYBODY, {200: ReadinessShape, 503: ReadinessShape}),
-    Operation("GET", "/metrics", "Metrics", metrics, EVERYBODY, {200: str}, (401, 403, 429)),
+    Operation("GET", "/metrics", "Metrics", metrics, EVERYBODY, {200: str}, problems=(401, 403, 429)),
 )

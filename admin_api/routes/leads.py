@@ -3,7 +3,7 @@
 from admin_api.http.auth import READERS
 from admin_api.http.cursor import number_after
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
-from admin_api.models.common import PageShape, Query, page_shape
+from admin_api.models.common import PageShape, page_shape
 from admin_api.models.leads import LeadInFull, LeadShape, LeadsQuery, lead_in_full, lead_shape
 from distribution import normalize
 from distribution.admin import leads
@@ -22,7 +22,7 @@ async def list_leads(call: ApiRequest[None, None, LeadsQuery]) -> ApiResponse:
     return ApiResponse(200, page_shape(page, lead_shape))
 
 
-async def show_lead(call: ApiRequest[int, None, Query]) -> ApiResponse:
+async def show_lead(call: ApiRequest[int]) -> ApiResponse:
     """One lead, and the others that may be the same customer; payloads beyond a total of 1 MiB are omitted."""
     async with call.context.database.reading() as conn:
         lead = await leads.show(conn, call.key)
@@ -44,5 +44,5 @@ def _criteria(query: LeadsQuery, phone_region: str) -> LeadFilter:
 
 OPERATIONS = (
     Operation("GET", PATH, "List leads", list_leads, READERS, {200: PageShape[LeadShape]}, query=LeadsQuery),
-    Operation("GET", ONE, "Show a lead", show_lead, READERS, {200: LeadInFull}, (404,), KEY, query=Query),
+    Operation("GET", ONE, "Show a lead", show_lead, READERS, {200: LeadInFull}, KEY),
 )

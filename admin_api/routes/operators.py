@@ -9,7 +9,7 @@ from admin_api.http.edits import assign_waiting_after, change_and_assign, edit_o
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
 from admin_api.http.problems import invalid
-from admin_api.models.common import PageQuery, PageShape, Query, page_shape
+from admin_api.models.common import PageQuery, PageShape, page_shape
 from admin_api.models.operators import NewOperator, OperatorChange, OperatorChangeQuery, OperatorShape, operator_shape
 from distribution.admin import operators
 from distribution.optimistic_locking import Edit
@@ -20,7 +20,7 @@ ONE = f"{PATH}/{{id}}"
 KEY = number_key("operator")
 
 
-async def create_operator(call: ApiRequest[None, NewOperator, Query]) -> ApiResponse:
+async def create_operator(call: ApiRequest[None, NewOperator]) -> ApiResponse:
     """Create an operator."""
     body, edit = call.body, edit_of(call)
     row = await call.context.database.run(
@@ -36,7 +36,7 @@ async def list_operators(call: ApiRequest[None, None, PageQuery]) -> ApiResponse
     return ApiResponse(200, page_shape(page, operator_shape))
 
 
-async def show_operator(call: ApiRequest[int, None, Query]) -> ApiResponse:
+async def show_operator(call: ApiRequest[int]) -> ApiResponse:
     """One operator and its load."""
     return await _current(call.context, call.key)
 
@@ -56,10 +56,9 @@ async def change_operator(call: ApiRequest[int, OperatorChange, OperatorChangeQu
     return await _current(call.context, call.key)
 
 
-async def delete_operator(call: ApiRequest[int, None, Query]) -> ApiResponse:
+async def delete_operator(call: ApiRequest[int]) -> ApiResponse:
     """Delete an operator that never had a contact."""
-    edit = edit_of(call)
-    await call.context.database.run(lambda conn: operators.delete(conn, call.key, edit))
+    await call.context.database.run(lambda conn: operators.delete(conn, call.key, edit_of(call)))
     return ApiResponse(204)
 
 
@@ -84,29 +83,10 @@ def _response(row: OperatorRow, status: int = 200, headers: Mapping[str, str] | 
 
 OPERATIONS = (
     Operation(
-        "POST",
-        PATH,
-        "Make an operator",
-        create_operator,
-        ADMINS,
-        {201: OperatorShape},
-        body=NewOperator,
-        query=Query,
-        tagged=True,
+        "POST", PATH, "Make an operator", create_operator, ADMINS, {201: OperatorShape}, body=NewOperator, tagged=True
     ),
     Operation("GET", PATH, "List operators", list_operators, READERS, {200: PageShape[OperatorShape]}, query=PageQuery),
-    Operation(
-        "GET",
-        ONE,
-        "Show an operator",
-        show_operator,
-        READERS,
-        {200: OperatorShape},
-        (404,),
-        key=KEY,
-        query=Query,
-        tagged=True,
-    ),
+    Operation("GET", ONE, "Show an operator", show_operator, READERS, {200: OperatorShape}, KEY, tagged=True),
     Operation(
         "PATCH",
         ONE,
@@ -114,23 +94,12 @@ OPERATIONS = (
         change_operator,
         ADMINS,
         {200: OperatorShape},
-        (404,),
-        key=KEY,
-        body=OperatorChange,
-        query=OperatorChangeQuery,
+        KEY,
+        OperatorChange,
+        OperatorChangeQuery,
         tagged=True,
-        conditional=True,
     ),
     Operation(
-        "DELETE",
-        ONE,
-        "Remove an operator",
-        delete_operator,
-        ADMINS,
-        {204: None},
-        (404, 409),
-        key=KEY,
-        query=Query,
-        conditional=True,
+        "DELETE", ONE, "Remove an operator", delete_operator, ADMINS, {204: None}, KEY, problems=(409,), tagged=True
     ),
 )

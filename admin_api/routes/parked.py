@@ -7,7 +7,7 @@ from admin_api.http.auth import ADMINS, READERS
 from admin_api.http.cursor import uuid_after
 from admin_api.http.edits import assign_waiting_after, edit_of
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, uuid_key
-from admin_api.models.common import Nothing, PageShape, Query, page_shape
+from admin_api.models.common import Nothing, PageShape, page_shape
 from admin_api.models.parked import (
     CodeReplay,
     ParkedQuery,
@@ -15,7 +15,6 @@ from admin_api.models.parked import (
     ReplayedShape,
     ReplayShape,
     parked_shape,
-    replay_shape,
 )
 from distribution.intake import parked_admin
 from distribution.intake.parked_admin import ParkedFilter
@@ -33,13 +32,13 @@ async def list_parked(call: ApiRequest[None, None, ParkedQuery]) -> ApiResponse:
     return ApiResponse(200, page_shape(page, parked_shape))
 
 
-async def show_parked(call: ApiRequest[UUID, None, Query]) -> ApiResponse:
+async def show_parked(call: ApiRequest[UUID]) -> ApiResponse:
     """One parked message."""
     async with call.context.database.reading() as conn:
         return ApiResponse(200, parked_shape(await parked_admin.show(conn, call.key)))
 
 
-async def replay_parked(call: ApiRequest[UUID, Nothing, Query]) -> ApiResponse:
+async def replay_parked(call: ApiRequest[UUID, Nothing]) -> ApiResponse:
     """Replay a parked message; it keeps its key, so it cannot create a second contact."""
     context, edit = call.context, edit_of(call)
     random, decoder = context.database.random, context.decoder
@@ -47,10 +46,11 @@ async def replay_parked(call: ApiRequest[UUID, Nothing, Query]) -> ApiResponse:
     await assign_waiting_after(context, result.unserved)
     async with context.database.reading() as conn:
         row = await parked_admin.show(conn, call.key)
-    return ApiResponse(200, {**parked_shape(row), **replay_shape(result)})
+    counts = ReplayShape(replayed=result.replayed, parked_again=result.parked_again)
+    return ApiResponse(200, {**parked_shape(row), **counts})
 
 
-async def replay_code(call: ApiRequest[None, CodeReplay, Query]) -> ApiResponse:
+async def replay_code(call: ApiRequest[None, CodeReplay]) -> ApiResponse:
     """Replay all parked messages with a code, the oldest first, in as many transactions as needed."""
     context, code = call.context, call.body.code.value
     replayed, parked_again = await parked_admin.replay_all(
@@ -59,10 +59,9 @@ async def replay_code(call: ApiRequest[None, CodeReplay, Query]) -> ApiResponse:
     return ApiResponse(200, ReplayShape(replayed=replayed, parked_again=parked_again))
 
 
-async def drop_parked(call: ApiRequest[UUID, None, Query]) -> ApiResponse:
+async def drop_parked(call: ApiRequest[UUID]) -> ApiResponse:
     """Drop a parked message; it can still be read, with the state `dropped`."""
-    edit = edit_of(call)
-    await call.context.database.run(lambda conn: parked_admin.drop_message(conn, call.key, edit))
+    await call.context.database.run(lambda conn: parked_admin.drop_message(conn, call.key, edit_of(call)))
     return ApiResponse(204)
 
 
@@ -79,10 +78,9 @@ OPERATIONS = (
         ADMINS,
         {200: ReplayShape},
         body=CodeReplay,
-        query=Query,
     ),
-    Operation("GET", ONE, "Show a parked message", show_parked, READERS, {200: ParkedShape}, (404,), KEY, query=Query),
-    Operation("DELETE", ONE, "Drop a parked message", drop_parked, ADMINS, {204: None}, (404, 409), KEY, query=Query),
+    Operation("GET", ONE, "Show a parked message", show_parked, READERS, {200: ParkedShape}, KEY),
+    Operation("DELETE", ONE, "Drop a parked message", drop_parked, ADMINS, {204: None}, KEY, problems=(409,)),
     Operation(
         "POST",
         f"{ONE}/replay",
@@ -90,10 +88,9 @@ OPERATIONS = (
         replay_parked,
         ADMINS,
         {200: ReplayedShape},
-        (404, 409),
         KEY,
         Nothing,
-        Query,
+        problems=(409,),
         body_optional=True,
     ),
 )

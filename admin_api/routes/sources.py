@@ -8,7 +8,7 @@ from admin_api.http.cursor import number_after
 from admin_api.http.edits import change_and_assign, edit_of
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
-from admin_api.models.common import PageQuery, PageShape, Query, page_shape
+from admin_api.models.common import PageQuery, PageShape, page_shape
 from admin_api.models.sources import (
     NewSource,
     NewWeights,
@@ -27,7 +27,7 @@ WEIGHTS = f"{ONE}/operators"
 KEY = number_key("source")
 
 
-async def create_source(call: ApiRequest[None, NewSource, Query]) -> ApiResponse:
+async def create_source(call: ApiRequest[None, NewSource]) -> ApiResponse:
     """Create a source."""
     values, edit = call.body.model_dump() | {"name": call.body.name or call.body.code}, edit_of(call)
     row = await call.context.database.run(lambda conn: sources.create(conn, values, edit))
@@ -41,31 +41,30 @@ async def list_sources(call: ApiRequest[None, None, PageQuery]) -> ApiResponse:
     return ApiResponse(200, page_shape(page, source_shape))
 
 
-async def show_source(call: ApiRequest[int, None, Query]) -> ApiResponse:
+async def show_source(call: ApiRequest[int]) -> ApiResponse:
     """One source."""
     async with call.context.database.reading() as conn:
         return _response(await sources.show(conn, call.key))
 
 
-async def change_source(call: ApiRequest[int, SourceChange, Query]) -> ApiResponse:
+async def change_source(call: ApiRequest[int, SourceChange]) -> ApiResponse:
     """Change a source; the change applies from the next contact on."""
     values, edit = call.body.model_dump(exclude_unset=True), edit_of(call)
     return _response(await call.context.database.run(lambda conn: sources.change(conn, call.key, values, edit)))
 
 
-async def delete_source(call: ApiRequest[int, None, Query]) -> ApiResponse:
+async def delete_source(call: ApiRequest[int]) -> ApiResponse:
     """Delete a source that never had a contact."""
-    edit = edit_of(call)
-    await call.context.database.run(lambda conn: sources.delete(conn, call.key, edit))
+    await call.context.database.run(lambda conn: sources.delete(conn, call.key, edit_of(call)))
     return ApiResponse(204)
 
 
-async def show_weights(call: ApiRequest[int, None, Query]) -> ApiResponse:
+async def show_weights(call: ApiRequest[int]) -> ApiResponse:
     """The weights of a source, ordered by operator id."""
     return await _weights_response(call.context, call.key)
 
 
-async def replace_weights(call: ApiRequest[int, NewWeights, Query]) -> ApiResponse:
+async def replace_weights(call: ApiRequest[int, NewWeights]) -> ApiResponse:
     """Replace the weights of a source, and assign waiting contacts to the places this frees; returns what GET does."""
     weights = [(row.operator_id, row.weight) for row in call.body.operators]
     random, edit = call.context.database.random, edit_of(call)
@@ -91,53 +90,17 @@ OPERATIONS = (
         create_source,
         ADMINS,
         {201: SourceShape},
-        (409,),
         body=NewSource,
-        query=Query,
+        problems=(409,),
         tagged=True,
     ),
     Operation("GET", PATH, "List sources", list_sources, READERS, {200: PageShape[SourceShape]}, query=PageQuery),
+    Operation("GET", ONE, "Show a source", show_source, READERS, {200: SourceShape}, KEY, tagged=True),
     Operation(
-        "GET", ONE, "Show a source", show_source, READERS, {200: SourceShape}, (404,), key=KEY, query=Query, tagged=True
+        "PATCH", ONE, "Change a source", change_source, ADMINS, {200: SourceShape}, KEY, SourceChange, tagged=True
     ),
-    Operation(
-        "PATCH",
-        ONE,
-        "Change a source",
-        change_source,
-        ADMINS,
-        {200: SourceShape},
-        (404,),
-        key=KEY,
-        body=SourceChange,
-        query=Query,
-        tagged=True,
-        conditional=True,
-    ),
-    Operation(
-        "DELETE",
-        ONE,
-        "Remove a source",
-        delete_source,
-        ADMINS,
-        {204: None},
-        (404, 409),
-        key=KEY,
-        query=Query,
-        conditional=True,
-    ),
-    Operation(
-        "GET",
-        WEIGHTS,
-        "Show a source's weights",
-        show_weights,
-        READERS,
-        {200: WeightsShape},
-        (404,),
-        KEY,
-        query=Query,
-        tagged=True,
-    ),
+    Operation("DELETE", ONE, "Remove a source", delete_source, ADMINS, {204: None}, KEY, problems=(409,), tagged=True),
+    Operation("GET", WEIGHTS, "Show a source's weights", show_weights, READERS, {200: WeightsShape}, KEY, tagged=True),
     Operation(
         "PUT",
         WEIGHTS,
@@ -145,11 +108,8 @@ OPERATIONS = (
         replace_weights,
         ADMINS,
         {200: WeightsShape},
-        (404,),
-        key=KEY,
-        body=NewWeights,
-        query=Query,
+        KEY,
+        NewWeights,
         tagged=True,
-        conditional=True,
     ),
 )

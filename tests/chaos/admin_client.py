@@ -36,7 +36,7 @@ class AdminClient:
                     self._check(await act())
                 except httpx2.HTTPError as error:
                     self.refused.append(f"the API did not answer: {error!r}")
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)  # the rate at which a person's scripts would write
 
     async def submit(self) -> httpx2.Response:
         """Submit a contact; every tenth key is submitted twice."""

@@ -87,7 +87,7 @@ class Bot:
             while closed and closed[0][0] <= number:
                 self.queue.append(closed.popleft()[1])
             if (ahead := number / self.plan.rate - (time.monotonic() - begun)) > 0:
-                await asyncio.sleep(ahead)
+                await asyncio.sleep(ahead)  # the plan's rate
         self.queue.extend(message for _, message in (*later, *closed))
 
     def close(self, key: tuple[str, str]) -> None:
@@ -111,7 +111,7 @@ class Bot:
                             task.result()
                             self._record_confirmed(in_flight.pop(task))
                     else:
-                        await asyncio.sleep(0.02)
+                        await asyncio.sleep(0.02)  # `write` and `close` fill the queue at the plan's rate
             finally:
                 for task in in_flight:
                     task.cancel()

@@ -135,7 +135,7 @@ class ChaosRun:
             # Events that the full subscriber delayed still arrive now and then.
             quiet = quiet + 1 if not left and (abused or len(self.subscriber.heard) == heard) else 0
             heard = len(self.subscriber.heard)
-            await asyncio.sleep(CHECK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)  # what is tested: that it stays quiet
         return left
 
     def _hear(self, event: Heard) -> None:
@@ -192,7 +192,7 @@ class ChaosRun:
         while True:
             numbers = ", ".join(f"{name} {number}" for name, number in self._progress().items())
             self.say(f"{time.monotonic() - self.begun:5.0f} s: {numbers}")
-            await asyncio.sleep(REPORT_SECONDS)
+            await asyncio.sleep(REPORT_SECONDS)  # a line for people now and then
 
     def _progress(self) -> Counter[str]:
         return Counter(

@@ -24,6 +24,11 @@ FROZEN_SECONDS = 12
 Fault = Callable[[], Awaitable[None]]
 
 
+async def last(seconds: float) -> None:
+    """Keep a fault up: how long it lasts is part of it."""
+    await asyncio.sleep(seconds)
+
+
 @dataclass
 class Faults:
     """Every fault of a plan, one after the other, at times that depend on the seed; counted once it is over."""
@@ -58,7 +63,7 @@ class Faults:
         faults = self.planned()
         pause = self.plan.submissions / self.plan.rate / (len(faults) + 1)
         for fault in faults:
-            await asyncio.sleep(pause * self.random.uniform(0.5, 1.2))
+            await asyncio.sleep(pause * self.random.uniform(0.5, 1.2))  # spread over the run
             await fault()
             self.counts[getattr(fault, "__name__", "fault")] += 1
 
@@ -75,7 +80,7 @@ class Faults:
     async def cut_off_broker(self) -> None:
         """The broker's host accepts data, the broker no longer processes it, and then it is killed."""
         await asyncio.to_thread(self.broker.freeze)
-        await asyncio.sleep(CUT_OFF_SECONDS)
+        await last(CUT_OFF_SECONDS)
         await self.kill_broker()
 
     async def restart_broker(self) -> None:
@@ -85,7 +90,7 @@ class Faults:
     async def freeze_broker(self) -> None:
         """Connections stay open and the broker does not respond."""
         await asyncio.to_thread(self.broker.freeze)
-        await asyncio.sleep(FROZEN_SECONDS)
+        await last(FROZEN_SECONDS)
         await asyncio.to_thread(self.broker.thaw)
 
     async def drop_connections(self) -> None:
@@ -95,13 +100,13 @@ class Faults:
     async def stop_database(self) -> None:
         """PostgreSQL is stopped for a while."""
         await asyncio.to_thread(self._postgres().stop)
-        await asyncio.sleep(self.plan.seconds_away)
+        await last(self.plan.seconds_away)
         await asyncio.to_thread(self._postgres().start)
 
     async def freeze_database(self) -> None:
         """PostgreSQL does not respond for a while."""
         await asyncio.to_thread(self._postgres().freeze)
-        await asyncio.sleep(self.plan.seconds_away)
+        await last(self.plan.seconds_away)
         await asyncio.to_thread(self._postgres().thaw)
 
     async def terminate_backends(self) -> None:
@@ -127,7 +132,7 @@ class Faults:
         engine = create_engine(self.database_url, patient=True)
         async with engine.connect() as conn:
             await conn.execute(sa.text(statement))
-            await asyncio.sleep(self.plan.seconds_away)
+            await last(self.plan.seconds_away)
         await engine.dispose()
 
     async def lock_file(self) -> None:
@@ -138,7 +143,7 @@ class Faults:
         path = make_url(self.database_url).database
         with closing(sqlite3.connect(str(path), timeout=60, isolation_level=None)) as conn:
             conn.execute("BEGIN IMMEDIATE")
-            time.sleep(seconds)
+            time.sleep(seconds)  # how long it lasts, as of `last`
             conn.execute("ROLLBACK")
 
     def _postgres(self) -> Postgres:

@@ -37,4 +37,4 @@ async def keep_trying(work: Callable[[], Awaitable[bool]]) -> None:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-        await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(PAUSE_SECONDS)  # as a client does between two attempts

@@ -64,7 +64,7 @@ class Subscriber:
             await channel.basic_consume(self.queue, hear)
             acknowledged = 0
             while not channel.is_closed:
-                await asyncio.sleep(ACKNOWLEDGE_SECONDS)
+                await asyncio.sleep(ACKNOWLEDGE_SECONDS)  # how late a subscriber acknowledges
                 if last > acknowledged:
                     await channel.basic_ack(last, multiple=True)
                     acknowledged = last

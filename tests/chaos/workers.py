@@ -88,7 +88,7 @@ class Workers:
         elif process.returncode == GAVE_UP:
             # No database at its start: a service manager would start it again.
             self._planned -= planned
-            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(AGAIN_SECONDS)  # as a service manager waits
         elif process.returncode != 0:
             raise RuntimeError(f"a worker ended with {process.returncode}: see {self.logs}")
 

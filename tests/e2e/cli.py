@@ -4,9 +4,11 @@ import asyncio
 from dataclasses import dataclass
 
 from devservices.app_process import app_environment
+from tests.broker_setup import declare_at
 from tests.clients import PATIENCE_SECONDS
 from tests.e2e.programs import Programs
 from tests.programs.forked import start
+from worker.broker.topology import Topology
 
 
 @dataclass(frozen=True)
@@ -25,3 +27,10 @@ async def cli(programs: Programs, *arguments: str, stdin: str = "", **settings: 
     async with asyncio.timeout(PATIENCE_SECONDS):
         out, err = await child.communicate(stdin.encode())
     return Said(child.returncode or 0, out.decode(), err.decode())
+
+
+async def declared(programs: Programs) -> Topology:
+    """Everything that the worker declares, without a worker."""
+    topology = Topology(programs.settings["BROKER_PREFIX"], programs.settings["EVENT_LOG_MAX_AGE"])
+    await declare_at(programs.settings["AMQP_URL"], topology)
+    return topology

@@ -28,6 +28,11 @@ def long_or(seconds: float) -> float:
     return float(os.environ.get("DATABASE_OUTAGE_SECONDS", seconds))
 
 
+async def stay_broken(seconds: float = 0.5) -> None:
+    """Leave something broken for as long as this run has it: how long an outage lasts is what is tested."""
+    await asyncio.sleep(long_or(seconds))
+
+
 def often_or(times: int) -> int:
     """How often something breaks: as a long run has it (DATABASE_OUTAGES), else as the test does."""
     return int(os.environ.get("DATABASE_OUTAGES", times))
@@ -142,7 +147,7 @@ class Readiness:
                 answer = await http.get("/readyz")
                 self.is_ready = answer.is_success
                 self._remember(answer.json().get("problems", {}))
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.1)  # between two samples
 
     def _remember(self, problems: Mapping[str, str]) -> None:
         for part, reason in problems.items():

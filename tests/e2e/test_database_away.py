@@ -17,10 +17,10 @@ from tests.clients import PATIENCE_SECONDS, bot_at
 from tests.e2e.load import (
     LIMITS,
     has_some,
-    long_or,
     often_or,
     publish_some,
     reckon,
+    stay_broken,
     under_load,
     watched,
 )
@@ -68,7 +68,7 @@ async def test_server_ends_and_comes_back(
                 await asyncio.to_thread(end)
                 try:
                     await readiness.until_said("database", "")
-                    await asyncio.sleep(long_or(0.5))
+                    await stay_broken()
                 finally:
                     await asyncio.to_thread(server.start)
                 await readiness.until_ready()
@@ -86,7 +86,7 @@ async def test_server_hangs(programs: Programs, engine: AsyncEngine, server: Pos
         server.freeze()
         try:
             await readiness.until_said("database", "no answer in time")
-            await asyncio.sleep(long_or(0.5))
+            await stay_broken()
         finally:
             server.thaw()
         await readiness.until_ready()
@@ -186,4 +186,4 @@ async def terminate(admin: AsyncEngine, database: str | None, *, committing: boo
                 ended = (await conn.execute(statement, {"database": database, "committing": committing})).scalar_one()
             if ended or not committing:
                 return int(ended)
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.005)  # a commit takes a few milliseconds: `until` would miss it

@@ -1,6 +1,5 @@
 """The database takes no more: no room, no right to write."""
 
-import asyncio
 import resource
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
 from distribution.store.engine import transaction
-from tests.e2e.load import LIMITS, long_or, reckon, under_load, watched
+from tests.e2e.load import LIMITS, reckon, stay_broken, under_load, watched
 from tests.e2e.programs import Process, Programs
 from tests.factories import open_source
 
@@ -68,7 +67,7 @@ async def test_no_room_for_the_file(programs: Programs, engine: AsyncEngine, wor
     async with under_load(programs, rabbitmq.url) as load, watched(worker) as readiness:
         with no_room(worker):
             await readiness.until_said("database", "disk")
-            await asyncio.sleep(long_or(0.5))
+            await stay_broken()
         await readiness.until_ready()
         await load.more(50)
     await reckon(load, engine)
@@ -84,7 +83,7 @@ async def test_server_takes_no_writes(
     async with under_load(programs, rabbitmq.url) as load, watched(worker) as readiness:
         await execute(engine, begin)
         await readiness.until_said("database", words)
-        await asyncio.sleep(long_or(0.5))
+        await stay_broken()
         await execute(engine, end)
         await readiness.until_ready()
         await load.more(50)

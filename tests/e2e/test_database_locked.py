@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
 from tests.clients import PATIENCE_SECONDS, bot_at
-from tests.e2e.load import LIMITS, has_some, long_or, publish_some, reckon, under_load, watched
+from tests.e2e.load import LIMITS, has_some, publish_some, reckon, stay_broken, under_load, watched
 from tests.e2e.locks import locked
 from tests.e2e.programs import Programs
 from tests.factories import open_source
@@ -28,7 +28,7 @@ async def test_file_is_locked(programs: Programs, engine: AsyncEngine, database_
     async with under_load(programs, rabbitmq.url) as load, watched(worker) as readiness:
         async with locked(database_url):
             await readiness.until_said("database", "locked")
-            await asyncio.sleep(long_or(0.5))
+            await stay_broken()
         await readiness.until_ready()
         await load.more(50)
     await reckon(load, engine)

@@ -114,11 +114,11 @@ async def frozen_in_transaction(worker: Process, engine: AsyncEngine) -> AsyncIt
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             worker.process.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)  # IDLE counts what has been idle for a while
             if await idle_in_transaction(engine):
                 break
             worker.process.send_signal(signal.SIGCONT)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # some work, so that the next moment is another one
     try:
         yield
     finally:

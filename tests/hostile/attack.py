@@ -82,7 +82,7 @@ class Attack:
             before = now
             if min(now) >= self.number:
                 return
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)  # what is tested: that nothing more comes
 
     async def _sample(self) -> None:
         """Sample the worker's memory and its metrics, for ever."""
@@ -94,7 +94,7 @@ class Attack:
                 if self.sent - reported >= self.number / 20:
                     reported = self.sent
                     self.say(f"sent {self.sent}, settled {self.outcomes.total()}, {self.memory[-1] >> 20} MiB")
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(PAUSE_SECONDS)  # between two samples
 
     async def _findings(self) -> list[str]:
         async with reading(self.engine) as conn:

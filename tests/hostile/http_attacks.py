@@ -59,7 +59,7 @@ async def not_reading(port: int) -> None:
     async with connection(port) as (_, writer):
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport that reads
         writer.write((b"GET /docs/static/swagger-ui-bundle.js" + HEAD + b"\r\n") * 4)
-        await asyncio.sleep(60)
+        await asyncio.sleep(60)  # the attack itself
 
 
 async def guessing(port: int) -> None:
@@ -86,7 +86,7 @@ async def endless_body(port: int) -> None:
         while not writer.transport.is_closing():
             writer.write(CHUNK)
             await writer.drain()
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # a turn for the other attackers: `drain` need not wait
         await reader.read(RESPONSE_BYTES)
 
 
@@ -105,7 +105,7 @@ async def repeat(attack: Attack, port: int) -> None:
     while True:
         with suppress(OSError, asyncio.IncompleteReadError):
             await attack(port)
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # the rate at which one client connects again
 
 
 async def main(name: str, port: int, seconds: float) -> None:

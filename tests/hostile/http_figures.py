@@ -56,7 +56,7 @@ async def honest(url: str, server: psutil.Process, seconds: float) -> Honest:
                 failed += 1
             waits.append((time.perf_counter() - begun) * 1000)
             memory = max(memory, server.memory_info().rss >> 20)
-            await asyncio.sleep(EVERY_SECONDS)
+            await asyncio.sleep(EVERY_SECONDS)  # the rate of honest requests
         lines = (await client.get(f"{url}/metrics")).text.splitlines()
     cuts = statistics.quantiles([*waits, waits[-1]], n=100)
     refused = sum(float(line.split()[-1]) for line in lines if REFUSED.match(line))
@@ -72,7 +72,7 @@ def attacked(name: str, port: int, seconds: float) -> Iterator[None]:
     command = [sys.executable, "-m", "tests.hostile.http_attacks", name, str(port), str(seconds)]
     with subprocess.Popen(command) as process:  # noqa: S603 - our own module
         try:
-            time.sleep(SETTLE_SECONDS)
+            time.sleep(SETTLE_SECONDS)  # figures are taken under the full attack, not while it grows
             yield
         finally:
             process.terminate()

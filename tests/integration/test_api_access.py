@@ -143,11 +143,11 @@ async def test_another_way_to_send_a_token_is_no_way(client_of: ClientOf) -> Non
 
 async def test_unknown_paths_and_methods_are_told_to_who_may_ask(client_of: ClientOf) -> None:
     """404, and 405 with what the path takes; below the prefix only with a token."""
-    bot, nobody = client_of(TOKENS["bot"]), client_of(None)
+    bot, anonymous = client_of(TOKENS["bot"]), client_of(None)
     for path in ("/nothing", "/operators/", "/operators/1/2", "/"):
         assert (await bot.get(path)).status_code == 404, path
-        assert (await nobody.get(path)).status_code == 401, path
-    assert (await nobody.get(f"{ORIGIN}/nothing")).status_code == 404
+        assert (await anonymous.get(path)).status_code == 401, path
+    assert (await anonymous.get(f"{ORIGIN}/nothing")).status_code == 404
     for path, methods in (
         ("/operators", "GET, HEAD, POST"),
         ("/sources/1/operators", "GET, HEAD, PUT"),
@@ -155,8 +155,8 @@ async def test_unknown_paths_and_methods_are_told_to_who_may_ask(client_of: Clie
     ):
         answer = await bot.request("TRACE", path)
         assert (answer.status_code, answer.headers["allow"]) == (405, methods)
-        assert (await nobody.delete(path)).status_code == 401
-    assert (await nobody.post(f"{ORIGIN}/healthz")).status_code == 405
+        assert (await anonymous.delete(path)).status_code == 401
+    assert (await anonymous.post(f"{ORIGIN}/healthz")).status_code == 405
 
 
 async def test_health_is_open_and_metrics_are_for_readers(client_of: ClientOf) -> None:

@@ -51,8 +51,8 @@ async def test_the_messages_are_there_without_a_token(client_of: ClientOf) -> No
 @PAGES
 async def test_a_page_asks_nobody_else(client_of: ClientOf, page: str) -> None:
     """All that it names is there, with its type; the browser is told to allow nothing else."""
-    nobody = client_of(None)
-    shown = await nobody.get(f"{ORIGIN}{page}")
+    anonymous = client_of(None)
+    shown = await anonymous.get(f"{ORIGIN}{page}")
     assert (shown.status_code, shown.headers["content-type"]) == (200, "text/html; charset=utf-8")
     names = Addresses()
     names.feed(shown.text)
@@ -60,7 +60,7 @@ async def test_a_page_asks_nobody_else(client_of: ClientOf, page: str) -> None:
     assert len(names.found) >= 5
     for name in names.found:
         assert not re.match(r"[a-z]+:|/", name), name
-        answer = await nobody.get(urljoin(f"{ORIGIN}{page}", name))
+        answer = await anonymous.get(urljoin(f"{ORIGIN}{page}", name))
         assert answer.status_code == 200, name
         assert answer.headers["content-type"].split(";")[0] == types[PurePosixPath(name).suffix]
     policy = shown.headers["content-security-policy"]
@@ -70,9 +70,9 @@ async def test_a_page_asks_nobody_else(client_of: ClientOf, page: str) -> None:
 
 async def test_our_script_starts_theirs(client_of: ClientOf) -> None:
     """The installed script is one that knows OpenAPI 3.1; ours shows our document and reports it to no validator."""
-    nobody = client_of(None)
+    anonymous = client_of(None)
     ours, theirs = [
-        (await nobody.get(f"{ORIGIN}/docs/static/{name}")).text for name in ("start.js", "swagger-ui-bundle.js")
+        (await anonymous.get(f"{ORIGIN}/docs/static/{name}")).text for name in ("start.js", "swagger-ui-bundle.js")
     ]
     assert 'url: "openapi.json"' in ours
     assert "validatorUrl: null" in ours
@@ -106,9 +106,9 @@ async def test_nothing_beside_scripts_and_styles_is_served(client_of: ClientOf, 
 @pytest.mark.parametrize("path", ["/docs", "/docs/events", "/docs/static/start.js"])
 async def test_pages_and_files_are_only_read(client_of: ClientOf, path: str) -> None:
     """GET and HEAD; any other method is told so."""
-    nobody = client_of(None)
-    assert (await nobody.head(f"{ORIGIN}{path}")).status_code == 200
-    refused = await nobody.post(f"{ORIGIN}{path}")
+    anonymous = client_of(None)
+    assert (await anonymous.head(f"{ORIGIN}{path}")).status_code == 200
+    refused = await anonymous.post(f"{ORIGIN}{path}")
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
     assert refused.headers["content-type"] == "application/problem+json"
 

@@ -84,9 +84,9 @@ async def test_a_fault_of_ours_is_500_without_details(admin: httpx2.AsyncClient,
 async def test_metrics_are_open_where_that_is_set(context: Context) -> None:
     """METRICS_PUBLIC lets everybody read them, and nothing else."""
     app = create_app(dataclasses.replace(context, metrics_public=True))
-    async with client(app, None) as nobody:
-        assert (await nobody.get(f"{ORIGIN}/metrics")).status_code == 200
-        assert (await nobody.get("/operators")).status_code == 401
+    async with client(app, None) as anonymous:
+        assert (await anonymous.get(f"{ORIGIN}/metrics")).status_code == 200
+        assert (await anonymous.get("/operators")).status_code == 401
 
 
 async def test_without_any_token_everything_is_refused(context: Context) -> None:
@@ -124,11 +124,11 @@ async def test_readiness_is_asked_once_for_all_at_the_same_time(client_of: Clien
         nonlocal asked
         asked += 1
 
-    nobody = client_of(None)
+    anonymous = client_of(None)
     event.listen(engine.sync_engine, "before_cursor_execute", count)
-    await nobody.get(f"{ORIGIN}/readyz")
+    await anonymous.get(f"{ORIGIN}/readyz")
     once = asked
-    answers = await asyncio.gather(*(nobody.get(f"{ORIGIN}/readyz") for _ in range(50)))
+    answers = await asyncio.gather(*(anonymous.get(f"{ORIGIN}/readyz") for _ in range(50)))
     assert {answer.status_code for answer in answers} == {200}
     assert asked <= 2 * once
     event.remove(engine.sync_engine, "before_cursor_execute", count)
@@ -136,6 +136,6 @@ async def test_readiness_is_asked_once_for_all_at_the_same_time(client_of: Clien
         await conn.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
 
     async def is_unready() -> bool:
-        return (await nobody.get(f"{ORIGIN}/readyz")).status_code == 503
+        return (await anonymous.get(f"{ORIGIN}/readyz")).status_code == 503
 
     await until(is_unready)

@@ -65,8 +65,8 @@ async def test_stats_tell_what_the_broker_gave_up(admin: httpx2.AsyncClient, eng
 
 async def test_every_change_is_kept_with_who_made_it(named: Starlette, engine: AsyncEngine) -> None:
     """One row each, with what was so before and after; what changed nothing and what was refused has none."""
-    async with client(named, SECRETS["olga"]) as olga, client(named, SECRETS[""]) as nobody:
-        assert [answer.status_code for answer in await a_days_work(olga, nobody, engine)] == [
+    async with client(named, SECRETS["olga"]) as olga, client(named, SECRETS[""]) as unnamed:
+        assert [answer.status_code for answer in await a_days_work(olga, unnamed, engine)] == [
             201, 201, 200, 200, 409, 200, 412, 200, 201, 200, 200, 200, 200, 204, 204, 204, 422,
         ]  # fmt: skip
         rows = await all_items(olga, "/audit")
@@ -100,7 +100,7 @@ async def test_every_change_is_kept_with_who_made_it(named: Starlette, engine: A
 
 
 async def a_days_work(
-    olga: httpx2.AsyncClient, nobody: httpx2.AsyncClient, engine: AsyncEngine
+    olga: httpx2.AsyncClient, unnamed: httpx2.AsyncClient, engine: AsyncEngine
 ) -> list[httpx2.Response]:
     """Changes of every kind, some of which change nothing or are refused."""
     weights = {"operators": [{"operator_id": 1, "weight": 3}]}
@@ -110,8 +110,8 @@ async def a_days_work(
         await olga.put("/sources/1/operators", json=weights),
         await olga.put("/sources/1/operators", json=weights),
         await olga.post("/sources", json={"code": "telegram-bot"}),
-        await nobody.patch("/operators/1", json={"name": "Olga P."}),
-        await nobody.patch("/operators/1", json={"name": "Nobody"}, headers={"If-Match": '"old"'}),
+        await unnamed.patch("/operators/1", json={"name": "Olga P."}),
+        await unnamed.patch("/operators/1", json={"name": "Nobody"}, headers={"If-Match": '"old"'}),
         await olga.patch("/sources/1", json={"sticky": True}),
     ]
     body = {"source": "telegram-bot", "lead": {"external_id": "x"}, "message_id": "m"}
@@ -121,9 +121,9 @@ async def a_days_work(
     answers += [
         await olga.post(f"/contacts/{contact.id}/close", json={"reason": "done"}),
         await olga.post(f"/contacts/{contact.id}/close", json={"reason": "again"}),
-        await nobody.post(f"/parked/{first.id}/replay"),
-        await nobody.post("/parked/replay", json={"code": "unknown_source"}),
-        await nobody.delete(f"/parked/{last.id}"),
+        await unnamed.post(f"/parked/{first.id}/replay"),
+        await unnamed.post("/parked/replay", json={"code": "unknown_source"}),
+        await unnamed.delete(f"/parked/{last.id}"),
     ]
     for path, made in (("/operators", {"name": "Unused"}), ("/sources", {"code": "web", "name": "Web"})):
         one = (await olga.post(path, json=made)).headers["location"].removeprefix("/api/v1")
@@ -134,11 +134,11 @@ async def a_days_work(
 
 async def test_the_audit_is_filtered_and_holds_no_secret(named: Starlette, engine: AsyncEngine) -> None:
     """By object, by action, by who, alone and together; no token is in any table."""
-    async with client(named, SECRETS["olga"]) as olga, client(named, SECRETS[""]) as nobody:
-        for who, name in ((olga, "A"), (nobody, "B")):
+    async with client(named, SECRETS["olga"]) as olga, client(named, SECRETS[""]) as unnamed:
+        for who, name in ((olga, "A"), (unnamed, "B")):
             made = (await who.post("/operators", json={"name": name})).json()
             await who.patch(f"/operators/{made['id']}", json={"name": f"{name}{name}"})
-        await nobody.post("/sources", json={"code": "bot"})
+        await unnamed.post("/sources", json={"code": "bot"})
         async with transaction(engine) as conn:
             for role in (SHELL, BY_ITSELF.role):
                 await record(conn, Actor(role), Action.OPERATOR_REPAIRED, 7, {"load": 1}, {"load": 0})

@@ -15,6 +15,7 @@ import psutil
 
 from tests.integration.api_process import ADMIN, running
 from tests.integration.raw_http import EMPTY, HALF, Wire, connected, log_of
+from tests.polling import until
 
 SOON_SECONDS = 5
 HEAD_SECONDS = 10
@@ -80,13 +81,14 @@ async def logged(process: subprocess.Popen[str], event: str) -> None:
 
 async def answered(client: httpx2.AsyncClient, url: str) -> None:
     """Wait for a good answer."""
-    async with asyncio.timeout(SOON_SECONDS):
-        while True:
-            try:
-                assert (await client.get(url)).status_code == 200
-                return
-            except httpx2.TransportError:
-                await asyncio.sleep(0.1)
+
+    async def is_answered() -> bool:
+        try:
+            return (await client.get(url)).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    await until(is_answered, SOON_SECONDS)
 
 
 async def test_a_head_has_to_arrive_in_time(tmp_path: Path) -> None:
@@ -107,7 +109,7 @@ async def drip(wire: Wire) -> None:
     """A byte of a header each second, for as long as the head may take."""
     for _ in range(HEAD_SECONDS):
         await wire.send(b"x")
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # what is tested: a client this slow
 
 
 async def test_a_body_that_nobody_wants_ends_the_connection(tmp_path: Path) -> None:
@@ -140,7 +142,7 @@ async def send_on(wire: Wire, chunk: bytes) -> None:
     """Send the same bytes until the other side ends the connection."""
     while not wire.writer.transport.is_closing():
         await wire.send(chunk)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a turn for who reads: sending may never wait
 
 
 async def test_a_small_body_that_nobody_reads_keeps_the_connection(tmp_path: Path) -> None:

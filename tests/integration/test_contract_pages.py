@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -13,29 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import aio_pika
-import httpx2
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
 
 from admin_api.asyncapi.examples import event_example
+from devservices.amqp_tools import require_amqp_tools
 from devservices.broker import Broker
 from distribution.events import ASSIGNED, PARKED, REASSIGNED
 from distribution.messages import CLOUDEVENTS_TYPE, Closing, Incoming, Submission, decode
-from tests.integration.api_process import running
+from tests.integration.contract_pages import blocks
 from tests.node_programs import NODE, node_modules
 
-PAGES = Path(__file__).parents[2] / "docs" / "contract"
-TOKEN = "token-of-a-bot-0001"  # noqa: S105  # of this test
-ADMIN = "token-of-an-admin-0001"
 SECONDS = 120
-INSTALLATIONS = ("pip install", "npm install")
-
-
-def blocks(page: str, language: str) -> list[str]:
-    """The page's code in a language, without how to install a library."""
-    text = (PAGES / page).read_text(encoding="utf-8")
-    found = re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    return [block for block in found if not block.startswith(INSTALLATIONS)]
 
 
 @dataclass(frozen=True)
@@ -176,9 +163,9 @@ async def test_a_bot_that_asks_for_the_outcome_prints_it(exchanges: Exchanges) -
     assert await child.wait() == 0
 
 
-@pytest.mark.skipif(shutil.which("amqp-publish") is None, reason="amqp-tools are not installed")
 async def test_the_shell_submits_and_closes(exchanges: Exchanges) -> None:
     """A plain body, and a CloudEvent where a type is needed."""
+    require_amqp_tools()
     (command,) = [block for block in blocks("bots.md", "sh") if "amqp-publish" in block]
     url = exchanges.url.removesuffix("/%2F").removesuffix("/")
     await ended(["sh", "-ec", command], exchanges, AMQP_URL=url)
@@ -212,44 +199,3 @@ async def test_the_log_is_replayed_from_its_beginning(exchanges: Exchanges) -> N
     await finished(child)
     identifier = event_example(ASSIGNED)["id"]
     assert shown == [f"0 {identifier} contact.assigned", f"1 {identifier} contact.reassigned"]
-
-
-def test_the_curl_of_the_bots_page_submits_a_contact(tmp_path: Path) -> None:
-    """Repeated, it is the same contact."""
-    (command,) = [block for block in blocks("bots.md", "sh") if block.startswith("curl")]
-    with (
-        running(tmp_path, ADMIN_API_TOKENS=f"admin:{ADMIN},bot:{TOKEN}") as (_, url),
-        httpx2.Client(base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {ADMIN}"}) as admin,
-    ):
-        assert admin.post("/sources", json={"code": "telegram-bot"}).status_code == 201
-        answers = [shell(command, url, TOKEN) for _ in range(2)]
-        (contact,) = admin.get("/contacts").json()["items"]
-    assert [json.loads(answer)["id"] for answer in answers] == [contact["id"]] * 2
-
-
-def test_the_curl_of_the_admin_page_does_what_it_says(tmp_path: Path) -> None:
-    """All of it, from top to bottom, in one shell; the one refusal it shows is the one it announces."""
-    with (
-        running(tmp_path, ADMIN_API_TOKENS=f"admin:{ADMIN}") as (_, url),
-        httpx2.Client(base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {ADMIN}"}) as admin,
-    ):
-        printed = shell("\n".join(blocks("admin.md", "sh")), url, ADMIN).splitlines()
-        operators = admin.get("/operators").json()["items"]
-        (contact,) = admin.get("/contacts").json()["items"]
-        entries = admin.get("/audit?limit=200").json()["items"]
-    assert [(o["name"], o["max_active_contacts"], o["is_active"]) for o in operators] == [
-        ("Olga", 5, True),
-        ("Ivan", 4, True),
-    ]
-    assert (contact["status"], contact["message_id"]) == ("closed", "by-hand-1")
-    assert [line for line in printed if not line.startswith("{")] == ["412"]
-    assert json.loads(printed[-1])["errors"][0]["field"] == "name"
-    assert len(entries) > 5
-
-
-def shell(commands: str, url: str, token: str) -> str:
-    """What the commands print; each has to succeed."""
-    environment = os.environ | {"API": url, "TOKEN": token}
-    done = subprocess.run(["sh", "-ec", commands], env=environment, capture_output=True, text=True, check=False)  # noqa: S603, S607  # our page
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout

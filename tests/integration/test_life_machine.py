@@ -197,7 +197,7 @@ class Life(RuleBasedStateMachine):
                 if decision.batch_id is None or decision.reason in (OLDER_FIRST, "manual", "forced"):
                     continue
                 place = decision.batch_id, decision.position or 0
-                record = self.run(lambda conn, p=place: decision_rows.records(conn, [p]))[place]  # type: ignore[misc]
+                record = self.run(lambda conn, p=place: decision_rows.records(conn, [p]))[place]  # type: ignore[misc]  # mypy infers no lambda with a default
                 [source] = record.roster["sources"]
                 [again] = [again for at, _, again in picked_again(record, source[0]) if at == place[1]]
                 assert again.operator_id == decision.operator_id

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import UUID
@@ -15,63 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.ids import new_id
 from distribution.store import clock, leases, outbox
 from distribution.store.engine import create_engine, reading, transaction
-from distribution.store.outbox import Claim, Kind, Publication
+from distribution.store.outbox import Claim, Kind
 from distribution.store.tables import outbox as outbox_table
+from tests.integration.outbox_rows import MEGABYTE, claim, forget, left, pass_time, publication, put, replies
 
-MEGABYTE = 1_000_000
 SOON_SECONDS = 5
-
-
-def publication(contact_id: UUID | None, sequence: int, body: bytes = b"{}") -> Publication:
-    """An event of a contact, or a reply where there is no contact."""
-    row_id = new_id()
-    return Publication(
-        row_id, contact_id, sequence, str(row_id), "contact.assigned", "key", contact_id is None, "c", None, body
-    )
-
-
-async def put(engine: AsyncEngine, publications: Iterable[Publication], claim: Claim | None = None) -> None:
-    """Commit rows."""
-    async with transaction(engine) as conn:
-        await outbox.insert(conn, list(publications), claim)
-
-
-async def claim(
-    engine: AsyncEngine,
-    kind: Kind = Kind.EVENT,
-    *,
-    by: UUID | None = None,
-    lease: float = 10,
-    limit: int = 1000,
-    max_bytes: int = 100 * MEGABYTE,
-) -> list[Publication]:
-    """Claim what is free."""
-    async with transaction(engine) as conn:
-        return await leases.claim(conn, kind, Claim(by or new_id(), lease), limit, max_bytes)
-
-
-async def pass_time(engine: AsyncEngine, seconds: float) -> None:
-    """As if the database's clock were so much later."""
-    async with transaction(engine) as conn:
-        earlier = outbox_table.c.claimed_until - seconds
-        await conn.execute(sa.update(outbox_table).values(claimed_until=earlier))
-
-
-async def postpone(engine: AsyncEngine, rows: Iterable[Publication], pause: float) -> None:
-    """The broker did not take them."""
-    async with transaction(engine) as conn:
-        await leases.postpone(conn, {pause: [p.id for p in rows]})
-
-
-async def forget(engine: AsyncEngine, done: Iterable[Publication]) -> None:
-    """Delete what was published; the claims of others lock rows for a moment."""
-    left = [p.id for p in done]
-    while True:
-        async with transaction(engine) as conn:
-            left = await outbox.delete_unlocked(conn, left)
-        if not left:
-            return
-        await asyncio.sleep(0.01)
 
 
 async def test_what_was_put_in_comes_out_whole_and_oldest_first(engine: AsyncEngine) -> None:
@@ -173,35 +119,6 @@ async def test_a_lease_is_renewed_by_who_still_has_it(engine: AsyncEngine) -> No
     assert await claim(engine) == [lost]
 
 
-async def test_what_was_not_taken_is_tried_again_by_itself(engine: AsyncEngine) -> None:
-    """It is free after its pause, apart from fresh events, counted, and later events of its contact stay behind it."""
-    contact = new_id()
-    first, second, other = publication(contact, 1), publication(contact, 2), publication(new_id(), 1)
-    await put(engine, [first, second])
-    await claim(engine)
-    await postpone(engine, [first], 30)
-    await put(engine, [other])
-    assert await claim(engine) == [other]
-    assert await claim(engine, Kind.RETRY) == []
-    async with reading(engine) as conn:
-        assert await outbox.count_retries(conn, 100) == 1
-    await pass_time(engine, 31)
-    (again,) = await claim(engine, Kind.RETRY)
-    assert (again.id, again.attempts) == (first.id, 1)
-    await forget(engine, [first])
-    assert second in await claim(engine)
-
-
-async def test_retries_that_are_due_the_longest_go_first(engine: AsyncEngine) -> None:
-    """However old they are, so that none is passed over again and again."""
-    old, young = publication(new_id(), 1), publication(new_id(), 1)
-    await put(engine, [old, young])
-    await postpone(engine, [old], 20)
-    await postpone(engine, [young], 10)
-    await pass_time(engine, 30)
-    assert [p.id for p in await claim(engine, Kind.RETRY, limit=1)] == [young.id]
-
-
 async def test_what_is_released_is_anybodys(engine: AsyncEngine) -> None:
     """At once, without a try counted."""
     row = publication(new_id(), 1)
@@ -237,33 +154,6 @@ async def test_an_idle_publisher_only_reads(engine: AsyncEngine) -> None:
     assert await any_free()
 
 
-async def test_stale_replies_are_deleted(engine: AsyncEngine) -> None:
-    """Those, and never an event."""
-    stale, event, fresh = publication(None, 0), publication(new_id(), 1), publication(None, 0)
-    await put(engine, [stale, event, fresh])
-    async with transaction(engine) as conn:
-        assert await outbox.any_reply_before(conn, fresh.id)
-        assert await outbox.delete_replies_before(conn, fresh.id, most=10) == 1
-        assert not await outbox.any_reply_before(conn, fresh.id)
-    assert await claim(engine, Kind.REPLY) == [fresh]
-    assert await claim(engine) == [event]
-
-
-async def test_stale_replies_are_deleted_in_parts(engine: AsyncEngine) -> None:
-    """The oldest first, so many in one transaction."""
-    stale = replies(5)
-    await put(engine, stale)
-    numbers: list[int] = []
-    while not numbers or numbers[-1]:
-        async with transaction(engine) as conn:
-            numbers.append(await outbox.delete_replies_before(conn, new_id(), most=2))
-        if len(numbers) == 1:
-            async with reading(engine) as conn:
-                left = set(await conn.scalars(sa.select(outbox_table.c.id)))
-            assert left == {p.id for p in stale[2:]}
-    assert numbers == [2, 2, 1, 0]
-
-
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_locked_rows_are_not_waited_for(engine: AsyncEngine) -> None:
     """Whatever is done with many rows is done with the others at once, and tells which are left."""
@@ -281,26 +171,6 @@ async def test_locked_rows_are_not_waited_for(engine: AsyncEngine) -> None:
             assert await outbox.delete_replies_before(conn, new_id(), most=10) == 1
         await somebody.rollback()
         assert await outbox.delete_unlocked(conn, ids) == []
-
-
-async def test_retries_without_a_claim_are_the_longest_due(engine: AsyncEngine) -> None:
-    """Those that were released go before all that had a pause, on either database."""
-    rows = [publication(new_id(), 1) for _ in range(3)]
-    await put(engine, rows)
-    await postpone(engine, rows, -5)
-    async with transaction(engine) as conn:
-        await leases.release(conn, [rows[2].id])
-    assert await claim(engine, Kind.RETRY, limit=1) == [replace(rows[2], attempts=1)]
-
-
-async def test_retries_without_a_claim_are_within_the_bytes_first(engine: AsyncEngine) -> None:
-    """The bound in bytes is counted in the same order."""
-    rows = [publication(new_id(), 1, b"x" * 100) for _ in range(3)]
-    await put(engine, rows)
-    await postpone(engine, rows, -5)
-    async with transaction(engine) as conn:
-        await leases.release(conn, [rows[2].id])
-    assert await claim(engine, Kind.RETRY, max_bytes=100) == [replace(rows[2], attempts=1)]
 
 
 async def test_only_what_is_named_is_forgotten(engine: AsyncEngine) -> None:
@@ -332,14 +202,3 @@ async def test_several_publishers_at_once_share_every_row_once(engine: AsyncEngi
     assert Counter(published) == {(contact, sequence): 1 for contact in contacts for sequence in range(1, 5)}
     for contact in contacts:
         assert [sequence for c, sequence in published if c == contact] == [1, 2, 3, 4]
-
-
-def replies(number: int) -> list[Publication]:
-    """Answers to senders."""
-    return [publication(None, 0) for _ in range(number)]
-
-
-async def left(engine: AsyncEngine) -> int:
-    """How many rows are still there."""
-    async with reading(engine) as conn:
-        return int(await conn.scalar(sa.select(sa.func.count()).select_from(outbox_table)) or 0)

@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 
 from serving.config import Config
 from serving.limits import Limits
-from tests.integration.raw_http import EMPTY, GET, HALF, PATIENCE_SECONDS, Wire, connected
+from tests.integration.raw_http import EMPTY, GET, HALF, Wire, connected
+from tests.polling import until_true
 from worker.health import HealthServer
 
 SHORT = 0.3
@@ -74,19 +75,12 @@ def serve(app: App) -> Serve:
     return serving
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for it."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():  # noqa: ASYNC110 - the application tells nobody
-            await asyncio.sleep(0.01)
-
-
 async def test_a_body_has_to_arrive_in_time(serve: Serve, app: App) -> None:
     """A part of it, then a byte now and then: refused, and the application hears that the client is gone."""
     async with serve(Limits(connections=9, body=SHORT)) as url, connected(url, BODY, GET + BODY) as [late, second]:
         assert (await late.response())[0] == 408
         assert [(await second.response())[0] for _ in range(2)] == [200, 408]
-        await until(lambda: app.gone == 2)
+        await until_true(lambda: app.gone == 2)
 
 
 async def test_an_idle_connection_ends_without_a_word(serve: Serve) -> None:
@@ -121,7 +115,7 @@ async def slowly(wire: Wire) -> int:
     got = 0
     while got < len(LARGE):
         got += len(await wire.reader.read(4_000_000))
-        await asyncio.sleep(SHORT / 20)
+        await asyncio.sleep(SHORT / 20)  # what is tested: a client that is slow, but reads
     return got
 
 
@@ -129,7 +123,7 @@ async def test_whoever_only_waits_makes_room(serve: Serve, app: App) -> None:
     """Of one client with many connections those go first that send nothing, then idle ones; never one at work."""
     with capture_logs() as logged:
         async with serve(PATIENT) as url, connected(url, WORK, GET, HALF, HALF) as [work, idle, *halves]:
-            await until(lambda: app.works == 1)
+            await until_true(lambda: app.works == 1)
             assert (await idle.response())[0] == 200
             async with connected(url, GET, GET, GET) as honest:
                 assert [await wire.rest() for wire in (*halves, idle)] == [b""] * 3
@@ -151,7 +145,7 @@ async def test_the_client_with_the_most_connections_makes_room(serve: Serve) -> 
 async def test_when_everything_is_at_work_new_connections_are_refused_at_once(serve: Serve, app: App) -> None:
     """With a hint to try again; afterwards there is room."""
     async with serve(PATIENT) as url, connected(url, *[WORK] * 4) as working:
-        await until(lambda: app.works == 4)
+        await until_true(lambda: app.works == 4)
         async with connected(url, EMPTY) as [refused]:
             status, headers, _ = await refused.response()
             assert (status, headers["retry-after"]) == (503, "5")

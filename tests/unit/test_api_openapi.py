@@ -147,9 +147,9 @@ def test_it_follows_the_declarations() -> None:
         """Look at it."""
         return ApiResponse(200)
 
-    news = Operation("GET", f"{PREFIX}/news", "Look", look, READERS & ADMINS, {200: str}, (404,), tagged=True)
+    news = Operation("GET", f"{PREFIX}/news", "Look", look, READERS & ADMINS, {200: str}, problems=(404,), tagged=True)
     found = document([news])["paths"][f"{PREFIX}/news"]["get"]
     assert (found["operationId"], found["tags"], found["x-roles"]) == ("look", ["news"], ["admin"])
-    assert set(found["responses"]) == {"200", "401", "403", "404", "429", "500", "503"}
+    assert set(found["responses"]) == {"200", "401", "403", "404", "422", "429", "500", "503"}
     assert set(found["responses"]["200"]["headers"]) == {"ETag"}
     assert document([Operation("GET", "/open", "Open", look, EVERYBODY, {200: None})])["paths"]["/open"]["get"]

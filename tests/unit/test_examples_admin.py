@@ -12,7 +12,7 @@ PROBLEM = "application/problem+json"
 
 def admin_of(handler: object) -> Admin:
     """An admin whose requests are answered by a function."""
-    transport = httpx2.MockTransport(handler)  # type: ignore[arg-type]
+    transport = httpx2.MockTransport(handler)  # type: ignore[arg-type]  # either kind of function
     return Admin(httpx2.AsyncClient(base_url="http://api/api/v1/", transport=transport))
 
 

@@ -44,7 +44,7 @@ def test_a_submission_is_what_the_contract_shows() -> None:
     ("kind", "data", "words"),
     [
         ("contact.assigned", {"operator": {"id": 17, "name": "Olga"}}, "contact.assigned: Olga"),
-        ("contact.waiting", {"operator": None}, "contact.waiting: nobody yet"),
+        ("contact.waiting", {"operator": None}, "contact.waiting: no operator yet"),
         ("contact.parked", {"code": "unknown_source", "detail": "Make it."}, "parked as unknown_source: Make it."),
     ],
 )
@@ -74,7 +74,7 @@ def test_an_event_is_one_short_line() -> None:
 
 def test_brackets_in_a_leads_id_stay_as_they_are() -> None:
     """An external id is text from outside, never markup."""
-    data = {**EVENT["data"], "lead": {"external_id": "[red]1"}}  # type: ignore[dict-item]
+    data = {**EVENT["data"], "lead": {"external_id": "[red]1"}}  # type: ignore[dict-item]  # the values of EVENT are of several types
     event = subscriber.read_event(json.dumps({**EVENT, "data": data}).encode())
 
     assert r"\[red]1" in subscriber.describe(event)

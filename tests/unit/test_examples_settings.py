@@ -41,7 +41,7 @@ def test_the_first_admin_token_is_found(tokens: str, found: str | None) -> None:
     [
         ({}, "http://127.0.0.1:8000"),
         ({"ADMIN_API_PORT": "9000"}, "http://127.0.0.1:9000"),
-        ({"ADMIN_API_HOST": "0.0.0.0"}, "http://127.0.0.1:8000"),  # noqa: S104
+        ({"ADMIN_API_HOST": "0.0.0.0"}, "http://127.0.0.1:8000"),  # noqa: S104  # a setting, not bound to
         ({"ADMIN_API_HOST": "::1", "ADMIN_API_PORT": ""}, "http://[::1]:8000"),
     ],
 )

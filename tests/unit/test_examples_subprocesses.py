@@ -16,7 +16,7 @@ import pathlib, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
 pathlib.Path("{told}").write_text(str(grandchild.pid))
-time.sleep(600)
+time.sleep(600)  # until it is killed, as its child; not for ever if that fails
 """
 
 

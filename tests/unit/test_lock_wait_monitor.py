@@ -9,11 +9,11 @@ SECONDS = 0.02
 
 async def test_a_question_that_is_under_way_is_not_cancelled() -> None:
     """Cancelled while it connects, it would leave a connection open; the transaction ends a moment later instead."""
-    asked, ended = asyncio.Event(), asyncio.Event()
+    asked, leaving, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def ask(_: int) -> bool | None:
         asked.set()
-        await asyncio.sleep(SECONDS)
+        await leaving.wait()
         ended.set()
         return True
 
@@ -21,6 +21,7 @@ async def test_a_question_that_is_under_way_is_not_cancelled() -> None:
     wait.pid = 1
     async with wait.watched():
         await asked.wait()
+        leaving.set()
     assert ended.is_set()
     assert wait.held
 

@@ -12,11 +12,11 @@ FORKS = """
 import os, pathlib, time
 for number in range(500):
     if os.fork() == 0:
-        time.sleep(60)
+        time.sleep(60)  # until it is killed; not for ever if that fails
         os._exit(0)
     if number == 10:
         pathlib.Path("begun").touch()
-time.sleep(60)
+time.sleep(60)  # likewise
 """
 
 

@@ -12,13 +12,13 @@ async def test_a_change_of_readiness_can_be_awaited() -> None:
     readiness = Readiness()
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         unready = group.create_task(readiness.until(lambda now: now.problems == {"consumer": "not connected"}))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a turn for who waits
         assert not unready.done()
         readiness.set_unready("consumer", "not connected")
         await unready
         shown = group.create_task(readiness.until(lambda now: not now.problems and now.details == {"log": "slow"}))
         readiness.set_ready("consumer")
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a turn for who waits
         readiness.set_detail("log", "slow")
         await shown
 

@@ -10,7 +10,7 @@ from distribution.reply_queues import ReplyQueues
 from distribution.settings import SharedSettings, load
 from worker.settings import WorkerSettings
 
-SECRET = "s3cr3t-w0rd"  # noqa: S105
+SECRET = "s3cr3t-w0rd"  # noqa: S105  # not one
 
 
 @pytest.fixture(autouse=True)

@@ -89,7 +89,7 @@ async def test_alarm(world: WorkerHarness, rabbitmq: Broker) -> None:
             while asyncio.get_running_loop().time() < over:
                 assert set(await pages.problems()) == {"publisher"}
                 assert await pages.connects() == connects
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(0.5)  # what is tested: that this lasts
             assert world.subscriber.events == []
         await world.subscriber.count(WAITING)
         await pages.until(lambda problems: not problems)

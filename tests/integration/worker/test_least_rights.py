@@ -4,9 +4,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
 
 import aio_pika
 import aiormq
@@ -23,6 +21,7 @@ from devservices.broker import Broker
 from tests.broker_setup import declare_at
 from tests.clients import PATIENCE_SECONDS, body, message
 from tests.factories import open_source
+from tests.integration.worker.broker_installation import Installation, load
 from tests.integration.worker.harness import WorkerHarness
 from worker.broker.topology import Topology
 from worker.settings import WorkerSettings
@@ -32,33 +31,6 @@ OWN_QUEUE = "sub.contacts-subscriber.events"
 MADE_BY_OTHERS = "not.ours"
 
 
-@dataclass
-class Installation:
-    """A virtual host with nothing in it but the users of the definitions, each with a password of its own."""
-
-    broker_url: URL
-    vhost: str
-    prefix: str
-    password: str
-
-    def url(self, user: str) -> str:
-        """AMQP_URL of a user, by the name without `contacts-`."""
-        return str(
-            self.broker_url.with_user(f"contacts-{user}").with_password(self.password).with_path(f"/{self.vhost}")
-        )
-
-    @property
-    def topology(self) -> Topology:
-        """Its names."""
-        return Topology(self.prefix, "1h")
-
-    @asynccontextmanager
-    async def channel(self, user: str) -> AsyncIterator[AbstractChannel]:
-        """A channel of a user."""
-        async with aiormq.connect(self.url(user)) as connection:
-            yield await connection.channel()
-
-
 @pytest.fixture(scope="module")
 def users(own_broker: Broker) -> Iterator[Installation]:
     """The definitions, loaded beside all else into a broker of our own."""
@@ -66,14 +38,6 @@ def users(own_broker: Broker) -> Iterator[Installation]:
     load(own_broker, found)
     yield found
     own_broker.rabbitmqctl("delete_vhost", found.vhost)
-
-
-def load(node: Broker, installation: Installation) -> None:
-    """As an admin does it: filled in, then imported."""
-    environment = {"RABBITMQ_VHOST": installation.vhost, "BROKER_PREFIX": installation.prefix}
-    names = [user["name"] for user in definitions.fill({})["users"]]
-    passwords = {definitions.variable(name): installation.password for name in names}
-    node.import_definitions(json.dumps(definitions.fill(environment | passwords)))
 
 
 @pytest.fixture
@@ -86,8 +50,8 @@ async def world(users: Installation, engine: AsyncEngine, database_url: str) -> 
         broker_prefix=users.prefix,
         event_log_max_age="1h",
     )
-    nobody = None
-    return WorkerHarness(engine, settings, users.topology, nobody, nobody, "", nobody)  # type: ignore[arg-type]  # only its worker is used
+    unused = None
+    return WorkerHarness(engine, settings, users.topology, unused, unused, "", unused)  # type: ignore[arg-type]  # only its worker is used
 
 
 @pytest.fixture

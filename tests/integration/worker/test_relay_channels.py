@@ -13,7 +13,7 @@ from distribution.store.database import Database
 from distribution.store.outbox import Publication
 from tests.broker_setup import worker_connection
 from tests.integration.worker.harness import WorkerHarness
-from tests.polling import until
+from tests.polling import until, until_true
 from worker.broker.connection import Connection
 from worker.failpoints import Failpoint, no_failpoints
 from worker.incident_log import IncidentLog
@@ -72,7 +72,7 @@ async def test_a_lane_whose_channel_ended_closes_the_others(world: WorkerHarness
 
             await until(holds, SOON_SECONDS)
 
-        await until(lambda: asyncio.sleep(0, lane.is_connected))
+        await until_true(lambda: lane.is_connected)
         before = open_channels(connection)
         lane.add([first], time.monotonic() + LEASE_SECONDS)
         await failed(1, channels=before + 1)

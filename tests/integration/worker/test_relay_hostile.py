@@ -70,7 +70,7 @@ def hostile_reply(queue: str) -> Publication:
 async def full_queue(channel: aio_pika.abc.AbstractChannel, length: int) -> AbstractQueue:
     """A queue that takes so many messages and then refuses."""
     arguments = {"x-max-length": length, "x-overflow": "reject-publish"}
-    return await channel.declare_queue(exclusive=True, arguments=arguments)  # type: ignore[arg-type]
+    return await channel.declare_queue(exclusive=True, arguments=arguments)  # type: ignore[arg-type]  # dict is invariant
 
 
 @on_sqlite

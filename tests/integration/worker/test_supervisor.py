@@ -13,7 +13,7 @@ from yarl import URL
 
 from devservices.broker import Broker, broker
 from tests.clients import PATIENCE_SECONDS
-from tests.polling import until
+from tests.polling import until_true
 from worker.broker.connection import Connection, connect, open_connection, until_lost
 from worker.broker.errors import ConnectionLost, NoBroker
 from worker.broker.supervisor import ConnectionSupervisor
@@ -225,7 +225,7 @@ async def test_a_lost_connection_says_so(brokers: list[Broker]) -> None:
     async with await connect(URL(brokers[0].url), "test") as connection:
         assert not connection.is_closed
         brokers[0].rabbitmqctl("close_all_connections", "maintenance")
-        await until(lambda: asyncio.sleep(0, connection.is_closed))
+        await until_true(lambda: connection.is_closed)
         with pytest.raises(ConnectionLost, match="maintenance"):
             await until_lost(connection, Served().serve(connection))
 

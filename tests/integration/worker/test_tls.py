@@ -5,27 +5,18 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from random import Random
 
 import pytest
 import trustme
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-    load_pem_private_key,
-)
 from pydantic import SecretStr
 from yarl import URL
 
-from devservices.app_process import app_environment
 from devservices.broker import Broker, broker
 from devservices.rabbitmq_node import Certificates
 from tests.clients import PATIENCE_SECONDS
-from tests.programs.forked import start
+from tests.integration.worker.certificate_files import CLIENT, CertificateFiles, papers
 from worker.broker.connection import Connection, open_connection
 from worker.broker.errors import NoBroker
 from worker.broker.supervisor import ConnectionSupervisor
@@ -36,47 +27,7 @@ from worker.settings import WorkerSettings
 
 # The broker's alert, or what is said where it hung up before that could be read.
 OUR_CERTIFICATE = "the broker (refuses|may have refused) our certificate"
-CLIENT = "contacts-client"
 SECRET = "s3cr3t-w0rd"  # noqa: S105  # not one
-
-
-@dataclass(frozen=True)
-class CertificateFiles:
-    """Files of one authority: its own, and what it gave to a client."""
-
-    authority: trustme.CA
-    folder: Path
-
-    @property
-    def ca(self) -> Path:
-        """Whom to trust."""
-        return self.folder / "ca.pem"
-
-    @property
-    def certificate(self) -> Path:
-        """Who we are."""
-        return self.folder / "client.pem"
-
-    @property
-    def key(self) -> Path:
-        """The proof of it."""
-        return self.folder / "client.key"
-
-    def query(self, *, with_certificate: bool = True) -> str:
-        """The same as part of an address."""
-        own = f"&certfile={self.certificate}&keyfile={self.key}" if with_certificate else ""
-        return f"cafile={self.ca}{own}"
-
-
-def papers(folder: Path) -> CertificateFiles:
-    """A new authority and a certificate of it for a client."""
-    folder.mkdir()
-    made = CertificateFiles(trustme.CA(), folder)
-    client = made.authority.issue_cert("client.invalid", common_name=CLIENT)
-    made.authority.cert_pem.write_to_path(made.ca)
-    client.cert_chain_pems[0].write_to_path(made.certificate)
-    client.private_key_pem.write_to_path(made.key)
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -190,23 +141,22 @@ async def test_frozen_broker(secure: Broker, ours: CertificateFiles) -> None:
 
 async def test_leaving_a_frozen_broker(secure: Broker, ours: CertificateFiles) -> None:
     """Whoever gives up on a broker before the heartbeat does is not held up by closing the connection."""
-    gave_up = 0.0
+    loop = asyncio.get_running_loop()
+    gave_up: asyncio.Future[float] = loop.create_future()
 
     async def serve(_: Connection) -> None:
-        nonlocal gave_up
         await asyncio.to_thread(secure.freeze)
-        gave_up = asyncio.get_running_loop().time()
+        gave_up.set_result(loop.time())
         raise TimeoutError
 
     link = ConnectionSupervisor(f"{secure.tls_url}?{ours.query()}", "consumer", Readiness(), Metrics(), Random(1))
     running = asyncio.create_task(link.run(serve))
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not gave_up:  # noqa: ASYNC110  # a plain number
-                await asyncio.sleep(0.05)
+            since = await gave_up
             link.stop()
             await running
-        assert asyncio.get_running_loop().time() - gave_up < 10
+        assert loop.time() - since < 10
     finally:
         await asyncio.to_thread(secure.thaw)
         running.cancel()
@@ -255,52 +205,3 @@ async def test_certificate_of_another_host(ours: CertificateFiles) -> None:
         url = f"amqps://127.0.0.1:{port}/?{ours.query()}"
         assert "not trusted: IP address mismatch" in await refusal(url)
         assert "not trusted" not in await refusal(f"{url}&no_verify_ssl=1")
-
-
-async def errors_of_worker(folder: Path, **settings: str) -> str:
-    """What `python -m worker` says, which must not get far."""
-    url = f"amqps://guest:{SECRET}@127.0.0.1:1/"
-    child = await start("worker", cwd=folder, env=app_environment({"AMQP_URL": url} | settings))
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        _, errors = await child.communicate()
-    assert child.returncode == 2, errors
-    return errors.decode()
-
-
-def bad_files(ours: CertificateFiles, theirs: CertificateFiles, folder: Path) -> dict[str, dict[str, str]]:
-    """Settings that trying again would not make right, by the words that are said of them."""
-    junk, locked = folder / "junk.pem", folder / "locked.key"
-    junk.write_text("-----BEGIN CERTIFICATE-----\n")
-    key = load_pem_private_key(ours.key.read_bytes(), None)
-    locked.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a passphrase")))
-    certificate = {"AMQP_CERT_FILE": str(ours.certificate)}
-    return {
-        "AMQP_CA_FILE: /nowhere/ca.pem cannot be read: no such file": {"AMQP_CA_FILE": "/nowhere/ca.pem"},
-        "AMQP_CA_FILE: " + str(junk) + " holds no certificate": {"AMQP_CA_FILE": str(junk)},
-        "AMQP_CERT_FILE: /nowhere/c.pem cannot be read": {"AMQP_CERT_FILE": "/nowhere/c.pem"},
-        "AMQP_KEY_FILE: the key in": certificate | {"AMQP_KEY_FILE": str(theirs.key)},
-        "does not belong to the certificate": certificate | {"AMQP_KEY_FILE": str(theirs.key)},
-        "are not a certificate and its key": certificate,
-        "has a passphrase": certificate | {"AMQP_KEY_FILE": str(locked)},
-        "AMQP_KEY_FILE: is of no use without": {"AMQP_KEY_FILE": str(ours.key)},
-        "AMQP_CA_FILE: is of no use without TLS": {"AMQP_URL": f"amqp://u:{SECRET}@h/", "AMQP_CA_FILE": str(ours.ca)},
-        "AMQP_URL: /nowhere/q.pem cannot be read": {"AMQP_URL": f"amqps://u:{SECRET}@h/?cafile=/nowhere/q.pem"},
-    }
-
-
-async def test_bad_files_stop_the_worker(ours: CertificateFiles, theirs: CertificateFiles, tmp_path: Path) -> None:
-    """A file that is missing, is something else or does not fit ends the worker with one line and status 2."""
-    for words, settings in bad_files(ours, theirs, tmp_path).items():
-        (line,) = (await errors_of_worker(tmp_path, **settings)).splitlines()
-        assert words in line
-        assert SECRET not in line
-
-
-def test_certificate_and_key_in_one_file(ours: CertificateFiles, tmp_path: Path) -> None:
-    """The key may be in the file of the certificate; the address's own certificate wins over the settings'."""
-    together = tmp_path / "both.pem"
-    together.write_bytes(ours.certificate.read_bytes() + ours.key.read_bytes())
-    url = f"amqps://a/?certfile={ours.certificate}&keyfile={ours.key},amqps://b/"
-    settings = WorkerSettings(amqp_url=SecretStr(url), amqp_cert_file=together)
-    assert [dict(each.query).get("certfile") for each in settings.brokers] == [str(ours.certificate), str(together)]
-    assert [dict(each.query).get("keyfile") for each in settings.brokers] == [str(ours.key), None]
