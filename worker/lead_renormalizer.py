@@ -22,14 +22,9 @@ class LeadRenormalizer:
     A round may end anywhere: rows are marked as they are done. Any number of workers may run rounds concurrently.
     """
 
-    def __init__(self, database: Database, phone_region: str) -> None:
-        self._database, self._phone_region = database, phone_region
-        self._stopping = asyncio.Event()
+    def __init__(self, database: Database, phone_region: str, stopping: asyncio.Event) -> None:
+        self._database, self._phone_region, self._stopping = database, phone_region, stopping
         self._log = structlog.get_logger("worker.lead_renormalizer")
-
-    def stop(self) -> None:
-        """Make `run` return."""
-        self._stopping.set()
 
     async def run(self) -> None:
         """Run rounds until stopped; while the database is unavailable, wait for it."""
@@ -38,7 +33,7 @@ class LeadRenormalizer:
             try:
                 await self.round()
             except Exception as error:
-                # A failure here must not end the worker, whose main work is something else.
+                # No failure here may end the worker, whose main work is something else.
                 defect = None if isinstance(error, DatabaseUnavailable) else error
                 self._log.warning("spelling_failed", reason=describe_error(error), exc_info=defect)
             await wait_for_event(self._stopping, pauses.pause())

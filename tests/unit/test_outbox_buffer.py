@@ -8,8 +8,8 @@ from worker.publish.outbox_buffer import Attempt, Fault, OutboxBuffer, Report
 from worker.publish.retry_policy import (
     FIRST_PAUSE_SECONDS,
     UNPUBLISHABLE_SECONDS,
-    EventRetryPolicy,
     ReplyRetryPolicy,
+    RetryPolicy,
 )
 from worker.publish.unsettled_rows import UnsettledRows
 
@@ -19,7 +19,7 @@ LEASE = 1_000.0
 def buffer_with(number: int, limits: LaneLimits = EVENTS) -> tuple[OutboxBuffer, list[Publication], UnsettledRows]:
     """One that holds so many publications, which are in it and in flight."""
     unsettled = UnsettledRows()
-    buffer = OutboxBuffer(limits, ReplyRetryPolicy() if limits is REPLIES else EventRetryPolicy(), unsettled)
+    buffer = OutboxBuffer(limits, ReplyRetryPolicy() if limits is REPLIES else RetryPolicy(), unsettled)
     publications = [publication(reply_to="q" if limits is REPLIES else "") for _ in range(number)]
     buffer.add(publications, LEASE)
     assert buffer.fill(1, 0.0)[0] == publications[: limits.in_flight]
@@ -189,7 +189,7 @@ def test_nobody_may_reply() -> None:
 def test_what_is_in_buffer_is_bounded_by_bytes() -> None:
     """Beyond that the database keeps it, for whoever has room."""
     unsettled = UnsettledRows()
-    buffer = OutboxBuffer(EVENTS, EventRetryPolicy(), unsettled)
+    buffer = OutboxBuffer(EVENTS, RetryPolicy(), unsettled)
     large = [publication(size=250_000) for _ in range(EVENTS.buffered)]
     buffer.add(large, LEASE)
     held = buffer.all()
@@ -199,7 +199,7 @@ def test_what_is_in_buffer_is_bounded_by_bytes() -> None:
 
 def test_what_is_in_flight_is_bounded_by_bytes() -> None:
     """As many as fit; one that is larger than all goes alone."""
-    buffer = OutboxBuffer(EVENTS, EventRetryPolicy(), UnsettledRows())
+    buffer = OutboxBuffer(EVENTS, RetryPolicy(), UnsettledRows())
     buffer.add([publication(size=MIB) for _ in range(6)], LEASE)
     buffer.add([publication(size=10 * MIB)], LEASE)
     first, _ = buffer.fill(1, 0.0)

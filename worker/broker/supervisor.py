@@ -8,10 +8,10 @@ import structlog
 from aiormq.exceptions import ChannelAccessRefused  # aio-pika does not export it
 from yarl import URL
 
-from worker.aio import is_being_cancelled, wait_for_event
+from worker.aio import running, wait_for_event
 from worker.broker import flow_control, tls
-from worker.broker.connection import Connection, close, connect, until_lost
-from worker.broker.errors import LOST, ConnectionLost, describe_error
+from worker.broker.connection import Connection, close, connect, not_cancelled, until_lost
+from worker.broker.errors import LOST, describe_error
 from worker.broker.topology import NotSetUp
 from worker.broker.urls import LONGEST_PAUSE_SECONDS, BrokerRotation, host_port, parse
 from worker.metrics import Metrics
@@ -78,13 +78,11 @@ class ConnectionSupervisor:
     async def _serve_connection(self, connection: Connection, serve: Serve) -> None:
         self._clear_problem(self._name)
         lasting = asyncio.get_running_loop().call_later(LASTING_SECONDS, self._rotation.lasted)
-        watching = asyncio.create_task(flow_control.watch(connection, self._report_blocked))
         try:
-            await until_lost(connection, serve(connection))
+            async with running(flow_control.watch(connection, self._report_blocked)):
+                await until_lost(connection, serve(connection))
         finally:
             lasting.cancel()
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
             self._set_problem(self._name, AWAY)
             self._metrics.blocked.labels(self._name).set(0)
             await close(connection)
@@ -101,12 +99,7 @@ class ConnectionSupervisor:
     async def _connect(self) -> Connection:
         url = self._rotation.url
         self._connecting = asyncio.create_task(connect(url, self._name))
-        try:
-            connection = await self._connecting
-        except asyncio.CancelledError:
-            if is_being_cancelled():
-                raise
-            raise ConnectionLost("asked to stop") from None
+        connection = await not_cancelled(self._connecting, "asked to stop")
         self._metrics.connects.labels(self._name).inc()
         self._log.info("broker_connected", broker=host_port(url))
         if not tls.verifies(url):

@@ -18,7 +18,6 @@ from distribution.ids import new_id
 from distribution.messages import parsed, written
 from distribution.terminal import escaped, say
 from worker.broker.connection import open_connection
-from worker.broker.topology import Topology
 from worker.cli.replies import REPLY_TO, Replies, describe_reply, is_parked
 from worker.cli.session import broker_settings, required, run
 from worker.settings import WorkerSettings
@@ -142,7 +141,7 @@ def _read_file(file: Path) -> str:
 async def _publish_all(settings: WorkerSettings, text: str, patience: float | None) -> int:
     """Publish every message and, with patience, wait for the outcomes; returns the exit status."""
     lines = list(messages(text))
-    topology = Topology(settings.broker_prefix, settings.event_log_max_age)
+    topology = settings.topology
     good = [line for line in lines if isinstance(line, Message)]
     failures = [line for line in lines if isinstance(line, BadLine)]
     async with await open_connection(settings.brokers, "publish") as connection:

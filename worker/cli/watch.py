@@ -86,7 +86,7 @@ def json_line(body: bytes) -> str:
 
 
 async def _watch(settings: WorkerSettings, event_filter: EventFilter, count: int | None, as_json: bool) -> None:
-    topology = Topology(settings.broker_prefix, settings.event_log_max_age)
+    topology = settings.topology
     async with await open_connection(settings.brokers, "watch") as connection:
         channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=PREFETCH)

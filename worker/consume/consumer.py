@@ -5,11 +5,10 @@ from itertools import groupby
 
 import structlog
 
-from distribution.messages import WHOLE_BYTES
-from worker.aio import first_of
+from worker.aio import first_of, running
 from worker.broker.channels import ConsumingChannel, Delivery
 from worker.broker.connection import Connection
-from worker.broker.topology import Topology, declare_needed
+from worker.broker.topology import declare_needed
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.delivery_buffer import (
     ALONE,
@@ -26,7 +25,7 @@ from worker.consume.watchdog import Pulse, watch_over
 from worker.database_outage import RetryDelays
 from worker.failpoints import FailpointHook
 from worker.metrics import Metrics
-from worker.publish.relay_client import RelayClient
+from worker.publish.relay import Relay
 from worker.readiness import Readiness
 from worker.settings import WorkerSettings
 
@@ -45,22 +44,21 @@ class Consumer:
     def __init__(
         self,
         settings: WorkerSettings,
-        topology: Topology,
         batches: BatchProcessor,
-        relay: RelayClient,
+        relay: Relay,
         readiness: Readiness,
         metrics: Metrics,
         watch: FailpointHook,
         pauses: RetryDelays,
+        stopping: asyncio.Event,
     ) -> None:
         size = settings.worker_batch_size
         self._batch_sizes = {SAFE: size, SUSPECT: max(1, size // SUSPECTS_OF_A_BATCH), ALONE: 1}
         self._prefetch = Prefetch(self._batch_sizes)
-        self._whole_bytes = max(WHOLE_BYTES, settings.max_message_bytes)
-        self._topology, self._readiness, self._metrics = topology, readiness, metrics
-        self._stopping = asyncio.Event()
+        self._whole_bytes, self._topology = settings.whole_bytes, settings.topology
+        self._readiness, self._metrics, self._stopping = readiness, metrics, stopping
         self._processor = DeliveryProcessor(
-            settings, self._batch_sizes, batches, relay, readiness, metrics, pauses, watch, self._stopping
+            settings, self._batch_sizes, batches, relay, readiness, metrics, pauses, watch, stopping
         )
         self._locked_sources = self._processor.locked_sources
         self._buffer: DeliveryBuffer | None = None
@@ -68,10 +66,6 @@ class Consumer:
         readiness.set_unready(PART, "not consuming")
         metrics.held.set_function(lambda: self.pulse().unsettled + len(self._locked_sources))
         self._log = structlog.get_logger("worker.consume.consumer")
-
-    def stop(self) -> None:
-        """Make `serve` return once the current batch is settled; the rest returns to the broker."""
-        self._stopping.set()
 
     def pulse(self) -> Pulse:
         """The state of consuming, for the watchdog; deliveries set aside do not count against the prefetch."""
@@ -81,25 +75,23 @@ class Consumer:
         return Pulse(self._consumer_number, buffer.delivered, buffer.unsettled - len(self._locked_sources))
 
     async def serve(self, connection: Connection) -> None:
-        """Consume until stopped; raises when the connection fails or the broker delivers nothing."""
+        """Consume until stopped; raises when the connection fails or the broker delivers nothing.
+
+        The current batch is settled; the rest returns to the broker.
+        """
         # Without the event log: consuming does not need it.
         await declare_needed(connection, self._topology)
-        watching = asyncio.ensure_future(watch_over(connection, self._topology.inbound, self.pulse))
-        working = asyncio.ensure_future(self._consume_channels(connection))
-        try:
-            done, _ = await asyncio.wait({watching, working}, return_when=asyncio.FIRST_COMPLETED)
+        watching = watch_over(connection, self._topology.inbound, self.pulse)
+        async with running(watching, self._consume_channels(connection)) as tasks:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             await done.pop()
-        finally:
-            for task in (watching, working):
-                task.cancel()
-            await asyncio.gather(watching, working, return_exceptions=True)
 
     async def _consume_channels(self, connection: Connection) -> None:
         while not self._stopping.is_set():
             # Consume nothing while the database still fails on the messages that failed before.
             await self._processor.until_taken()
             # A new channel each time: closing it returns unacknowledged deliveries and invalidates its tags.
-            channel = await ConsumingChannel.on(connection.underlay, self._whole_bytes)
+            channel = await ConsumingChannel(connection.underlay, self._whole_bytes).opened()
             try:
                 await self._consume(channel)
             except ReturnedToBroker as reason:
@@ -170,29 +162,26 @@ class Consumer:
 
         The broker's response follows all deliveries on their way, which may exceed the room in the buffer.
         """
-        cancelling = asyncio.ensure_future(channel.basic_cancel(tag))
         lanes: set[int] = set()
         cancelled = False
-        try:
-            while not cancelled and not self._stopping.is_set():
-                await first_of(cancelling, buffer.full, buffer.ended, self._stopping)
-                buffer.check()
-                cancelled = cancelling.done()
-                deliveries += buffer.take_all()
-                lanes.update(map(lane, deliveries))
-                await self._settle_by_lane(buffer, deliveries)
-                deliveries = []
-            if self._stopping.is_set():
+        async with running(channel.basic_cancel(tag)) as (cancelling,):
+            try:
+                while not cancelled and not self._stopping.is_set():
+                    await first_of(cancelling, buffer.full, buffer.ended, self._stopping)
+                    buffer.check()
+                    cancelled = cancelling.done()
+                    deliveries += buffer.take_all()
+                    lanes.update(map(lane, deliveries))
+                    await self._settle_by_lane(buffer, deliveries)
+                    deliveries = []
+                if self._stopping.is_set():
+                    channel.drop()
+                await cancelling
+            except ReturnedToBroker:
+                # Drop the deliveries that precede the broker's response, or it would never be read.
                 channel.drop()
-            await cancelling
-        except ReturnedToBroker:
-            # Drop the deliveries that precede the broker's response, or it would never be read.
-            channel.drop()
-            await asyncio.wait({cancelling})
-            raise
-        finally:
-            cancelling.cancel()
-            await asyncio.gather(cancelling, return_exceptions=True)
+                await asyncio.wait({cancelling})
+                raise
         return max(lanes, default=None)
 
     async def _settle_by_lane(self, buffer: DeliveryBuffer, deliveries: list[Delivery]) -> None:

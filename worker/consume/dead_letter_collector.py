@@ -10,15 +10,13 @@ from distribution.backoff import Backoff
 from distribution.errors import DatabaseUnavailable
 from distribution.intake.batch import BatchResult
 from distribution.intake.process_commands import DecodedMessage
-from distribution.messages import WHOLE_BYTES
 from worker.aio import wait_for_event
 from worker.broker.connection import Connection
 from worker.broker.errors import describe_error
-from worker.broker.topology import Topology
 from worker.consume.batch_processor import BatchProcessor
 from worker.consume.dead_letter_channel import DeadLetterChannel, given_up
 from worker.metrics import Metrics
-from worker.publish.relay_client import RelayClient
+from worker.publish.relay import Relay
 from worker.readiness import Readiness
 from worker.settings import WorkerSettings
 
@@ -37,17 +35,14 @@ class DeadLetterCollector:
     def __init__(
         self,
         settings: WorkerSettings,
-        topology: Topology,
         batches: BatchProcessor,
-        relay: RelayClient,
+        relay: Relay,
         readiness: Readiness,
         metrics: Metrics,
         stopping: asyncio.Event,
     ) -> None:
-        self._topology, self._batches, self._relay = topology, batches, relay
-        self._readiness, self._metrics = readiness, metrics
-        self._stopping, self._whole_bytes = stopping, max(WHOLE_BYTES, settings.max_message_bytes)
-        self._rules = settings.decoder.sender_rules
+        self._settings, self._topology, self._stopping = settings, settings.topology, stopping
+        self._batches, self._relay, self._readiness, self._metrics = batches, relay, readiness, metrics
         self._log = structlog.get_logger("worker.consume.dead_letter_collector")
 
     async def serve(self, connection: Connection) -> None:
@@ -61,7 +56,7 @@ class DeadLetterCollector:
             await wait_for_event(self._stopping, LOOK_SECONDS)
 
     async def _collect(self, connection: Connection) -> None:
-        channel = await DeadLetterChannel.on(connection.underlay, self._whole_bytes)
+        channel = await DeadLetterChannel(connection.underlay, self._settings.whole_bytes).opened()
         while not self._stopping.is_set():
             count = (await channel.queue_declare(self._topology.dead, passive=True)).message_count or 0
             self._report_count(count)
@@ -72,18 +67,18 @@ class DeadLetterCollector:
 
     async def _collect_all(self, channel: DeadLetterChannel) -> None:
         while not self._stopping.is_set() and (deliveries := await channel.take(self._topology.dead)):
-            if await self._park([given_up(delivery, self._topology, self._rules) for delivery in deliveries]):
+            if await self._park(given_up(deliveries, self._settings)):
                 await channel.settle(deliveries)
                 self._log.warning("undelivered_messages_parked", messages=len(deliveries))
 
     async def _park(self, messages: Sequence[DecodedMessage]) -> bool:
         """Retry until the messages are parked; returns False if stopped before."""
-        pauses = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not self._stopping.is_set():
             try:
                 await self._batches.process_whole(messages, None, self._count_outcomes)
             except DatabaseUnavailable as error:
-                pause = pauses.pause()
+                pause = backoff.pause()
                 self._report_count(len(messages), f": {error}")
                 self._log.warning("database_unavailable", reason=str(error), next_try_seconds=pause)
                 await wait_for_event(self._stopping, pause)

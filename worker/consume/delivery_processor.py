@@ -19,7 +19,7 @@ from worker.consume.locked_sources import LockedSources
 from worker.database_outage import DatabaseOutage, RetryDelays
 from worker.failpoints import Failpoint, FailpointHook
 from worker.metrics import Metrics
-from worker.publish.relay_client import RelayClient
+from worker.publish.relay import Relay
 from worker.readiness import Readiness
 from worker.settings import WorkerSettings
 
@@ -52,7 +52,7 @@ class DeliveryProcessor:
         settings: WorkerSettings,
         batch_sizes: Mapping[int, int],
         batches: BatchProcessor,
-        relay: RelayClient,
+        relay: Relay,
         readiness: Readiness,
         metrics: Metrics,
         pauses: RetryDelays,
@@ -147,7 +147,7 @@ class DeliveryProcessor:
         for delivery in deliveries:
             batch.append(DecodedDelivery(delivery, self._decoder.decode(incoming_from_delivery(delivery))))
             if perf_counter() > until:
-                await asyncio.sleep(REST_SECONDS)
+                await asyncio.sleep(REST_SECONDS)  # gives the loop to other tasks
                 until = perf_counter() + SLICE_SECONDS
         return batch
 

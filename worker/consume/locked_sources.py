@@ -69,7 +69,7 @@ class LockedSources:
     def add(self, source: str | None, delivery: Delivery) -> None:
         """Set a delivery aside, behind the others of its source."""
         code = source or NO_SOURCE
-        self._metrics.aside.labels(code).inc()
+        self._metrics.locked_messages.labels(code).inc()
         self._sources.setdefault(code, LockedSource()).deliveries.append(delivery)
         self._tags.add(delivery.delivery_tag)
         self._weight += weight(delivery)
@@ -129,19 +129,19 @@ class LockedSources:
         entry.due = now if settled else now + entry.pause
         if not entry.deliveries:
             del self._sources[source]
-            self._metrics.aside.remove(source)
+            self._metrics.locked_messages.remove(source)
 
     def clear(self) -> None:
         """Forget everything: the channel is closed."""
         for source in self._sources:
-            self._metrics.aside.remove(source)
+            self._metrics.locked_messages.remove(source)
         self._sources, self._tags, self._weight = {}, set(), 0
         self._readiness.clear_detail(PART)
 
     def report(self) -> None:
         """Update the readiness detail and metrics."""
         for source, entry in self._sources.items():
-            self._metrics.aside.labels(source).set(len(entry.deliveries))
+            self._metrics.locked_messages.labels(source).set(len(entry.deliveries))
         if self._sources:
             self._readiness.set_detail(PART, self.in_words())
         else:

@@ -2,10 +2,9 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -23,8 +22,6 @@ from worker.publish.in_flight import LeasedPublication
 from worker.publish.lane_state import LEASE_SECONDS, ClaimRequest
 from worker.publish.unsettled_rows import Settlement, UnsettledRows
 from worker.readiness import Readiness
-
-T = TypeVar("T")
 
 RECENT = timedelta(seconds=2)
 AWAY_SECONDS = 2.0
@@ -77,7 +74,7 @@ class LeasedRows:
             if left:
                 self._watch(Failpoint.BEFORE_DELETE, "")
             yield left
-        except BaseException:
+        except BaseException:  # a cancellation, too
             self.unsettled.take_back(None, time.monotonic())
             raise
         self.unsettled.take_back(left, time.monotonic())
@@ -91,16 +88,15 @@ class LeasedRows:
         """
         mine = self.claim_now()
         after = first_id_at(datetime.now(UTC) - RECENT) if request.recent else leases.EVERYTHING
-
-        async def claimed() -> list[Publication]:
+        claimed: list[Publication] = []
+        with self._failure_reported():
             async with self._database.reading() as conn:
-                if not await leases.any_free(conn, kind, after):
-                    return []
-            return await self._database.run(
-                lambda conn: leases.claim(conn, kind, mine, request.limit, request.max_bytes, after)
-            )
-
-        return await self._ask(claimed, []), mine.since + mine.seconds
+                is_any_free = await leases.any_free(conn, kind, after)
+            if is_any_free:
+                claimed = await self._database.run(
+                    lambda conn: leases.claim(conn, kind, mine, request.limit, request.max_bytes, after)
+                )
+        return claimed, mine.since + mine.seconds
 
     async def renew(self, held: Collection[LeasedPublication]) -> None:
         """Renew the leases of `held` and of unsettled rows, if they end soon."""
@@ -111,8 +107,9 @@ class LeasedRows:
             return
         mine = self.claim_now()
         until = mine.since + mine.seconds
-        none: set[UUID] = set()
-        renewed = await self._ask(lambda: self._database.run(lambda conn: leases.renew(conn, mine, ids)), none)
+        renewed: set[UUID] = set()
+        with self._failure_reported():
+            renewed = await self._database.run(lambda conn: leases.renew(conn, mine, ids))
         for row_id in ending.keys() & renewed:
             ending[row_id].until = until
         self.unsettled.renewed(renewed, until)
@@ -123,7 +120,8 @@ class LeasedRows:
         try:
             if settlement.confirmed:
                 self._watch(Failpoint.BEFORE_DELETE, "")
-            left = await self._ask(lambda: self._database.run(lambda conn: _settle(conn, settlement)), None)
+            with self._failure_reported():
+                left = await self._database.run(lambda conn: _settle(conn, settlement))
         finally:
             if left is None:
                 self.unsettled.not_settled(settlement)
@@ -131,19 +129,19 @@ class LeasedRows:
                 self.unsettled.settled(settlement, left, time.monotonic())
                 self._report_locked()
 
-    async def _ask(self, work: Callable[[], Awaitable[T]], otherwise: T) -> T:
-        """Run database work; a failure is reported, not raised: it must not end the broker connection."""
+    @contextmanager
+    def _failure_reported(self) -> Iterator[None]:
+        """End the block at a failure of the database, which is reported: it must not end the broker connection."""
         try:
-            result = await work()
-        except Exception as error:
+            yield
+        except Exception as error:  # whatever is a defect of ours is raised again
             raise_unless_from_database(error)
             self._retry_at = time.monotonic() + AWAY_SECONDS
             reason = str(DatabaseUnavailable(describe_error(error)))
             self._readiness.set_unready(OUTBOX, reason)
             self._log.warning("outbox_unavailable", reason=reason)
-            return otherwise
-        self._readiness.set_ready(OUTBOX)
-        return result
+        else:
+            self._readiness.set_ready(OUTBOX)
 
     def _report_locked(self) -> None:
         if number := self.unsettled.long_locked(time.monotonic()):

@@ -2,9 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from uuid import UUID
 
+from distribution.intake.batch import BatchResult
 from distribution.store.database import Database
+from distribution.store.outbox import Claim
 from worker.aio import wait_for_event
 from worker.broker.connection import Connection
 from worker.broker.topology import Topology
@@ -18,8 +23,7 @@ from worker.publish.leased_rows import LeasedRows
 from worker.publish.outbox_cleanup import OutboxCleanup
 from worker.publish.publication_metrics import PublicationMetrics
 from worker.publish.publisher import PublishTarget
-from worker.publish.relay_client import RelayClient
-from worker.publish.retry_policy import EventRetryPolicy, ReplyRetryPolicy, RetryBudget
+from worker.publish.retry_policy import ReplyRetryPolicy, RetryBudget, RetryPolicy
 from worker.readiness import Readiness
 
 TIDY_SECONDS, SETTLE_SECONDS, SETTLE_LAST_SECONDS = 5.0, 1.0, 0.1
@@ -53,13 +57,12 @@ class Relay:
         assignments = PublishTarget(topology.assignments, mandatory=bool(topology.event_log_max_age))
         leases = rows.unsettled, lease_seconds
         shared = rows, self._outcomes, watch, self._is_quiet
-        policy, budget = EventRetryPolicy(), RetryBudget()
+        policy, budget = RetryPolicy(), RetryBudget()
         self.events = Lane(LaneState(EVENTS, policy, *leases), assignments, *shared, topology)
         self.retries = Lane(LaneState(RETRIES, policy, *leases, budget=budget), assignments, *shared, topology)
         state = LaneState(REPLIES, ReplyRetryPolicy(), *leases, all_suspect=True)
         self.replies = Lane(state, PublishTarget("", mandatory=False), *shared)
         self._lanes = self.events, self.retries, self.replies
-        self.client = RelayClient(rows, self.events, self.replies)
         readiness.set_unready(PART, "not publishing")
 
     def stop(self) -> None:
@@ -67,6 +70,37 @@ class Relay:
         self._stopping.set()
         for lane in self._lanes:
             lane.stop()
+
+    def claim(self) -> Claim | None:
+        """A claim for events about to be written; None if there is no room to publish them from memory."""
+        return self._rows.claim_now(replies=self.replies.has_room) if self.events.has_room else None
+
+    @contextmanager
+    def lend_confirmed_ids(self) -> Iterator[list[UUID]]:
+        """Lend the ids of confirmed rows to the running batch, as LeasedRows does; then continue without it."""
+        with self._rows.lend_confirmed_ids() as confirmed_ids:
+            yield confirmed_ids
+        self.events.wake(poll=False)
+
+    def enqueue(self, result: BatchResult) -> None:
+        """Publish what was committed under a claim of ours; a poll of the outbox finds the rest."""
+        claim = result.claim
+        own = [p for p in result.publications if claim.covers(p)] if claim else []
+        if claim:
+            until = claim.since + claim.seconds
+            self.events.add([p for p in own if not p.reply], until)
+            if any(p.reply for p in own):
+                self.replies.add([p for p in own if p.reply], until)
+        if len(own) < len(result.publications):
+            self._rows.expect_followers()
+            self.events.wake(poll=True)
+            if not (claim and claim.replies):
+                self.replies.wake(poll=True)
+
+    def wake(self) -> None:
+        """Poll the outbox now."""
+        self.events.wake(poll=True)
+        self.replies.wake(poll=True)
 
     async def serve(self, connection: Connection) -> None:
         """Publish events over one connection until stopped; raises when the connection fails."""
@@ -92,7 +126,7 @@ class Relay:
             await wait_for_event(self._stopping, SETTLE_SECONDS)
         while any(lane.is_serving for lane in self._lanes):
             await self._settle()
-            await asyncio.sleep(SETTLE_LAST_SECONDS)
+            await asyncio.sleep(SETTLE_LAST_SECONDS)  # what the lanes confirm meanwhile is settled as well
         await self._settle()
 
     def _is_quiet(self) -> bool:
@@ -114,7 +148,7 @@ class Relay:
     def _report_retries(self, number: int | None) -> None:
         if number is None:
             return
-        self._metrics.set_aside.set(number)
+        self._metrics.quarantined_events.set(number)
         if number:
             more = "or more " if number >= COUNTED_AT_MOST else ""
             self._readiness.set_detail(

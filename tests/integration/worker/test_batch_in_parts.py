@@ -60,7 +60,7 @@ async def test_nothing_is_consumed_until_the_rest_is_taken(world: WorkerHarness,
     await send(world)
     readiness, metrics, database = Readiness(), Metrics(), Database(world.engine, Random(1))
     batches = Failing(database)
-    relay = Relay(database, world.topology, readiness, metrics, no_failpoints).client
+    relay = Relay(database, world.topology, readiness, metrics, no_failpoints)
     together = {SAFE: NUMBER, SUSPECT: 1, ALONE: 1}
     processor = DeliveryProcessor(
         world.settings, together, batches, relay, readiness, metrics, AT_ONCE, no_failpoints, asyncio.Event()

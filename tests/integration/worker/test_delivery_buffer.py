@@ -95,7 +95,7 @@ async def test_the_watchdog_sees_after_an_outage(world: WorkerHarness, engine: A
     readiness, metrics, database = Readiness(), Metrics(), Database(engine, Random(1))
     relay = Relay(database, world.topology, readiness, metrics, no_failpoints)
     batches = BatchProcessor(database)
-    consumer = Consumer(world.settings, world.topology, batches, relay.client, readiness, metrics, no_failpoints, SOON)
+    consumer = Consumer(world.settings, batches, relay, readiness, metrics, no_failpoints, SOON, asyncio.Event())
 
     async def failed() -> bool:
         return "database" in readiness.problems and consumer.pulse().unsettled > 0

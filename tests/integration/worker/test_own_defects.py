@@ -24,7 +24,7 @@ async def test_a_worker_whose_statements_are_wrong_is_not_ready(world: WorkerHar
     """A rollout of it stops before it has parked everything; it is ready once a batch brings none out."""
     await make_source(world.engine, {})
     readiness, metrics, database = Readiness(), Metrics(), Database(world.engine, Random(1))
-    relay = Relay(database, world.topology, readiness, metrics, no_failpoints).client
+    relay = Relay(database, world.topology, readiness, metrics, no_failpoints)
     sizes = {SAFE: 1, SUSPECT: 1, ALONE: 1}
     batches = BatchProcessor(database)
     processor = DeliveryProcessor(

@@ -84,10 +84,8 @@ async def looking(world: WorkerHarness, url: str) -> AsyncIterator[Looking]:
     """A topology monitor at work on a connection of its own, after its first look."""
     readiness, metrics, database = Readiness(), Metrics(), Database(world.engine, Random(3))
     relay = Relay(database, world.topology, readiness, metrics, no_failpoints)
-    batches = BatchProcessor(database)
-    monitor = TopologyMonitor(
-        world.settings, world.topology, database, batches, relay.client, readiness, metrics, look_seconds=0.1
-    )
+    batches, stopping = BatchProcessor(database), asyncio.Event()
+    monitor = TopologyMonitor(world.settings, database, batches, relay, readiness, metrics, stopping, look_seconds=0.1)
     async with aiormq.connect(url) as connection:
         serving = asyncio.create_task(supervised(monitor, url))
         gauge = "contacts_queue_messages", {"queue": "inbound"}
@@ -97,7 +95,7 @@ async def looking(world: WorkerHarness, url: str) -> AsyncIterator[Looking]:
 
         await until(has_looked, PATIENCE_SECONDS)
         yield Looking(monitor, readiness, metrics, connection)
-        monitor.stop()
+        stopping.set()
         await serving
 
 
