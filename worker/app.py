@@ -61,10 +61,7 @@ async def run(
     watch: FailpointHook = no_failpoints,
     pauses: RetryDelays = DEFAULT_DELAYS,
 ) -> None:
-    """Run until `stopping` is set; a component that fails is logged by name, and its error ends the process.
-
-    `watch` is called at each failpoint. `pauses`: between retries while the database is unavailable.
-    """
+    """Run until `stopping` is set; a component that fails is logged by name, and its error ends the process."""
     log = structlog.get_logger("worker")
     tolerate_any_properties()
     readiness, metrics = Readiness(), Metrics()

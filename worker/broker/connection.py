@@ -22,10 +22,7 @@ T = TypeVar("T")
 
 
 class Connection(aio_pika.Connection):
-    """aio-pika's plain connection, which does not reconnect; this one knows when it is lost.
-
-    `underlay`: the aiormq connection, for our own channels and for state that aio-pika does not expose.
-    """
+    """aio-pika's plain connection, which does not reconnect; this one knows when it is lost."""
 
     PARAMETERS = (
         *aio_pika.Connection.PARAMETERS,
@@ -34,7 +31,7 @@ class Connection(aio_pika.Connection):
 
     @property
     def underlay(self) -> AiormqConnection:
-        """The aiormq connection; raises ConnectionLost before it is made and after it is closed."""
+        """The aiormq connection, for what aio-pika does not expose; raises ConnectionLost while there is none."""
         if self.transport is None:
             raise ConnectionLost("closed")
         return self.transport.connection

@@ -13,7 +13,7 @@ from worker.broker import flow_control, tls
 from worker.broker.connection import Connection, close, connect, not_cancelled, until_lost
 from worker.broker.errors import LOST, describe_error
 from worker.broker.topology import NotSetUp
-from worker.broker.urls import LONGEST_PAUSE_SECONDS, BrokerRotation, host_port, parse
+from worker.broker.urls import LONGEST_PAUSE_SECONDS, BrokerRotation, host_port
 from worker.metrics import Metrics
 from worker.readiness import Readiness
 
@@ -28,13 +28,12 @@ Serve = Callable[[Connection], Awaitable[None]]
 class ConnectionSupervisor:
     """One named connection; each time it is made, `serve` runs on it until it returns or the connection is lost.
 
-    `brokers`: those of the settings, or the text of AMQP_URL. `vital`: whether the worker is unready without it; else
-    its problems are readiness details. `longest_pause`: seconds.
+    `vital`: whether the worker is unready without it; else its problems are readiness details.
     """
 
     def __init__(
         self,
-        brokers: Sequence[URL] | str,
+        brokers: Sequence[URL],
         name: str,
         readiness: Readiness,
         metrics: Metrics,
@@ -43,7 +42,7 @@ class ConnectionSupervisor:
         vital: bool = True,
         longest_pause: float = LONGEST_PAUSE_SECONDS,
     ) -> None:
-        self._rotation = BrokerRotation(parse(brokers) if isinstance(brokers, str) else brokers, random, longest_pause)
+        self._rotation = BrokerRotation(brokers, random, longest_pause)
         self._name, self._readiness, self._metrics = name, readiness, metrics
         self._set_problem = readiness.set_unready if vital else readiness.set_detail
         self._clear_problem = readiness.set_ready if vital else readiness.clear_detail

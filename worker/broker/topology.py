@@ -112,10 +112,7 @@ class Topology:
             "x-delivery-limit": DELIVERY_LIMIT,
             "x-dead-letter-exchange": self.dead,
         }
-        queues = [
-            Queue(self.dead, self.dead, {"x-queue-type": "quorum"}),
-            Queue(self.inbound, self.contacts, inbound),
-        ]
+        queues = [Queue(self.dead, self.dead, {"x-queue-type": "quorum"}), Queue(self.inbound, self.contacts, inbound)]
         return [*queues, self.log_queue] if self.log_queue else queues
 
     @property

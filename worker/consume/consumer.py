@@ -10,15 +10,7 @@ from worker.broker.channels import ConsumingChannel, Delivery
 from worker.broker.connection import Connection
 from worker.broker.topology import declare_needed
 from worker.consume.batch_processor import BatchProcessor
-from worker.consume.delivery_buffer import (
-    ALONE,
-    SAFE,
-    SUSPECT,
-    DeliveryBuffer,
-    ReturnedToBroker,
-    first_batch,
-    lane,
-)
+from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT, DeliveryBuffer, ReturnedToBroker, first_batch, lane
 from worker.consume.delivery_processor import DeliveryProcessor
 from worker.consume.prefetch import Prefetch
 from worker.consume.watchdog import Pulse, watch_over

@@ -14,8 +14,8 @@ from worker.broker.channels import Delivery
 from worker.consume.batch_processor import LOCK_SECONDS, BatchProcessor
 from worker.consume.delivery_buffer import DeliveryBuffer, ReturnedToBroker
 from worker.consume.delivery_conversion import incoming_from_delivery
-from worker.consume.delivery_decoder import DeliveryDecoder
 from worker.consume.locked_sources import LockedSources
+from worker.consume.refused_replies import RefusedReplies
 from worker.database_outage import DatabaseOutage, RetryDelays
 from worker.failpoints import Failpoint, FailpointHook
 from worker.metrics import Metrics
@@ -43,8 +43,7 @@ class DeliveryProcessor:
     """Settles the deliveries of one channel at a time.
 
     While the database is unavailable it retries the same messages, which does not increase their delivery counts. It
-    keeps them when the channel is lost: that they succeed shows that the database is back. `batch_sizes`: messages in
-    a batch of each lane.
+    keeps them when the channel is lost: that they succeed shows that the database is back.
     """
 
     def __init__(
@@ -59,7 +58,7 @@ class DeliveryProcessor:
         watch: FailpointHook,
         stopping: asyncio.Event,
     ) -> None:
-        self._decoder = DeliveryDecoder(settings, metrics)
+        self._decoder, self._refused_replies = settings.decoder, RefusedReplies(metrics)
         self._batch_sizes = batch_sizes
         self._batches, self._relay = batches, relay
         self._readiness, self._metrics = readiness, metrics
@@ -145,7 +144,10 @@ class DeliveryProcessor:
     async def _decode(self, deliveries: Sequence[Delivery]) -> list[DecodedDelivery]:
         batch, until = [], perf_counter() + SLICE_SECONDS
         for delivery in deliveries:
-            batch.append(DecodedDelivery(delivery, self._decoder.decode(incoming_from_delivery(delivery))))
+            message = incoming_from_delivery(delivery)
+            decoded = self._decoder.decode(message)
+            self._refused_replies.note(message, decoded.message)
+            batch.append(DecodedDelivery(delivery, decoded))
             if perf_counter() > until:
                 await asyncio.sleep(REST_SECONDS)  # gives the loop to other tasks
                 until = perf_counter() + SLICE_SECONDS

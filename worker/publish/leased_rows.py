@@ -36,11 +36,7 @@ class LeasedRows:
     """
 
     def __init__(
-        self,
-        database: Database,
-        readiness: Readiness,
-        watch: FailpointHook,
-        lease_seconds: float = LEASE_SECONDS,
+        self, database: Database, readiness: Readiness, watch: FailpointHook, lease_seconds: float = LEASE_SECONDS
     ) -> None:
         self._database, self._readiness, self._watch = database, readiness, watch
         self.lease_seconds = lease_seconds
