@@ -17,7 +17,7 @@ from distribution.store.database import Database
 from distribution.store.engine import create_engine, dispose
 from worker.broker.supervisor import ConnectionSupervisor
 from worker.broker.tolerant_decoding import tolerate_any_properties
-from worker.consume.batch_processor import BatchProcessor
+from worker.consume.batch_committer import BatchCommitter
 from worker.consume.consumer import Consumer
 from worker.database_outage import DEFAULT_DELAYS, RetryDelays
 from worker.failpoints import FailpointHook, no_failpoints
@@ -48,25 +48,25 @@ class Component:
 
 
 async def run_until_signal(
-    settings: WorkerSettings, health_socket: socket.socket, watch: FailpointHook = no_failpoints
+    settings: WorkerSettings, health_socket: socket.socket, at_failpoint: FailpointHook = no_failpoints
 ) -> None:
     """Run until SIGTERM or SIGINT."""
-    await run(settings, health_socket, stop_on_signals(), watch)
+    await run(settings, health_socket, stop_on_signals(), at_failpoint)
 
 
 async def run(
     settings: WorkerSettings,
     health_socket: socket.socket,
     stopping: asyncio.Event,
-    watch: FailpointHook = no_failpoints,
-    pauses: RetryDelays = DEFAULT_DELAYS,
+    at_failpoint: FailpointHook = no_failpoints,
+    retry_delays: RetryDelays = DEFAULT_DELAYS,
 ) -> None:
     """Run until `stopping` is set; a component that fails is logged by name, and its error ends the process."""
     log = structlog.get_logger("worker")
     tolerate_any_properties()
     readiness, metrics = Readiness(), Metrics()
     engine = create_engine(settings.database_url.get_secret_value())
-    inbound, outbound = build(settings, engine, readiness, metrics, stopping, watch, pauses)
+    inbound, outbound = build(settings, engine, readiness, metrics, stopping, at_failpoint, retry_delays)
     health = create_server(readiness, metrics)
     try:
         async with asyncio.TaskGroup() as group:
@@ -95,17 +95,17 @@ def build(
     readiness: Readiness,
     metrics: Metrics,
     stopping: asyncio.Event,
-    watch: FailpointHook,
-    pauses: RetryDelays,
+    at_failpoint: FailpointHook,
+    retry_delays: RetryDelays,
 ) -> tuple[Sequence[Component], Sequence[Component]]:
     """Returns the components that take work in, and those that publish; each group is stopped together."""
     database = Database(engine, SystemRandom())
-    relay = Relay(database, settings.topology, readiness, metrics, watch)
-    batches = BatchProcessor(database, watch)
+    relay = Relay(database, settings.topology, readiness, metrics, at_failpoint)
+    batches = BatchCommitter(database, at_failpoint)
     supervisor = partial(
         ConnectionSupervisor, settings.brokers, readiness=readiness, metrics=metrics, random=database.random
     )
-    consumer = Consumer(settings, batches, relay, readiness, metrics, watch, pauses, stopping)
+    consumer = Consumer(settings, batches, relay, readiness, metrics, at_failpoint, retry_delays, stopping)
     periodic_tasks = PeriodicTasks(settings, database, batches, relay, metrics, stopping)
     topology_monitor = TopologyMonitor(settings, database, batches, relay, readiness, metrics, stopping)
     lead_renormalizer = LeadRenormalizer(database, settings.default_phone_region, stopping)

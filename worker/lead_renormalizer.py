@@ -28,7 +28,7 @@ class LeadRenormalizer:
 
     async def run(self) -> None:
         """Run rounds until stopped; while the database is unavailable, wait for it."""
-        pauses = Backoff(FIRST_ROUND_SECONDS, LAST_ROUND_SECONDS)
+        backoff = Backoff(FIRST_ROUND_SECONDS, LAST_ROUND_SECONDS)
         while not self._stopping.is_set():
             try:
                 await self.round()
@@ -36,7 +36,7 @@ class LeadRenormalizer:
                 # No failure here may end the worker, whose main work is something else.
                 defect = None if isinstance(error, DatabaseUnavailable) else error
                 self._log.warning("spelling_failed", reason=describe_error(error), exc_info=defect)
-            await wait_for_event(self._stopping, pauses.pause())
+            await wait_for_event(self._stopping, backoff.pause())
 
     async def round(self) -> None:
         """Go over all leads once."""

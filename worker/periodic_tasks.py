@@ -16,7 +16,7 @@ from distribution.store.database import Database
 from distribution.store.db_errors import describe_error
 from distribution.store.operator_pool import servable_sources
 from worker.aio import wait_for_event
-from worker.consume.batch_processor import RETRY_LOCK_SECONDS, BatchProcessor
+from worker.consume.batch_committer import RETRY_LOCK_SECONDS, BatchCommitter
 from worker.metrics import Metrics
 from worker.publish.relay import Relay
 from worker.settings import WorkerSettings
@@ -37,7 +37,7 @@ class PeriodicTasks:
         self,
         settings: WorkerSettings,
         database: Database,
-        batches: BatchProcessor,
+        batches: BatchCommitter,
         relay: Relay,
         metrics: Metrics,
         stopping: asyncio.Event,

@@ -16,7 +16,7 @@ from worker.broker.connection import Connection, not_cancelled, opened
 from worker.broker.errors import describe_error
 from worker.broker.event_log import EventLog
 from worker.broker.topology import NotSetUp, TopologyMismatch, declare_each, missing_in_words
-from worker.consume.batch_processor import BatchProcessor
+from worker.consume.batch_committer import BatchCommitter
 from worker.consume.dead_letter_collector import DeadLetterCollector
 from worker.metrics import Metrics
 from worker.publish.relay import Relay
@@ -40,7 +40,7 @@ class TopologyMonitor:
         self,
         settings: WorkerSettings,
         database: Database,
-        batches: BatchProcessor,
+        batches: BatchCommitter,
         relay: Relay,
         readiness: Readiness,
         metrics: Metrics,

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from distribution.store.database import Database
 from distribution.store.engine import create_engine
 from worker.broker.topology import Topology
-from worker.consume.batch_processor import BatchProcessor
+from worker.consume.batch_committer import BatchCommitter
 from worker.failpoints import no_failpoints
 from worker.metrics import Metrics
 from worker.periodic_tasks import PeriodicTasks
@@ -54,7 +54,7 @@ async def test_the_next_round_comes(error: Exception, is_defect: bool, tmp_path:
     """An outage, also one that no library wrapped, is logged in a line; a defect, also in SQL, with its traceback."""
     metrics, database = Metrics(), Database(create_engine(f"sqlite+aiosqlite:///{tmp_path}/contacts.db"), Random(1))
     relay = Relay(database, Topology("", "7D"), Readiness(), metrics, no_failpoints)
-    periodic_tasks = Failing(WorkerSettings(), database, BatchProcessor(database), relay, metrics, asyncio.Event())
+    periodic_tasks = Failing(WorkerSettings(), database, BatchCommitter(database), relay, metrics, asyncio.Event())
     periodic_tasks.error = error
     with capture_logs() as logged:
         await periodic_tasks.run()

@@ -19,7 +19,7 @@ from worker.readiness import Readiness
 
 LASTING_SECONDS = 10
 
-AWAY = "not connected to the broker"
+NOT_CONNECTED = "not connected to the broker"
 BLOCKED = "the broker takes no publications (its memory or disk alarm)"
 
 Serve = Callable[[Connection], Awaitable[None]]
@@ -58,7 +58,7 @@ class ConnectionSupervisor:
 
     async def run(self, serve: Serve) -> None:
         """Return when `serve` returns; reconnect after errors of the connection, raise all others."""
-        self._set_problem(self._name, AWAY)
+        self._set_problem(self._name, NOT_CONNECTED)
         while not self._stopping.is_set():
             broker = host_port(self._rotation.url)
             try:
@@ -71,7 +71,7 @@ class ConnectionSupervisor:
                 is_there = isinstance(lost, (NotSetUp, ChannelAccessRefused))
                 event = "broker_not_set_up" if is_there else "broker_connection_lost"
                 self._log.warning(event, broker=broker, reason=reason, next_try_seconds=round(seconds, 1))
-                self._set_problem(self._name, reason if is_there else f"{AWAY}: {broker}: {reason}")
+                self._set_problem(self._name, reason if is_there else f"{NOT_CONNECTED}: {broker}: {reason}")
                 await wait_for_event(self._stopping, seconds)
 
     async def _serve_connection(self, connection: Connection, serve: Serve) -> None:
@@ -82,7 +82,7 @@ class ConnectionSupervisor:
                 await until_lost(connection, serve(connection))
         finally:
             lasting.cancel()
-            self._set_problem(self._name, AWAY)
+            self._set_problem(self._name, NOT_CONNECTED)
             self._metrics.blocked.labels(self._name).set(0)
             await close(connection)
 

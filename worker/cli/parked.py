@@ -15,8 +15,8 @@ from distribution.terminal import escaped, escaped_json, say
 from worker.broker.connection import open_connection
 from worker.cli.options import list_words, one_of
 from worker.cli.session import CliSession, looked_at, with_database
-from worker.consume.batch_processor import BatchProcessor
-from worker.consume.dead_letter_channel import DeadLetterChannel, given_up
+from worker.consume.batch_committer import BatchCommitter
+from worker.consume.dead_letter_channel import DeadLetterChannel, dead_letters
 
 PARKED_AGAIN = 1
 
@@ -131,11 +131,11 @@ async def _replay(session: CliSession, parked_id: UUID | None, code: ParkedCode 
 
 async def _collect(session: CliSession) -> int:
     settings, collected = session.settings, 0
-    batches = BatchProcessor(session.database)
+    batches = BatchCommitter(session.database)
     async with await open_connection(settings.brokers, "collect") as connection:
         channel = await DeadLetterChannel(connection.underlay, settings.whole_bytes).opened()
         while deliveries := await channel.take(settings.topology.dead):
-            await batches.process_whole(given_up(deliveries, settings), None)
+            await batches.commit_all(dead_letters(deliveries, settings), None)
             await channel.settle(deliveries)
             collected += len(deliveries)
     return collected

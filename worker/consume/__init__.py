@@ -1,11 +1,11 @@
 """From a delivery to its acknowledgement.
 
-consumer                takes deliveries in lanes, makes batches
+consumer                takes deliveries of one risk at a time, makes batches
 prefetch                how many deliveries to ask for
 delivery_buffer         deliveries of a channel: not processed yet, not acknowledged yet
 delivery_conversion     a delivery as a message of the domain
-delivery_processor      commits batches, then acknowledges; retries what failed
-batch_processor         commits one batch: retried, split around locks and failing messages
+delivery_settler        commits batches, then acknowledges; retries what failed
+batch_committer         commits one batch: retried, split around locks and failing messages
 batch_progress          what was committed of a batch, and what is left
 refused_replies         counts and logs messages whose reply_to may not be used
 locked_sources          deliveries set aside because their source is locked

@@ -1,4 +1,4 @@
-"""Consumes messages in lanes and has them settled in batches."""
+"""Consumes messages in risks and has them settled in batches."""
 
 import asyncio
 from itertools import groupby
@@ -9,9 +9,9 @@ from worker.aio import first_of, running
 from worker.broker.channels import ConsumingChannel, Delivery
 from worker.broker.connection import Connection
 from worker.broker.topology import declare_needed
-from worker.consume.batch_processor import BatchProcessor
-from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT, DeliveryBuffer, ReturnedToBroker, first_batch, lane
-from worker.consume.delivery_processor import DeliveryProcessor
+from worker.consume.batch_committer import BatchCommitter
+from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT, DeliveryBuffer, ReturnedToBroker, first_batch, risk
+from worker.consume.delivery_settler import DeliverySettler
 from worker.consume.prefetch import Prefetch
 from worker.consume.watchdog import Pulse, watch_over
 from worker.database_outage import RetryDelays
@@ -36,12 +36,12 @@ class Consumer:
     def __init__(
         self,
         settings: WorkerSettings,
-        batches: BatchProcessor,
+        batches: BatchCommitter,
         relay: Relay,
         readiness: Readiness,
         metrics: Metrics,
-        watch: FailpointHook,
-        pauses: RetryDelays,
+        at_failpoint: FailpointHook,
+        retry_delays: RetryDelays,
         stopping: asyncio.Event,
     ) -> None:
         size = settings.worker_batch_size
@@ -49,10 +49,10 @@ class Consumer:
         self._prefetch = Prefetch(self._batch_sizes)
         self._whole_bytes, self._topology = settings.whole_bytes, settings.topology
         self._readiness, self._metrics, self._stopping = readiness, metrics, stopping
-        self._processor = DeliveryProcessor(
-            settings, self._batch_sizes, batches, relay, readiness, metrics, pauses, watch, stopping
+        self._settler = DeliverySettler(
+            settings, self._batch_sizes, batches, relay, readiness, metrics, retry_delays, at_failpoint, stopping
         )
-        self._locked_sources = self._processor.locked_sources
+        self._locked_sources = self._settler.locked_sources
         self._buffer: DeliveryBuffer | None = None
         self._consumer_count = self._consumer_number = 0
         readiness.set_unready(PART, "not consuming")
@@ -81,7 +81,7 @@ class Consumer:
     async def _consume_channels(self, connection: Connection) -> None:
         while not self._stopping.is_set():
             # Consume nothing while the database still fails on the messages that failed before.
-            await self._processor.until_taken()
+            await self._settler.until_taken()
             # A new channel each time: closing it returns unacknowledged deliveries and invalidates its tags.
             channel = await ConsumingChannel(connection.underlay, self._whole_bytes).opened()
             try:
@@ -98,7 +98,7 @@ class Consumer:
         try:
             while not self._stopping.is_set():
                 await self._until_room(buffer)
-                expected = await self._consume_lane(expected, channel, buffer)
+                expected = await self._consume_expected(expected, channel, buffer)
         finally:
             self._buffer, self._consumer_number = None, 0
             self._locked_sources.clear()
@@ -111,10 +111,10 @@ class Consumer:
             fraction = 0.5
             self._readiness.set_unready(PART, f"nothing more is taken: {self._locked_sources.in_words()}")
             await buffer.wait(self._stopping, self._locked_sources.next_seconds())
-            await self._processor.retry(buffer)
+            await self._settler.retry(buffer)
 
-    async def _consume_lane(self, expected: int, channel: ConsumingChannel, buffer: DeliveryBuffer) -> int:
-        """Consume while all deliveries are of the expected lane, then settle the rest; returns the next lane."""
+    async def _consume_expected(self, expected: int, channel: ConsumingChannel, buffer: DeliveryBuffer) -> int:
+        """Consume while all deliveries are of the expected risk, then settle the rest; returns the next risk."""
         if self._stopping.is_set():
             return expected
         asked, added_before = self._prefetch.number(expected), self._locked_sources.added
@@ -127,16 +127,16 @@ class Consumer:
         while not (self._stopping.is_set() or self._is_prefetch_used_up(asked, added_before)):
             await buffer.wait(self._stopping, self._locked_sources.next_seconds())
             deliveries = buffer.take(self._batch_sizes[expected])
-            if self._stopping.is_set() or any(lane(delivery) != expected for delivery in deliveries):
+            if self._stopping.is_set() or any(risk(delivery) != expected for delivery in deliveries):
                 break
             await self._settle(buffer, deliveries)
-            await self._processor.retry(buffer)
+            await self._settler.retry(buffer)
             deliveries = []
             if self._prefetch.misfits(expected, asked):
                 break
         self._consumer_number = 0
-        next_lane = await self._cancel_consumer(channel, buffer, tag, deliveries)
-        return expected if next_lane is None else next_lane
+        next_risk = await self._cancel_consumer(channel, buffer, tag, deliveries)
+        return expected if next_risk is None else next_risk
 
     def _is_prefetch_used_up(self, asked: int, added_before: int) -> bool:
         """Whether deliveries set aside use up so much of this consumer's prefetch that a new consumer is needed."""
@@ -145,16 +145,16 @@ class Consumer:
     async def _settle(self, buffer: DeliveryBuffer, deliveries: list[Delivery]) -> None:
         if deliveries:
             self._prefetch.saw(deliveries)
-            await self._processor.settle(buffer, deliveries)
+            await self._settler.settle(buffer, deliveries)
 
     async def _cancel_consumer(
         self, channel: ConsumingChannel, buffer: DeliveryBuffer, tag: str, deliveries: list[Delivery]
     ) -> int | None:
-        """Cancel the consumer and settle what still arrives; returns its most suspicious lane, None if nothing came.
+        """Cancel the consumer and settle what still arrives; returns its most suspicious risk, None if nothing came.
 
         The broker's response follows all deliveries on their way, which may exceed the room in the buffer.
         """
-        lanes: set[int] = set()
+        risks: set[int] = set()
         cancelled = False
         async with running(channel.basic_cancel(tag)) as (cancelling,):
             try:
@@ -163,8 +163,8 @@ class Consumer:
                     buffer.check()
                     cancelled = cancelling.done()
                     deliveries += buffer.take_all()
-                    lanes.update(map(lane, deliveries))
-                    await self._settle_by_lane(buffer, deliveries)
+                    risks.update(map(risk, deliveries))
+                    await self._settle_by_risk(buffer, deliveries)
                     deliveries = []
                 if self._stopping.is_set():
                     channel.drop()
@@ -174,13 +174,13 @@ class Consumer:
                 channel.drop()
                 await asyncio.wait({cancelling})
                 raise
-        return max(lanes, default=None)
+        return max(risks, default=None)
 
-    async def _settle_by_lane(self, buffer: DeliveryBuffer, deliveries: list[Delivery]) -> None:
-        """Settle lane by lane, the safe ones first."""
-        for group_lane, group in groupby(sorted(deliveries, key=lane), lane):
+    async def _settle_by_risk(self, buffer: DeliveryBuffer, deliveries: list[Delivery]) -> None:
+        """Settle risk by risk, the safe ones first."""
+        for group_risk, group in groupby(sorted(deliveries, key=risk), risk):
             waiting = list(group)
             while waiting and not self._stopping.is_set():
-                number = first_batch(waiting, self._batch_sizes[group_lane])
+                number = first_batch(waiting, self._batch_sizes[group_risk])
                 batch, waiting = waiting[:number], waiting[number:]
                 await self._settle(buffer, batch)

@@ -42,7 +42,7 @@ class DeadLetterChannel(ConsumingChannel):
         return Delivery(frame, header, body, self, 0, digest)
 
 
-def given_up(deliveries: Iterable[DeliveredMessage], settings: WorkerSettings) -> list[DecodedMessage]:
+def dead_letters(deliveries: Iterable[DeliveredMessage], settings: WorkerSettings) -> list[DecodedMessage]:
     """Dead messages with their death reasons; no body is decoded, since it may be what ended a worker."""
     rules, topology = settings.decoder.sender_rules, settings.topology
     messages = [rules.addressed(incoming_from_delivery(delivery)) for delivery in deliveries]

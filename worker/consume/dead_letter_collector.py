@@ -13,8 +13,8 @@ from distribution.intake.process_commands import DecodedMessage
 from worker.aio import wait_for_event
 from worker.broker.connection import Connection
 from worker.broker.errors import describe_error
-from worker.consume.batch_processor import BatchProcessor
-from worker.consume.dead_letter_channel import DeadLetterChannel, given_up
+from worker.consume.batch_committer import BatchCommitter
+from worker.consume.dead_letter_channel import DeadLetterChannel, dead_letters
 from worker.metrics import Metrics
 from worker.publish.relay import Relay
 from worker.readiness import Readiness
@@ -35,7 +35,7 @@ class DeadLetterCollector:
     def __init__(
         self,
         settings: WorkerSettings,
-        batches: BatchProcessor,
+        batches: BatchCommitter,
         relay: Relay,
         readiness: Readiness,
         metrics: Metrics,
@@ -67,7 +67,7 @@ class DeadLetterCollector:
 
     async def _collect_all(self, channel: DeadLetterChannel) -> None:
         while not self._stopping.is_set() and (deliveries := await channel.take(self._topology.dead)):
-            if await self._park(given_up(deliveries, self._settings)):
+            if await self._park(dead_letters(deliveries, self._settings)):
                 await channel.settle(deliveries)
                 self._log.warning("undelivered_messages_parked", messages=len(deliveries))
 
@@ -76,7 +76,7 @@ class DeadLetterCollector:
         backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not self._stopping.is_set():
             try:
-                await self._batches.process_whole(messages, None, self._count_outcomes)
+                await self._batches.commit_all(messages, None, self._count_outcomes)
             except DatabaseUnavailable as error:
                 pause = backoff.pause()
                 self._report_count(len(messages), f": {error}")

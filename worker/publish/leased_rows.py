@@ -24,7 +24,7 @@ from worker.publish.unsettled_rows import Settlement, UnsettledRows
 from worker.readiness import Readiness
 
 RECENT = timedelta(seconds=2)
-AWAY_SECONDS = 2.0
+BACKOFF_SECONDS = 2.0
 OUTBOX = "outbox"
 
 
@@ -36,9 +36,13 @@ class LeasedRows:
     """
 
     def __init__(
-        self, database: Database, readiness: Readiness, watch: FailpointHook, lease_seconds: float = LEASE_SECONDS
+        self,
+        database: Database,
+        readiness: Readiness,
+        at_failpoint: FailpointHook,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
-        self._database, self._readiness, self._watch = database, readiness, watch
+        self._database, self._readiness, self._at_failpoint = database, readiness, at_failpoint
         self.lease_seconds = lease_seconds
         self._me = new_id()
         self._retry_at = float("-inf")
@@ -46,7 +50,7 @@ class LeasedRows:
         self._log = structlog.get_logger("worker.publish.relay")
 
     @property
-    def is_away(self) -> bool:
+    def is_backing_off(self) -> bool:
         """Whether the database failed just now, so that it is not used yet."""
         return time.monotonic() < self._retry_at
 
@@ -68,7 +72,7 @@ class LeasedRows:
         left = self.unsettled.lend()
         try:
             if left:
-                self._watch(Failpoint.BEFORE_DELETE, "")
+                self._at_failpoint(Failpoint.BEFORE_DELETE, "")
             yield left
         except BaseException:  # a cancellation, too
             self.unsettled.take_back(None, time.monotonic())
@@ -99,7 +103,7 @@ class LeasedRows:
         soon = time.monotonic() + self.lease_seconds / 2
         ending = {leased.publication.id: leased for leased in held if leased.until < soon}
         ids = [*ending, *(row_id for row_id, until in self.unsettled.leases() if until < soon)]
-        if not ids or self.is_away:
+        if not ids or self.is_backing_off:
             return
         mine = self.claim_now()
         until = mine.since + mine.seconds
@@ -115,7 +119,7 @@ class LeasedRows:
         left: set[UUID] | None = None
         try:
             if settlement.confirmed:
-                self._watch(Failpoint.BEFORE_DELETE, "")
+                self._at_failpoint(Failpoint.BEFORE_DELETE, "")
             with self._failure_reported():
                 left = await self._database.run(lambda conn: _settle(conn, settlement))
         finally:
@@ -132,7 +136,7 @@ class LeasedRows:
             yield
         except Exception as error:  # whatever is a defect of ours is raised again
             raise_unless_from_database(error)
-            self._retry_at = time.monotonic() + AWAY_SECONDS
+            self._retry_at = time.monotonic() + BACKOFF_SECONDS
             reason = str(DatabaseUnavailable(describe_error(error)))
             self._readiness.set_unready(OUTBOX, reason)
             self._log.warning("outbox_unavailable", reason=reason)

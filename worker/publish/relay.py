@@ -46,17 +46,17 @@ class Relay:
         topology: Topology,
         readiness: Readiness,
         metrics: Metrics,
-        watch: FailpointHook,
+        at_failpoint: FailpointHook,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._readiness, self._metrics = readiness, metrics
-        self._rows = rows = LeasedRows(database, readiness, watch, lease_seconds)
+        self._rows = rows = LeasedRows(database, readiness, at_failpoint, lease_seconds)
         self._cleanup = OutboxCleanup(database)
-        self._outcomes = PublicationMetrics(metrics, IncidentLog("worker.publish.relay"))
+        self._publication_metrics = PublicationMetrics(metrics, IncidentLog("worker.publish.relay"))
         self._stopping = asyncio.Event()
         assignments = PublishTarget(topology.assignments, mandatory=bool(topology.event_log_max_age))
         leases = rows.unsettled, lease_seconds
-        shared = rows, self._outcomes, watch, self._is_quiet
+        shared = rows, self._publication_metrics, at_failpoint, self._is_quiet
         policy, budget = RetryPolicy(), RetryBudget()
         self.events = Lane(LaneState(EVENTS, policy, *leases), assignments, *shared, topology)
         self.retries = Lane(LaneState(RETRIES, policy, *leases, budget=budget), assignments, *shared, topology)
@@ -119,7 +119,7 @@ class Relay:
         while not self._stopping.is_set():
             if not self.events.is_connected:
                 await self._settle()
-            if time.monotonic() >= tidy_at and not self._rows.is_away:
+            if time.monotonic() >= tidy_at and not self._rows.is_backing_off:
                 await self._delete_stale_replies()
                 self._report_retries(await self._cleanup.count_retries(COUNTED_AT_MOST))
                 tidy_at = time.monotonic() + TIDY_SECONDS
@@ -135,7 +135,7 @@ class Relay:
     async def _settle(self) -> None:
         unsettled = self._rows.unsettled
         await self._rows.renew(())
-        if self._rows.is_away:
+        if self._rows.is_backing_off:
             return
         if settlement := unsettled.take(time.monotonic(), delete=not unsettled.is_lent):
             await self._rows.settle(settlement)
@@ -143,7 +143,7 @@ class Relay:
     async def _delete_stale_replies(self) -> None:
         """In short transactions, so that others can run in between."""
         while not self._stopping.is_set() and (number := await self._cleanup.delete_stale_replies(REPLY_AGE)):
-            self._outcomes.count_stale(number)
+            self._publication_metrics.count_stale(number)
 
     def _report_retries(self, number: int | None) -> None:
         if number is None:

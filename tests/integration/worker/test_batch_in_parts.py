@@ -18,10 +18,10 @@ from tests.factories import count, open_source
 from tests.integration.worker.deliveries import arrive, delivered
 from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.outages import NUMBER, send
-from worker.consume.batch_processor import BatchProcessor
+from worker.consume.batch_committer import BatchCommitter
 from worker.consume.batch_progress import OnCommit
 from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT, ReturnedToBroker
-from worker.consume.delivery_processor import DeliveryProcessor
+from worker.consume.delivery_settler import DeliverySettler
 from worker.database_outage import RetryDelays
 from worker.failpoints import no_failpoints
 from worker.metrics import Metrics
@@ -32,12 +32,12 @@ PART_TAKEN, TAKEN_AGAIN = 2, 5
 AT_ONCE = RetryDelays(first=0.01, longest=0.02, hold=0)
 
 
-class Failing(BatchProcessor):
+class Failing(BatchCommitter):
     """A database that is away, takes a part at one try, is away again, and comes back."""
 
     tries = 0
 
-    async def process(
+    async def commit_messages(
         self,
         messages: Sequence[DecodedMessage],
         claim: Claim | None,
@@ -47,10 +47,10 @@ class Failing(BatchProcessor):
         """Commit it, or the first alone, or nothing."""
         self.tries += 1
         if self.tries == PART_TAKEN:
-            await super().process(messages[:1], claim, confirmed_ids, on_commit)
+            await super().commit_messages(messages[:1], claim, confirmed_ids, on_commit)
         if self.tries < TAKEN_AGAIN:
             raise DatabaseUnavailable("away")
-        return await super().process(messages, claim, confirmed_ids, on_commit)
+        return await super().commit_messages(messages, claim, confirmed_ids, on_commit)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -62,7 +62,7 @@ async def test_nothing_is_consumed_until_the_rest_is_taken(world: WorkerHarness,
     batches = Failing(database)
     relay = Relay(database, world.topology, readiness, metrics, no_failpoints)
     together = {SAFE: NUMBER, SUSPECT: 1, ALONE: 1}
-    processor = DeliveryProcessor(
+    processor = DeliverySettler(
         world.settings, together, batches, relay, readiness, metrics, AT_ONCE, no_failpoints, asyncio.Event()
     )
     async with delivered(rabbitmq, world.topology.inbound) as (_, inbox):

@@ -10,9 +10,9 @@ from tests.factories import SOURCE, make_source
 from tests.integration.statement_mistakes import mistaken
 from tests.integration.worker.deliveries import arrive, delivered
 from tests.integration.worker.harness import WorkerHarness
-from worker.consume.batch_processor import BatchProcessor
+from worker.consume.batch_committer import BatchCommitter
 from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT
-from worker.consume.delivery_processor import DeliveryProcessor
+from worker.consume.delivery_settler import DeliverySettler
 from worker.database_outage import DEFAULT_DELAYS
 from worker.failpoints import no_failpoints
 from worker.metrics import Metrics
@@ -26,8 +26,8 @@ async def test_a_worker_whose_statements_are_wrong_is_not_ready(world: WorkerHar
     readiness, metrics, database = Readiness(), Metrics(), Database(world.engine, Random(1))
     relay = Relay(database, world.topology, readiness, metrics, no_failpoints)
     sizes = {SAFE: 1, SUSPECT: 1, ALONE: 1}
-    batches = BatchProcessor(database)
-    processor = DeliveryProcessor(
+    batches = BatchCommitter(database)
+    processor = DeliverySettler(
         world.settings, sizes, batches, relay, readiness, metrics, DEFAULT_DELAYS, no_failpoints, asyncio.Event()
     )
     async with delivered(rabbitmq, world.topology.inbound) as (_, buffer):

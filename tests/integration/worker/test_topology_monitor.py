@@ -26,7 +26,7 @@ from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
 from tests.polling import until
 from worker.app import run
-from worker.consume.batch_processor import BatchProcessor
+from worker.consume.batch_committer import BatchCommitter
 from worker.failpoints import no_failpoints
 from worker.metrics import Metrics
 from worker.publish.relay import Relay
@@ -84,7 +84,7 @@ async def looking(world: WorkerHarness, url: str) -> AsyncIterator[Looking]:
     """A topology monitor at work on a connection of its own, after its first look."""
     readiness, metrics, database = Readiness(), Metrics(), Database(world.engine, Random(3))
     relay = Relay(database, world.topology, readiness, metrics, no_failpoints)
-    batches, stopping = BatchProcessor(database), asyncio.Event()
+    batches, stopping = BatchCommitter(database), asyncio.Event()
     monitor = TopologyMonitor(world.settings, database, batches, relay, readiness, metrics, stopping, look_seconds=0.1)
     async with aiormq.connect(url) as connection:
         serving = asyncio.create_task(supervised(monitor, url))

@@ -32,16 +32,16 @@ QUEUE_SECONDS = (1.0, 3.0, 3.0, 3.0)
 """The same per attempt while short transactions take turns. The first is short: one may turn out to keep the lock."""
 
 
-class BatchProcessor:
+class BatchCommitter:
     """Commits batches; one that cannot be committed as a whole is committed in parts, in order."""
 
-    def __init__(self, database: Database, watch: FailpointHook = no_failpoints) -> None:
-        self._database, self._watch = database, watch
+    def __init__(self, database: Database, at_failpoint: FailpointHook = no_failpoints) -> None:
+        self._database, self._at_failpoint = database, at_failpoint
         self.defect = ""
         """Why a message of the last batch was parked if a statement of ours is wrong, which more messages may meet."""
-        self._log = structlog.get_logger("worker.consume.batch_processor")
+        self._log = structlog.get_logger("worker.consume.batch_committer")
 
-    async def process(
+    async def commit_messages(
         self,
         messages: Sequence[DecodedMessage],
         claim: Claim | None,
@@ -65,7 +65,7 @@ class BatchProcessor:
             await self._commit_around_locks(progress, locked.held)
         return progress.results
 
-    async def process_whole(
+    async def commit_all(
         self,
         messages: Sequence[DecodedMessage],
         claim: Claim | None,
@@ -167,7 +167,7 @@ class BatchProcessor:
     async def _after_commit(
         self, progress: BatchProgress, messages: Sequence[DecodedMessage], result: BatchResult
     ) -> None:
-        self._watch(Failpoint.AFTER_COMMIT, "")
+        self._at_failpoint(Failpoint.AFTER_COMMIT, "")
         await progress.note(messages, result)
         with suppress(DatabaseUnavailable):  # the periodic sweep assigns what is left waiting
             await self.serve(result.unserved)
@@ -180,7 +180,7 @@ class BatchProcessor:
         async def write(conn: AsyncConnection) -> BatchResult:
             await outbox.delete(conn, confirmed_ids)
             result = await process_batch(conn, messages, self._database.random, claim)
-            self._watch(Failpoint.BEFORE_COMMIT, "")
+            self._at_failpoint(Failpoint.BEFORE_COMMIT, "")
             return result
 
         result = await self.try_commit(write, lock_seconds)
