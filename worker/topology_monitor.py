@@ -147,7 +147,7 @@ class TopologyMonitor:
         if is_silent:
             self._readiness.set_detail(LOG, f"{name} does not answer yet; the broker recovers it last after a restart")
         elif self._is_silent:
-            self._readiness.clear_detail(LOG)
+            self._readiness.set_detail(LOG, "")
         if is_silent != self._is_silent:
             self._log.warning("event_log_silent" if is_silent else "event_log_answers", name=name)
         self._is_silent = is_silent
@@ -158,7 +158,4 @@ class TopologyMonitor:
         detail = problem or (loss if asyncio.get_running_loop().time() < until else "")
         if problem and self._readiness.details.get(PART) != problem:
             self._log.warning("broker_not_set_up", reason=problem)
-        if detail:
-            self._readiness.set_detail(PART, detail)
-        else:
-            self._readiness.clear_detail(PART)
+        self._readiness.set_detail(PART, detail)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from random import Random
 
 import structlog
@@ -45,7 +46,7 @@ class ConnectionSupervisor:
         self._rotation = BrokerRotation(brokers, random, longest_pause)
         self._name, self._readiness, self._metrics = name, readiness, metrics
         self._set_problem = readiness.set_unready if vital else readiness.set_detail
-        self._clear_problem = readiness.set_ready if vital else readiness.clear_detail
+        self._clear_problem = readiness.set_ready if vital else partial(readiness.set_detail, text="")
         self._stopping = asyncio.Event()
         self._connecting: asyncio.Task[Connection] | None = None
         self._log = structlog.get_logger("worker.broker.supervisor").bind(connection=name)

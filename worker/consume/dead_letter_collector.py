@@ -93,7 +93,5 @@ class DeadLetterCollector:
 
     def _report_count(self, count: int, reason: str = "") -> None:
         self._metrics.queue_messages.labels(PART).set(count)
-        if count:
-            self._readiness.set_detail(PART, f"{count} messages in {self._topology.dead} are not parked yet{reason}")
-        else:
-            self._readiness.clear_detail(PART)
+        detail = f"{count} messages in {self._topology.dead} are not parked yet{reason}"
+        self._readiness.set_detail(PART, detail if count else "")

@@ -136,16 +136,13 @@ class LockedSources:
         for source in self._sources:
             self._metrics.locked_messages.remove(source)
         self._sources, self._tags, self._weight = {}, set(), 0
-        self._readiness.clear_detail(PART)
+        self._readiness.set_detail(PART, "")
 
     def report(self) -> None:
         """Update the readiness detail and metrics."""
         for source, entry in self._sources.items():
             self._metrics.locked_messages.labels(source).set(len(entry.deliveries))
-        if self._sources:
-            self._readiness.set_detail(PART, self.in_words())
-        else:
-            self._readiness.clear_detail(PART)
+        self._readiness.set_detail(PART, self.in_words() if self._sources else "")
 
     def in_words(self) -> str:
         """Which sources are locked, for how long, and how many messages wait."""

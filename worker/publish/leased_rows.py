@@ -147,7 +147,7 @@ class LeasedRows:
         if number := self.unsettled.long_locked(time.monotonic()):
             self._readiness.set_detail(OUTBOX, f"{number} published messages cannot be deleted: their rows are locked")
         elif not self.unsettled.locked:
-            self._readiness.clear_detail(OUTBOX)
+            self._readiness.set_detail(OUTBOX, "")
 
 
 async def _settle(conn: AsyncConnection, settlement: Settlement) -> set[UUID]:

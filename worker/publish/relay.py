@@ -149,10 +149,6 @@ class Relay:
         if number is None:
             return
         self._metrics.quarantined_events.set(number)
-        if number:
-            more = "or more " if number >= COUNTED_AT_MOST else ""
-            self._readiness.set_detail(
-                RETRYING, f"{number} {more}events wait for another try: the broker did not take them"
-            )
-        else:
-            self._readiness.clear_detail(RETRYING)
+        more = "or more " if number >= COUNTED_AT_MOST else ""
+        detail = f"{number} {more}events wait for another try: the broker did not take them"
+        self._readiness.set_detail(RETRYING, detail if number else "")
