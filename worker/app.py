@@ -19,6 +19,7 @@ from worker.broker.supervisor import ConnectionSupervisor
 from worker.broker.tolerant_decoding import tolerate_any_properties
 from worker.consume.batch_committer import BatchCommitter
 from worker.consume.consumer import Consumer
+from worker.consume.context import ConsumeContext
 from worker.database_outage import DEFAULT_DELAYS, RetryDelays
 from worker.failpoints import FailpointHook, no_failpoints
 from worker.health import create_server
@@ -102,12 +103,13 @@ def build(
     database = Database(engine, SystemRandom())
     relay = Relay(database, settings.topology, readiness, metrics, at_failpoint)
     batches = BatchCommitter(database, at_failpoint)
+    context = ConsumeContext(
+        settings, database, batches, relay, readiness, metrics, stopping, at_failpoint, retry_delays
+    )
     supervisor = partial(
         ConnectionSupervisor, settings.brokers, readiness=readiness, metrics=metrics, random=database.random
     )
-    consumer = Consumer(settings, batches, relay, readiness, metrics, at_failpoint, retry_delays, stopping)
-    periodic_tasks = PeriodicTasks(settings, database, batches, relay, metrics, stopping)
-    topology_monitor = TopologyMonitor(settings, database, batches, relay, readiness, metrics, stopping)
+    consumer, periodic_tasks, topology_monitor = Consumer(context), PeriodicTasks(context), TopologyMonitor(context)
     lead_renormalizer = LeadRenormalizer(database, settings.default_phone_region, stopping)
     gauges = BacklogGauges(database)
     metrics.registry.register(gauges)

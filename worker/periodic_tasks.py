@@ -12,14 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution.errors import DatabaseUnavailable, LockedByOthers
 from distribution.intake.replay import Replayed, retry_due
 from distribution.store import parked_messages
-from distribution.store.database import Database
 from distribution.store.db_errors import describe_error
 from distribution.store.operator_pool import servable_sources
 from worker.aio import wait_for_event
-from worker.consume.batch_committer import RETRY_LOCK_SECONDS, BatchCommitter
-from worker.metrics import Metrics
-from worker.publish.relay import Relay
-from worker.settings import WorkerSettings
+from worker.consume.batch_committer import RETRY_LOCK_SECONDS
+from worker.consume.context import ConsumeContext
 
 DUE_EVERY_SECONDS = 1.0
 RETRY_SECONDS = 10.0
@@ -33,18 +30,10 @@ SWEEP_EVERY = 5
 class PeriodicTasks:
     """Runs concurrently with the consumer, even without a broker connection."""
 
-    def __init__(
-        self,
-        settings: WorkerSettings,
-        database: Database,
-        batches: BatchCommitter,
-        relay: Relay,
-        metrics: Metrics,
-        stopping: asyncio.Event,
-    ) -> None:
-        self._decoder, self._database = settings.decoder, database
-        self._batches, self._relay, self._metrics = batches, relay, metrics
-        self._stopping = stopping
+    def __init__(self, context: ConsumeContext) -> None:
+        self._decoder, self._database = context.settings.decoder, context.database
+        self._batches, self._relay = context.batches, context.relay
+        self._metrics, self._stopping = context.metrics, context.stopping
         self._log = structlog.get_logger("worker.periodic_tasks")
 
     async def run(self) -> None:

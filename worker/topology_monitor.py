@@ -10,18 +10,13 @@ from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
 from distribution.errors import DatabaseUnavailable
 from distribution.ids import isoformat
 from distribution.store import broker_queue_depths
-from distribution.store.database import Database
 from worker.aio import running, wait_for_event
 from worker.broker.connection import Connection, not_cancelled, opened
 from worker.broker.errors import describe_error
 from worker.broker.event_log import EventLog
 from worker.broker.topology import NotSetUp, TopologyMismatch, declare_each, missing_in_words
-from worker.consume.batch_committer import BatchCommitter
+from worker.consume.context import ConsumeContext
 from worker.consume.dead_letter_collector import DeadLetterCollector
-from worker.metrics import Metrics
-from worker.publish.relay import Relay
-from worker.readiness import Readiness
-from worker.settings import WorkerSettings
 
 PART, LOG = "topology", "event log"
 LOOK_SECONDS = 15.0
@@ -36,21 +31,11 @@ class TopologyMonitor:
     Problems here are reported and end nothing.
     """
 
-    def __init__(
-        self,
-        settings: WorkerSettings,
-        database: Database,
-        batches: BatchCommitter,
-        relay: Relay,
-        readiness: Readiness,
-        metrics: Metrics,
-        stopping: asyncio.Event,
-        look_seconds: float = LOOK_SECONDS,
-    ) -> None:
-        self._topology, self._database = settings.topology, database
-        self._readiness, self._metrics = readiness, metrics
-        self._stopping, self._look_seconds = stopping, look_seconds
-        self._collector = DeadLetterCollector(settings, batches, relay, readiness, metrics, stopping)
+    def __init__(self, context: ConsumeContext, look_seconds: float = LOOK_SECONDS) -> None:
+        self._topology, self._database = context.settings.topology, context.database
+        self._readiness, self._metrics = context.readiness, context.metrics
+        self._stopping, self._look_seconds = context.stopping, look_seconds
+        self._collector = DeadLetterCollector(context)
         self._is_silent = False
         self._was_complete = False
         self._known_missing: list[str] = []

@@ -13,6 +13,7 @@ from distribution.store.database import Database
 from distribution.store.engine import create_engine
 from worker.broker.topology import Topology
 from worker.consume.batch_committer import BatchCommitter
+from worker.consume.context import ConsumeContext
 from worker.failpoints import no_failpoints
 from worker.metrics import Metrics
 from worker.periodic_tasks import PeriodicTasks
@@ -54,7 +55,9 @@ async def test_the_next_round_comes(error: Exception, is_defect: bool, tmp_path:
     """An outage, also one that no library wrapped, is logged in a line; a defect, also in SQL, with its traceback."""
     metrics, database = Metrics(), Database(create_engine(f"sqlite+aiosqlite:///{tmp_path}/contacts.db"), Random(1))
     relay = Relay(database, Topology("", "7D"), Readiness(), metrics, no_failpoints)
-    periodic_tasks = Failing(WorkerSettings(), database, BatchCommitter(database), relay, metrics, asyncio.Event())
+    batches, stopping = BatchCommitter(database), asyncio.Event()
+    context = ConsumeContext(WorkerSettings(), database, batches, relay, Readiness(), metrics, stopping)
+    periodic_tasks = Failing(context)
     periodic_tasks.error = error
     with capture_logs() as logged:
         await periodic_tasks.run()

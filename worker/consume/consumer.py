@@ -9,17 +9,11 @@ from worker.aio import first_of, running
 from worker.broker.channels import ConsumingChannel, Delivery
 from worker.broker.connection import Connection
 from worker.broker.topology import declare_needed
-from worker.consume.batch_committer import BatchCommitter
+from worker.consume.context import ConsumeContext
 from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT, DeliveryBuffer, ReturnedToBroker, first_batch, risk
 from worker.consume.delivery_settler import DeliverySettler
 from worker.consume.prefetch import Prefetch
 from worker.consume.watchdog import Pulse, watch_over
-from worker.database_outage import RetryDelays
-from worker.failpoints import FailpointHook
-from worker.metrics import Metrics
-from worker.publish.relay import Relay
-from worker.readiness import Readiness
-from worker.settings import WorkerSettings
 
 PART = "consuming"
 SUSPECTS_OF_A_BATCH = 20
@@ -33,30 +27,19 @@ class Consumer:
     delivery count of everything that it holds grows. While such messages come, few are prefetched.
     """
 
-    def __init__(
-        self,
-        settings: WorkerSettings,
-        batches: BatchCommitter,
-        relay: Relay,
-        readiness: Readiness,
-        metrics: Metrics,
-        at_failpoint: FailpointHook,
-        retry_delays: RetryDelays,
-        stopping: asyncio.Event,
-    ) -> None:
+    def __init__(self, context: ConsumeContext) -> None:
+        settings = context.settings
         size = settings.worker_batch_size
         self._batch_sizes = {SAFE: size, SUSPECT: max(1, size // SUSPECTS_OF_A_BATCH), ALONE: 1}
         self._prefetch = Prefetch(self._batch_sizes)
         self._whole_bytes, self._topology = settings.whole_bytes, settings.topology
-        self._readiness, self._metrics, self._stopping = readiness, metrics, stopping
-        self._settler = DeliverySettler(
-            settings, self._batch_sizes, batches, relay, readiness, metrics, retry_delays, at_failpoint, stopping
-        )
+        self._readiness, self._stopping = context.readiness, context.stopping
+        self._settler = DeliverySettler(context, self._batch_sizes)
         self._locked_sources = self._settler.locked_sources
         self._buffer: DeliveryBuffer | None = None
         self._consumer_count = self._consumer_number = 0
-        readiness.set_unready(PART, "not consuming")
-        metrics.held.set_function(lambda: self.pulse().unsettled + len(self._locked_sources))
+        context.readiness.set_unready(PART, "not consuming")
+        context.metrics.held.set_function(lambda: self.pulse().unsettled + len(self._locked_sources))
         self._log = structlog.get_logger("worker.consume.consumer")
 
     def pulse(self) -> Pulse:

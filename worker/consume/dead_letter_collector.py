@@ -1,6 +1,5 @@
 """contacts.dead → parked messages: what the broker gave up becomes visible to operators."""
 
-import asyncio
 from collections.abc import Sequence
 
 import structlog
@@ -13,12 +12,8 @@ from distribution.intake.process_commands import DecodedMessage
 from worker.aio import wait_for_event
 from worker.broker.connection import Connection
 from worker.broker.errors import describe_error
-from worker.consume.batch_committer import BatchCommitter
+from worker.consume.context import ConsumeContext
 from worker.consume.dead_letter_channel import DeadLetterChannel, dead_letters
-from worker.metrics import Metrics
-from worker.publish.relay import Relay
-from worker.readiness import Readiness
-from worker.settings import WorkerSettings
 
 PART = "dead"
 LOOK_SECONDS = 2.0
@@ -32,17 +27,10 @@ class DeadLetterCollector:
     contacts.dead has no dead-letter queue of its own.
     """
 
-    def __init__(
-        self,
-        settings: WorkerSettings,
-        batches: BatchCommitter,
-        relay: Relay,
-        readiness: Readiness,
-        metrics: Metrics,
-        stopping: asyncio.Event,
-    ) -> None:
-        self._settings, self._topology, self._stopping = settings, settings.topology, stopping
-        self._batches, self._relay, self._readiness, self._metrics = batches, relay, readiness, metrics
+    def __init__(self, context: ConsumeContext) -> None:
+        self._settings, self._topology = context.settings, context.settings.topology
+        self._batches, self._relay, self._stopping = context.batches, context.relay, context.stopping
+        self._readiness, self._metrics = context.readiness, context.metrics
         self._log = structlog.get_logger("worker.consume.dead_letter_collector")
 
     async def serve(self, connection: Connection) -> None:

@@ -11,17 +11,14 @@ from distribution.intake.batch import BatchResult
 from distribution.intake.process_commands import DecodedMessage
 from worker.aio import first_of
 from worker.broker.channels import Delivery
-from worker.consume.batch_committer import LOCK_SECONDS, BatchCommitter
+from worker.consume.batch_committer import LOCK_SECONDS
+from worker.consume.context import ConsumeContext
 from worker.consume.delivery_buffer import DeliveryBuffer, ReturnedToBroker
 from worker.consume.delivery_conversion import incoming_from_delivery
 from worker.consume.locked_sources import LockedSources
 from worker.consume.refused_replies import RefusedReplies
-from worker.database_outage import DatabaseOutage, RetryDelays
-from worker.failpoints import Failpoint, FailpointHook
-from worker.metrics import Metrics
-from worker.publish.relay import Relay
-from worker.readiness import Readiness
-from worker.settings import WorkerSettings
+from worker.database_outage import DatabaseOutage
+from worker.failpoints import Failpoint
 
 ASIDE_BATCHES = 4
 DEFECT = "defect"
@@ -46,27 +43,18 @@ class DeliverySettler:
     keeps them when the channel is lost: that they succeed shows that the database is back.
     """
 
-    def __init__(
-        self,
-        settings: WorkerSettings,
-        batch_sizes: Mapping[int, int],
-        batches: BatchCommitter,
-        relay: Relay,
-        readiness: Readiness,
-        metrics: Metrics,
-        retry_delays: RetryDelays,
-        at_failpoint: FailpointHook,
-        stopping: asyncio.Event,
-    ) -> None:
-        self._decoder, self._refused_replies = settings.decoder, RefusedReplies(metrics)
-        self._batch_sizes = batch_sizes
-        self._batches, self._relay = batches, relay
-        self._readiness, self._metrics = readiness, metrics
-        self._outage, self._hold_seconds = DatabaseOutage(readiness, retry_delays), retry_delays.hold
-        self._at_failpoint, self._stopping = at_failpoint, stopping
+    def __init__(self, context: ConsumeContext, batch_sizes: Mapping[int, int]) -> None:
+        settings, self._batch_sizes = context.settings, batch_sizes
+        self._batches, self._relay = context.batches, context.relay
+        self._readiness, self._metrics = context.readiness, context.metrics
+        self._at_failpoint, self._stopping = context.at_failpoint, context.stopping
+        self._decoder, self._refused_replies = settings.decoder, RefusedReplies(context.metrics)
+        self._outage = DatabaseOutage(context.readiness, context.retry_delays)
+        self._hold_seconds = context.retry_delays.hold
         self._failed: list[DecodedDelivery] = []
         self._batch_limit = max(batch_sizes.values())
-        self.locked_sources = LockedSources(ASIDE_BATCHES * settings.worker_batch_size, readiness, metrics)
+        most_locked = ASIDE_BATCHES * settings.worker_batch_size
+        self.locked_sources = LockedSources(most_locked, context.readiness, context.metrics)
 
     async def until_taken(self) -> None:
         """Return once the database commits the messages that failed before, if any; the broker has them back."""

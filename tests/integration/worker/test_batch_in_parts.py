@@ -20,6 +20,7 @@ from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.outages import NUMBER, send
 from worker.consume.batch_committer import BatchCommitter
 from worker.consume.batch_progress import OnCommit
+from worker.consume.context import ConsumeContext
 from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT, ReturnedToBroker
 from worker.consume.delivery_settler import DeliverySettler
 from worker.database_outage import RetryDelays
@@ -62,14 +63,15 @@ async def test_nothing_is_consumed_until_the_rest_is_taken(world: WorkerHarness,
     batches = Failing(database)
     relay = Relay(database, world.topology, readiness, metrics, no_failpoints)
     together = {SAFE: NUMBER, SUSPECT: 1, ALONE: 1}
-    processor = DeliverySettler(
-        world.settings, together, batches, relay, readiness, metrics, AT_ONCE, no_failpoints, asyncio.Event()
+    context = ConsumeContext(
+        world.settings, database, batches, relay, readiness, metrics, asyncio.Event(), retry_delays=AT_ONCE
     )
+    settler = DeliverySettler(context, together)
     async with delivered(rabbitmq, world.topology.inbound) as (_, inbox):
         deliveries = await arrive(inbox, NUMBER)
         with pytest.raises(ReturnedToBroker):
-            await processor.settle(inbox, deliveries)
-    await processor.until_taken()
+            await settler.settle(inbox, deliveries)
+    await settler.until_taken()
     assert batches.tries == TAKEN_AGAIN
     assert "database" not in readiness.problems
     assert await count(world.engine, contacts) > 1

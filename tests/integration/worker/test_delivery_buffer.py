@@ -23,6 +23,7 @@ from tests.polling import until
 from worker.broker.topology import Topology
 from worker.consume.batch_committer import BatchCommitter
 from worker.consume.consumer import Consumer
+from worker.consume.context import ConsumeContext
 from worker.consume.delivery_buffer import BUFFER_BYTES
 from worker.consume.delivery_conversion import incoming_from_delivery
 from worker.consume.watchdog import Pulse
@@ -95,7 +96,9 @@ async def test_the_watchdog_sees_after_an_outage(world: WorkerHarness, engine: A
     readiness, metrics, database = Readiness(), Metrics(), Database(engine, Random(1))
     relay = Relay(database, world.topology, readiness, metrics, no_failpoints)
     batches = BatchCommitter(database)
-    consumer = Consumer(world.settings, batches, relay, readiness, metrics, no_failpoints, SOON, asyncio.Event())
+    consumer = Consumer(
+        ConsumeContext(world.settings, database, batches, relay, readiness, metrics, asyncio.Event(), retry_delays=SOON)
+    )
 
     async def failed() -> bool:
         return "database" in readiness.problems and consumer.pulse().unsettled > 0

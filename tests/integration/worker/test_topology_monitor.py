@@ -27,6 +27,7 @@ from tests.integration.worker.health_pages import HealthPages
 from tests.polling import until
 from worker.app import run
 from worker.consume.batch_committer import BatchCommitter
+from worker.consume.context import ConsumeContext
 from worker.failpoints import no_failpoints
 from worker.metrics import Metrics
 from worker.publish.relay import Relay
@@ -85,7 +86,8 @@ async def looking(world: WorkerHarness, url: str) -> AsyncIterator[Looking]:
     readiness, metrics, database = Readiness(), Metrics(), Database(world.engine, Random(3))
     relay = Relay(database, world.topology, readiness, metrics, no_failpoints)
     batches, stopping = BatchCommitter(database), asyncio.Event()
-    monitor = TopologyMonitor(world.settings, database, batches, relay, readiness, metrics, stopping, look_seconds=0.1)
+    context = ConsumeContext(world.settings, database, batches, relay, readiness, metrics, stopping)
+    monitor = TopologyMonitor(context, look_seconds=0.1)
     async with aiormq.connect(url) as connection:
         serving = asyncio.create_task(supervised(monitor, url))
         gauge = "contacts_queue_messages", {"queue": "inbound"}
