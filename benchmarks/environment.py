@@ -24,7 +24,7 @@ from devservices.broker import Broker
 from devservices.postgres import Postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine
-from worker.broker.topology import Topology, declare
+from worker.broker.topology import Topology, declare_each
 
 Backend = Literal["sqlite", "postgresql", ""]
 LOG_MAX_AGE = "7D"
@@ -143,7 +143,7 @@ class Environment:
         else:
             url = await self.database(candidate, size)
         async with await aio_pika.connect(self.broker.url) as connection:
-            await declare(await connection.channel(), topology)
+            await declare_each(await connection.channel(), topology.objects(), declares=topology.declares)
         async with aiormq.connect(self.broker.url) as connection:
             channel = await connection.channel(publisher_confirms=False)
             run = BenchmarkRun(self, candidate, url, topology, channel)

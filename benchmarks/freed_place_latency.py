@@ -43,7 +43,7 @@ async def measure(environment: Environment, candidate: Candidate, closes: int) -
 
     async with environment.run(candidate, size) as run, aiormq.connect(environment.broker.url) as connection:
         await run.fill(list(make_messages(size, seed=5)))
-        await (await ConsumingChannel.on(connection)).basic_consume(run.events, hear, no_ack=True)
+        await (await ConsumingChannel(connection).opened()).basic_consume(run.events, hear, no_ack=True)
         await run.start()
         waits = []
         async with running_admin_api(run) as http, asyncio.timeout(PATIENCE_SECONDS):

@@ -54,8 +54,8 @@ class Clients:
 
     async def open(self, connection: aiormq.Connection) -> None:
         """Open the channels and start consuming events."""
-        self.publishing = await PublishingChannel[str].on(connection, self._confirm)
-        consuming = await ConsumingChannel.on(connection)
+        self.publishing = await PublishingChannel(connection, self._confirm).opened()
+        consuming = await ConsumingChannel(connection).opened()
         await consuming.basic_consume(self.run.events, self._hear, no_ack=True)
 
     async def send(self, batch: list[Message]) -> None:

@@ -3,7 +3,7 @@
 import aio_pika
 
 from worker.broker.connection import Connection
-from worker.broker.topology import Topology, declare
+from worker.broker.topology import Topology, declare_each
 
 
 async def worker_connection(url: str) -> Connection:
@@ -14,4 +14,4 @@ async def worker_connection(url: str) -> Connection:
 async def declare_at(url: str, topology: Topology) -> None:
     """Declare everything, without a worker."""
     async with await aio_pika.connect(url) as connection:
-        await declare(await connection.channel(), topology)
+        await declare_each(await connection.channel(), topology.objects(), declares=topology.declares)

@@ -17,8 +17,8 @@ PROGRAM = "worker"
 OBJECTS_BETWEEN_COLLECTIONS = 10_000
 
 
-def main(watch: FailpointHook = no_failpoints) -> int:
-    """Run the worker; returns the exit status. `watch` is called at each failpoint."""
+def main(at_failpoint: FailpointHook = no_failpoints) -> int:
+    """Run the worker; returns the exit status. `at_failpoint` is called at each."""
     settings = start(PROGRAM, WorkerSettings)
     try:
         health_socket = socket.create_server((settings.worker_health_host, settings.worker_health_port))
@@ -32,7 +32,7 @@ def main(watch: FailpointHook = no_failpoints) -> int:
     gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     try:
-        uvloop.run(run_until_signal(settings, health_socket, watch))
+        uvloop.run(run_until_signal(settings, health_socket, at_failpoint))
     except ExceptionGroup as group:
         expected, _ = group.split(DistributionError)
         if expected is not None:

@@ -1,7 +1,8 @@
-"""Waiting for events and futures; telling our own cancellation from the AMQP library's."""
+"""Waiting for events and futures; tasks that end with a block; our own cancellation and the AMQP library's."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 
@@ -21,6 +22,18 @@ async def first_of(*things: asyncio.Event | asyncio.Future[Any], seconds: float 
         for thing, task in zip(things, waiting, strict=True):
             if isinstance(thing, asyncio.Event):
                 task.cancel()
+
+
+@asynccontextmanager
+async def running(*work: Awaitable[Any]) -> AsyncIterator[list[asyncio.Future[Any]]]:
+    """A task for each; at the end of the block they are cancelled and have ended."""
+    tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(one) for one in work]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def is_being_cancelled() -> bool:

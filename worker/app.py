@@ -17,9 +17,9 @@ from distribution.store.database import Database
 from distribution.store.engine import create_engine, dispose
 from worker.broker.supervisor import ConnectionSupervisor
 from worker.broker.tolerant_decoding import tolerate_any_properties
-from worker.broker.topology import Topology
-from worker.consume.batch_processor import BatchProcessor
+from worker.consume.batch_committer import BatchCommitter
 from worker.consume.consumer import Consumer
+from worker.consume.context import ConsumeContext
 from worker.database_outage import DEFAULT_DELAYS, RetryDelays
 from worker.failpoints import FailpointHook, no_failpoints
 from worker.health import create_server
@@ -40,43 +40,40 @@ EXIT_AT_ONCE = 130
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """Work that runs until one of `stops` is called, and how many seconds it may then take to end."""
+    """Work, what besides the process's `stopping` makes it end, and how many seconds it may then take."""
 
     name: str
     work: Coroutine[None, None, None]
-    stops: Sequence[Callable[[], None]]
     seconds: float
+    stops: Sequence[Callable[[], None]] = ()
 
 
 async def run_until_signal(
-    settings: WorkerSettings, health_socket: socket.socket, watch: FailpointHook = no_failpoints
+    settings: WorkerSettings, health_socket: socket.socket, at_failpoint: FailpointHook = no_failpoints
 ) -> None:
     """Run until SIGTERM or SIGINT."""
-    await run(settings, health_socket, stop_on_signals(), watch)
+    await run(settings, health_socket, stop_on_signals(), at_failpoint)
 
 
 async def run(
     settings: WorkerSettings,
     health_socket: socket.socket,
     stopping: asyncio.Event,
-    watch: FailpointHook = no_failpoints,
-    pauses: RetryDelays = DEFAULT_DELAYS,
+    at_failpoint: FailpointHook = no_failpoints,
+    retry_delays: RetryDelays = DEFAULT_DELAYS,
 ) -> None:
-    """Run until `stopping` is set; a component that fails is logged by name, and its error ends the process.
-
-    `watch` is called at each failpoint. `pauses`: between retries while the database is unavailable.
-    """
+    """Run until `stopping` is set; a component that fails is logged by name, and its error ends the process."""
     log = structlog.get_logger("worker")
     tolerate_any_properties()
     readiness, metrics = Readiness(), Metrics()
     engine = create_engine(settings.database_url.get_secret_value())
-    inbound, outbound = build(settings, engine, readiness, metrics, stopping, watch, pauses)
+    inbound, outbound = build(settings, engine, readiness, metrics, stopping, at_failpoint, retry_delays)
     health = create_server(readiness, metrics)
     try:
         async with asyncio.TaskGroup() as group:
             components = (*inbound, *outbound)
             tasks = {
-                component.name: group.create_task(run_named(component, lambda: tell_to_stop(components)))
+                component.name: group.create_task(run_named(component, components, stopping))
                 for component in components
             }
             serving = group.create_task(health.serve(sockets=[health_socket]))
@@ -99,30 +96,31 @@ def build(
     readiness: Readiness,
     metrics: Metrics,
     stopping: asyncio.Event,
-    watch: FailpointHook,
-    pauses: RetryDelays,
+    at_failpoint: FailpointHook,
+    retry_delays: RetryDelays,
 ) -> tuple[Sequence[Component], Sequence[Component]]:
     """Returns the components that take work in, and those that publish; each group is stopped together."""
-    database, topology = Database(engine, SystemRandom()), topology_of(settings)
-    relay = Relay(database, topology, readiness, metrics, watch)
-    batches = BatchProcessor(database, watch)
+    database = Database(engine, SystemRandom())
+    relay = Relay(database, settings.topology, readiness, metrics, at_failpoint)
+    batches = BatchCommitter(database, at_failpoint)
+    context = ConsumeContext(
+        settings, database, batches, relay.inbox, readiness, metrics, stopping, at_failpoint, retry_delays
+    )
     supervisor = partial(
         ConnectionSupervisor, settings.brokers, readiness=readiness, metrics=metrics, random=database.random
     )
-    consumer = Consumer(settings, topology, batches, relay.client, readiness, metrics, watch, pauses)
-    periodic_tasks = PeriodicTasks(settings, database, batches, relay.client, metrics)
-    topology_monitor = TopologyMonitor(settings, topology, database, batches, relay.client, readiness, metrics)
-    lead_renormalizer = LeadRenormalizer(database, settings.default_phone_region)
+    consumer, periodic_tasks, topology_monitor = Consumer(context), PeriodicTasks(context), TopologyMonitor(context)
+    lead_renormalizer = LeadRenormalizer(database, settings.default_phone_region, stopping)
     gauges = BacklogGauges(database)
     metrics.registry.register(gauges)
     consuming, monitoring = supervisor("consumer"), supervisor("topology_monitor", vital=False)
-    monitor_stops = topology_monitor.stop, monitoring.stop
+    monitor = monitoring.run(topology_monitor.serve)
     return (
-        Component("consumer", consuming.run(consumer.serve), (consumer.stop, consuming.stop), CONSUMER_STOP_SECONDS),
-        Component("periodic_tasks", periodic_tasks.run(), (periodic_tasks.stop,), SHORT_STOP_SECONDS),
-        Component("lead_renormalizer", lead_renormalizer.run(), (lead_renormalizer.stop,), SHORT_STOP_SECONDS),
-        Component("topology_monitor", monitoring.run(topology_monitor.serve), monitor_stops, SHORT_STOP_SECONDS),
-        Component("gauges", gauges.run(stopping), (stopping.set,), SHORT_STOP_SECONDS),
+        Component("consumer", consuming.run(consumer.serve), CONSUMER_STOP_SECONDS, [consuming.stop]),
+        Component("periodic_tasks", periodic_tasks.run(), SHORT_STOP_SECONDS),
+        Component("lead_renormalizer", lead_renormalizer.run(), SHORT_STOP_SECONDS),
+        Component("topology_monitor", monitor, SHORT_STOP_SECONDS, [monitoring.stop]),
+        Component("gauges", gauges.run(stopping), SHORT_STOP_SECONDS),
     ), _publishing(relay, supervisor)
 
 
@@ -131,36 +129,26 @@ def _publishing(relay: Relay, supervisor: Callable[..., ConnectionSupervisor]) -
     # A single reply may end its connection repeatedly; the other replies should not wait for long.
     replying = supervisor("replies", vital=False, longest_pause=REPLIES_LONGEST_PAUSE_SECONDS)
     return (
-        Component("relay", publishing.run(relay.serve), (relay.stop, publishing.stop), RELAY_STOP_SECONDS),
-        Component("retries", retrying.run(relay.retries.serve), (retrying.stop,), RELAY_STOP_SECONDS),
-        Component("replies", replying.run(relay.replies.serve), (replying.stop,), RELAY_STOP_SECONDS),
-        Component("tidying", relay.tidy(), (), RELAY_STOP_SECONDS),
+        Component("relay", publishing.run(relay.serve), RELAY_STOP_SECONDS, [relay.stop, publishing.stop]),
+        Component("retries", retrying.run(relay.retries.serve), RELAY_STOP_SECONDS, [retrying.stop]),
+        Component("replies", replying.run(relay.replies.serve), RELAY_STOP_SECONDS, [replying.stop]),
+        Component("tidying", relay.tidy(), RELAY_STOP_SECONDS),
     )
 
 
-def topology_of(settings: WorkerSettings) -> Topology:
-    """The exchanges and queues that the worker declares or checks."""
-    return Topology(
-        settings.broker_prefix,
-        settings.event_log_max_age,
-        settings.broker_declare,
-        settings.event_log_max_bytes,
-        settings.event_log_segment_bytes,
-    )
-
-
-async def run_named(component: Component, end_all: Callable[[], None]) -> None:
+async def run_named(component: Component, components: Sequence[Component], stopping: asyncio.Event) -> None:
     """Run a component; if it fails, log its name and stop all components.
 
     The task group only cancels the others, and a driver may turn a cancellation into an error that they handle.
     """
     try:
         await component.work
-    except Exception as error:
+    except Exception as error:  # of any kind: it ends the process
         structlog.get_logger("worker").error(
             "component_failed", component=component.name, reason=str(error) or type(error).__name__
         )
-        end_all()
+        stopping.set()
+        tell_to_stop(components)
         raise
 
 

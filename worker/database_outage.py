@@ -30,9 +30,9 @@ DEFAULT_DELAYS = RetryDelays()
 class DatabaseOutage:
     """Begins with a failure and ends with the next commit, not before."""
 
-    def __init__(self, readiness: Readiness, pauses: RetryDelays) -> None:
+    def __init__(self, readiness: Readiness, retry_delays: RetryDelays) -> None:
         self._readiness = readiness
-        self._backoff = Backoff(pauses.first, pauses.longest)
+        self._backoff = Backoff(retry_delays.first, retry_delays.longest)
         self._since: float | None = None
         self._log = structlog.get_logger("worker.database_outage")
 

@@ -30,13 +30,7 @@ class HealthServer(uvicorn.Server):
 
 def create_server(readiness: Readiness, metrics: Metrics) -> HealthServer:
     """The server; `serve(sockets=[…])` runs it, `should_exit` ends it."""
-    app = Starlette(
-        routes=[
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            Route("/metrics", prometheus),
-        ]
-    )
+    app = Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", prometheus)])
     app.state.readiness, app.state.metrics = readiness, metrics
     limits = Limits(connections_within(MOST_CONNECTIONS))
     return HealthServer(Config(app, limits, lifespan="off", timeout_graceful_shutdown=STOP_SECONDS))

@@ -22,26 +22,21 @@ class LeadRenormalizer:
     A round may end anywhere: rows are marked as they are done. Any number of workers may run rounds concurrently.
     """
 
-    def __init__(self, database: Database, phone_region: str) -> None:
-        self._database, self._phone_region = database, phone_region
-        self._stopping = asyncio.Event()
+    def __init__(self, database: Database, phone_region: str, stopping: asyncio.Event) -> None:
+        self._database, self._phone_region, self._stopping = database, phone_region, stopping
         self._log = structlog.get_logger("worker.lead_renormalizer")
-
-    def stop(self) -> None:
-        """Make `run` return."""
-        self._stopping.set()
 
     async def run(self) -> None:
         """Run rounds until stopped; while the database is unavailable, wait for it."""
-        pauses = Backoff(FIRST_ROUND_SECONDS, LAST_ROUND_SECONDS)
+        backoff = Backoff(FIRST_ROUND_SECONDS, LAST_ROUND_SECONDS)
         while not self._stopping.is_set():
             try:
                 await self.round()
             except Exception as error:
-                # A failure here must not end the worker, whose main work is something else.
+                # No failure here may end the worker, whose main work is something else.
                 defect = None if isinstance(error, DatabaseUnavailable) else error
                 self._log.warning("spelling_failed", reason=describe_error(error), exc_info=defect)
-            await wait_for_event(self._stopping, pauses.pause())
+            await wait_for_event(self._stopping, backoff.pause())
 
     async def round(self) -> None:
         """Go over all leads once."""

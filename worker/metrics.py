@@ -1,41 +1,21 @@
 """The worker's Prometheus metrics."""
 
-from dataclasses import dataclass, field
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+LOCK_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-@dataclass(slots=True)
+
 class Metrics:
     """All metrics; each is registered once."""
 
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    messages: Counter = field(init=False)
-    published: Counter = field(init=False)
-    batch_seconds: Histogram = field(init=False)
-    batch_messages: Histogram = field(init=False)
-    held: Gauge = field(init=False)
-    aside: Gauge = field(init=False)
-    lock_wait: Histogram = field(init=False)
-    swept: Counter = field(init=False)
-    connects: Counter = field(init=False)
-    blocked: Gauge = field(init=False)
-    replies_refused: Counter = field(init=False)
-    queue_messages: Gauge = field(init=False)
-    queue_consumers: Gauge = field(init=False)
-    missing: Counter = field(init=False)
-    inbound_age: Gauge = field(init=False)
-    set_aside: Gauge = field(init=False)
-
-    def __post_init__(self) -> None:
-        registry = self.registry
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
         self.messages = Counter("contacts_messages", "Messages by outcome", ["outcome"], registry=registry)
         self.published = Counter("contacts_published", "Publications by result", ["result"], registry=registry)
         self.batch_seconds = Histogram("contacts_batch_seconds", "Time of a batch's transaction", registry=registry)
-        sizes = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-        self.batch_messages = Histogram(
-            "contacts_batch_messages", "Messages in a batch", buckets=sizes, registry=registry
-        )
+        in_batch = "Messages in a batch"
+        self.batch_messages = Histogram("contacts_batch_messages", in_batch, buckets=SIZES, registry=registry)
         self.swept = Counter("contacts_swept_sources", "Sources whose waiting contacts were missed", registry=registry)
         self.connects = Counter("contacts_broker_connects", "Connections made", ["connection"], registry=registry)
         alarmed = "1 while the broker takes no publications"
@@ -49,11 +29,10 @@ class Metrics:
         self.inbound_age = Gauge("contacts_inbound_age_seconds", age, registry=registry)
         gone = "Exchanges and queues that were found missing"
         self.missing = Counter("contacts_missing_broker_objects", gone, ["object"], registry=registry)
-        aside = "Events in the outbox that the broker did not take, waiting for their next try"
-        self.set_aside = Gauge("contacts_events_set_aside", aside, registry=registry)
+        quarantined = "Events in the outbox that the broker did not take, waiting for their next try"
+        self.quarantined_events = Gauge("contacts_events_set_aside", quarantined, registry=registry)
         self.held = Gauge("contacts_held_messages", "Messages taken and not yet settled", registry=registry)
         locked = "Messages set aside because another transaction holds locks of their source"
-        self.aside = Gauge("contacts_set_aside_messages", locked, ["source"], registry=registry)
-        waits = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+        self.locked_messages = Gauge("contacts_set_aside_messages", locked, ["source"], registry=registry)
         waited = "Time of a batch's statements that lock its sources and operators"
-        self.lock_wait = Histogram("contacts_lock_wait_seconds", waited, buckets=waits, registry=registry)
+        self.lock_wait = Histogram("contacts_lock_wait_seconds", waited, buckets=LOCK_SECONDS, registry=registry)

@@ -12,14 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution.errors import DatabaseUnavailable, LockedByOthers
 from distribution.intake.replay import Replayed, retry_due
 from distribution.store import parked_messages
-from distribution.store.database import Database
 from distribution.store.db_errors import describe_error
 from distribution.store.operator_pool import servable_sources
 from worker.aio import wait_for_event
-from worker.consume.batch_processor import RETRY_LOCK_SECONDS, BatchProcessor
-from worker.metrics import Metrics
-from worker.publish.relay_client import RelayClient
-from worker.settings import WorkerSettings
+from worker.consume.batch_committer import RETRY_LOCK_SECONDS
+from worker.consume.context import ConsumeContext
 
 DUE_EVERY_SECONDS = 1.0
 RETRY_SECONDS = 10.0
@@ -33,22 +30,11 @@ SWEEP_EVERY = 5
 class PeriodicTasks:
     """Runs concurrently with the consumer, even without a broker connection."""
 
-    def __init__(
-        self,
-        settings: WorkerSettings,
-        database: Database,
-        batches: BatchProcessor,
-        relay: RelayClient,
-        metrics: Metrics,
-    ) -> None:
-        self._decoder, self._database = settings.decoder, database
-        self._batches, self._relay, self._metrics = batches, relay, metrics
-        self._stopping = asyncio.Event()
+    def __init__(self, context: ConsumeContext) -> None:
+        self._decoder, self._database = context.settings.decoder, context.database
+        self._batches, self._relay = context.batches, context.relay
+        self._metrics, self._stopping = context.metrics, context.stopping
         self._log = structlog.get_logger("worker.periodic_tasks")
-
-    def stop(self) -> None:
-        """Make `run` return."""
-        self._stopping.set()
 
     async def run(self) -> None:
         """Run the tasks until stopped; while the database is unavailable, wait for it."""
@@ -98,7 +84,7 @@ class PeriodicTasks:
         if locked_codes:
             return locked_codes
         for code in list(due)[:ALONE_AT_MOST]:
-            with suppress(LockedByOthers):
+            with suppress(LockedByOthers):  # it is skipped in this round, as all of them are
                 retry = partial(self._retry, now, locked | (due - {code}))
                 await self._finish(await self._batches.try_commit(retry, RETRY_LOCK_SECONDS))
         return due
@@ -119,6 +105,6 @@ class PeriodicTasks:
             self._metrics.swept.inc(len(missed))
             self._log.warning("waiting_contacts_recovered", source_ids=missed)
             for source_id in missed:
-                with suppress(LockedByOthers):
+                with suppress(LockedByOthers):  # the next sweep finds it again
                     await self._batches.serve([source_id])
             self._relay.wake()

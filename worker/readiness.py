@@ -23,14 +23,12 @@ class Readiness:
             self._changed.set()
 
     def set_detail(self, component: str, text: str) -> None:
-        """Something an operator should look at although the worker is ready."""
-        self.details[component] = text
+        """Something an operator should look at although the worker is ready; an empty text if there is nothing."""
+        if text:
+            self.details[component] = text
+        else:
+            self.details.pop(component, None)
         self._changed.set()
-
-    def clear_detail(self, component: str) -> None:
-        """There is nothing to look at any more."""
-        if self.details.pop(component, None) is not None:
-            self._changed.set()
 
     async def until(self, condition: Callable[["Readiness"], bool]) -> None:
         """Wait until the condition holds; only one waiter at a time."""

@@ -1,8 +1,7 @@
 """The worker's settings."""
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -12,9 +11,11 @@ from yarl import URL
 
 from distribution.intake.decoder import Decoder
 from distribution.intake.sender_rules import SenderRules
+from distribution.messages import WHOLE_BYTES
 from distribution.settings import SharedSettings
 from worker.bot_users import parse_bot_users
 from worker.broker import tls, urls
+from worker.broker.topology import Topology
 
 MAX_AGE = re.compile(r"[1-9][0-9]*[YMDhms]")
 LEAST_SEGMENT, LARGEST_SEGMENT = 1_000_000, 3_000_000_000
@@ -47,6 +48,22 @@ class WorkerSettings(SharedSettings):
         return replace(super().decoder, sender_rules=SenderRules(users, self.reply_queues))
 
     @property
+    def whole_bytes(self) -> int:
+        """Of a larger message only the beginning is kept."""
+        return max(WHOLE_BYTES, self.max_message_bytes)
+
+    @property
+    def topology(self) -> Topology:
+        """The exchanges and queues that the worker declares or checks."""
+        return Topology(
+            self.broker_prefix,
+            self.event_log_max_age,
+            self.broker_declare,
+            self.event_log_max_bytes,
+            self.event_log_segment_bytes,
+        )
+
+    @property
     def brokers(self) -> tuple[URL, ...]:
         """Every broker of AMQP_URL, with the TLS files added to its query; files that the query already names win."""
         files = {"cafile": self.amqp_ca_file, "certfile": self.amqp_cert_file, "keyfile": self.amqp_key_file}
@@ -56,8 +73,7 @@ class WorkerSettings(SharedSettings):
     @classmethod
     def _amqp(cls, value: SecretStr) -> SecretStr:
         for url in urls.parse(value.get_secret_value()):
-            with _as_value_error():
-                tls.context(url)
+            tls.context(url)
         return value
 
     @field_validator("amqp_ca_file", "amqp_cert_file")
@@ -67,16 +83,14 @@ class WorkerSettings(SharedSettings):
         if value and url and not url.get_secret_value().lstrip().startswith("amqps://"):
             raise ValueError("is of no use without TLS: AMQP_URL must begin with amqps://")
         if value:
-            with _as_value_error():
-                tls.check_readable(value)
+            tls.check_readable(value)
         return value
 
     @field_validator("amqp_ca_file")
     @classmethod
     def _authority(cls, value: Path | None) -> Path | None:
         if value:
-            with _as_value_error():
-                tls.check_authority(value)
+            tls.check_authority(value)
         return value
 
     @field_validator("amqp_key_file")
@@ -84,8 +98,7 @@ class WorkerSettings(SharedSettings):
     def _certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         certificate: Path | None = info.data.get("amqp_cert_file")
         if certificate:
-            with _as_value_error():
-                tls.check_certificate(certificate, value)
+            tls.check_certificate(certificate, value)
         elif value and "amqp_cert_file" in info.data:
             raise ValueError("is of no use without the certificate, AMQP_CERT_FILE")
         return value
@@ -123,11 +136,3 @@ def _with_files(url: URL, files: Mapping[str, Path | None]) -> URL:
     in_query = {"certfile", "keyfile"} if "certfile" in url.query else set()
     named = {name: str(path) for name, path in files.items() if path and name not in url.query and name not in in_query}
     return url.update_query(named)
-
-
-@contextmanager
-def _as_value_error() -> Iterator[None]:
-    try:
-        yield
-    except tls.UnusableFile as error:
-        raise ValueError(str(error)) from None

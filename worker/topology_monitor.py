@@ -10,18 +10,13 @@ from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
 from distribution.errors import DatabaseUnavailable
 from distribution.ids import isoformat
 from distribution.store import broker_queue_depths
-from distribution.store.database import Database
-from worker.aio import wait_for_event
+from worker.aio import running, wait_for_event
 from worker.broker.connection import Connection, not_cancelled, opened
 from worker.broker.errors import describe_error
 from worker.broker.event_log import EventLog
-from worker.broker.topology import NotSetUp, Topology, TopologyMismatch, declare_each, missing_in_words
-from worker.consume.batch_processor import BatchProcessor
+from worker.broker.topology import NotSetUp, TopologyMismatch, declare_each, missing_in_words
+from worker.consume.context import ConsumeContext
 from worker.consume.dead_letter_collector import DeadLetterCollector
-from worker.metrics import Metrics
-from worker.publish.relay_client import RelayClient
-from worker.readiness import Readiness
-from worker.settings import WorkerSettings
 
 PART, LOG = "topology", "event log"
 LOOK_SECONDS = 15.0
@@ -36,47 +31,27 @@ class TopologyMonitor:
     Problems here are reported and end nothing.
     """
 
-    def __init__(
-        self,
-        settings: WorkerSettings,
-        topology: Topology,
-        database: Database,
-        batches: BatchProcessor,
-        relay: RelayClient,
-        readiness: Readiness,
-        metrics: Metrics,
-        look_seconds: float = LOOK_SECONDS,
-    ) -> None:
-        self._topology, self._database = topology, database
-        self._readiness, self._metrics = readiness, metrics
-        self._stopping, self._look_seconds = asyncio.Event(), look_seconds
-        self._collector = DeadLetterCollector(settings, topology, batches, relay, readiness, metrics, self._stopping)
+    def __init__(self, context: ConsumeContext, look_seconds: float = LOOK_SECONDS) -> None:
+        self._topology, self._database = context.settings.topology, context.database
+        self._readiness, self._metrics = context.readiness, context.metrics
+        self._stopping, self._look_seconds = context.stopping, look_seconds
+        self._collector = DeadLetterCollector(context)
         self._is_silent = False
         self._was_complete = False
         self._known_missing: list[str] = []
         self._reported_loss = ("", 0.0)
         self._log = structlog.get_logger("worker.topology_monitor")
 
-    def stop(self) -> None:
-        """Make `serve` return once the messages taken are settled."""
-        self._stopping.set()
-
     async def serve(self, connection: Connection) -> None:
         """Monitor, and collect dead letters, over one connection until stopped; raises when the connection fails."""
         log = EventLog(self._topology, connection)
-        work = [
-            self._look_repeatedly(connection.channel(publisher_confirms=False), log),
-            self._collector.serve(connection),
-        ]
-        tasks = [asyncio.create_task(not_cancelled(coroutine)) for coroutine in work]
+        looking = self._look_repeatedly(connection.channel(publisher_confirms=False), log)
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-            for task in done:
-                task.result()
+            async with running(not_cancelled(looking), not_cancelled(self._collector.serve(connection))) as tasks:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+                for task in done:
+                    task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await log.close()
 
     async def _look_repeatedly(self, channel: AbstractChannel, log: EventLog) -> None:
@@ -157,7 +132,7 @@ class TopologyMonitor:
         if is_silent:
             self._readiness.set_detail(LOG, f"{name} does not answer yet; the broker recovers it last after a restart")
         elif self._is_silent:
-            self._readiness.clear_detail(LOG)
+            self._readiness.set_detail(LOG, "")
         if is_silent != self._is_silent:
             self._log.warning("event_log_silent" if is_silent else "event_log_answers", name=name)
         self._is_silent = is_silent
@@ -168,7 +143,4 @@ class TopologyMonitor:
         detail = problem or (loss if asyncio.get_running_loop().time() < until else "")
         if problem and self._readiness.details.get(PART) != problem:
             self._log.warning("broker_not_set_up", reason=problem)
-        if detail:
-            self._readiness.set_detail(PART, detail)
-        else:
-            self._readiness.clear_detail(PART)
+        self._readiness.set_detail(PART, detail)

@@ -48,7 +48,7 @@ class Mutant:
     full_subscriber: bool = False
 
 
-DELIVERY_PROCESSOR, DELIVERY_BUFFER = "worker/consume/delivery_processor.py", "worker/consume/delivery_buffer.py"
+DELIVERY_SETTLER, DELIVERY_BUFFER = "worker/consume/delivery_settler.py", "worker/consume/delivery_buffer.py"
 POOLS, CHANNELS = "distribution/store/operator_pool.py", "worker/broker/channels.py"
 BATCH = "        with self._metrics.batch_seconds.time(), self._relay.lend_confirmed_ids() as confirmed_ids:\n"
 APPLY = "            self._apply_results(publisher, self._note_unroutable)\n"
@@ -68,8 +68,8 @@ MUTANTS = (
         "acknowledge before commit",
         ("lost",),
         (
-            Edit(DELIVERY_PROCESSOR, ACKNOWLEDGE, "            pass\n"),
-            Edit(DELIVERY_PROCESSOR, BATCH, EARLY_ACKNOWLEDGE + BATCH),
+            Edit(DELIVERY_SETTLER, ACKNOWLEDGE, "            pass\n"),
+            Edit(DELIVERY_SETTLER, BATCH, EARLY_ACKNOWLEDGE + BATCH),
         ),
     ),
     Mutant(

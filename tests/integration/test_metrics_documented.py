@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import fields
 from pathlib import Path
 from random import Random
 
@@ -46,8 +45,7 @@ def exposed(families: Iterable[Metric]) -> Described:
 def test_those_of_the_worker() -> None:
     """None is missing on the page, none is gone from the worker."""
     metrics, described = WorkerMetrics(), documented("Of a worker")
-    for field in fields(metrics):
-        metric = getattr(metrics, field.name)
+    for metric in vars(metrics).values():
         if isinstance(metric, Counter | Gauge | Histogram):
             for family in metric.describe():
                 name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -18,7 +18,7 @@ from distribution.store.engine import transaction
 from distribution.store.outbox import Kind
 from tests.factories import MAX_BYTES, SOURCE, all_parked, arrival, as_sent, make_source, message
 from tests.integration.statement_mistakes import mistaken
-from worker.consume.batch_processor import BatchProcessor
+from worker.consume.batch_committer import BatchCommitter
 from worker.failpoints import no_failpoints
 from worker.publish.lane_state import ClaimRequest
 from worker.publish.leased_rows import LeasedRows
@@ -51,14 +51,14 @@ async def test_the_message_that_brings_it_out_is_parked(engine: AsyncEngine) -> 
     """As after any other defect: logged with its traceback, to be replayed once it is fixed; the worker goes on."""
     await make_source(engine, {})
     with mistaken(engine, "INSERT INTO contacts"):
-        await BatchProcessor(Database(engine, Random(1))).process([arrival(message("m"))], None)
+        await BatchCommitter(Database(engine, Random(1))).commit_messages([arrival(message("m"))], None)
     assert [row.code for row in await all_parked(engine)] == ["processing_failed"]
 
 
 async def test_it_does_not_keep_other_messages_from_their_retry(engine: AsyncEngine) -> None:
     """A parked message that brings it out is parked again with its traceback in the log; nothing is raised."""
     database = Database(engine, Random(1))
-    await BatchProcessor(database).process([arrival(as_sent(message("m")))], None)
+    await BatchCommitter(database).commit_messages([arrival(as_sent(message("m")))], None)
     await make_source(engine, {})
     with mistaken(engine, "INSERT INTO contacts"):
         done = await replay_all(database, Decoder(MAX_BYTES), "unknown_source", EDIT, assign_nothing)
@@ -84,5 +84,5 @@ async def test_a_trigger_of_the_owners_that_is_wrong_is_an_outage(engine: AsyncE
         for statement in BROKEN_TRIGGER:
             await conn.execute(sa.text(statement))
     with pytest.raises(DatabaseUnavailable):
-        await BatchProcessor(Database(engine, Random(1))).process([arrival(message("m"))], None)
+        await BatchCommitter(Database(engine, Random(1))).commit_messages([arrival(message("m"))], None)
     assert await all_parked(engine) == []

@@ -15,7 +15,7 @@ from worker.broker.publish_result import PublishResult
 from worker.publish.in_flight import EVENTS, RETRIES, LaneLimits
 from worker.publish.lane_state import Confirms, LaneState
 from worker.publish.outbox_buffer import Fault, Report
-from worker.publish.retry_policy import EventRetryPolicy, RetryBudget
+from worker.publish.retry_policy import RetryBudget, RetryPolicy
 from worker.publish.unsettled_rows import Settlement, UnsettledRows
 
 LARGEST = 120
@@ -34,7 +34,7 @@ class Lanes(RuleBasedStateMachine):
         super().__init__()
         self.now, self.is_blocked, self.is_quiet = 1_000.0, False, True
         self.outbox, self.unsettled = OutboxModel(), UnsettledRows()
-        leases, policy = (self.unsettled, LEASE_SECONDS), EventRetryPolicy()
+        leases, policy = (self.unsettled, LEASE_SECONDS), RetryPolicy()
         self.lanes = {
             "events": LaneState(small(EVENTS), policy, *leases),
             "retries": LaneState(small(RETRIES), policy, *leases, budget=RetryBudget()),

@@ -5,7 +5,7 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT, lane
+from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT, risk
 
 
 def delivered(
@@ -31,4 +31,4 @@ def delivered(
 )
 def test_what_came_back_is_handled_with_care(headers: dict[str, object] | None, again: bool, expected: int) -> None:
     """Only the broker's own word makes a message suspect, so that a sender cannot slow the others down."""
-    assert lane(delivered(headers, again=again)) == expected
+    assert risk(delivered(headers, again=again)) == expected

@@ -8,8 +8,8 @@ from worker.publish.outbox_buffer import Attempt, Fault, OutboxBuffer, Report
 from worker.publish.retry_policy import (
     FIRST_PAUSE_SECONDS,
     UNPUBLISHABLE_SECONDS,
-    EventRetryPolicy,
     ReplyRetryPolicy,
+    RetryPolicy,
 )
 from worker.publish.unsettled_rows import UnsettledRows
 
@@ -19,7 +19,7 @@ LEASE = 1_000.0
 def buffer_with(number: int, limits: LaneLimits = EVENTS) -> tuple[OutboxBuffer, list[Publication], UnsettledRows]:
     """One that holds so many publications, which are in it and in flight."""
     unsettled = UnsettledRows()
-    buffer = OutboxBuffer(limits, ReplyRetryPolicy() if limits is REPLIES else EventRetryPolicy(), unsettled)
+    buffer = OutboxBuffer(limits, ReplyRetryPolicy() if limits is REPLIES else RetryPolicy(), unsettled)
     publications = [publication(reply_to="q" if limits is REPLIES else "") for _ in range(number)]
     buffer.add(publications, LEASE)
     assert buffer.fill(1, 0.0)[0] == publications[: limits.in_flight]
@@ -29,6 +29,16 @@ def buffer_with(number: int, limits: LaneLimits = EVENTS) -> tuple[OutboxBuffer,
 def reports(*publications: Publication, result: PublishResult = PublishResult.CONFIRMED) -> list[Report]:
     """What the broker said of them."""
     return [(one, result, "") for one in publications]
+
+
+def overdue(buffer: OutboxBuffer, now: float) -> list[Attempt]:
+    """What is given up since it was not confirmed in time."""
+    return buffer.fail_unconfirmed(buffer.in_flight.pop_overdue(now), now)
+
+
+def all_failed(buffer: OutboxBuffer, now: float) -> list[Attempt]:
+    """What is given up with the connection: everything in flight."""
+    return buffer.fail_unconfirmed(buffer.in_flight.clear(), now)
 
 
 def no() -> bool:
@@ -60,10 +70,10 @@ def test_what_is_overtaken_does_not_fill_the_window() -> None:
     buffer, publications, _ = buffer_with(EVENTS.in_flight)
     stuck, passing = publications[:-1], publications[-1]
     buffer.apply_results(reports(passing), 0.1, no)
-    assert buffer.give_up_overdue(OVERTAKEN_SECONDS - 0.1) == []
+    assert overdue(buffer, OVERTAKEN_SECONDS - 0.1) == []
     buffer.add([publication() for _ in range(EVENTS.in_flight)], LEASE)
     assert len(buffer.fill(1, 1.0)[0]) == 1
-    assert buffer.give_up_overdue(OVERTAKEN_SECONDS + 0.1) == []
+    assert overdue(buffer, OVERTAKEN_SECONDS + 0.1) == []
     assert len(buffer.fill(1, OVERTAKEN_SECONDS + 0.1)[0]) == EVENTS.in_flight - 1
     assert all(one.id in buffer for one in stuck)
 
@@ -72,9 +82,9 @@ def test_what_is_overtaken_is_given_up_after_a_while() -> None:
     """It is tried later by itself; a confirmation that comes then still counts."""
     buffer, (stuck, passing), unsettled = buffer_with(2)
     buffer.apply_results(reports(passing), 0.1, no)
-    assert buffer.give_up_overdue(EVENTS.confirm_seconds - 1) == []
+    assert overdue(buffer, EVENTS.confirm_seconds - 1) == []
     assert not buffer.in_flight.is_silent(EVENTS.confirm_seconds + 1)
-    assert results(buffer.give_up_overdue(EVENTS.confirm_seconds + 1)) == [PublishResult.UNCONFIRMED]
+    assert results(overdue(buffer, EVENTS.confirm_seconds + 1)) == [PublishResult.UNCONFIRMED]
     assert set(unsettled.quarantined) == {stuck.id}
     buffer.apply_results(reports(stuck), EVENTS.confirm_seconds + 2, no)
     assert set(unsettled.confirmed) == {stuck.id, passing.id}
@@ -90,7 +100,7 @@ def test_what_is_overtaken_is_bounded() -> None:
             buffer.add([publication(size=size), publication()], LEASE**2)
             sent, _ = buffer.fill(1, now)
             buffer.apply_results(reports(*sent[1:]), now, no)
-            buffer.give_up_overdue(now)
+            overdue(buffer, now)
             held = buffer.all()
             assert len(held) <= OVERTAKEN_AT_MOST + 2
             assert sum(one.size for one in held) <= 2 * EVENTS.bytes_in_flight + 2 * MIB
@@ -99,10 +109,10 @@ def test_what_is_overtaken_is_bounded() -> None:
 def test_a_broker_that_confirms_nothing_is_suspect_as_a_whole() -> None:
     """Nobody is overtaken then; after a while the connection is given up and each publication tried by itself."""
     buffer, publications, unsettled = buffer_with(3)
-    buffer.give_up_overdue(EVENTS.confirm_seconds - 1)
+    overdue(buffer, EVENTS.confirm_seconds - 1)
     assert not buffer.in_flight.is_silent(EVENTS.confirm_seconds - 1)
     assert buffer.in_flight.is_silent(EVENTS.confirm_seconds + 1)
-    assert results(buffer.give_up_all(EVENTS.confirm_seconds + 1)) == [PublishResult.UNCONFIRMED] * 3
+    assert results(all_failed(buffer, EVENTS.confirm_seconds + 1)) == [PublishResult.UNCONFIRMED] * 3
     assert set(unsettled.quarantined) == {one.id for one in publications}
     assert buffer.is_idle
 
@@ -112,7 +122,7 @@ def test_an_alarm_of_the_broker_is_nobodys_fault() -> None:
     for limits in (EVENTS, RETRIES, REPLIES):
         buffer = buffer_with(3, limits)[0]
         buffer.in_flight.note_blocked(1_000.0)
-        assert buffer.give_up_overdue(1_000.0 + limits.confirm_seconds - 1) == []
+        assert overdue(buffer, 1_000.0 + limits.confirm_seconds - 1) == []
         assert not buffer.in_flight.is_silent(1_000.0 + limits.confirm_seconds - 1)
 
 
@@ -120,7 +130,7 @@ def test_retries_that_are_not_confirmed_do_not_cost_the_connection() -> None:
     """They are given up soon, although nothing overtook them."""
     buffer, publications, unsettled = buffer_with(2, RETRIES)
     assert not buffer.in_flight.is_silent(RETRIES.confirm_seconds + 1)
-    assert results(buffer.give_up_overdue(RETRIES.confirm_seconds + 1)) == [PublishResult.UNCONFIRMED] * 2
+    assert results(overdue(buffer, RETRIES.confirm_seconds + 1)) == [PublishResult.UNCONFIRMED] * 2
     assert set(unsettled.quarantined) == {one.id for one in publications}
 
 
@@ -129,7 +139,7 @@ def test_a_channel_that_is_left_takes_nothing_with_it() -> None:
     buffer, (old, _), unsettled = buffer_with(2)
     buffer.add([young := publication()], LEASE)
     buffer.fill(2, 1.0)
-    assert len(buffer.give_up_channels_before(2, 1.0)) == 2
+    assert len(buffer.fail_unconfirmed(buffer.in_flight.pop_channels_before(2), 1.0)) == 2
     assert old.id in unsettled.quarantined
     assert young.id in buffer
 
@@ -154,7 +164,7 @@ def test_a_suspect_that_is_not_confirmed_holds_up_the_others_no_longer() -> None
     buffer.add([publication() for _ in range(10)], LEASE)
     for suspect in suspects:
         assert buffer.fill(2, 1.0)[0] == [suspect]
-        buffer.give_up_all(2.0)
+        all_failed(buffer, 2.0)
     assert len(buffer.fill(3, 3.0)[0]) == 10
 
 
@@ -189,7 +199,7 @@ def test_nobody_may_reply() -> None:
 def test_what_is_in_buffer_is_bounded_by_bytes() -> None:
     """Beyond that the database keeps it, for whoever has room."""
     unsettled = UnsettledRows()
-    buffer = OutboxBuffer(EVENTS, EventRetryPolicy(), unsettled)
+    buffer = OutboxBuffer(EVENTS, RetryPolicy(), unsettled)
     large = [publication(size=250_000) for _ in range(EVENTS.buffered)]
     buffer.add(large, LEASE)
     held = buffer.all()
@@ -199,7 +209,7 @@ def test_what_is_in_buffer_is_bounded_by_bytes() -> None:
 
 def test_what_is_in_flight_is_bounded_by_bytes() -> None:
     """As many as fit; one that is larger than all goes alone."""
-    buffer = OutboxBuffer(EVENTS, EventRetryPolicy(), UnsettledRows())
+    buffer = OutboxBuffer(EVENTS, RetryPolicy(), UnsettledRows())
     buffer.add([publication(size=MIB) for _ in range(6)], LEASE)
     buffer.add([publication(size=10 * MIB)], LEASE)
     first, _ = buffer.fill(1, 0.0)

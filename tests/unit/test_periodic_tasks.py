@@ -1,5 +1,6 @@
 """What goes wrong in one round of the periodic tasks ends neither it nor the worker, and the sweep goes on."""
 
+import asyncio
 from pathlib import Path
 from random import Random
 
@@ -11,7 +12,8 @@ from structlog.testing import capture_logs
 from distribution.store.database import Database
 from distribution.store.engine import create_engine
 from worker.broker.topology import Topology
-from worker.consume.batch_processor import BatchProcessor
+from worker.consume.batch_committer import BatchCommitter
+from worker.consume.context import ConsumeContext
 from worker.failpoints import no_failpoints
 from worker.metrics import Metrics
 from worker.periodic_tasks import PeriodicTasks
@@ -30,7 +32,7 @@ class Failing(PeriodicTasks):
         """Raise the error, once."""
         error, self.error = self.error, None
         if error is None:
-            self.stop()
+            self._stopping.set()
             return
         async with self._database.reading():
             raise error
@@ -53,7 +55,9 @@ async def test_the_next_round_comes(error: Exception, is_defect: bool, tmp_path:
     """An outage, also one that no library wrapped, is logged in a line; a defect, also in SQL, with its traceback."""
     metrics, database = Metrics(), Database(create_engine(f"sqlite+aiosqlite:///{tmp_path}/contacts.db"), Random(1))
     relay = Relay(database, Topology("", "7D"), Readiness(), metrics, no_failpoints)
-    periodic_tasks = Failing(WorkerSettings(), database, BatchProcessor(database), relay.client, metrics)
+    batches, stopping = BatchCommitter(database), asyncio.Event()
+    context = ConsumeContext(WorkerSettings(), database, batches, relay.inbox, Readiness(), metrics, stopping)
+    periodic_tasks = Failing(context)
     periodic_tasks.error = error
     with capture_logs() as logged:
         await periodic_tasks.run()

@@ -16,9 +16,9 @@ from worker.publish.retry_policy import (
     BARRED_SECONDS,
     LONGEST_PAUSE_SECONDS,
     REPLY_TRIES,
-    EventRetryPolicy,
     ReplyRetryPolicy,
     RetryBudget,
+    RetryPolicy,
     backoff,
 )
 
@@ -28,9 +28,7 @@ def test_events_are_tried_ever_more_rarely_and_never_given_up() -> None:
     pauses = [backoff(attempts) for attempts in range(12)]
     assert pauses[:4] == [1, 2, 4, 8]
     assert pauses[-1] == LONGEST_PAUSE_SECONDS == backoff(10_000)
-    assert (
-        EventRetryPolicy().next_pause(publication(attempts=10_000), PublishResult.REFUSED, 0.0) == LONGEST_PAUSE_SECONDS
-    )
+    assert RetryPolicy().next_pause(publication(attempts=10_000), PublishResult.REFUSED, 0.0) == LONGEST_PAUSE_SECONDS
 
 
 def test_replies_get_a_few_tries() -> None:

@@ -4,7 +4,7 @@ from structlog.testing import capture_logs
 
 from distribution.messages import Incoming
 from tests.factories import body
-from worker.consume.delivery_decoder import DeliveryDecoder
+from worker.consume.refused_replies import RefusedReplies
 from worker.metrics import Metrics
 from worker.settings import WorkerSettings
 
@@ -12,10 +12,11 @@ from worker.settings import WorkerSettings
 def test_refused_replies_are_counted_and_one_is_logged() -> None:
     """A bot that asks a thousand times fills no log; what it sent cannot forge a line of it."""
     metrics = Metrics()
-    senders = DeliveryDecoder(WorkerSettings(reply_queue_prefix="answers."), metrics)
+    decoder, refused = WorkerSettings(reply_queue_prefix="answers.").decoder, RefusedReplies(metrics)
     with capture_logs() as said:
         for queue in ("other\n" + "x" * 200, "contacts.inbound.v1", "\udcff", "answers.bot", None):
-            senders.decode(Incoming(body(), "m-1", reply_to=queue, user_id="hall\x1b"))
+            sent = Incoming(body(), "m-1", reply_to=queue, user_id="hall\x1b")
+            refused.note(sent, decoder.decode(sent).message)
     assert metrics.registry.get_sample_value("contacts_replies_refused_total") == 3
     [line] = said
     assert (line["event"], line["log_level"]) == ("reply_refused", "warning")

@@ -5,7 +5,7 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from worker.broker.channels import Delivery
-from worker.consume.delivery_buffer import ALONE, BATCH_BYTES, INBOX_BYTES, SAFE, SUSPECT, first_batch
+from worker.consume.delivery_buffer import ALONE, BATCH_BYTES, BUFFER_BYTES, SAFE, SUSPECT, first_batch
 from worker.consume.prefetch import Prefetch
 
 TOGETHER = {SAFE: 500, SUSPECT: 25, ALONE: 1}
@@ -37,13 +37,13 @@ def test_large_messages_come_by_few_at_once() -> None:
     for _ in range(5):
         prefetch.saw([of(300)] * 500)
     prefetch.saw([of(250 * KIB)] * 16)
-    assert prefetch.number(SAFE) * 250 * KIB <= INBOX_BYTES
+    assert prefetch.number(SAFE) * 250 * KIB <= BUFFER_BYTES
     assert prefetch.misfits(SAFE, 1000)
     assert not prefetch.misfits(SAFE, prefetch.number(SAFE))
 
 
 def test_suspects_come_by_few_whatever_their_size() -> None:
-    """The lanes' own limits stay."""
+    """The own limits of each risk stay."""
     prefetch = Prefetch(TOGETHER)
     prefetch.saw([of(10)] * 500)
     assert (prefetch.number(SUSPECT), prefetch.number(ALONE)) == (50, 1)

@@ -37,7 +37,7 @@ class Delivery(DeliveredMessage):
     body_digest: bytes | None
 
 
-class Frames(asyncio.Queue[Any]):
+class FrameQueue(asyncio.Queue[Any]):
     """Frames of a channel. The connection, which reads them for all channels, waits while there is no room.
 
     Meanwhile nothing is read from the socket, not even the broker's responses, so this must not last.
@@ -53,26 +53,41 @@ class Frames(asyncio.Queue[Any]):
         self.put_nowait(item)
 
 
-class ConsumingChannel(aiormq.Channel):
+class OwnChannel(aiormq.Channel):
+    """A channel that exists on the broker once `opened` was awaited."""
+
+    def __init__(self, connection: AbstractConnection, *, publisher_confirms: bool) -> None:
+        number = next(number for number in count(FIRST_NUMBER) if number not in connection.channels)
+        super().__init__(connection, number, publisher_confirms=publisher_confirms)
+
+    async def opened(self) -> Self:
+        """Open it, and return it."""
+        self.connection.channels[self.number] = self
+        await self.open()
+        return self
+
+    async def _sized_header(self) -> tuple[ContentHeader, int]:
+        """A message's header and its size in bytes."""
+        size, frame = await self.frames.get()
+        self.frames.task_done()
+        if not isinstance(frame, ContentHeader):
+            raise TypeError(f"the broker sent {type(frame).__name__} instead of a message's header")
+        return frame, size
+
+
+class ConsumingChannel(OwnChannel):
     """A channel that awaits its consumers' callbacks one delivery after the other; they must not block.
 
     While `room` is clear, nothing is read. Of bodies above `whole_bytes` only the beginning is kept.
     """
 
     def __init__(self, connection: AbstractConnection, whole_bytes: int = WHOLE_BYTES) -> None:
-        super().__init__(connection, _free_number(connection), publisher_confirms=False)
+        super().__init__(connection, publisher_confirms=False)
         self.room = asyncio.Event()
         self.room.set()
-        self.frames = Frames(self.room)
+        self.frames = FrameQueue(self.room)
         self._whole_bytes = whole_bytes
         self._dropping = False
-
-    @classmethod
-    async def on(cls, connection: AbstractConnection, whole_bytes: int = WHOLE_BYTES) -> Self:
-        """Open a new channel on the connection."""
-        channel = cls(connection, whole_bytes)
-        await _open(channel)
-        return channel
 
     async def acknowledge(self, tags: Sequence[int], *, multiple: bool) -> None:
         """Acknowledge in one write: each tag, or with `multiple` everything up to the last one."""
@@ -88,7 +103,7 @@ class ConsumingChannel(aiormq.Channel):
         self.room.set()
 
     async def _on_deliver_frame(self, frame: spec.Basic.Deliver) -> None:
-        header, header_bytes = await _sized_header(self)
+        header, header_bytes = await self._sized_header()
         body, digest = await self._read_body(header.body_size)
         consumer = self.consumers.get(frame.consumer_tag or "")
         if consumer is not None and not self._dropping:
@@ -121,27 +136,18 @@ class ConsumingChannel(aiormq.Channel):
         return frame.value
 
 
-class PublishingChannel(aiormq.Channel, Generic[T]):
+class PublishingChannel(OwnChannel, Generic[T]):
     """A channel with publisher confirms: `on_result` is called with the result of each message sent.
 
     Two messages with the same message_id must never be in flight here: it identifies a returned message.
     """
 
     def __init__(self, connection: AbstractConnection, on_result: Callable[[T, PublishResult], None]) -> None:
-        super().__init__(connection, _free_number(connection), publisher_confirms=True)
+        super().__init__(connection, publisher_confirms=True)
         self._on_result = on_result
         self._next_tag = FIRST_TAG
         self._in_flight: dict[int, tuple[str | None, T]] = {}
         self._returned: set[str | None] = set()
-
-    @classmethod
-    async def on(
-        cls, connection: AbstractConnection, on_result: Callable[[T, PublishResult], None]
-    ) -> "PublishingChannel[T]":
-        """Open a new channel on the connection."""
-        channel = cls(connection, on_result)
-        await _open(channel)
-        return channel
 
     def marshal(self, publish: spec.Basic.Publish, properties: spec.Basic.Properties, body: bytes) -> bytes:
         """Encode a message as frames; raises ValueError, TypeError or OverflowError if that is impossible."""
@@ -159,7 +165,8 @@ class PublishingChannel(aiormq.Channel, Generic[T]):
         await self.write_queue.put(ChannelFrame(payload=payload, should_close=False))
 
     async def _on_return_frame(self, frame: spec.Basic.Return) -> None:
-        returned = await self._read_content(frame, await _header(self))
+        header, _ = await self._sized_header()
+        returned = await self._read_content(frame, header)
         self._returned.add(returned.header.properties.message_id)
 
     async def _on_confirm_frame(self, frame: ConfirmationFrameType) -> None:
@@ -175,26 +182,3 @@ class PublishingChannel(aiormq.Channel, Generic[T]):
                 self._on_result(about, PublishResult.UNROUTABLE)
             else:
                 self._on_result(about, PublishResult.CONFIRMED)
-
-
-def _free_number(connection: AbstractConnection) -> int:
-    return next(number for number in count(FIRST_NUMBER) if number not in connection.channels)
-
-
-async def _open(channel: aiormq.Channel) -> None:
-    channel.connection.channels[channel.number] = channel
-    await channel.open()
-
-
-async def _header(channel: aiormq.Channel) -> ContentHeader:
-    header, _ = await _sized_header(channel)
-    return header
-
-
-async def _sized_header(channel: aiormq.Channel) -> tuple[ContentHeader, int]:
-    """A message's header and its size in bytes."""
-    size, frame = await channel.frames.get()
-    channel.frames.task_done()
-    if not isinstance(frame, ContentHeader):
-        raise TypeError(f"the broker sent {type(frame).__name__} instead of a message's header")
-    return frame, size

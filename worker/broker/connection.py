@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractChannel, ConnectionParameter
 from aiormq.abc import AbstractConnection as AiormqConnection
 from yarl import URL
 
-from worker.aio import is_being_cancelled
+from worker.aio import is_being_cancelled, running
 from worker.broker import tls
 from worker.broker.errors import LOST, ConnectionLost, NoBroker, describe_error, was_dropped
 from worker.broker.urls import connect_seconds, host_port
@@ -22,10 +22,7 @@ T = TypeVar("T")
 
 
 class Connection(aio_pika.Connection):
-    """aio-pika's plain connection, which does not reconnect; this one knows when it is lost.
-
-    `underlay`: the aiormq connection, for our own channels and for state that aio-pika does not expose.
-    """
+    """aio-pika's plain connection, which does not reconnect; this one knows when it is lost."""
 
     PARAMETERS = (
         *aio_pika.Connection.PARAMETERS,
@@ -34,7 +31,7 @@ class Connection(aio_pika.Connection):
 
     @property
     def underlay(self) -> AiormqConnection:
-        """The aiormq connection; raises ConnectionLost before it is made and after it is closed."""
+        """The aiormq connection, for what aio-pika does not expose; raises ConnectionLost while there is none."""
         if self.transport is None:
             raise ConnectionLost("closed")
         return self.transport.connection
@@ -52,22 +49,19 @@ async def connect(url: URL, name: str) -> Connection:
     shutdown = None if secured is None else CLOSE_SECONDS
     try:
         async with asyncio.timeout(connect_seconds(url)):
-            return await aio_pika.connect(
+            connecting = aio_pika.connect(
                 url,
                 ssl_context=secured,
                 client_properties={"connection_name": f"{url.query.get('name', PROGRAM)} {name}"},
                 connection_class=Connection,
                 ssl_shutdown_timeout=shutdown,
             )
+            return await not_cancelled(connecting, "the connection was dropped while it was made")
     except TimeoutError:
         raise ConnectionLost(f"no answer within {connect_seconds(url)} s") from None
     except StopAsyncIteration:
         # The library raises this if a proxy accepts the connection but has no broker behind it.
         raise ConnectionLost("hung up before it said anything") from None
-    except asyncio.CancelledError:
-        if is_being_cancelled():
-            raise
-        raise ConnectionLost("the connection was dropped while it was made") from None
     except LOST as lost:
         # The broker checks our certificate after the handshake; it may close the connection before its alert arrives.
         if secured is not None and was_dropped(lost):
@@ -98,7 +92,7 @@ async def opened(channel: AbstractChannel) -> AbstractChannel:
 
 async def close(connection: Connection) -> None:
     """Close it, within CLOSE_SECONDS."""
-    with suppress(*LOST):
+    with suppress(*LOST):  # lost already, or frozen: nothing is left to close
         async with asyncio.timeout(CLOSE_SECONDS):
             # aio-pika's own close() keeps waiting for this one when it is cancelled.
             await connection.underlay.close()
@@ -106,9 +100,7 @@ async def close(connection: Connection) -> None:
 
 async def until_lost(connection: Connection, work: Awaitable[None]) -> None:
     """Run the work; cancel it and raise ConnectionLost as soon as the connection is lost."""
-    task = asyncio.ensure_future(work)
-    closing = asyncio.ensure_future(_closed(connection))
-    try:
+    async with running(work) as (task,), running(_closed(connection)) as (closing,):
         await asyncio.wait({task, closing}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise ConnectionLost(closing.result())
@@ -119,30 +111,22 @@ async def until_lost(connection: Connection, work: Awaitable[None]) -> None:
             if connection.is_closed:
                 raise ConnectionLost(describe_error(error)) from error
             raise error
-    finally:
-        for pending in (task, closing):
-            pending.cancel()
-        await asyncio.gather(task, closing, return_exceptions=True)
 
 
-async def not_cancelled(work: Awaitable[T]) -> T:
-    """Await the work; a cancellation by the client library, whose channel was closed, becomes ConnectionLost."""
+async def not_cancelled(work: Awaitable[T], reason: str = "a channel was closed") -> T:
+    """Await the work; a cancellation that is not ours but the client library's becomes ConnectionLost."""
     try:
         return await work
     except asyncio.CancelledError:
         if is_being_cancelled():
             raise
-        raise ConnectionLost("a channel was closed") from None
+        raise ConnectionLost(reason) from None
 
 
 async def _closed(connection: Connection) -> str:
     """Wait until the connection is closed; returns the reason."""
     try:
-        await connection.underlay.closing
-    except asyncio.CancelledError:
-        if is_being_cancelled():
-            raise
-        return "closed"
-    except Exception as error:
+        await not_cancelled(connection.underlay.closing, "closed")
+    except Exception as error:  # whatever ended the connection: it is the reason
         return describe_error(error)
     return "closed"

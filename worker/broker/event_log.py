@@ -14,7 +14,7 @@ PATIENCE_SECONDS = 2.0
 T = TypeVar("T")
 
 
-class Slow(Generic[T]):
+class PendingRequest(Generic[T]):
     """One slow request at a time: a call while one is pending waits for the same response."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class EventLog:
 
     def __init__(self, topology: Topology, connection: Connection, seconds: float = PATIENCE_SECONDS) -> None:
         self._topology, self._seconds = topology, seconds
-        self._declaring, self._looking = Slow[bool](), Slow[bool]()
+        self._declaring, self._looking = PendingRequest[bool](), PendingRequest[bool]()
         self._channel = connection.channel(publisher_confirms=False)
 
     @property

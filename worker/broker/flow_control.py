@@ -33,4 +33,4 @@ async def watch(connection: Connection, on_change: Callable[[bool], None]) -> No
         if is_blocked(connection) != was_blocked:
             was_blocked = not was_blocked
             on_change(was_blocked)
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)  # the library has no event for "blocked"

@@ -2,24 +2,25 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from random import Random
 
 import structlog
 from aiormq.exceptions import ChannelAccessRefused  # aio-pika does not export it
 from yarl import URL
 
-from worker.aio import is_being_cancelled, wait_for_event
+from worker.aio import running, wait_for_event
 from worker.broker import flow_control, tls
-from worker.broker.connection import Connection, close, connect, until_lost
-from worker.broker.errors import LOST, ConnectionLost, describe_error
+from worker.broker.connection import Connection, close, connect, not_cancelled, until_lost
+from worker.broker.errors import LOST, describe_error
 from worker.broker.topology import NotSetUp
-from worker.broker.urls import LONGEST_PAUSE_SECONDS, BrokerRotation, host_port, parse
+from worker.broker.urls import LONGEST_PAUSE_SECONDS, BrokerRotation, host_port
 from worker.metrics import Metrics
 from worker.readiness import Readiness
 
 LASTING_SECONDS = 10
 
-AWAY = "not connected to the broker"
+NOT_CONNECTED = "not connected to the broker"
 BLOCKED = "the broker takes no publications (its memory or disk alarm)"
 
 Serve = Callable[[Connection], Awaitable[None]]
@@ -28,13 +29,12 @@ Serve = Callable[[Connection], Awaitable[None]]
 class ConnectionSupervisor:
     """One named connection; each time it is made, `serve` runs on it until it returns or the connection is lost.
 
-    `brokers`: those of the settings, or the text of AMQP_URL. `vital`: whether the worker is unready without it; else
-    its problems are readiness details. `longest_pause`: seconds.
+    `vital`: whether the worker is unready without it; else its problems are readiness details.
     """
 
     def __init__(
         self,
-        brokers: Sequence[URL] | str,
+        brokers: Sequence[URL],
         name: str,
         readiness: Readiness,
         metrics: Metrics,
@@ -43,10 +43,10 @@ class ConnectionSupervisor:
         vital: bool = True,
         longest_pause: float = LONGEST_PAUSE_SECONDS,
     ) -> None:
-        self._rotation = BrokerRotation(parse(brokers) if isinstance(brokers, str) else brokers, random, longest_pause)
+        self._rotation = BrokerRotation(brokers, random, longest_pause)
         self._name, self._readiness, self._metrics = name, readiness, metrics
         self._set_problem = readiness.set_unready if vital else readiness.set_detail
-        self._clear_problem = readiness.set_ready if vital else readiness.clear_detail
+        self._clear_problem = readiness.set_ready if vital else partial(readiness.set_detail, text="")
         self._stopping = asyncio.Event()
         self._connecting: asyncio.Task[Connection] | None = None
         self._log = structlog.get_logger("worker.broker.supervisor").bind(connection=name)
@@ -59,7 +59,7 @@ class ConnectionSupervisor:
 
     async def run(self, serve: Serve) -> None:
         """Return when `serve` returns; reconnect after errors of the connection, raise all others."""
-        self._set_problem(self._name, AWAY)
+        self._set_problem(self._name, NOT_CONNECTED)
         while not self._stopping.is_set():
             broker = host_port(self._rotation.url)
             try:
@@ -72,20 +72,18 @@ class ConnectionSupervisor:
                 is_there = isinstance(lost, (NotSetUp, ChannelAccessRefused))
                 event = "broker_not_set_up" if is_there else "broker_connection_lost"
                 self._log.warning(event, broker=broker, reason=reason, next_try_seconds=round(seconds, 1))
-                self._set_problem(self._name, reason if is_there else f"{AWAY}: {broker}: {reason}")
+                self._set_problem(self._name, reason if is_there else f"{NOT_CONNECTED}: {broker}: {reason}")
                 await wait_for_event(self._stopping, seconds)
 
     async def _serve_connection(self, connection: Connection, serve: Serve) -> None:
         self._clear_problem(self._name)
         lasting = asyncio.get_running_loop().call_later(LASTING_SECONDS, self._rotation.lasted)
-        watching = asyncio.create_task(flow_control.watch(connection, self._report_blocked))
         try:
-            await until_lost(connection, serve(connection))
+            async with running(flow_control.watch(connection, self._report_blocked)):
+                await until_lost(connection, serve(connection))
         finally:
             lasting.cancel()
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-            self._set_problem(self._name, AWAY)
+            self._set_problem(self._name, NOT_CONNECTED)
             self._metrics.blocked.labels(self._name).set(0)
             await close(connection)
 
@@ -101,12 +99,7 @@ class ConnectionSupervisor:
     async def _connect(self) -> Connection:
         url = self._rotation.url
         self._connecting = asyncio.create_task(connect(url, self._name))
-        try:
-            connection = await self._connecting
-        except asyncio.CancelledError:
-            if is_being_cancelled():
-                raise
-            raise ConnectionLost("asked to stop") from None
+        connection = await not_cancelled(self._connecting, "asked to stop")
         self._metrics.connects.labels(self._name).inc()
         self._log.info("broker_connected", broker=host_port(url))
         if not tls.verifies(url):

@@ -11,8 +11,11 @@ from worker.broker.errors import os_reason
 NOT_VERIFIED = "no_verify_ssl"
 
 
-class UnusableFile(OSError):
-    """A certificate or key file cannot be used; the message says which and why."""
+class UnusableFile(OSError, ValueError):
+    """A certificate or key file cannot be used; the message says which and why.
+
+    ValueError: settings report it as a wrong value. OSError: once the worker runs, connecting is retried.
+    """
 
 
 def context(url: URL) -> ssl.SSLContext | None:

@@ -46,16 +46,17 @@ def table(value: bytes) -> tuple[int, FieldTable]:
 
 def _depth(value: object) -> int:
     """How deep tables and lists are nested; counts no further than just past DEEPEST."""
-    inner: list[object] = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
-    depth = 0
+    inner, depth = _children(value), 0
     while inner and depth <= DEEPEST:
         depth += 1
-        inner = [
-            value
-            for outer in inner
-            for value in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
-        ]
+        inner = [child for outer in inner for child in _children(outer)]
     return depth
+
+
+def _children(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 def as_bytes(text: str) -> FieldValue:

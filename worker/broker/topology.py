@@ -112,10 +112,7 @@ class Topology:
             "x-delivery-limit": DELIVERY_LIMIT,
             "x-dead-letter-exchange": self.dead,
         }
-        queues = [
-            Queue(self.dead, self.dead, {"x-queue-type": "quorum"}),
-            Queue(self.inbound, self.contacts, inbound),
-        ]
+        queues = [Queue(self.dead, self.dead, {"x-queue-type": "quorum"}), Queue(self.inbound, self.contacts, inbound)]
         return [*queues, self.log_queue] if self.log_queue else queues
 
     @property
@@ -143,26 +140,15 @@ class Topology:
         return [broker_object for broker_object in self.objects() if broker_object.name != self.log]
 
 
-async def declare(channel: AbstractChannel, topology: Topology) -> None:
-    """Declare everything, or check that it exists; existing objects stay as they are.
-
-    Raises as `declare_each` does.
-    """
-    await declare_each(channel, topology.objects(), declares=topology.declares)
-
-
 async def declare_needed(connection: AbstractConnection, topology: Topology) -> None:
-    """Declare all but the log, or check that it exists, on a channel of its own.
-
-    Raises as `declare_each` does.
-    """
+    """Declare all but the log, or check that it exists, on a channel of its own. Raises as `declare_each`."""
     channel = await connection.channel(publisher_confirms=False)
     await declare_each(channel, topology.needed(), declares=topology.declares)
     await channel.close()
 
 
 async def declare_each(channel: AbstractChannel, objects: Iterable[Exchange | Queue], *, declares: bool) -> None:
-    """Declare these objects, or check that they exist.
+    """Declare these objects, or check that they exist; those that exist stay as they are.
 
     Raises TopologyMismatch, naming the argument that differs, and NotSetUp, naming what is missing or forbidden.
     """

@@ -6,6 +6,8 @@ from random import Random
 
 from yarl import URL
 
+from distribution.backoff import Backoff
+
 SCHEMES = ("amqp", "amqps")
 EXPECTED = "expected amqp://user:password@host:port/vhost, several separated by commas"
 HEARTBEAT_SECONDS = 15
@@ -97,10 +99,10 @@ class BrokerRotation:
     """
 
     def __init__(self, urls: Sequence[URL], random: Random, longest_pause: float = LONGEST_PAUSE_SECONDS) -> None:
-        self._urls, self._random, self._longest_pause = list(urls), random, longest_pause
+        self._urls, self._random = list(urls), random
         random.shuffle(self._urls)
         self._tries = 0
-        self._pause = FIRST_PAUSE_SECONDS
+        self._backoff = Backoff(FIRST_PAUSE_SECONDS, longest_pause)
 
     @property
     def url(self) -> URL:
@@ -113,9 +115,9 @@ class BrokerRotation:
         self._tries += 1
         if self._tries % len(self._urls):
             return 0.0
-        pause, self._pause = self._pause, min(self._pause * 2, self._longest_pause)
-        return pause * self._random.uniform(0.5, 1.0)
+        return self._backoff.pause() * self._random.uniform(0.5, 1.0)
 
     def lasted(self) -> None:
         """The connection lasted: the next failure is the first of a new round."""
-        self._tries, self._pause = 0, FIRST_PAUSE_SECONDS
+        self._tries = 0
+        self._backoff.reset()

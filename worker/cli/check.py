@@ -17,8 +17,7 @@ DIFFERS = 1
 
 def check(
     repair: Annotated[
-        bool,
-        typer.Option("--repair", help="Repair what can be repaired while the system runs; audited."),
+        bool, typer.Option("--repair", help="Repair what can be repaired while the system runs; audited.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
 ) -> None:

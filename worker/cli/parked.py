@@ -10,15 +10,13 @@ from distribution.errors import DistributionError, ParkedCode
 from distribution.ids import isoformat
 from distribution.intake import parked_admin, parked_properties
 from distribution.intake.parked_admin import ParkedFilter
-from distribution.messages import WHOLE_BYTES
 from distribution.store.parked_messages import STATES, Parked
 from distribution.terminal import escaped, escaped_json, say
 from worker.broker.connection import open_connection
-from worker.broker.topology import Topology
 from worker.cli.options import list_words, one_of
 from worker.cli.session import CliSession, looked_at, with_database
-from worker.consume.batch_processor import BatchProcessor
-from worker.consume.dead_letter_channel import DeadLetterChannel, given_up
+from worker.consume.batch_committer import BatchCommitter
+from worker.consume.dead_letter_channel import DeadLetterChannel, dead_letters
 
 PARKED_AGAIN = 1
 
@@ -133,13 +131,11 @@ async def _replay(session: CliSession, parked_id: UUID | None, code: ParkedCode 
 
 async def _collect(session: CliSession) -> int:
     settings, collected = session.settings, 0
-    topology = Topology(settings.broker_prefix, settings.event_log_max_age)
-    batches = BatchProcessor(session.database)
+    batches = BatchCommitter(session.database)
     async with await open_connection(settings.brokers, "collect") as connection:
-        channel = await DeadLetterChannel.on(connection.underlay, max(WHOLE_BYTES, settings.max_message_bytes))
-        while deliveries := await channel.take(topology.dead):
-            dead = [given_up(delivery, topology, settings.decoder.sender_rules) for delivery in deliveries]
-            await batches.process_whole(dead, None)
+        channel = await DeadLetterChannel(connection.underlay, settings.whole_bytes).opened()
+        while deliveries := await channel.take(settings.topology.dead):
+            await batches.commit_all(dead_letters(deliveries, settings), None)
             await channel.settle(deliveries)
             collected += len(deliveries)
     return collected

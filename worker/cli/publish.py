@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,6 @@ from distribution.ids import new_id
 from distribution.messages import parsed, written
 from distribution.terminal import escaped, say
 from worker.broker.connection import open_connection
-from worker.broker.topology import Topology
 from worker.cli.replies import REPLY_TO, Replies, describe_reply, is_parked
 from worker.cli.session import broker_settings, required, run
 from worker.settings import WorkerSettings
@@ -48,14 +48,6 @@ class Message:
     def routing_key(self) -> str:
         """Informative only: the type in the message decides."""
         return f"{self.type}.cli"
-
-
-@dataclass(frozen=True, slots=True)
-class PublishOptions:
-    """What all messages have in common: their sender, and where outcomes go."""
-
-    user: str | None
-    reply_to: str | None
 
 
 def publish(
@@ -142,7 +134,7 @@ def _read_file(file: Path) -> str:
 async def _publish_all(settings: WorkerSettings, text: str, patience: float | None) -> int:
     """Publish every message and, with patience, wait for the outcomes; returns the exit status."""
     lines = list(messages(text))
-    topology = Topology(settings.broker_prefix, settings.event_log_max_age)
+    topology = settings.topology
     good = [line for line in lines if isinstance(line, Message)]
     failures = [line for line in lines if isinstance(line, BadLine)]
     async with await open_connection(settings.brokers, "publish") as connection:
@@ -155,10 +147,10 @@ async def _publish_all(settings: WorkerSettings, text: str, patience: float | No
             await replies.listen()
         # Only if the worker needs it: a broker that knows the user by another name would refuse this one.
         user = connection.url.user if settings.bot_users else None
-        options = PublishOptions(user, REPLY_TO if patience is not None else None)
+        outgoing = partial(_outgoing, user=user, reply_to=None if patience is None else REPLY_TO)
         with typer.progressbar(length=len(lines), label="publishing", file=sys.stderr) as bar:
             bar.update(len(failures))
-            refused = await _publish_good(contacts, options, good, bar.update)
+            refused = await _publish_good(contacts, good, outgoing, bar.update)
         _print_published(lines, [*failures, *refused.values()])
         confirmed = [message for message in good if message.line not in refused]
         outcome = 0
@@ -169,7 +161,10 @@ async def _publish_all(settings: WorkerSettings, text: str, patience: float | No
 
 
 async def _publish_good(
-    contacts: AbstractExchange, options: PublishOptions, good: list[Message], on_done: Callable[[int], None]
+    contacts: AbstractExchange,
+    good: list[Message],
+    outgoing: Callable[[Message], aio_pika.Message],
+    on_done: Callable[[int], None],
 ) -> dict[int, BadLine]:
     """Publish with many in flight; returns what the broker refused, by line number."""
     room, refused = asyncio.Semaphore(IN_FLIGHT), dict[int, BadLine]()
@@ -177,7 +172,7 @@ async def _publish_good(
     async def one(message: Message) -> None:
         async with room:
             try:
-                await contacts.publish(_outgoing(message, options), message.routing_key)
+                await contacts.publish(outgoing(message), message.routing_key)
             except DeliveryError as why:
                 refused[message.line] = BadLine(f"line {message.line}: the broker did not take it: {why}")
             on_done(1)
@@ -211,14 +206,14 @@ def _print_outcomes(confirmed: Sequence[Message], outcomes: Mapping[str, Mapping
     return NO_OUTCOME if silent else 0
 
 
-def _outgoing(message: Message, options: PublishOptions) -> aio_pika.Message:
+def _outgoing(message: Message, *, user: str | None, reply_to: str | None) -> aio_pika.Message:
     return aio_pika.Message(
         message.body,
         message_id=message.message_id,
         type=message.type,
         content_type="application/json",
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        user_id=options.user,
-        reply_to=options.reply_to,
-        correlation_id=str(message.line) if options.reply_to else None,
+        user_id=user,
+        reply_to=reply_to,
+        correlation_id=str(message.line) if reply_to else None,
     )

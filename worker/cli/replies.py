@@ -52,9 +52,13 @@ def describe_reply(outcome: Mapping[str, Any]) -> str:
     data = outcome["data"]
     if outcome["type"] == PARKED:
         return f"parked as {data['code']}: {data['detail']}"
+    return f"{outcome['type']}{operator_and_reason(data)} {outcome['subject']}"
+
+
+def operator_and_reason(data: Mapping[str, Any]) -> str:
+    """Who got the contact and why, as far as the data of an event or a reply says so."""
     operator = f" → {data['operator']['name']}" if data["operator"] else ""
-    reason = f" ({data['reason']})" if data["reason"] else ""
-    return f"{outcome['type']}{operator}{reason} {outcome['subject']}"
+    return f"{operator} ({data['reason']})" if data["reason"] else operator
 
 
 def is_parked(outcome: Mapping[str, Any]) -> bool:

@@ -20,6 +20,7 @@ from worker.broker.errors import ConnectionLost
 from worker.broker.topology import Topology
 from worker.broker.urls import host_port
 from worker.cli.options import list_words, one_of
+from worker.cli.replies import operator_and_reason
 from worker.cli.session import broker_settings, looked_at, required, run
 from worker.settings import WorkerSettings
 
@@ -56,7 +57,7 @@ def watch(
 ) -> None:
     """Show events as they leave, until Ctrl-C; with --since first those of the log."""
     event_filter = EventFilter(moment(since, datetime.now(UTC)) if since else None, event_type, source)
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
         run(_watch(broker_settings(), event_filter, count, as_json))
 
 
@@ -74,10 +75,8 @@ def moment(text: str, now: datetime) -> datetime:
 def line(event: Mapping[str, Any]) -> str:
     """One event in one line."""
     data = event["data"]
-    operator = f" → {data['operator']['name']}" if data["operator"] else ""
-    reason = f" ({data['reason']})" if data["reason"] else ""
-    about = f"{data['source']['code']} {data['lead']['external_id']}"
-    return f"{event['time']} {event['type']:18} {about}{operator}{reason} {event['subject']} #{data['sequence']}"
+    about = f"{data['source']['code']} {data['lead']['external_id']}{operator_and_reason(data)}"
+    return f"{event['time']} {event['type']:18} {about} {event['subject']} #{data['sequence']}"
 
 
 def json_line(body: bytes) -> str:
@@ -86,7 +85,7 @@ def json_line(body: bytes) -> str:
 
 
 async def _watch(settings: WorkerSettings, event_filter: EventFilter, count: int | None, as_json: bool) -> None:
-    topology = Topology(settings.broker_prefix, settings.event_log_max_age)
+    topology = settings.topology
     async with await open_connection(settings.brokers, "watch") as connection:
         channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=PREFETCH)

@@ -1,34 +1,19 @@
-"""Consumes messages in lanes and has them settled in batches."""
+"""Consumes messages in risks and has them settled in batches."""
 
 import asyncio
 from itertools import groupby
 
 import structlog
 
-from distribution.messages import WHOLE_BYTES
-from worker.aio import first_of
+from worker.aio import first_of, running
 from worker.broker.channels import ConsumingChannel, Delivery
 from worker.broker.connection import Connection
-from worker.broker.topology import Topology, declare_needed
-from worker.consume.batch_processor import BatchProcessor
-from worker.consume.delivery_buffer import (
-    ALONE,
-    SAFE,
-    SUSPECT,
-    DeliveryBuffer,
-    ReturnedToBroker,
-    first_batch,
-    lane,
-)
-from worker.consume.delivery_processor import DeliveryProcessor
+from worker.broker.topology import declare_needed
+from worker.consume.context import ConsumeContext
+from worker.consume.delivery_buffer import ALONE, SAFE, SUSPECT, DeliveryBuffer, ReturnedToBroker, first_batch, risk
+from worker.consume.delivery_settler import DeliverySettler
 from worker.consume.prefetch import Prefetch
 from worker.consume.watchdog import Pulse, watch_over
-from worker.database_outage import RetryDelays
-from worker.failpoints import FailpointHook
-from worker.metrics import Metrics
-from worker.publish.relay_client import RelayClient
-from worker.readiness import Readiness
-from worker.settings import WorkerSettings
 
 PART = "consuming"
 SUSPECTS_OF_A_BATCH = 20
@@ -42,36 +27,20 @@ class Consumer:
     delivery count of everything that it holds grows. While such messages come, few are prefetched.
     """
 
-    def __init__(
-        self,
-        settings: WorkerSettings,
-        topology: Topology,
-        batches: BatchProcessor,
-        relay: RelayClient,
-        readiness: Readiness,
-        metrics: Metrics,
-        watch: FailpointHook,
-        pauses: RetryDelays,
-    ) -> None:
+    def __init__(self, context: ConsumeContext) -> None:
+        settings = context.settings
         size = settings.worker_batch_size
         self._batch_sizes = {SAFE: size, SUSPECT: max(1, size // SUSPECTS_OF_A_BATCH), ALONE: 1}
         self._prefetch = Prefetch(self._batch_sizes)
-        self._whole_bytes = max(WHOLE_BYTES, settings.max_message_bytes)
-        self._topology, self._readiness, self._metrics = topology, readiness, metrics
-        self._stopping = asyncio.Event()
-        self._processor = DeliveryProcessor(
-            settings, self._batch_sizes, batches, relay, readiness, metrics, pauses, watch, self._stopping
-        )
-        self._locked_sources = self._processor.locked_sources
+        self._whole_bytes, self._topology = settings.whole_bytes, settings.topology
+        self._readiness, self._stopping = context.readiness, context.stopping
+        self._settler = DeliverySettler(context, self._batch_sizes)
+        self._locked_sources = self._settler.locked_sources
         self._buffer: DeliveryBuffer | None = None
         self._consumer_count = self._consumer_number = 0
-        readiness.set_unready(PART, "not consuming")
-        metrics.held.set_function(lambda: self.pulse().unsettled + len(self._locked_sources))
+        context.readiness.set_unready(PART, "not consuming")
+        context.metrics.held.set_function(lambda: self.pulse().unsettled + len(self._locked_sources))
         self._log = structlog.get_logger("worker.consume.consumer")
-
-    def stop(self) -> None:
-        """Make `serve` return once the current batch is settled; the rest returns to the broker."""
-        self._stopping.set()
 
     def pulse(self) -> Pulse:
         """The state of consuming, for the watchdog; deliveries set aside do not count against the prefetch."""
@@ -81,25 +50,23 @@ class Consumer:
         return Pulse(self._consumer_number, buffer.delivered, buffer.unsettled - len(self._locked_sources))
 
     async def serve(self, connection: Connection) -> None:
-        """Consume until stopped; raises when the connection fails or the broker delivers nothing."""
+        """Consume until stopped; raises when the connection fails or the broker delivers nothing.
+
+        The current batch is settled; the rest returns to the broker.
+        """
         # Without the event log: consuming does not need it.
         await declare_needed(connection, self._topology)
-        watching = asyncio.ensure_future(watch_over(connection, self._topology.inbound, self.pulse))
-        working = asyncio.ensure_future(self._consume_channels(connection))
-        try:
-            done, _ = await asyncio.wait({watching, working}, return_when=asyncio.FIRST_COMPLETED)
+        watching = watch_over(connection, self._topology.inbound, self.pulse)
+        async with running(watching, self._consume_channels(connection)) as tasks:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             await done.pop()
-        finally:
-            for task in (watching, working):
-                task.cancel()
-            await asyncio.gather(watching, working, return_exceptions=True)
 
     async def _consume_channels(self, connection: Connection) -> None:
         while not self._stopping.is_set():
             # Consume nothing while the database still fails on the messages that failed before.
-            await self._processor.until_taken()
+            await self._settler.until_taken()
             # A new channel each time: closing it returns unacknowledged deliveries and invalidates its tags.
-            channel = await ConsumingChannel.on(connection.underlay, self._whole_bytes)
+            channel = await ConsumingChannel(connection.underlay, self._whole_bytes).opened()
             try:
                 await self._consume(channel)
             except ReturnedToBroker as reason:
@@ -114,7 +81,7 @@ class Consumer:
         try:
             while not self._stopping.is_set():
                 await self._until_room(buffer)
-                expected = await self._consume_lane(expected, channel, buffer)
+                expected = await self._consume_expected(expected, channel, buffer)
         finally:
             self._buffer, self._consumer_number = None, 0
             self._locked_sources.clear()
@@ -127,10 +94,10 @@ class Consumer:
             fraction = 0.5
             self._readiness.set_unready(PART, f"nothing more is taken: {self._locked_sources.in_words()}")
             await buffer.wait(self._stopping, self._locked_sources.next_seconds())
-            await self._processor.retry(buffer)
+            await self._settler.retry(buffer)
 
-    async def _consume_lane(self, expected: int, channel: ConsumingChannel, buffer: DeliveryBuffer) -> int:
-        """Consume while all deliveries are of the expected lane, then settle the rest; returns the next lane."""
+    async def _consume_expected(self, expected: int, channel: ConsumingChannel, buffer: DeliveryBuffer) -> int:
+        """Consume while all deliveries are of the expected risk, then settle the rest; returns the next risk."""
         if self._stopping.is_set():
             return expected
         asked, added_before = self._prefetch.number(expected), self._locked_sources.added
@@ -143,16 +110,16 @@ class Consumer:
         while not (self._stopping.is_set() or self._is_prefetch_used_up(asked, added_before)):
             await buffer.wait(self._stopping, self._locked_sources.next_seconds())
             deliveries = buffer.take(self._batch_sizes[expected])
-            if self._stopping.is_set() or any(lane(delivery) != expected for delivery in deliveries):
+            if self._stopping.is_set() or any(risk(delivery) != expected for delivery in deliveries):
                 break
             await self._settle(buffer, deliveries)
-            await self._processor.retry(buffer)
+            await self._settler.retry(buffer)
             deliveries = []
             if self._prefetch.misfits(expected, asked):
                 break
         self._consumer_number = 0
-        next_lane = await self._cancel_consumer(channel, buffer, tag, deliveries)
-        return expected if next_lane is None else next_lane
+        next_risk = await self._cancel_consumer(channel, buffer, tag, deliveries)
+        return expected if next_risk is None else next_risk
 
     def _is_prefetch_used_up(self, asked: int, added_before: int) -> bool:
         """Whether deliveries set aside use up so much of this consumer's prefetch that a new consumer is needed."""
@@ -161,45 +128,42 @@ class Consumer:
     async def _settle(self, buffer: DeliveryBuffer, deliveries: list[Delivery]) -> None:
         if deliveries:
             self._prefetch.saw(deliveries)
-            await self._processor.settle(buffer, deliveries)
+            await self._settler.settle(buffer, deliveries)
 
     async def _cancel_consumer(
         self, channel: ConsumingChannel, buffer: DeliveryBuffer, tag: str, deliveries: list[Delivery]
     ) -> int | None:
-        """Cancel the consumer and settle what still arrives; returns its most suspicious lane, None if nothing came.
+        """Cancel the consumer and settle what still arrives; returns its most suspicious risk, None if nothing came.
 
         The broker's response follows all deliveries on their way, which may exceed the room in the buffer.
         """
-        cancelling = asyncio.ensure_future(channel.basic_cancel(tag))
-        lanes: set[int] = set()
+        risks: set[int] = set()
         cancelled = False
-        try:
-            while not cancelled and not self._stopping.is_set():
-                await first_of(cancelling, buffer.full, buffer.ended, self._stopping)
-                buffer.check()
-                cancelled = cancelling.done()
-                deliveries += buffer.take_all()
-                lanes.update(map(lane, deliveries))
-                await self._settle_by_lane(buffer, deliveries)
-                deliveries = []
-            if self._stopping.is_set():
+        async with running(channel.basic_cancel(tag)) as (cancelling,):
+            try:
+                while not cancelled and not self._stopping.is_set():
+                    await first_of(cancelling, buffer.full, buffer.ended, self._stopping)
+                    buffer.check()
+                    cancelled = cancelling.done()
+                    deliveries += buffer.take_all()
+                    risks.update(map(risk, deliveries))
+                    await self._settle_by_risk(buffer, deliveries)
+                    deliveries = []
+                if self._stopping.is_set():
+                    channel.drop()
+                await cancelling
+            except ReturnedToBroker:
+                # Drop the deliveries that precede the broker's response, or it would never be read.
                 channel.drop()
-            await cancelling
-        except ReturnedToBroker:
-            # Drop the deliveries that precede the broker's response, or it would never be read.
-            channel.drop()
-            await asyncio.wait({cancelling})
-            raise
-        finally:
-            cancelling.cancel()
-            await asyncio.gather(cancelling, return_exceptions=True)
-        return max(lanes, default=None)
+                await asyncio.wait({cancelling})
+                raise
+        return max(risks, default=None)
 
-    async def _settle_by_lane(self, buffer: DeliveryBuffer, deliveries: list[Delivery]) -> None:
-        """Settle lane by lane, the safe ones first."""
-        for group_lane, group in groupby(sorted(deliveries, key=lane), lane):
+    async def _settle_by_risk(self, buffer: DeliveryBuffer, deliveries: list[Delivery]) -> None:
+        """Settle risk by risk, the safe ones first."""
+        for group_risk, group in groupby(sorted(deliveries, key=risk), risk):
             waiting = list(group)
             while waiting and not self._stopping.is_set():
-                number = first_batch(waiting, self._batch_sizes[group_lane])
+                number = first_batch(waiting, self._batch_sizes[group_risk])
                 batch, waiting = waiting[:number], waiting[number:]
                 await self._settle(buffer, batch)

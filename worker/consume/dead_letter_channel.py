@@ -1,18 +1,17 @@
 """Gets messages from contacts.dead, few enough at once to fit in memory, and the reason why they are there."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from aiormq.abc import DeliveredMessage, GetResultType
 from pamqp import commands as spec
 from pamqp.header import ContentHeader
 
 from distribution.intake.process_commands import DecodedMessage
-from distribution.intake.sender_rules import SenderRules
 from distribution.messages import WHOLE_BYTES
 from worker.broker.channels import ConsumingChannel, Delivery
-from worker.broker.topology import Topology
 from worker.consume.death_reason import death_reason
 from worker.consume.delivery_conversion import incoming_from_delivery
+from worker.settings import WorkerSettings
 
 MOST_MESSAGES, MOST_BYTES = 100, WHOLE_BYTES
 
@@ -43,7 +42,8 @@ class DeadLetterChannel(ConsumingChannel):
         return Delivery(frame, header, body, self, 0, digest)
 
 
-def given_up(delivery: DeliveredMessage, topology: Topology, rules: SenderRules) -> DecodedMessage:
-    """A dead message with its death reason; the body is not decoded, since it may be what ended a worker."""
-    message = rules.addressed(incoming_from_delivery(delivery))
-    return DecodedMessage(message, death_reason(message, topology.inbound, topology.dead))
+def dead_letters(deliveries: Iterable[DeliveredMessage], settings: WorkerSettings) -> list[DecodedMessage]:
+    """Dead messages with their death reasons; no body is decoded, since it may be what ended a worker."""
+    rules, topology = settings.decoder.sender_rules, settings.topology
+    messages = [rules.addressed(incoming_from_delivery(delivery)) for delivery in deliveries]
+    return [DecodedMessage(message, death_reason(message, topology.inbound, topology.dead)) for message in messages]

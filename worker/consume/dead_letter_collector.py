@@ -1,6 +1,5 @@
 """contacts.dead → parked messages: what the broker gave up becomes visible to operators."""
 
-import asyncio
 from collections.abc import Sequence
 
 import structlog
@@ -10,17 +9,11 @@ from distribution.backoff import Backoff
 from distribution.errors import DatabaseUnavailable
 from distribution.intake.batch import BatchResult
 from distribution.intake.process_commands import DecodedMessage
-from distribution.messages import WHOLE_BYTES
 from worker.aio import wait_for_event
 from worker.broker.connection import Connection
 from worker.broker.errors import describe_error
-from worker.broker.topology import Topology
-from worker.consume.batch_processor import BatchProcessor
-from worker.consume.dead_letter_channel import DeadLetterChannel, given_up
-from worker.metrics import Metrics
-from worker.publish.relay_client import RelayClient
-from worker.readiness import Readiness
-from worker.settings import WorkerSettings
+from worker.consume.context import ConsumeContext
+from worker.consume.dead_letter_channel import DeadLetterChannel, dead_letters
 
 PART = "dead"
 LOOK_SECONDS = 2.0
@@ -34,20 +27,10 @@ class DeadLetterCollector:
     contacts.dead has no dead-letter queue of its own.
     """
 
-    def __init__(
-        self,
-        settings: WorkerSettings,
-        topology: Topology,
-        batches: BatchProcessor,
-        relay: RelayClient,
-        readiness: Readiness,
-        metrics: Metrics,
-        stopping: asyncio.Event,
-    ) -> None:
-        self._topology, self._batches, self._relay = topology, batches, relay
-        self._readiness, self._metrics = readiness, metrics
-        self._stopping, self._whole_bytes = stopping, max(WHOLE_BYTES, settings.max_message_bytes)
-        self._rules = settings.decoder.sender_rules
+    def __init__(self, context: ConsumeContext) -> None:
+        self._settings, self._topology = context.settings, context.settings.topology
+        self._batches, self._relay, self._stopping = context.batches, context.relay, context.stopping
+        self._readiness, self._metrics = context.readiness, context.metrics
         self._log = structlog.get_logger("worker.consume.dead_letter_collector")
 
     async def serve(self, connection: Connection) -> None:
@@ -61,7 +44,7 @@ class DeadLetterCollector:
             await wait_for_event(self._stopping, LOOK_SECONDS)
 
     async def _collect(self, connection: Connection) -> None:
-        channel = await DeadLetterChannel.on(connection.underlay, self._whole_bytes)
+        channel = await DeadLetterChannel(connection.underlay, self._settings.whole_bytes).opened()
         while not self._stopping.is_set():
             count = (await channel.queue_declare(self._topology.dead, passive=True)).message_count or 0
             self._report_count(count)
@@ -72,18 +55,18 @@ class DeadLetterCollector:
 
     async def _collect_all(self, channel: DeadLetterChannel) -> None:
         while not self._stopping.is_set() and (deliveries := await channel.take(self._topology.dead)):
-            if await self._park([given_up(delivery, self._topology, self._rules) for delivery in deliveries]):
+            if await self._park(dead_letters(deliveries, self._settings)):
                 await channel.settle(deliveries)
                 self._log.warning("undelivered_messages_parked", messages=len(deliveries))
 
     async def _park(self, messages: Sequence[DecodedMessage]) -> bool:
         """Retry until the messages are parked; returns False if stopped before."""
-        pauses = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not self._stopping.is_set():
             try:
-                await self._batches.process_whole(messages, None, self._count_outcomes)
+                await self._batches.commit_all(messages, None, self._count_outcomes)
             except DatabaseUnavailable as error:
-                pause = pauses.pause()
+                pause = backoff.pause()
                 self._report_count(len(messages), f": {error}")
                 self._log.warning("database_unavailable", reason=str(error), next_try_seconds=pause)
                 await wait_for_event(self._stopping, pause)
@@ -98,7 +81,5 @@ class DeadLetterCollector:
 
     def _report_count(self, count: int, reason: str = "") -> None:
         self._metrics.queue_messages.labels(PART).set(count)
-        if count:
-            self._readiness.set_detail(PART, f"{count} messages in {self._topology.dead} are not parked yet{reason}")
-        else:
-            self._readiness.clear_detail(PART)
+        detail = f"{count} messages in {self._topology.dead} are not parked yet{reason}"
+        self._readiness.set_detail(PART, detail if count else "")

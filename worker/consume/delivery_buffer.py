@@ -13,8 +13,8 @@ from worker.broker.channels import ConsumingChannel, Delivery
 from worker.broker.errors import ConnectionLost
 
 SAFE, SUSPECT, ALONE = range(3)
-"""Lanes: delivered for the first time; redelivered once, so it may have ended a worker; redelivered again."""
-INBOX_BYTES = 16 * 1024 * 1024
+"""Risks: delivered for the first time; redelivered once, so it may have ended a worker; redelivered again."""
+BUFFER_BYTES = 16 * 1024 * 1024
 """Above this nothing more is read until the buffer is half empty."""
 BATCH_BYTES = 4 * 1024 * 1024
 USUAL_HEADER_BYTES = 1024
@@ -26,8 +26,8 @@ class ReturnedToBroker(Exception):
     """Unacknowledged deliveries cannot be held any longer and return to the broker."""
 
 
-def lane(delivery: DeliveredMessage) -> int:
-    """The lane of a delivery. On a first delivery `x-delivery-count` comes from the sender and is ignored."""
+def risk(delivery: DeliveredMessage) -> int:
+    """The risk of a delivery. On a first delivery `x-delivery-count` comes from the sender and is ignored."""
     if not delivery.redelivered:
         return SAFE
     count = (delivery.header.properties.headers or {}).get("x-delivery-count")
@@ -81,7 +81,7 @@ class DeliveryBuffer:
         self._unacknowledged[message.delivery_tag or 0] = time.monotonic()
         self._deliveries.append(message)
         self.weight += weight(message)
-        if self.weight > INBOX_BYTES:
+        if self.weight > BUFFER_BYTES:
             self.full.set()
             self._channel.room.clear()
         self._changed.set()
@@ -113,7 +113,7 @@ class DeliveryBuffer:
         """Take all deliveries."""
         return self._pop(len(self._deliveries))
 
-    def owes(self, delivery: Delivery) -> bool:
+    def is_unsettled(self, delivery: Delivery) -> bool:
         """Whether the delivery is not acknowledged yet."""
         return (delivery.delivery_tag or 0) in self._unacknowledged
 
@@ -132,7 +132,7 @@ class DeliveryBuffer:
     def _pop(self, number: int) -> list[Delivery]:
         deliveries = [self._deliveries.popleft() for _ in range(number)]
         self.weight -= sum(map(weight, deliveries))
-        if self.weight <= INBOX_BYTES // 2:
+        if self.weight <= BUFFER_BYTES // 2:
             self.full.clear()
             self._channel.room.set()
         return deliveries

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from worker.aio import running
+
 LOOK_EVERY_SECONDS = 0.5
 LOOKS_AFTER = 0.4
 """The first check comes after this fraction of the lock timeout, so that there are two of them."""
@@ -25,20 +27,18 @@ class LockWaitMonitor:
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Ask periodically: after the wait has ended it is too late to find out what it was for."""
-        watching = asyncio.ensure_future(self._watch())
-        try:
-            yield
-        finally:
-            self._over = True
-            if self._asking:
-                # If this were cancelled while it connects, the pool would lose the connection without closing it.
-                await asyncio.wait({watching}, timeout=ASK_SECONDS)
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+        async with running(self._watch()) as (watching,):
+            try:
+                yield
+            finally:
+                self._over = True
+                if self._asking:
+                    # If this were cancelled while it connects, the pool would lose the connection without closing it.
+                    await asyncio.wait({watching}, timeout=ASK_SECONDS)
 
     async def _watch(self) -> None:
         while not self._over:
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(self._every)  # only asking shows what a transaction waits for
             if self.pid is not None:
                 self._asking = True
                 held = await self._ask(self.pid)

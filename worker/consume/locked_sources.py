@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import islice, takewhile
 
 from worker.broker.channels import Delivery
-from worker.consume.batch_processor import LOCK_SECONDS, QUEUE_SECONDS
-from worker.consume.delivery_buffer import DeliveryBuffer, first_batch, lane, weight
+from worker.consume.batch_committer import LOCK_SECONDS, QUEUE_SECONDS
+from worker.consume.delivery_buffer import DeliveryBuffer, first_batch, risk, weight
 from worker.metrics import Metrics
 from worker.readiness import Readiness
 
@@ -69,7 +69,7 @@ class LockedSources:
     def add(self, source: str | None, delivery: Delivery) -> None:
         """Set a delivery aside, behind the others of its source."""
         code = source or NO_SOURCE
-        self._metrics.aside.labels(code).inc()
+        self._metrics.locked_messages.labels(code).inc()
         self._sources.setdefault(code, LockedSource()).deliveries.append(delivery)
         self._tags.add(delivery.delivery_tag)
         self._weight += weight(delivery)
@@ -86,13 +86,13 @@ class LockedSources:
         return None if soonest is None else max(0.0, soonest - time.monotonic())
 
     def first(self, source: str, batch_sizes: Mapping[int, int]) -> list[Delivery]:
-        """The oldest deliveries of a source, as many as make a batch of the first one's lane."""
+        """The oldest deliveries of a source, as many as make a batch of the first one's risk."""
         waiting = self._sources[source].deliveries
-        first_lane = lane(waiting[0])
-        same_lane = list(
-            islice(takewhile(lambda delivery: lane(delivery) == first_lane, waiting), batch_sizes[first_lane])
+        first_risk = risk(waiting[0])
+        of_same_risk = list(
+            islice(takewhile(lambda delivery: risk(delivery) == first_risk, waiting), batch_sizes[first_risk])
         )
-        return same_lane[: first_batch(same_lane, batch_sizes[first_lane])]
+        return of_same_risk[: first_batch(of_same_risk, batch_sizes[first_risk])]
 
     def patience(self, source: str) -> float:
         """How long to wait for a source's locks: long enough to get its turn, unless one transaction keeps them."""
@@ -121,31 +121,28 @@ class LockedSources:
     def note_tried(self, source: str, buffer: DeliveryBuffer) -> None:
         """Forget acknowledged deliveries; if there are none, the next attempt comes later."""
         entry, now = self._sources[source], time.monotonic()
-        settled = [delivery for delivery in entry.deliveries if not buffer.owes(delivery)]
+        settled = [delivery for delivery in entry.deliveries if not buffer.is_unsettled(delivery)]
         self._tags.difference_update(delivery.delivery_tag for delivery in settled)
         self._weight -= sum(map(weight, settled))
-        entry.deliveries = deque(delivery for delivery in entry.deliveries if buffer.owes(delivery))
+        entry.deliveries = deque(delivery for delivery in entry.deliveries if buffer.is_unsettled(delivery))
         entry.pause = FIRST_PAUSE_SECONDS if settled else min(entry.pause * 2, LONGEST_PAUSE_SECONDS)
         entry.due = now if settled else now + entry.pause
         if not entry.deliveries:
             del self._sources[source]
-            self._metrics.aside.remove(source)
+            self._metrics.locked_messages.remove(source)
 
     def clear(self) -> None:
         """Forget everything: the channel is closed."""
         for source in self._sources:
-            self._metrics.aside.remove(source)
+            self._metrics.locked_messages.remove(source)
         self._sources, self._tags, self._weight = {}, set(), 0
-        self._readiness.clear_detail(PART)
+        self._readiness.set_detail(PART, "")
 
     def report(self) -> None:
         """Update the readiness detail and metrics."""
         for source, entry in self._sources.items():
-            self._metrics.aside.labels(source).set(len(entry.deliveries))
-        if self._sources:
-            self._readiness.set_detail(PART, self.in_words())
-        else:
-            self._readiness.clear_detail(PART)
+            self._metrics.locked_messages.labels(source).set(len(entry.deliveries))
+        self._readiness.set_detail(PART, self.in_words() if self._sources else "")
 
     def in_words(self) -> str:
         """Which sources are locked, for how long, and how many messages wait."""

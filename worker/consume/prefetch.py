@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from worker.broker.channels import Delivery
-from worker.consume.delivery_buffer import ALONE, INBOX_BYTES, weight
+from worker.consume.delivery_buffer import ALONE, BUFFER_BYTES, weight
 
 FIRST_ESTIMATE_BYTES = 256 * 1024
 SLOWNESS = 64
@@ -11,15 +11,15 @@ SLOWNESS = 64
 
 
 class Prefetch:
-    """Prefetches about INBOX_BYTES, judging by recent deliveries. `batch_sizes`: messages in a batch of each lane."""
+    """Prefetches about BUFFER_BYTES, judging by recent deliveries. `batch_sizes`: messages in a batch of each risk."""
 
     def __init__(self, batch_sizes: Mapping[int, int]) -> None:
-        self._most = {lane: 2 * size for lane, size in batch_sizes.items()} | {ALONE: 1}
+        self._most = {risk: 2 * size for risk, size in batch_sizes.items()} | {ALONE: 1}
         self._estimate = float(FIRST_ESTIMATE_BYTES)
 
-    def number(self, lane: int) -> int:
-        """The prefetch count for a lane."""
-        return max(1, min(self._most[lane], int(INBOX_BYTES / self._estimate)))
+    def number(self, risk: int) -> int:
+        """The prefetch count for a risk."""
+        return max(1, min(self._most[risk], int(BUFFER_BYTES / self._estimate)))
 
     def saw(self, deliveries: Sequence[Delivery]) -> None:
         """Update the estimate from a batch."""
@@ -27,7 +27,7 @@ class Prefetch:
             average = sum(map(weight, deliveries)) / len(deliveries)
             self._estimate = max(1.0, average, self._estimate / SLOWNESS)
 
-    def misfits(self, lane: int, asked: int) -> bool:
+    def misfits(self, risk: int, asked: int) -> bool:
         """Whether `asked` is twice too much, half of what is possible, or needlessly below the maximum."""
-        now = self.number(lane)
-        return now <= asked / 2 or now >= asked * 2 or now == self._most[lane] > asked
+        now = self.number(risk)
+        return now <= asked / 2 or now >= asked * 2 or now == self._most[risk] > asked

@@ -27,7 +27,7 @@ async def watch_over(connection: Connection, queue: str, pulse: Callable[[], Pul
     channel = await connection.channel(publisher_confirms=False)
     suspicion: tuple[str, Pulse] | None = None
     while True:
-        await asyncio.sleep(EVERY_SECONDS)
+        await asyncio.sleep(EVERY_SECONDS)  # what must be noticed is that nothing happens
         before = pulse()
         problem = _problem(await _answer(channel.get_queue(queue), pulse), before)
         current = (problem, before) if problem and pulse() == before else None

@@ -1,7 +1,7 @@
 """The outbox relay: rows are published until the broker confirms them, then deleted.
 
 relay               three lanes: events, retried events, replies
-relay_client        what the consumer sees of it: claim, lend confirmed ids, enqueue
+relay_inbox         what the consumer hands over, and borrows
 
 Decisions, without I/O:
 

@@ -1,22 +1,15 @@
 """Whether a publication caused the end of a channel or a connection."""
 
-from aiormq.exceptions import (
-    ChannelAccessRefused,
-    ChannelPreconditionFailed,
-    ConnectionFrameError,
-    ConnectionInternalError,
-    ConnectionSyntaxError,
-    ConnectionUnexpectedFrame,
-)
+from aiormq import exceptions
 
 from worker.publish.outbox_buffer import Fault
 
 OF_ONE = (
-    ChannelPreconditionFailed,
-    ConnectionFrameError,
-    ConnectionInternalError,
-    ConnectionSyntaxError,
-    ConnectionUnexpectedFrame,
+    exceptions.ChannelPreconditionFailed,
+    exceptions.ConnectionFrameError,
+    exceptions.ConnectionInternalError,
+    exceptions.ConnectionSyntaxError,
+    exceptions.ConnectionUnexpectedFrame,
 )
 """The broker's errors for a single publication, such as for its size or routing key."""
 
@@ -25,7 +18,7 @@ def attribute_fault(*reasons: BaseException) -> Fault:
     """Attribute the end of a channel by the given reasons; the most specific one counts."""
     if any(isinstance(reason, OF_ONE) for reason in reasons):
         return Fault.ONE
-    refused = [str(reason) for reason in reasons if isinstance(reason, ChannelAccessRefused)]
+    refused = [str(reason) for reason in reasons if isinstance(reason, exceptions.ChannelAccessRefused)]
     if not refused:
         return Fault.NONE
     # Topic permissions are per routing key, all others per exchange.

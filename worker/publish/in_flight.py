@@ -68,7 +68,7 @@ class InFlight:
         self._limits = limits
         self._recent: dict[UUID, InFlightPublication] = {}
         self._overtaken: dict[UUID, InFlightPublication] = {}
-        self._bytes = self._overtaken_bytes = 0
+        self._bytes = 0
         self._sent = self._last_answered = 0
         self._answered_at = self._unblocked_at = float("-inf")
 
@@ -102,10 +102,7 @@ class InFlight:
             self._last_answered = max(self._last_answered, sent.number)
             return sent.leased
         sent = self._overtaken.pop(publication_id, None)
-        if sent is None:
-            return None
-        self._overtaken_bytes -= sent.leased.size
-        return sent.leased
+        return None if sent is None else sent.leased
 
     def note_blocked(self, now: float) -> None:
         """The broker has an alarm and accepts nothing: timeouts count from now on."""
@@ -114,12 +111,13 @@ class InFlight:
     def pop_overdue(self, now: float) -> list[LeasedPublication]:
         """Remove what has waited too long for its confirmation."""
         self._move_overtaken(now)
-        too_many = len(self._overtaken) > OVERTAKEN_AT_MOST or self._overtaken_bytes > self._limits.bytes_in_flight
+        overtaken_bytes = sum(sent.leased.size for sent in self._overtaken.values())
+        too_many = len(self._overtaken) > OVERTAKEN_AT_MOST or overtaken_bytes > self._limits.bytes_in_flight
         given_up = []
         if too_many or self._is_late(self._overtaken, now):
             # All of them: they share the channel change, so that few channels are opened.
             given_up = [sent.leased for sent in self._overtaken.values()]
-            self._overtaken, self._overtaken_bytes = {}, 0
+            self._overtaken = {}
         if not self._limits.silence_is_loss and self._is_late(self._recent, now):
             given_up += [sent.leased for sent in self._recent.values()]
             self._recent, self._bytes = {}, 0
@@ -144,7 +142,7 @@ class InFlight:
         """Remove and return everything, in the order of sending."""
         everything = self.all()
         self._recent, self._overtaken = {}, {}
-        self._bytes = self._overtaken_bytes = 0
+        self._bytes = 0
         self._answered_at = self._unblocked_at = float("-inf")
         return everything
 
@@ -156,7 +154,6 @@ class InFlight:
             del self._recent[publication_id]
             self._overtaken[publication_id] = sent
             self._bytes -= sent.leased.size
-            self._overtaken_bytes += sent.leased.size
 
     def _is_late(self, publications: dict[UUID, InFlightPublication], now: float) -> bool:
         if not publications:

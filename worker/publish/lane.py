@@ -31,13 +31,13 @@ class Lane:
         state: LaneState,
         target: PublishTarget,
         rows: LeasedRows,
-        outcomes: PublicationMetrics,
-        watch: FailpointHook,
+        publication_metrics: PublicationMetrics,
+        at_failpoint: FailpointHook,
         is_quiet: Callable[[], bool],
         topology: Topology | None = None,
     ) -> None:
         self._state, self._target, self._rows, self._topology = state, target, rows, topology
-        self._outcomes, self._watch, self._is_quiet = outcomes, watch, is_quiet
+        self._publication_metrics, self._at_failpoint, self._is_quiet = publication_metrics, at_failpoint, is_quiet
         self._signal = Signal()
         self._event_log: EventLogRedeclarer | None = None
         self._stopping = False
@@ -123,7 +123,7 @@ class Lane:
 
     async def _claim(self) -> bool:
         """Poll the outbox if that is due; returns whether rows were claimed."""
-        request = None if self._rows.is_away else self._state.next_claim(time.monotonic())
+        request = None if self._rows.is_backing_off else self._state.next_claim(time.monotonic())
         if request is None:
             return False
         claimed, until = await self._rows.claim(self._state.limits.kind, request)
@@ -134,14 +134,14 @@ class Lane:
         ready, barred = self._state.fill(publisher.channel, time.monotonic())
         self._report(barred)
         for publication in ready:
-            self._watch(Failpoint.BEFORE_PUBLISH, publication.message_id)
+            self._at_failpoint(Failpoint.BEFORE_PUBLISH, publication.message_id)
         if ready:
             if self._state.is_retrying:
-                self._outcomes.count_retried(len(ready))
+                self._publication_metrics.count_retried(len(ready))
             await publisher.send(ready)
 
     async def _settle(self) -> None:
-        if self._rows.is_away:
+        if self._rows.is_backing_off:
             return
         settlement = self._state.next_settlement(time.monotonic(), is_quiet=self._is_quiet())
         if settlement is not None:
@@ -174,6 +174,6 @@ class Lane:
     def _report(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
             if attempt.result is PublishResult.CONFIRMED:
-                self._watch(Failpoint.AFTER_CONFIRM, attempt.publication.message_id)
+                self._at_failpoint(Failpoint.AFTER_CONFIRM, attempt.publication.message_id)
         if attempts:
-            self._outcomes.count(attempts)
+            self._publication_metrics.count(attempts)

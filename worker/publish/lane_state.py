@@ -146,14 +146,15 @@ class LaneState:
 
     def check_confirms(self, channel: int, now: float, *, is_blocked: bool) -> tuple[Confirms, list[Attempt]]:
         """Whether confirmations arrive in time, and what is given up if they do not; `channel`: the newest."""
+        in_flight = self.buffer.in_flight
         if is_blocked:
-            self.buffer.in_flight.note_blocked(now)
-        elif self.buffer.in_flight.is_silent(now):
-            return Confirms.CONNECTION_SILENT, self._counted(self.buffer.give_up_all(now))
-        elif overdue := self.buffer.give_up_overdue(now):
+            in_flight.note_blocked(now)
+        elif in_flight.is_silent(now):
+            return Confirms.CONNECTION_SILENT, self._counted(self.buffer.fail_unconfirmed(in_flight.clear(), now))
+        elif overdue := in_flight.pop_overdue(now):
             # Changing the channel closes those before the newest.
-            left = self.buffer.give_up_channels_before(channel, now)
-            return Confirms.CHANNEL_OVERDUE, self._counted([*overdue, *left])
+            overdue += in_flight.pop_channels_before(channel)
+            return Confirms.CHANNEL_OVERDUE, self._counted(self.buffer.fail_unconfirmed(overdue, now))
         return Confirms.IN_TIME, []
 
     def is_own_fault(self, fault: Fault) -> bool:

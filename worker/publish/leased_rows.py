@@ -2,10 +2,9 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -24,10 +23,8 @@ from worker.publish.lane_state import LEASE_SECONDS, ClaimRequest
 from worker.publish.unsettled_rows import Settlement, UnsettledRows
 from worker.readiness import Readiness
 
-T = TypeVar("T")
-
 RECENT = timedelta(seconds=2)
-AWAY_SECONDS = 2.0
+BACKOFF_SECONDS = 2.0
 OUTBOX = "outbox"
 
 
@@ -42,10 +39,10 @@ class LeasedRows:
         self,
         database: Database,
         readiness: Readiness,
-        watch: FailpointHook,
+        at_failpoint: FailpointHook,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
-        self._database, self._readiness, self._watch = database, readiness, watch
+        self._database, self._readiness, self._at_failpoint = database, readiness, at_failpoint
         self.lease_seconds = lease_seconds
         self._me = new_id()
         self._retry_at = float("-inf")
@@ -53,7 +50,7 @@ class LeasedRows:
         self._log = structlog.get_logger("worker.publish.relay")
 
     @property
-    def is_away(self) -> bool:
+    def is_backing_off(self) -> bool:
         """Whether the database failed just now, so that it is not used yet."""
         return time.monotonic() < self._retry_at
 
@@ -75,9 +72,9 @@ class LeasedRows:
         left = self.unsettled.lend()
         try:
             if left:
-                self._watch(Failpoint.BEFORE_DELETE, "")
+                self._at_failpoint(Failpoint.BEFORE_DELETE, "")
             yield left
-        except BaseException:
+        except BaseException:  # a cancellation, too
             self.unsettled.take_back(None, time.monotonic())
             raise
         self.unsettled.take_back(left, time.monotonic())
@@ -91,28 +88,28 @@ class LeasedRows:
         """
         mine = self.claim_now()
         after = first_id_at(datetime.now(UTC) - RECENT) if request.recent else leases.EVERYTHING
-
-        async def claimed() -> list[Publication]:
+        claimed: list[Publication] = []
+        with self._failure_reported():
             async with self._database.reading() as conn:
-                if not await leases.any_free(conn, kind, after):
-                    return []
-            return await self._database.run(
-                lambda conn: leases.claim(conn, kind, mine, request.limit, request.max_bytes, after)
-            )
-
-        return await self._ask(claimed, []), mine.since + mine.seconds
+                is_any_free = await leases.any_free(conn, kind, after)
+            if is_any_free:
+                claimed = await self._database.run(
+                    lambda conn: leases.claim(conn, kind, mine, request.limit, request.max_bytes, after)
+                )
+        return claimed, mine.since + mine.seconds
 
     async def renew(self, held: Collection[LeasedPublication]) -> None:
         """Renew the leases of `held` and of unsettled rows, if they end soon."""
         soon = time.monotonic() + self.lease_seconds / 2
         ending = {leased.publication.id: leased for leased in held if leased.until < soon}
         ids = [*ending, *(row_id for row_id, until in self.unsettled.leases() if until < soon)]
-        if not ids or self.is_away:
+        if not ids or self.is_backing_off:
             return
         mine = self.claim_now()
         until = mine.since + mine.seconds
-        none: set[UUID] = set()
-        renewed = await self._ask(lambda: self._database.run(lambda conn: leases.renew(conn, mine, ids)), none)
+        renewed: set[UUID] = set()
+        with self._failure_reported():
+            renewed = await self._database.run(lambda conn: leases.renew(conn, mine, ids))
         for row_id in ending.keys() & renewed:
             ending[row_id].until = until
         self.unsettled.renewed(renewed, until)
@@ -122,8 +119,9 @@ class LeasedRows:
         left: set[UUID] | None = None
         try:
             if settlement.confirmed:
-                self._watch(Failpoint.BEFORE_DELETE, "")
-            left = await self._ask(lambda: self._database.run(lambda conn: _settle(conn, settlement)), None)
+                self._at_failpoint(Failpoint.BEFORE_DELETE, "")
+            with self._failure_reported():
+                left = await self._database.run(lambda conn: _settle(conn, settlement))
         finally:
             if left is None:
                 self.unsettled.not_settled(settlement)
@@ -131,25 +129,25 @@ class LeasedRows:
                 self.unsettled.settled(settlement, left, time.monotonic())
                 self._report_locked()
 
-    async def _ask(self, work: Callable[[], Awaitable[T]], otherwise: T) -> T:
-        """Run database work; a failure is reported, not raised: it must not end the broker connection."""
+    @contextmanager
+    def _failure_reported(self) -> Iterator[None]:
+        """End the block at a failure of the database, which is reported: it must not end the broker connection."""
         try:
-            result = await work()
-        except Exception as error:
+            yield
+        except Exception as error:  # whatever is a defect of ours is raised again
             raise_unless_from_database(error)
-            self._retry_at = time.monotonic() + AWAY_SECONDS
+            self._retry_at = time.monotonic() + BACKOFF_SECONDS
             reason = str(DatabaseUnavailable(describe_error(error)))
             self._readiness.set_unready(OUTBOX, reason)
             self._log.warning("outbox_unavailable", reason=reason)
-            return otherwise
-        self._readiness.set_ready(OUTBOX)
-        return result
+        else:
+            self._readiness.set_ready(OUTBOX)
 
     def _report_locked(self) -> None:
         if number := self.unsettled.long_locked(time.monotonic()):
             self._readiness.set_detail(OUTBOX, f"{number} published messages cannot be deleted: their rows are locked")
         elif not self.unsettled.locked:
-            self._readiness.clear_detail(OUTBOX)
+            self._readiness.set_detail(OUTBOX, "")
 
 
 async def _settle(conn: AsyncConnection, settlement: Settlement) -> set[UUID]:

@@ -126,17 +126,9 @@ class OutboxBuffer:
                     self._push(leased)
         return attempts
 
-    def give_up_overdue(self, now: float) -> list[Attempt]:
-        """Quarantine what has waited too long for its confirmation; it is retried later."""
-        return self._fail_all(self.in_flight.pop_overdue(now), now)
-
-    def give_up_channels_before(self, channel: int, now: float) -> list[Attempt]:
-        """Quarantine what is in flight over channels that are about to be closed."""
-        return self._fail_all(self.in_flight.pop_channels_before(channel), now)
-
-    def give_up_all(self, now: float) -> list[Attempt]:
-        """Quarantine everything in flight: the connection is given up because it confirms nothing."""
-        return self._fail_all(self.in_flight.clear(), now)
+    def fail_unconfirmed(self, unconfirmed: Iterable[LeasedPublication], now: float) -> list[Attempt]:
+        """Quarantine what was in flight and is not waited for any longer; it is retried later."""
+        return [self._fail(leased, PublishResult.UNCONFIRMED, now) for leased in unconfirmed]
 
     def take_back(self, fault: Fault, now: float, reason: str, *, all_suspect: bool) -> list[Attempt]:
         """The channel ended: what was in flight is sent again, unless it was a single publication that is at fault.
@@ -156,9 +148,6 @@ class OutboxBuffer:
             self._waiting.appendleft(leased)
             self._waiting_bytes += leased.size
         return []
-
-    def _fail_all(self, given_up: Iterable[LeasedPublication], now: float) -> list[Attempt]:
-        return [self._fail(leased, PublishResult.UNCONFIRMED, now) for leased in given_up]
 
     def _fail(self, leased: LeasedPublication, result: PublishResult, now: float, reason: str = "") -> Attempt:
         publication = leased.publication

@@ -1,8 +1,8 @@
 """Deletes replies that are too old to publish, and counts the events that wait for a retry."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import TypeVar
 
 import structlog
 
@@ -11,8 +11,6 @@ from distribution.store import clock, outbox
 from distribution.store.database import Database
 from distribution.store.db_errors import describe_error
 from worker.publish.leased_rows import raise_unless_from_database
-
-T = TypeVar("T")
 
 STALE_AT_ONCE = 5_000
 
@@ -26,30 +24,29 @@ class OutboxCleanup:
 
     async def delete_stale_replies(self, older_than: timedelta) -> int:
         """Delete some of the older replies; returns how many, 0 if there are no more."""
-
-        async def deleted() -> int:
+        number = 0
+        with self._failure_reported():
             async with self._database.reading() as conn:
                 # By the database's clock: a process whose clock is ahead must not take all replies for old.
                 first = first_id_at(await clock.now(conn) - older_than)
-                if not await outbox.any_reply_before(conn, first):
-                    return 0
-            return await self._database.run(lambda conn: outbox.delete_replies_before(conn, first, STALE_AT_ONCE))
-
-        return await self._try(deleted, 0)
+                is_any = await outbox.any_reply_before(conn, first)
+            if is_any:
+                number = await self._database.run(lambda conn: outbox.delete_replies_before(conn, first, STALE_AT_ONCE))
+        return number
 
     async def count_retries(self, most: int) -> int | None:
         """How many events wait for a retry; None if the database is unavailable."""
-
-        async def counted() -> int | None:
+        number = None
+        with self._failure_reported():
             async with self._database.reading() as conn:
-                return await outbox.count_retries(conn, most)
+                number = await outbox.count_retries(conn, most)
+        return number
 
-        return await self._try(counted, None)
-
-    async def _try(self, work: Callable[[], Awaitable[T]], otherwise: T) -> T:
+    @contextmanager
+    def _failure_reported(self) -> Iterator[None]:
+        """End the block at a failure of the database, which is logged."""
         try:
-            return await work()
-        except Exception as error:
+            yield
+        except Exception as error:  # whatever is a defect of ours is raised again
             raise_unless_from_database(error)
             self._log.warning("outbox_not_tidied", reason=describe_error(error))
-            return otherwise

@@ -25,11 +25,7 @@ class PublicationMetrics:
 
     def count(self, attempts: Sequence[Attempt]) -> None:
         """Count finished attempts to publish, and log failures."""
-        labels = Counter(
-            self._confirmed(attempt) if attempt.result is PublishResult.CONFIRMED else self._failed(attempt)
-            for attempt in attempts
-        )
-        for label, number in labels.items():
+        for label, number in Counter(map(self._label, attempts)).items():
             self._metrics.published.labels(label).inc(number)
 
     def count_retried(self, number: int) -> None:
@@ -41,11 +37,11 @@ class PublicationMetrics:
         self._metrics.published.labels("reply_dropped").inc(number)
         self._incidents.tell("replies_dropped", "stale", reason="not published in time", number=number)
 
-    def _confirmed(self, attempt: Attempt) -> str:
-        return "reply" if attempt.publication.reply else attempt.publication.type
-
-    def _failed(self, attempt: Attempt) -> str:
+    def _label(self, attempt: Attempt) -> str:
+        """The metric's label of an attempt; one that failed is logged."""
         publication, result = attempt.publication, attempt.result
+        if result is PublishResult.CONFIRMED:
+            return "reply" if publication.reply else publication.type
         reason = attempt.reason or REASONS[result]
         if publication.reply and attempt.pause is not None:
             return f"reply_{result}"

@@ -102,7 +102,7 @@ class Publisher:
                 await self._channels.pop().close()
 
     async def _open_channel(self) -> None:
-        channel = await PublishingChannel[Publication].on(self._connection, self._report)
+        channel = await PublishingChannel(self._connection, self._report).opened()
         channel.closing.add_done_callback(lambda _: self._signal.set())
         self._channels.append(channel)
         self.channel += 1

@@ -18,8 +18,8 @@ from worker.publish.leased_rows import LeasedRows
 from worker.publish.outbox_cleanup import OutboxCleanup
 from worker.publish.publication_metrics import PublicationMetrics
 from worker.publish.publisher import PublishTarget
-from worker.publish.relay_client import RelayClient
-from worker.publish.retry_policy import EventRetryPolicy, ReplyRetryPolicy, RetryBudget
+from worker.publish.relay_inbox import RelayInbox
+from worker.publish.retry_policy import ReplyRetryPolicy, RetryBudget, RetryPolicy
 from worker.readiness import Readiness
 
 TIDY_SECONDS, SETTLE_SECONDS, SETTLE_LAST_SECONDS = 5.0, 1.0, 0.1
@@ -42,24 +42,24 @@ class Relay:
         topology: Topology,
         readiness: Readiness,
         metrics: Metrics,
-        watch: FailpointHook,
+        at_failpoint: FailpointHook,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._readiness, self._metrics = readiness, metrics
-        self._rows = rows = LeasedRows(database, readiness, watch, lease_seconds)
+        self._rows = rows = LeasedRows(database, readiness, at_failpoint, lease_seconds)
         self._cleanup = OutboxCleanup(database)
-        self._outcomes = PublicationMetrics(metrics, IncidentLog("worker.publish.relay"))
+        self._publication_metrics = PublicationMetrics(metrics, IncidentLog("worker.publish.relay"))
         self._stopping = asyncio.Event()
         assignments = PublishTarget(topology.assignments, mandatory=bool(topology.event_log_max_age))
         leases = rows.unsettled, lease_seconds
-        shared = rows, self._outcomes, watch, self._is_quiet
-        policy, budget = EventRetryPolicy(), RetryBudget()
+        shared = rows, self._publication_metrics, at_failpoint, self._is_quiet
+        policy, budget = RetryPolicy(), RetryBudget()
         self.events = Lane(LaneState(EVENTS, policy, *leases), assignments, *shared, topology)
         self.retries = Lane(LaneState(RETRIES, policy, *leases, budget=budget), assignments, *shared, topology)
         state = LaneState(REPLIES, ReplyRetryPolicy(), *leases, all_suspect=True)
         self.replies = Lane(state, PublishTarget("", mandatory=False), *shared)
         self._lanes = self.events, self.retries, self.replies
-        self.client = RelayClient(rows, self.events, self.replies)
+        self.inbox = RelayInbox(rows, self.events, self.replies)
         readiness.set_unready(PART, "not publishing")
 
     def stop(self) -> None:
@@ -85,14 +85,14 @@ class Relay:
         while not self._stopping.is_set():
             if not self.events.is_connected:
                 await self._settle()
-            if time.monotonic() >= tidy_at and not self._rows.is_away:
+            if time.monotonic() >= tidy_at and not self._rows.is_backing_off:
                 await self._delete_stale_replies()
                 self._report_retries(await self._cleanup.count_retries(COUNTED_AT_MOST))
                 tidy_at = time.monotonic() + TIDY_SECONDS
             await wait_for_event(self._stopping, SETTLE_SECONDS)
         while any(lane.is_serving for lane in self._lanes):
             await self._settle()
-            await asyncio.sleep(SETTLE_LAST_SECONDS)
+            await asyncio.sleep(SETTLE_LAST_SECONDS)  # what the lanes confirm meanwhile is settled as well
         await self._settle()
 
     def _is_quiet(self) -> bool:
@@ -101,7 +101,7 @@ class Relay:
     async def _settle(self) -> None:
         unsettled = self._rows.unsettled
         await self._rows.renew(())
-        if self._rows.is_away:
+        if self._rows.is_backing_off:
             return
         if settlement := unsettled.take(time.monotonic(), delete=not unsettled.is_lent):
             await self._rows.settle(settlement)
@@ -109,16 +109,12 @@ class Relay:
     async def _delete_stale_replies(self) -> None:
         """In short transactions, so that others can run in between."""
         while not self._stopping.is_set() and (number := await self._cleanup.delete_stale_replies(REPLY_AGE)):
-            self._outcomes.count_stale(number)
+            self._publication_metrics.count_stale(number)
 
     def _report_retries(self, number: int | None) -> None:
         if number is None:
             return
-        self._metrics.set_aside.set(number)
-        if number:
-            more = "or more " if number >= COUNTED_AT_MOST else ""
-            self._readiness.set_detail(
-                RETRYING, f"{number} {more}events wait for another try: the broker did not take them"
-            )
-        else:
-            self._readiness.clear_detail(RETRYING)
+        self._metrics.quarantined_events.set(number)
+        more = "or more " if number >= COUNTED_AT_MOST else ""
+        detail = f"{number} {more}events wait for another try: the broker did not take them"
+        self._readiness.set_detail(RETRYING, detail if number else "")

@@ -1,8 +1,8 @@
 """When a publication that the broker did not accept is retried, or whether it is given up."""
 
 from collections import OrderedDict
-from typing import Protocol
 
+from distribution.backoff import Backoff
 from distribution.store.outbox import Publication
 from worker.broker.publish_result import PublishResult
 
@@ -14,37 +14,25 @@ BARRED_SECONDS = 60.0
 BARRED_AT_MOST = 1_000
 
 
-class RetryPolicy(Protocol):
-    """Decides about one kind of publications. Times are of the monotonic clock."""
+class RetryPolicy:
+    """Events are never given up, but retried ever more rarely: each attempt is a copy for queues that took them.
 
-    def next_pause(self, publication: Publication, result: PublishResult, now: float, /) -> float | None:
+    Times are of the monotonic clock.
+    """
+
+    def next_pause(self, publication: Publication, result: PublishResult, _now: float, /) -> float | None:
         """Seconds until the next attempt; None to give it up."""
+        return UNPUBLISHABLE_SECONDS if result is PublishResult.UNPUBLISHABLE else backoff(publication.attempts)
 
-    def is_barred(self, publication: Publication, now: float, /) -> bool:
+    def is_barred(self, _publication: Publication, _now: float, /) -> bool:
         """Whether to give it up without an attempt."""
-
-    def bar_all(self, now: float, /) -> None:
-        """The broker accepts nothing of this kind from this worker."""
-
-
-class EventRetryPolicy:
-    """Events are never given up, but retried ever more rarely: each attempt is a copy for queues that took them."""
-
-    def next_pause(self, publication: Publication, result: PublishResult, _now: float) -> float | None:
-        """See RetryPolicy."""
-        if result is PublishResult.UNPUBLISHABLE:
-            return UNPUBLISHABLE_SECONDS
-        return backoff(publication.attempts)
-
-    def is_barred(self, _publication: Publication, _now: float) -> bool:
-        """See RetryPolicy."""
         return False
 
-    def bar_all(self, _now: float) -> None:
-        """See RetryPolicy; does nothing, since events wait until the broker accepts them."""
+    def bar_all(self, _now: float, /) -> None:
+        """The broker accepts nothing of this kind from this worker: events wait until it does."""
 
 
-class ReplyRetryPolicy:
+class ReplyRetryPolicy(RetryPolicy):
     """A reply gets a few attempts; then its queue is barred for a while: further replies to it get one, or none.
 
     Senders choose the queue, and so the effect on the broker, so the number of remembered queues is bounded.
@@ -54,21 +42,21 @@ class ReplyRetryPolicy:
         self._barred: OrderedDict[str, tuple[float, bool]] = OrderedDict()
         self._all_until = float("-inf")
 
-    def next_pause(self, publication: Publication, result: PublishResult, now: float) -> float | None:
-        """See RetryPolicy."""
+    def next_pause(self, publication: Publication, result: PublishResult, now: float, /) -> float | None:
+        """None, and a bar, after REPLY_TRIES or something harmful."""
         harmful = result is PublishResult.UNPUBLISHABLE
         if harmful or publication.attempts + 1 >= REPLY_TRIES or self._is_known(publication, now):
             self._bar(publication.routing_key, now + BARRED_SECONDS, harmful)
             return None
         return backoff(publication.attempts)
 
-    def is_barred(self, publication: Publication, now: float) -> bool:
-        """See RetryPolicy."""
+    def is_barred(self, publication: Publication, now: float, /) -> bool:
+        """Whether all replies are barred, or a harmful one was sent to this queue."""
         _, harmful = self._barred.get(publication.routing_key, (now, False))
         return now < self._all_until or (harmful and self._is_known(publication, now))
 
-    def bar_all(self, now: float) -> None:
-        """See RetryPolicy."""
+    def bar_all(self, now: float, /) -> None:
+        """Give up all replies for a while."""
         self._all_until = now + BARRED_SECONDS
 
     def _is_known(self, publication: Publication, now: float) -> bool:
@@ -101,17 +89,13 @@ class RetryBudget:
     def __init__(self) -> None:
         self.size = self.FEW
         self.next_at = float("-inf")
-        self._pause = FIRST_PAUSE_SECONDS
+        self._backoff = Backoff(FIRST_PAUSE_SECONDS, self.LONGEST_SECONDS)
 
     def round_over(self, confirmed: int, failed: int, now: float) -> None:
         """Record the results of the last round's retries."""
         if not confirmed and not failed:
             return
         self.size = min(max(2 * confirmed, self.FEW), self.MANY)
-        if not failed:
-            self.next_at, self._pause = now, FIRST_PAUSE_SECONDS
-            return
         if confirmed:
-            self._pause = FIRST_PAUSE_SECONDS
-        self.next_at = now + self._pause
-        self._pause = min(self._pause * 2, self.LONGEST_SECONDS)
+            self._backoff.reset()
+        self.next_at = now + self._backoff.pause() if failed else now

@@ -3,9 +3,8 @@
 Plain state without I/O, shared by the lanes; times are of the monotonic clock.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import NamedTuple
 from uuid import UUID
 
@@ -50,10 +49,8 @@ class UnsettledRows:
     _was_deleted: bool = False
 
     def __contains__(self, publication_id: UUID) -> bool:
-        settling = (
-            (settlement.confirmed, settlement.quarantined, settlement.released) for settlement in self._settling
-        )
-        places = chain((self.confirmed, self._lent or (), self.locked, self.quarantined, self.released), *settling)
+        released = [self.released, *(settlement.released for settlement in self._settling)]
+        places: list[Container[UUID]] = [*self._to_delete(), *self._to_quarantine(), *released]
         return any(publication_id in place for place in places)
 
     @property
@@ -63,29 +60,20 @@ class UnsettledRows:
 
     def leases(self) -> Iterator[tuple[UUID, float]]:
         """Each id that no other worker should publish, with the end of its lease."""
-        for rows in (self.confirmed, self._lent or {}, self.locked):
+        for rows in self._to_delete():
             yield from rows.items()
-        yield from ((row_id, quarantine.until) for row_id, quarantine in self.quarantined.items())
-        for settling in self._settling:
-            yield from settling.confirmed.items()
-            yield from ((row_id, quarantine.until) for row_id, quarantine in settling.quarantined.items())
+        for quarantined in self._to_quarantine():
+            yield from ((row_id, quarantine.until) for row_id, quarantine in quarantined.items())
 
     def renewed(self, ids: Iterable[UUID], until: float) -> None:
         """These leases were renewed until `until`."""
-        deleted = [
-            self.confirmed,
-            self._lent or {},
-            self.locked,
-            *(settlement.confirmed for settlement in self._settling),
-        ]
-        quarantined = [self.quarantined, *(settlement.quarantined for settlement in self._settling)]
         for row_id in ids:
-            for rows in deleted:
+            for rows in self._to_delete():
                 if row_id in rows:
                     rows[row_id] = until
-            for paused in quarantined:
-                if row_id in paused:
-                    paused[row_id] = Quarantine(paused[row_id].pause, until)
+            for quarantined in self._to_quarantine():
+                if row_id in quarantined:
+                    quarantined[row_id] = Quarantine(quarantined[row_id].pause, until)
 
     def expect_followers(self, now: float) -> None:
         """Events were written that wait for an earlier one: once a row is deleted, polling is worthwhile."""
@@ -144,13 +132,18 @@ class UnsettledRows:
         """How many rows could not be deleted for so long that it should be reported."""
         return len(self.locked) if now > self._locked_since + LONG_LOCKED_SECONDS else 0
 
+    def _to_delete(self) -> list[dict[UUID, float]]:
+        settling = [settlement.confirmed for settlement in self._settling]
+        return [self.confirmed, self._lent or {}, self.locked, *settling]
+
+    def _to_quarantine(self) -> list[dict[UUID, Quarantine]]:
+        return [self.quarantined, *(settlement.quarantined for settlement in self._settling)]
+
     def _put_back(self, settlement: Settlement) -> None:
         """Rows that were confirmed meanwhile are not quarantined."""
         self.confirmed |= settlement.confirmed
-        left = {
-            row_id: quarantine for row_id, quarantine in settlement.quarantined.items() if row_id not in self.confirmed
-        }
-        self.quarantined |= left
+        left = settlement.quarantined.keys() - self.confirmed.keys()
+        self.quarantined |= {row_id: settlement.quarantined[row_id] for row_id in left}
         self.released |= settlement.released
 
     def _deleted(self, rows: dict[UUID, float], left: Collection[UUID], now: float) -> None:

@@ -17,7 +17,7 @@ MANY = 200
 async def delivered(rabbitmq: Broker, queue: str) -> AsyncIterator[tuple[ConsumingChannel, DeliveryBuffer]]:
     """A channel that is delivered as much as it lets in."""
     async with await worker_connection(rabbitmq.url) as connection:
-        channel = await ConsumingChannel.on(connection.underlay)
+        channel = await ConsumingChannel(connection.underlay).opened()
         inbox = DeliveryBuffer(channel)
         await channel.basic_qos(prefetch_count=MANY)
         await channel.basic_consume(queue, inbox.put)

@@ -31,12 +31,12 @@ class WorkerHarness:
 
     @asynccontextmanager
     async def worker(
-        self, watch: FailpointHook = no_failpoints, pauses: RetryDelays = DEFAULT_DELAYS
+        self, at_failpoint: FailpointHook = no_failpoints, retry_delays: RetryDelays = DEFAULT_DELAYS
     ) -> AsyncIterator[str]:
         """A running worker that is ready; gives the address of its health pages; stopped in order at the end."""
         listening = socket.create_server(("127.0.0.1", 0))
         stopping = asyncio.Event()
-        work = asyncio.create_task(run(self.settings, listening, stopping, watch, pauses))
+        work = asyncio.create_task(run(self.settings, listening, stopping, at_failpoint, retry_delays))
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         try:
             await ready(address, work)

@@ -20,7 +20,7 @@ from tests.clients import body, message
 from tests.factories import count, open_source, refuse_lead
 from tests.integration.worker.harness import WorkerHarness
 from tests.polling import until
-from worker.consume.batch_processor import BatchProcessor
+from worker.consume.batch_committer import BatchCommitter
 from worker.failpoints import Failpoint
 
 NUMBER, TOGETHER = 300, 10
@@ -41,10 +41,10 @@ async def unconfirmed(engine: AsyncEngine) -> set[str | None]:
 async def test_a_batch_forgets_what_was_confirmed_before_it(engine: AsyncEngine) -> None:
     """One transaction deletes the events of the batch before and writes its own."""
     await open_source(engine, "s", {"Olga": (1, 100)})
-    batches, claim = BatchProcessor(Database(engine, Random(1))), Claim(new_id(), 60)
-    (first,) = await batches.process(arrivals(["a", "b"], "one"), claim)
+    batches, claim = BatchCommitter(Database(engine, Random(1))), Claim(new_id(), 60)
+    (first,) = await batches.commit_messages(arrivals(["a", "b"], "one"), claim)
     assert await unconfirmed(engine) == {"a", "b"}
-    await batches.process(arrivals(["c"], "one"), claim, [publication.id for publication in first.publications])
+    await batches.commit_messages(arrivals(["c"], "one"), claim, [publication.id for publication in first.publications])
     assert await unconfirmed(engine) == {"c"}
 
 
@@ -52,10 +52,10 @@ async def test_a_batch_that_is_split_forgets_too(engine: AsyncEngine) -> None:
     """Whichever of its parts go through, and even where none does."""
     await open_source(engine, "s", {"Olga": (1, 100)})
     await refuse_lead(engine, "poison")
-    batches, claim = BatchProcessor(Database(engine, Random(1))), Claim(new_id(), 60)
-    (first,) = await batches.process(arrivals(["a"], "one"), claim)
-    (second,) = await batches.process(arrivals(["b"], "one"), claim, [p.id for p in first.publications])
-    await batches.process(arrivals(["bad"], "poison"), claim, [p.id for p in second.publications])
+    batches, claim = BatchCommitter(Database(engine, Random(1))), Claim(new_id(), 60)
+    (first,) = await batches.commit_messages(arrivals(["a"], "one"), claim)
+    (second,) = await batches.commit_messages(arrivals(["b"], "one"), claim, [p.id for p in first.publications])
+    await batches.commit_messages(arrivals(["bad"], "poison"), claim, [p.id for p in second.publications])
     assert await unconfirmed(engine) == set()
 
 
@@ -63,17 +63,17 @@ async def test_a_batch_that_is_split_forgets_too(engine: AsyncEngine) -> None:
 async def test_a_batch_goes_on_although_a_row_is_locked(engine: AsyncEngine) -> None:
     """What it could not forget, since somebody left a transaction open, is left in its list."""
     await open_source(engine, "s", {"Olga": (1, 100)})
-    batches, claim = BatchProcessor(Database(engine, Random(1))), Claim(new_id(), 60)
-    (first,) = await batches.process(arrivals(["a", "b"], "one"), claim)
+    batches, claim = BatchCommitter(Database(engine, Random(1))), Claim(new_id(), 60)
+    (first,) = await batches.commit_messages(arrivals(["a", "b"], "one"), claim)
     done = [publication.id for publication in first.publications]
     locked = done[0]
     async with engine.connect() as somebody:
         await somebody.execute(sa.delete(outbox).where(outbox.c.id == locked))
         async with asyncio.timeout(SOON_SECONDS):
-            await batches.process(arrivals(["c"], "one"), claim, done)
+            await batches.commit_messages(arrivals(["c"], "one"), claim, done)
         await somebody.rollback()
     assert done == [locked]
-    await batches.process(arrivals(["d"], "one"), claim, done)
+    await batches.commit_messages(arrivals(["d"], "one"), claim, done)
     assert (done, await unconfirmed(engine)) == ([], {"c", "d"})
 
 

@@ -25,7 +25,7 @@ from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
 from tests.integration.worker.locked_rows import held, open_both, send, until_made
 from tests.polling import until
-from worker.consume.batch_processor import BatchProcessor
+from worker.consume.batch_committer import BatchCommitter
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -61,8 +61,8 @@ async def test_ten_workers_on_one_source(world: WorkerHarness) -> None:
     await make_slow(world.engine)
 
     async def take(worker: int) -> int:
-        batches = BatchProcessor(Database(world.engine, Random(worker)))
-        taken = [await batches.process(arrivals("web", f"{worker}-{turn}"), None) for turn in range(2)]
+        batches = BatchCommitter(Database(world.engine, Random(worker)))
+        taken = [await batches.commit_messages(arrivals("web", f"{worker}-{turn}"), None) for turn in range(2)]
         return sum(len(intakes) for intakes in taken)
 
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -76,7 +76,7 @@ async def test_what_is_not_a_batch_gets_its_turn(world: WorkerHarness) -> None:
     await make_slow(world.engine)
     async with others_at_work(world):
         for _ in range(2):
-            batches = BatchProcessor(Database(world.engine, Random(0)))
+            batches = BatchCommitter(Database(world.engine, Random(0)))
             pool = await batches.commit(lambda conn: lock_pool(conn, codes={"web"}))
     assert [source.code for source in pool.sources.values()] == ["web"]
 
@@ -87,12 +87,12 @@ async def others_at_work(world: WorkerHarness, *, set_aside: bool = False) -> As
     stopping = asyncio.Event()
 
     async def work(worker: int) -> None:
-        batches = BatchProcessor(Database(world.engine, Random(worker)))
+        batches = BatchCommitter(Database(world.engine, Random(worker)))
         for turn in count_up():
             if stopping.is_set():
                 return
             with suppress(*[LockedByOthers] if set_aside else []):
-                await batches.process(arrivals("web", f"other-{worker}-{turn}"), None)
+                await batches.commit_messages(arrivals("web", f"other-{worker}-{turn}"), None)
 
     async with asyncio.TaskGroup() as group:
         for worker in range(WORKERS - 1):

@@ -155,7 +155,7 @@ async def test_stop_in_an_outage(world: WorkerHarness) -> None:
     """A worker that waits for its database ends at once, and the next one does what it held."""
     await open_source(world.engine, "s", {"Olga": (1, NUMBER)})
     with capture_logs() as logs:
-        async with world.worker(pauses=RetryDelays(first=5, longest=60)) as address:
+        async with world.worker(retry_delays=RetryDelays(first=5, longest=60)) as address:
             await execute(world.engine, RENAMED)
             await send(world)
             await until_tried(HealthPages(address), logs, 1)

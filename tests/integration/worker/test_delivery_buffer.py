@@ -21,9 +21,10 @@ from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.outages import RENAMED, SOON, execute, send
 from tests.polling import until
 from worker.broker.topology import Topology
-from worker.consume.batch_processor import BatchProcessor
+from worker.consume.batch_committer import BatchCommitter
 from worker.consume.consumer import Consumer
-from worker.consume.delivery_buffer import INBOX_BYTES
+from worker.consume.context import ConsumeContext
+from worker.consume.delivery_buffer import BUFFER_BYTES
 from worker.consume.delivery_conversion import incoming_from_delivery
 from worker.consume.watchdog import Pulse
 from worker.failpoints import no_failpoints
@@ -53,12 +54,12 @@ def rejection(message: Incoming) -> tuple[str, str]:
 
 async def test_nothing_is_read_while_there_is_too_much(rabbitmq: Broker, prefix: str) -> None:
     """The broker is let go on once half is taken; whatever is not settled goes back, also what is still on its way."""
-    number, topology = 2 * INBOX_BYTES // WHOLE_BYTES + 8, Topology(prefix, "1h")
+    number, topology = 2 * BUFFER_BYTES // WHOLE_BYTES + 8, Topology(prefix, "1h")
     async with bot_at(rabbitmq.url, prefix) as bot:
         await bot.publish([message(b"x" * WHOLE_BYTES, f"m-{n}") for n in range(number)])
     async with delivered(rabbitmq, topology.inbound) as (channel, inbox):
         await inbox.full.wait()
-        assert INBOX_BYTES < inbox.weight <= INBOX_BYTES + WHOLE_BYTES
+        assert BUFFER_BYTES < inbox.weight <= BUFFER_BYTES + WHOLE_BYTES
         await inbox.acknowledge(inbox.take_all())
         await inbox.full.wait()
         done = inbox.delivered - len(inbox)
@@ -94,8 +95,12 @@ async def test_the_watchdog_sees_after_an_outage(world: WorkerHarness, engine: A
     await send(world)
     readiness, metrics, database = Readiness(), Metrics(), Database(engine, Random(1))
     relay = Relay(database, world.topology, readiness, metrics, no_failpoints)
-    batches = BatchProcessor(database)
-    consumer = Consumer(world.settings, world.topology, batches, relay.client, readiness, metrics, no_failpoints, SOON)
+    batches = BatchCommitter(database)
+    consumer = Consumer(
+        ConsumeContext(
+            world.settings, database, batches, relay.inbox, readiness, metrics, asyncio.Event(), retry_delays=SOON
+        )
+    )
 
     async def failed() -> bool:
         return "database" in readiness.problems and consumer.pulse().unsettled > 0

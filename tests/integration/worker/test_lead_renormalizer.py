@@ -35,7 +35,8 @@ async def test_a_worker_spells_what_it_finds(world: WorkerHarness) -> None:
 async def test_a_database_that_fails_ends_nothing(tmp_path: Path) -> None:
     """It is said, and waited for until the worker stops."""
     engine = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}")
-    spelling = LeadRenormalizer(Database(engine, Random(1)), "")
+    stopping = asyncio.Event()
+    spelling = LeadRenormalizer(Database(engine, Random(1)), "", stopping)
 
     async def is_said() -> bool:
         return any(entry["event"] == "spelling_failed" for entry in said)
@@ -43,6 +44,6 @@ async def test_a_database_that_fails_ends_nothing(tmp_path: Path) -> None:
     with structlog.testing.capture_logs() as said:
         running = asyncio.create_task(spelling.run())
         await until(is_said, PATIENCE_SECONDS)
-        spelling.stop()
+        stopping.set()
         await running
     await dispose(engine)

@@ -113,7 +113,7 @@ async def test_close_that_claims_another_source(world: WorkerHarness) -> None:
 async def test_back_from_an_outage_and_locked(world: WorkerHarness) -> None:
     """Once the database is back the worker is ready, also if all that failed is locked by then."""
     await open_both(world)
-    async with world.worker(pauses=SOON) as address:
+    async with world.worker(retry_delays=SOON) as address:
         pages = HealthPages(address)
         await execute(world.engine, RENAMED)
         await send(world, "web", 0)

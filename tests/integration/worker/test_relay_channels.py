@@ -24,7 +24,7 @@ from worker.publish.lane_state import LaneState
 from worker.publish.leased_rows import LeasedRows
 from worker.publish.publication_metrics import PublicationMetrics
 from worker.publish.publisher import PublishTarget
-from worker.publish.retry_policy import EventRetryPolicy
+from worker.publish.retry_policy import RetryPolicy
 from worker.readiness import Readiness
 
 # What is shown here has nothing to do with which database there is.
@@ -59,7 +59,7 @@ async def test_a_lane_whose_channel_ended_closes_the_others(world: WorkerHarness
         return metrics.registry.get_sample_value("contacts_published_total", {"result": "reply_unconfirmed"}) or 0.0
 
     outcomes, target = PublicationMetrics(metrics, IncidentLog("test")), PublishTarget(exchange, mandatory=False)
-    state = LaneState(IMPATIENT, EventRetryPolicy(), rows.unsettled, all_suspect=True)
+    state = LaneState(IMPATIENT, RetryPolicy(), rows.unsettled, all_suspect=True)
     lane = Lane(state, target, rows, outcomes, see, lambda: False)
     async with await worker_connection(rabbitmq.url) as connection:
         declaring = await connection.underlay.channel()

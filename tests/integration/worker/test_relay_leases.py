@@ -38,7 +38,7 @@ async def serving(
         work = asyncio.create_task(relay.serve(connection))
 
         async def connected() -> bool:
-            return relay.client.claim() is not None
+            return relay.inbox.claim() is not None
 
         try:
             await until(connected)
@@ -63,8 +63,8 @@ async def test_a_batch_longer_than_a_lease_doubles_nothing(world: WorkerHarness,
         serving(world, rabbitmq.url, mine, SHORT_SECONDS) as relay,
         serving(world, rabbitmq.url, others, SHORT_SECONDS),
     ):
-        with relay.client.lend_confirmed_ids():
-            relay.client.enqueue(await made.take(world.engine, messages, claim=relay.client.claim()))
+        with relay.inbox.lend_confirmed_ids():
+            relay.inbox.enqueue(await made.take(world.engine, messages, claim=relay.inbox.claim()))
             await world.subscriber.count(NUMBER)
             first = await lease_ends(world)
 
@@ -89,9 +89,9 @@ async def test_a_confirmed_row_that_is_locked_is_not_published_again(world: Work
     mine, readiness = Published(), Readiness()
     messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
     async with serving(world, rabbitmq.url, mine, SHORT_SECONDS, readiness) as relay:
-        with relay.client.lend_confirmed_ids():
-            taken = await made.take(world.engine, messages, claim=relay.client.claim())
-            relay.client.enqueue(taken)
+        with relay.inbox.lend_confirmed_ids():
+            taken = await made.take(world.engine, messages, claim=relay.inbox.claim())
+            relay.inbox.enqueue(taken)
             await world.subscriber.count(NUMBER)
             somebody = await world.engine.connect()
             await somebody.execute(sa.delete(outbox).where(outbox.c.id == taken.publications[0].id))
@@ -125,9 +125,9 @@ async def test_what_a_long_batch_wrote_is_published_by_its_writer(world: WorkerH
     messages = [made.message(f"m-{n}", f"lead-{n}", source="s") for n in range(NUMBER)]
     lease_seconds = 10 * LONG_SECONDS  # far longer than anything is waited for here
     async with serving(world, rabbitmq.url, published, lease_seconds) as relay:
-        claim = relay.client.claim()
+        claim = relay.inbox.claim()
         assert claim is not None
         long_ago = replace(claim, since=claim.since - 2 * lease_seconds)
-        relay.client.enqueue(await made.take(world.engine, messages, claim=long_ago))
+        relay.inbox.enqueue(await made.take(world.engine, messages, claim=long_ago))
         await world.subscriber.count(NUMBER)
     assert published.number == len(world.subscriber.messages) == NUMBER

@@ -44,14 +44,14 @@ async def losing(world: WorkerHarness, url: str, confirmed: Published) -> AsyncI
         work = asyncio.create_task(until_lost(connection, relay.serve(connection)))
 
         async def connected() -> bool:
-            return relay.client.claim() is not None
+            return relay.inbox.claim() is not None
 
         async def all_confirmed() -> bool:
             return confirmed.number == NUMBER
 
         await until(connected)
-        with relay.client.lend_confirmed_ids():
-            relay.client.enqueue(await made.take(world.engine, messages, claim=relay.client.claim()))
+        with relay.inbox.lend_confirmed_ids():
+            relay.inbox.enqueue(await made.take(world.engine, messages, claim=relay.inbox.claim()))
             await until(all_confirmed)
             await connection.close()
             with pytest.raises(ConnectionLost):

@@ -60,7 +60,7 @@ class Served:
 @asynccontextmanager
 async def linked(url: str, serve: Serve, readiness: Readiness | None = None) -> AsyncIterator[ConnectionSupervisor]:
     """A link that runs; cancelled at the end."""
-    link = ConnectionSupervisor(url, "publisher", readiness or Readiness(), Metrics(), Random(3))
+    link = ConnectionSupervisor(parse(url), "publisher", readiness or Readiness(), Metrics(), Random(3))
     running = asyncio.create_task(link.run(serve))
     try:
         yield link
@@ -126,7 +126,7 @@ async def test_foreign_cancellation(brokers: list[Broker]) -> None:
         if calls == 1:
             raise asyncio.CancelledError
 
-    link = ConnectionSupervisor(brokers[0].url, "publisher", Readiness(), Metrics(), Random(3))
+    link = ConnectionSupervisor(parse(brokers[0].url), "publisher", Readiness(), Metrics(), Random(3))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await link.run(serve)
     assert calls == 2
@@ -139,7 +139,7 @@ async def test_what_is_not_about_the_connection(brokers: list[Broker]) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await ConnectionSupervisor(brokers[0].url, "publisher", Readiness(), Metrics(), Random(3)).run(serve)
+        await ConnectionSupervisor(parse(brokers[0].url), "publisher", Readiness(), Metrics(), Random(3)).run(serve)
 
 
 @asynccontextmanager
@@ -157,7 +157,7 @@ async def answering(answer: Callable[[asyncio.StreamReader], Awaitable[bytes]]) 
 async def test_stop_while_connecting() -> None:
     """Being asked to stop ends at once even the wait for a broker that does not answer."""
     async with answering(asyncio.StreamReader.read) as port:
-        link = ConnectionSupervisor(f"amqp://127.0.0.1:{port}/", "publisher", Readiness(), Metrics(), Random(3))
+        link = ConnectionSupervisor(parse(f"amqp://127.0.0.1:{port}/"), "publisher", Readiness(), Metrics(), Random(3))
         running = asyncio.create_task(link.run(Served().serve))
         await asyncio.wait({running}, timeout=0.5)
         started = asyncio.get_running_loop().time()

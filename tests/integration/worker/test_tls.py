@@ -104,7 +104,7 @@ async def test_untrusted_broker(secure: Broker, ours: CertificateFiles, theirs: 
     async def serve(_: Connection) -> None:
         raise AssertionError
 
-    link = ConnectionSupervisor(url, "consumer", readiness, Metrics(), Random(1))
+    link = ConnectionSupervisor(parse(url), "consumer", readiness, Metrics(), Random(1))
     running = asyncio.create_task(link.run(serve))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await readiness.until(lambda now: "certificate is not trusted" in now.problems.get("consumer", ""))
@@ -123,7 +123,7 @@ async def test_frozen_broker(secure: Broker, ours: CertificateFiles) -> None:
         await asyncio.Event().wait()
 
     link = ConnectionSupervisor(
-        f"{secure.tls_url}?heartbeat=1&{ours.query()}", "consumer", readiness, Metrics(), Random(1)
+        parse(f"{secure.tls_url}?heartbeat=1&{ours.query()}"), "consumer", readiness, Metrics(), Random(1)
     )
     running = asyncio.create_task(link.run(serve))
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -149,7 +149,9 @@ async def test_leaving_a_frozen_broker(secure: Broker, ours: CertificateFiles) -
         gave_up.set_result(loop.time())
         raise TimeoutError
 
-    link = ConnectionSupervisor(f"{secure.tls_url}?{ours.query()}", "consumer", Readiness(), Metrics(), Random(1))
+    link = ConnectionSupervisor(
+        parse(f"{secure.tls_url}?{ours.query()}"), "consumer", Readiness(), Metrics(), Random(1)
+    )
     running = asyncio.create_task(link.run(serve))
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

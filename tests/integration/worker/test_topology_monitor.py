@@ -21,7 +21,8 @@ from tests.factories import open_source
 from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
 from tests.polling import until
-from worker.consume.batch_processor import BatchProcessor
+from worker.consume.batch_committer import BatchCommitter
+from worker.consume.context import ConsumeContext
 from worker.failpoints import no_failpoints
 from worker.metrics import Metrics
 from worker.publish.relay import Relay
@@ -79,10 +80,9 @@ async def looking(world: WorkerHarness, url: str) -> AsyncIterator[Looking]:
     """A topology monitor at work on a connection of its own, after its first look."""
     readiness, metrics, database = Readiness(), Metrics(), Database(world.engine, Random(3))
     relay = Relay(database, world.topology, readiness, metrics, no_failpoints)
-    batches = BatchProcessor(database)
-    monitor = TopologyMonitor(
-        world.settings, world.topology, database, batches, relay.client, readiness, metrics, look_seconds=0.1
-    )
+    batches, stopping = BatchCommitter(database), asyncio.Event()
+    context = ConsumeContext(world.settings, database, batches, relay.inbox, readiness, metrics, stopping)
+    monitor = TopologyMonitor(context, look_seconds=0.1)
     async with aiormq.connect(url) as connection:
         serving = asyncio.create_task(supervised(monitor, url))
         gauge = "contacts_queue_messages", {"queue": "inbound"}
@@ -92,7 +92,7 @@ async def looking(world: WorkerHarness, url: str) -> AsyncIterator[Looking]:
 
         await until(has_looked, PATIENCE_SECONDS)
         yield Looking(monitor, readiness, metrics, connection)
-        monitor.stop()
+        stopping.set()
         await serving
 
 

@@ -11,17 +11,14 @@ from distribution.intake.batch import BatchResult
 from distribution.intake.process_commands import DecodedMessage
 from worker.aio import first_of
 from worker.broker.channels import Delivery
-from worker.consume.batch_processor import LOCK_SECONDS, BatchProcessor
+from worker.consume.batch_committer import LOCK_SECONDS
+from worker.consume.context import ConsumeContext
 from worker.consume.delivery_buffer import DeliveryBuffer, ReturnedToBroker
 from worker.consume.delivery_conversion import incoming_from_delivery
-from worker.consume.delivery_decoder import DeliveryDecoder
 from worker.consume.locked_sources import LockedSources
-from worker.database_outage import DatabaseOutage, RetryDelays
-from worker.failpoints import Failpoint, FailpointHook
-from worker.metrics import Metrics
-from worker.publish.relay_client import RelayClient
-from worker.readiness import Readiness
-from worker.settings import WorkerSettings
+from worker.consume.refused_replies import RefusedReplies
+from worker.database_outage import DatabaseOutage
+from worker.failpoints import Failpoint
 
 ASIDE_BATCHES = 4
 DEFECT = "defect"
@@ -39,35 +36,25 @@ class DecodedDelivery:
     decoded: DecodedMessage
 
 
-class DeliveryProcessor:
+class DeliverySettler:
     """Settles the deliveries of one channel at a time.
 
     While the database is unavailable it retries the same messages, which does not increase their delivery counts. It
-    keeps them when the channel is lost: that they succeed shows that the database is back. `batch_sizes`: messages in
-    a batch of each lane.
+    keeps them when the channel is lost: that they succeed shows that the database is back.
     """
 
-    def __init__(
-        self,
-        settings: WorkerSettings,
-        batch_sizes: Mapping[int, int],
-        batches: BatchProcessor,
-        relay: RelayClient,
-        readiness: Readiness,
-        metrics: Metrics,
-        pauses: RetryDelays,
-        watch: FailpointHook,
-        stopping: asyncio.Event,
-    ) -> None:
-        self._decoder = DeliveryDecoder(settings, metrics)
-        self._batch_sizes = batch_sizes
-        self._batches, self._relay = batches, relay
-        self._readiness, self._metrics = readiness, metrics
-        self._outage, self._hold_seconds = DatabaseOutage(readiness, pauses), pauses.hold
-        self._watch, self._stopping = watch, stopping
+    def __init__(self, context: ConsumeContext, batch_sizes: Mapping[int, int]) -> None:
+        settings, self._batch_sizes = context.settings, batch_sizes
+        self._batches, self._relay = context.batches, context.relay
+        self._readiness, self._metrics = context.readiness, context.metrics
+        self._at_failpoint, self._stopping = context.at_failpoint, context.stopping
+        self._decoder, self._refused_replies = settings.decoder, RefusedReplies(context.metrics)
+        self._outage = DatabaseOutage(context.readiness, context.retry_delays)
+        self._hold_seconds = context.retry_delays.hold
         self._failed: list[DecodedDelivery] = []
         self._batch_limit = max(batch_sizes.values())
-        self.locked_sources = LockedSources(ASIDE_BATCHES * settings.worker_batch_size, readiness, metrics)
+        most_locked = ASIDE_BATCHES * settings.worker_batch_size
+        self.locked_sources = LockedSources(most_locked, context.readiness, context.metrics)
 
     async def until_taken(self) -> None:
         """Return once the database commits the messages that failed before, if any; the broker has them back."""
@@ -91,17 +78,19 @@ class DeliveryProcessor:
         self._measure_age(deliveries[0])
         batch = await self._decode(deliveries)
         for item in batch:
-            self._watch(Failpoint.TAKEN, item.decoded.message.message_id or "")
+            self._at_failpoint(Failpoint.TAKEN, item.decoded.message.message_id or "")
         while batch and not self._stopping.is_set():
             part = batch[: self._batch_limit]
             try:
                 await self._commit_unlocked(buffer, part)
                 self._note_locked([item for item in part if self.locked_sources.holds(item.delivery)])
             except DatabaseUnavailable as error:
-                left = [item for item in part if buffer.owes(item.delivery)]
+                left = [item for item in part if buffer.is_unsettled(item.delivery)]
                 await self._pause(buffer, self._fail(error, left))
             batch = [
-                item for item in batch if buffer.owes(item.delivery) and not self.locked_sources.holds(item.delivery)
+                item
+                for item in batch
+                if buffer.is_unsettled(item.delivery) and not self.locked_sources.holds(item.delivery)
             ]
 
     def _measure_age(self, delivery: Delivery) -> None:
@@ -132,9 +121,7 @@ class DeliveryProcessor:
         on_commit = partial(self._after_commit, buffer, {id(item.decoded): item.delivery for item in batch})
         patience = self.locked_sources.patience(source)
         try:
-            await self._batches.process_whole(
-                [item.decoded for item in batch], self._relay.claim(), on_commit, patience
-            )
+            await self._batches.commit_all([item.decoded for item in batch], self._relay.claim(), on_commit, patience)
         except LockedByOthers as locked:
             self._metrics.lock_wait.observe(patience)
             self.locked_sources.note_locked(source, locked.held)
@@ -145,9 +132,12 @@ class DeliveryProcessor:
     async def _decode(self, deliveries: Sequence[Delivery]) -> list[DecodedDelivery]:
         batch, until = [], perf_counter() + SLICE_SECONDS
         for delivery in deliveries:
-            batch.append(DecodedDelivery(delivery, self._decoder.decode(incoming_from_delivery(delivery))))
+            message = incoming_from_delivery(delivery)
+            decoded = self._decoder.decode(message)
+            self._refused_replies.note(message, decoded.message)
+            batch.append(DecodedDelivery(delivery, decoded))
             if perf_counter() > until:
-                await asyncio.sleep(REST_SECONDS)
+                await asyncio.sleep(REST_SECONDS)  # gives the loop to other tasks
                 until = perf_counter() + SLICE_SECONDS
         return batch
 
@@ -156,7 +146,7 @@ class DeliveryProcessor:
         free = await self._set_aside_followers(batch) if len(self.locked_sources) else batch
         if free:
             await self._commit(buffer, free)
-        locked = [item for item in free if buffer.owes(item.delivery)]
+        locked = [item for item in free if buffer.is_unsettled(item.delivery)]
         if locked:
             self._metrics.lock_wait.observe(LOCK_SECONDS)
             sources = await self._batches.sources_of([item.decoded for item in locked])
@@ -181,7 +171,9 @@ class DeliveryProcessor:
         self._metrics.batch_messages.observe(len(batch))
         with self._metrics.batch_seconds.time(), self._relay.lend_confirmed_ids() as confirmed_ids:
             on_commit = partial(self._after_commit, buffer, deliveries)
-            await self._batches.process([item.decoded for item in batch], self._relay.claim(), confirmed_ids, on_commit)
+            await self._batches.commit_messages(
+                [item.decoded for item in batch], self._relay.claim(), confirmed_ids, on_commit
+            )
         self._report_defect()
 
     def _report_defect(self) -> None:
@@ -206,10 +198,10 @@ class DeliveryProcessor:
         self._relay.enqueue(result)
         for outcome, count in result.counts.items():
             self._metrics.messages.labels(outcome).inc(count)
-        self._watch(Failpoint.BEFORE_ACK, "")
+        self._at_failpoint(Failpoint.BEFORE_ACK, "")
         if buffer is not None:
             await buffer.acknowledge([deliveries[id(decoded)] for decoded in messages])
-        self._watch(Failpoint.AFTER_ACK, "")
+        self._at_failpoint(Failpoint.AFTER_ACK, "")
 
     def _note_locked(self, batch: Sequence[DecodedDelivery]) -> None:
         """These sources are locked, as the database reported; if they failed because it was unavailable, it is back."""

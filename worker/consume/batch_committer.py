@@ -1,7 +1,8 @@
 """Commits one batch of messages: retried after lost races, split around locked sources and failing messages."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -31,16 +32,16 @@ QUEUE_SECONDS = (1.0, 3.0, 3.0, 3.0)
 """The same per attempt while short transactions take turns. The first is short: one may turn out to keep the lock."""
 
 
-class BatchProcessor:
+class BatchCommitter:
     """Commits batches; one that cannot be committed as a whole is committed in parts, in order."""
 
-    def __init__(self, database: Database, watch: FailpointHook = no_failpoints) -> None:
-        self._database, self._watch = database, watch
+    def __init__(self, database: Database, at_failpoint: FailpointHook = no_failpoints) -> None:
+        self._database, self._at_failpoint = database, at_failpoint
         self.defect = ""
         """Why a message of the last batch was parked if a statement of ours is wrong, which more messages may meet."""
-        self._log = structlog.get_logger("worker.consume.batch_processor")
+        self._log = structlog.get_logger("worker.consume.batch_committer")
 
-    async def process(
+    async def commit_messages(
         self,
         messages: Sequence[DecodedMessage],
         claim: Claim | None,
@@ -53,16 +54,18 @@ class BatchProcessor:
         transaction, which saves a commit; those that are locked and could not be deleted stay in the list. Raises
         DatabaseUnavailable if nothing more can be committed.
         """
-        progress, confirmed_ids = BatchProgress(messages, on_commit), [] if confirmed_ids is None else confirmed_ids
+        confirmed_ids = [] if confirmed_ids is None else confirmed_ids
+        progress = BatchProgress(messages, claim, on_commit, confirmed_ids)
         self.defect = ""
         try:
-            await self._commit_or_split(messages, claim, confirmed_ids, progress.note, LOCK_SECONDS)
+            await self._commit_or_split(progress, messages, LOCK_SECONDS)
         except LockedByOthers as locked:
             confirmed_ids[:] = await self.commit(lambda conn: outbox.delete_unlocked(conn, confirmed_ids))
-            await self._commit_around_locks(progress, claim, locked.held)
+            progress.confirmed_ids = []
+            await self._commit_around_locks(progress, locked.held)
         return progress.results
 
-    async def process_whole(
+    async def commit_all(
         self,
         messages: Sequence[DecodedMessage],
         claim: Claim | None,
@@ -70,7 +73,7 @@ class BatchProcessor:
         lock_seconds: float = LOCK_SECONDS,
     ) -> None:
         """Commit every message; raises LockedByOthers if another transaction holds a lock for over `lock_seconds`."""
-        await self._commit_or_split(messages, claim, [], on_commit, lock_seconds)
+        await self._commit_or_split(BatchProgress(messages, claim, on_commit, []), messages, lock_seconds)
 
     async def sources_of(self, messages: Sequence[DecodedMessage]) -> list[str | None]:
         """The source of each message; None if it has none or an unknown one."""
@@ -91,13 +94,7 @@ class BatchProcessor:
 
         LockedByOthers: another transaction keeps a lock, or short transactions did in turn for too long.
         """
-        for patience in (LOCK_SECONDS, *QUEUE_SECONDS[:-1]):
-            try:
-                return await self.try_commit(work, patience)
-            except LockedByOthers as locked:
-                if locked.held:
-                    raise
-        return await self.try_commit(work, QUEUE_SECONDS[-1])
+        return await _try_longer(partial(self.try_commit, work), (LOCK_SECONDS, *QUEUE_SECONDS))
 
     async def try_commit(self, work: Work[T], lock_seconds: float) -> T:
         """The same in one attempt; raises LockedByOthers if a lock is not acquired within `lock_seconds`."""
@@ -117,11 +114,15 @@ class BatchProcessor:
     async def _is_held_long(self, pid: int) -> bool | None:
         return await self._read(lambda conn: lock_diagnostics.is_held_long(conn, pid))
 
-    async def _commit_around_locks(self, progress: BatchProgress, claim: Claim | None, held: bool | None) -> None:
+    async def _commit_around_locks(self, progress: BatchProgress, held: bool | None) -> None:
         """Commit what is not kept locked: first all sources that seem free together; then all, if many take turns.
 
         If that fails, the free sources one after the other.
         """
+
+        async def commit_left(lock_seconds: float) -> None:
+            await self._commit_or_split(progress, [*progress.left.values()], lock_seconds)
+
         table = await self._read(lock_diagnostics.locked_table)
         if table:
             raise DatabaseUnavailable(table)
@@ -130,61 +131,44 @@ class BatchProcessor:
         locked = await self.locked_sources({code for code in codes.values() if code})
         free = [decoded for decoded in left if codes[id(decoded)] not in locked]
         if len(free) < len(left):
-            with suppress(LockedByOthers):
-                await self._commit_or_split(free, claim, [], progress.note, RETRY_LOCK_SECONDS)
+            with suppress(LockedByOthers):  # the steps that follow try the same messages again
+                await self._commit_or_split(progress, free, RETRY_LOCK_SECONDS)
         if not held:
-            await self._commit_patiently(progress, claim)
+            with suppress(LockedByOthers):  # likewise
+                await _try_longer(commit_left, QUEUE_SECONDS)
         for code in dict.fromkeys(codes[id(decoded)] for decoded in free):
             group = [decoded for decoded in progress.left.values() if codes[id(decoded)] == code]
-            with suppress(LockedByOthers):
-                await self._commit_or_split(group, claim, [], progress.note, RETRY_LOCK_SECONDS)
-
-    async def _commit_patiently(self, progress: BatchProgress, claim: Claim | None) -> None:
-        """Commit what is left, with longer lock waits, unless another transaction keeps the locks."""
-        for patience in QUEUE_SECONDS:
-            try:
-                await self._commit_or_split([*progress.left.values()], claim, [], progress.note, patience)
-            except LockedByOthers as locked:
-                if locked.held:
-                    return
-            else:
-                return
+            with suppress(LockedByOthers):  # the caller sets aside what is left
+                await self._commit_or_split(progress, group, RETRY_LOCK_SECONDS)
 
     async def _commit_or_split(
-        self,
-        messages: Sequence[DecodedMessage],
-        claim: Claim | None,
-        confirmed_ids: list[UUID],
-        on_commit: OnCommit | None,
-        lock_seconds: float,
+        self, progress: BatchProgress, messages: Sequence[DecodedMessage], lock_seconds: float
     ) -> None:
         """Commit in one transaction; if a message's content is at fault, in halves until that message is alone."""
         if not messages:
             return
         try:
-            result = await self._commit_once(messages, claim, confirmed_ids, lock_seconds)
+            result = await self._commit_once(messages, progress.claim, progress.confirmed_ids, lock_seconds)
         except DatabaseUnavailable:
             raise
-        except Exception as error:
+        except Exception as error:  # of any kind: it is content that no check foresaw
             culprit = error
         else:
-            await self._after_commit(messages, result, on_commit)
+            await self._after_commit(progress, messages, result)
             return
         if len(messages) == 1:
-            await self._after_commit(
-                messages, await self._park(messages[0], confirmed_ids, culprit, lock_seconds), on_commit
-            )
+            result = await self._park(messages[0], progress.confirmed_ids, culprit, lock_seconds)
+            await self._after_commit(progress, messages, result)
             return
         middle = len(messages) // 2
         for half in (messages[:middle], messages[middle:]):
-            await self._commit_or_split(half, claim, confirmed_ids, on_commit, lock_seconds)
+            await self._commit_or_split(progress, half, lock_seconds)
 
     async def _after_commit(
-        self, messages: Sequence[DecodedMessage], result: BatchResult, on_commit: OnCommit | None
+        self, progress: BatchProgress, messages: Sequence[DecodedMessage], result: BatchResult
     ) -> None:
-        self._watch(Failpoint.AFTER_COMMIT, "")
-        if on_commit is not None:
-            await on_commit(messages, result)
+        self._at_failpoint(Failpoint.AFTER_COMMIT, "")
+        await progress.note(messages, result)
         with suppress(DatabaseUnavailable):  # the periodic sweep assigns what is left waiting
             await self.serve(result.unserved)
 
@@ -196,7 +180,7 @@ class BatchProcessor:
         async def write(conn: AsyncConnection) -> BatchResult:
             await outbox.delete(conn, confirmed_ids)
             result = await process_batch(conn, messages, self._database.random, claim)
-            self._watch(Failpoint.BEFORE_COMMIT, "")
+            self._at_failpoint(Failpoint.BEFORE_COMMIT, "")
             return result
 
         result = await self.try_commit(write, lock_seconds)
@@ -220,13 +204,21 @@ class BatchProcessor:
         except Exception as parking_error:
             # If its properties cannot be stored, the body can: no message may end one worker after the other.
             self._log.error("parked_without_properties", message_id=decoded.message.message_id, exc_info=parking_error)
-            bare = Incoming(
-                body=decoded.message.body,
-                body_size=decoded.message.body_size,
-                body_digest=decoded.message.body_digest,
-            )
+            sent = decoded.message
+            bare = Incoming(body=sent.body, body_size=sent.body_size, body_digest=sent.body_digest)
             return await self._commit_once([DecodedMessage(bare, rejected)], None, confirmed_ids, lock_seconds)
 
     async def _read(self, query: Work[T]) -> T:
         async with self._database.reading() as conn:
             return await query(conn)
+
+
+async def _try_longer(attempt: Callable[[float], Awaitable[T]], waits: Sequence[float]) -> T:
+    """Attempt with one lock timeout after the other, unless another transaction keeps the lock."""
+    for lock_seconds in waits[:-1]:
+        try:
+            return await attempt(lock_seconds)
+        except LockedByOthers as locked:
+            if locked.held:
+                raise
+    return await attempt(waits[-1])

@@ -1,4 +1,4 @@
-"""The relay's interface for the rest of the worker: claim, lend confirmed ids, enqueue committed publications."""
+"""What the rest of the worker hands to the relay: committed publications to publish; and what it borrows from it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from worker.publish.lane import Lane
 from worker.publish.leased_rows import LeasedRows
 
 
-class RelayClient:
+class RelayInbox:
     """Passes committed publications to the relay, and ids of confirmed ones to the next batch, which deletes them."""
 
     def __init__(self, rows: LeasedRows, events: Lane, replies: Lane) -> None:
