@@ -16,7 +16,7 @@ from distribution.startup import exit_with_error, start
 from distribution.store.database import Database
 from distribution.store.engine import create_engine
 from serving.config import Config
-from serving.limits import Limits, body_seconds, connections_within
+from serving.connection_limits import Limits, body_seconds, connections_within
 
 PROGRAM = "admin_api"
 STOP_SECONDS = 15

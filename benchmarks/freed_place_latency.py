@@ -12,7 +12,7 @@ from benchmarks.admin_api_process import running_admin_api
 from benchmarks.environment import Candidate, Environment
 from benchmarks.wait_until import PATIENCE_SECONDS, until
 from benchmarks.workload import Size, make_messages
-from worker.broker.channels import ConsumingChannel
+from worker.broker.aiormq_channels import ConsumingChannel
 
 WAITING = 1_000
 

@@ -17,7 +17,7 @@ from pamqp.commands import Basic
 from benchmarks.environment import BenchmarkRun, Candidate, Environment
 from benchmarks.wait_until import TICK_SECONDS, until
 from benchmarks.workload import Message, Size, make_messages
-from worker.broker.channels import ConsumingChannel, PublishingChannel
+from worker.broker.aiormq_channels import ConsumingChannel, PublishingChannel
 from worker.broker.publish_result import PublishResult
 
 LATE_SECONDS = 0.01

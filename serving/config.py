@@ -6,8 +6,8 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from serving.connection_limits import Limits
 from serving.connections import Connections
-from serving.limits import Limits
 
 HEADERS = [("X-Content-Type-Options", "nosniff")]
 PROTOCOL_LOGGER = "uvicorn.error.protocol"

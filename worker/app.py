@@ -25,9 +25,9 @@ from worker.failpoints import FailpointHook, no_failpoints
 from worker.health import create_server
 from worker.lead_renormalizer import LeadRenormalizer
 from worker.metrics import Metrics
-from worker.periodic_tasks import PeriodicTasks
 from worker.publish.relay import Relay
 from worker.readiness import Readiness
+from worker.retry_and_sweep import RetryAndSweep
 from worker.settings import WorkerSettings
 from worker.topology_monitor import TopologyMonitor
 
@@ -109,7 +109,7 @@ def build(
     supervisor = partial(
         ConnectionSupervisor, settings.brokers, readiness=readiness, metrics=metrics, random=database.random
     )
-    consumer, periodic_tasks, topology_monitor = Consumer(context), PeriodicTasks(context), TopologyMonitor(context)
+    consumer, retry_and_sweep, topology_monitor = Consumer(context), RetryAndSweep(context), TopologyMonitor(context)
     lead_renormalizer = LeadRenormalizer(database, settings.default_phone_region, stopping)
     gauges = BacklogGauges(database)
     metrics.registry.register(gauges)
@@ -117,7 +117,7 @@ def build(
     monitor = monitoring.run(topology_monitor.serve)
     return (
         Component("consumer", consuming.run(consumer.serve), CONSUMER_STOP_SECONDS, [consuming.stop]),
-        Component("periodic_tasks", periodic_tasks.run(), SHORT_STOP_SECONDS),
+        Component("retry_and_sweep", retry_and_sweep.run(), SHORT_STOP_SECONDS),
         Component("lead_renormalizer", lead_renormalizer.run(), SHORT_STOP_SECONDS),
         Component("topology_monitor", monitor, SHORT_STOP_SECONDS, [monitoring.stop]),
         Component("gauges", gauges.run(stopping), SHORT_STOP_SECONDS),

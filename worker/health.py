@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from serving.config import Config
-from serving.limits import Limits, connections_within
+from serving.connection_limits import Limits, connections_within
 from worker.metrics import Metrics
 from worker.readiness import Readiness
 

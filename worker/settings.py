@@ -13,7 +13,7 @@ from distribution.intake.decoder import Decoder
 from distribution.intake.sender_rules import SenderRules
 from distribution.messages import WHOLE_BYTES
 from distribution.settings import SharedSettings
-from worker.bot_users import parse_bot_users
+from worker.bot_users_setting import parse_bot_users
 from worker.broker import tls, urls
 from worker.broker.topology import Topology
 

@@ -12,7 +12,7 @@ from distribution.ids import isoformat
 from distribution.store import broker_queue_depths
 from worker.aio import running, wait_for_event
 from worker.broker.connection import Connection, not_cancelled, opened
-from worker.broker.errors import describe_error
+from worker.broker.connection_errors import describe_error
 from worker.broker.event_log import EventLog
 from worker.broker.topology import NotSetUp, TopologyMismatch, declare_each, missing_in_words
 from worker.consume.context import ConsumeContext

@@ -11,6 +11,8 @@ from typing_extensions import TypeVar
 
 from admin_api.http.app_context import Context
 from admin_api.http.auth import Identity, Role
+from admin_api.http.etag import parse_if_match
+from distribution.optimistic_locking import Actor, Edit
 from distribution.store.tables import MAX_ID
 
 PREFIX = "/api/v1"
@@ -39,6 +41,12 @@ class ApiRequest(Generic[K, B, Q]):
     query: Q
     headers: Headers
     host: str | None = None
+
+    def edit(self) -> Edit:
+        """Returns who makes the change, and which versions of the object they expect."""
+        if self.identity is None:
+            raise LookupError("an operation that needs no token has no actor")
+        return Edit(Actor(self.identity.role.value, self.identity.name), parse_if_match(self.headers))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from distribution.admin.contacts import ContactDetails
 from distribution.event_shapes import ContactStatus, LeadReference, OperatorReference, SourceReference, Time, Uuid
 from distribution.ids import isoformat
 from distribution.messages import KEY, MAX_KEY_BYTES, BlankOrText, SourceCode, SubmissionBody
+from distribution.store.bounded_payloads import ListedContact
 from distribution.store.contacts import Contact
-from distribution.store.listed_contacts import ListedContact
 
 # Checked when the key is read, from the body or from its header.
 KEY_IN_SCHEMA: JsonDict = {"minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern": r"^[^\u0000]*$"}

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import Headers
 
 from admin_api.http.app_context import Context
+from admin_api.http.assign_after_change import assign_waiting_after, change_and_assign
 from admin_api.http.auth import ADMINS, READERS, SUBMITTERS, authorize_source
 from admin_api.http.cursor import uuid_after
-from admin_api.http.edits import assign_waiting_after, change_and_assign, edit_of
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, uuid_key
 from admin_api.http.problems import invalid
@@ -77,7 +77,7 @@ async def close_contact(call: ApiRequest[UUID, ContactClosing]) -> ApiResponse:
 
     A bot reads nothing: it gets the contact without its history, its payload, and the lead's phone and e-mail.
     """
-    random, edit, reason = call.context.database.random, edit_of(call), call.body.reason
+    random, edit, reason = call.context.database.random, call.edit(), call.body.reason
     sources = call.identity.sources if call.identity else None
     await change_and_assign(call.context, lambda conn: contacts.close(conn, random, call.key, reason, edit, sources))
     if _may_read(call):
@@ -92,7 +92,7 @@ async def assign_contact(call: ApiRequest[UUID, ContactAssignment]) -> ApiRespon
 
     At the operator's limit only with `force`, which is the one way over it.
     """
-    body, random, edit = call.body, call.context.database.random, edit_of(call)
+    body, random, edit = call.body, call.context.database.random, call.edit()
     await change_and_assign(
         call.context, lambda conn: contacts.assign(conn, random, call.key, body.operator_id, edit, force=body.force)
     )

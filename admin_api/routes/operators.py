@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from admin_api.http.app_context import Context
+from admin_api.http.assign_after_change import assign_waiting_after, change_and_assign
 from admin_api.http.auth import ADMINS, READERS
 from admin_api.http.cursor import number_after
-from admin_api.http.edits import assign_waiting_after, change_and_assign, edit_of
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
 from admin_api.http.problems import invalid
@@ -22,7 +22,7 @@ KEY = number_key("operator")
 
 async def create_operator(call: ApiRequest[None, NewOperator]) -> ApiResponse:
     """Create an operator."""
-    body, edit = call.body, edit_of(call)
+    body, edit = call.body, call.edit()
     row = await call.context.database.run(
         lambda conn: operators.create(conn, body.name, body.is_active, body.max_active_contacts, edit)
     )
@@ -49,7 +49,7 @@ async def change_operator(call: ApiRequest[int, OperatorChange, OperatorChangeQu
     values = call.body.model_dump(exclude_unset=True)
     if call.query.reassign and values.get("is_active") is not False:
         raise invalid([("is_active", "must be false to move the operator's contacts away")])
-    random, edit = call.context.database.random, edit_of(call)
+    random, edit = call.context.database.random, call.edit()
     await change_and_assign(call.context, lambda conn: operators.change(conn, random, call.key, values, edit))
     if call.query.reassign:
         await _reassign(call.context, call.key, edit)
@@ -58,7 +58,7 @@ async def change_operator(call: ApiRequest[int, OperatorChange, OperatorChangeQu
 
 async def delete_operator(call: ApiRequest[int]) -> ApiResponse:
     """Delete an operator that never had a contact."""
-    await call.context.database.run(lambda conn: operators.delete(conn, call.key, edit_of(call)))
+    await call.context.database.run(lambda conn: operators.delete(conn, call.key, call.edit()))
     return ApiResponse(204)
 
 

@@ -3,9 +3,9 @@
 from functools import partial
 from uuid import UUID
 
+from admin_api.http.assign_after_change import assign_waiting_after
 from admin_api.http.auth import ADMINS, READERS
 from admin_api.http.cursor import uuid_after
-from admin_api.http.edits import assign_waiting_after, edit_of
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, uuid_key
 from admin_api.models.common import Nothing, PageShape, page_shape
 from admin_api.models.parked import (
@@ -40,7 +40,7 @@ async def show_parked(call: ApiRequest[UUID]) -> ApiResponse:
 
 async def replay_parked(call: ApiRequest[UUID, Nothing]) -> ApiResponse:
     """Replay a parked message; it keeps its key, so it cannot create a second contact."""
-    context, edit = call.context, edit_of(call)
+    context, edit = call.context, call.edit()
     random, decoder = context.database.random, context.decoder
     result = await context.database.run(lambda conn: parked_admin.replay(conn, random, decoder, call.key, edit))
     await assign_waiting_after(context, result.unserved)
@@ -54,14 +54,14 @@ async def replay_code(call: ApiRequest[None, CodeReplay]) -> ApiResponse:
     """Replay all parked messages with a code, the oldest first, in as many transactions as needed."""
     context, code = call.context, call.body.code.value
     replayed, parked_again = await parked_admin.replay_all(
-        context.database, context.decoder, code, edit_of(call), partial(assign_waiting_after, context)
+        context.database, context.decoder, code, call.edit(), partial(assign_waiting_after, context)
     )
     return ApiResponse(200, ReplayShape(replayed=replayed, parked_again=parked_again))
 
 
 async def drop_parked(call: ApiRequest[UUID]) -> ApiResponse:
     """Drop a parked message; it can still be read, with the state `dropped`."""
-    await call.context.database.run(lambda conn: parked_admin.drop_message(conn, call.key, edit_of(call)))
+    await call.context.database.run(lambda conn: parked_admin.drop_message(conn, call.key, call.edit()))
     return ApiResponse(204)
 
 

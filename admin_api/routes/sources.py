@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from admin_api.http.app_context import Context
+from admin_api.http.assign_after_change import change_and_assign
 from admin_api.http.auth import ADMINS, READERS
 from admin_api.http.cursor import number_after
-from admin_api.http.edits import change_and_assign, edit_of
 from admin_api.http.etag import tagged
 from admin_api.http.operation import PREFIX, ApiRequest, ApiResponse, Operation, number_key
 from admin_api.models.common import PageQuery, PageShape, page_shape
@@ -29,7 +29,7 @@ KEY = number_key("source")
 
 async def create_source(call: ApiRequest[None, NewSource]) -> ApiResponse:
     """Create a source."""
-    values, edit = call.body.model_dump() | {"name": call.body.name or call.body.code}, edit_of(call)
+    values, edit = call.body.model_dump() | {"name": call.body.name or call.body.code}, call.edit()
     row = await call.context.database.run(lambda conn: sources.create(conn, values, edit))
     return _response(row, 201, {"Location": f"{PATH}/{row.id}"})
 
@@ -49,13 +49,13 @@ async def show_source(call: ApiRequest[int]) -> ApiResponse:
 
 async def change_source(call: ApiRequest[int, SourceChange]) -> ApiResponse:
     """Change a source; the change applies from the next contact on."""
-    values, edit = call.body.model_dump(exclude_unset=True), edit_of(call)
+    values, edit = call.body.model_dump(exclude_unset=True), call.edit()
     return _response(await call.context.database.run(lambda conn: sources.change(conn, call.key, values, edit)))
 
 
 async def delete_source(call: ApiRequest[int]) -> ApiResponse:
     """Delete a source that never had a contact."""
-    await call.context.database.run(lambda conn: sources.delete(conn, call.key, edit_of(call)))
+    await call.context.database.run(lambda conn: sources.delete(conn, call.key, call.edit()))
     return ApiResponse(204)
 
 
@@ -67,7 +67,7 @@ async def show_weights(call: ApiRequest[int]) -> ApiResponse:
 async def replace_weights(call: ApiRequest[int, NewWeights]) -> ApiResponse:
     """Replace the weights of a source, and assign waiting contacts to the places this frees; returns what GET does."""
     weights = [(row.operator_id, row.weight) for row in call.body.operators]
-    random, edit = call.context.database.random, edit_of(call)
+    random, edit = call.context.database.random, call.edit()
     await change_and_assign(call.context, lambda conn: sources.replace_weights(conn, random, call.key, weights, edit))
     return await _weights_response(call.context, call.key)
 

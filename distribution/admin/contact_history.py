@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution import events
+from distribution.allocation.allocator import BY_HAND, FORCED
 from distribution.allocation.event_loop_yield import CooperativeYield
-from distribution.allocation.unit_of_work import BY_HAND, FORCED
 from distribution.ids import time_of
 from distribution.selection import explain
 from distribution.selection.decision_record import DecisionRecord, PickStep, apply, pool_at_start

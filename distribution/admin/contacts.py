@@ -17,10 +17,10 @@ from distribution.ids import first_id_at
 from distribution.messages import Closing
 from distribution.optimistic_locking import Edit, version_of
 from distribution.selection.explain import MAX_COUNTED, unblocked_by
+from distribution.store.bounded_payloads import LISTED, ListedContact, with_payloads
 from distribution.store.contact_lookup import ContactState
 from distribution.store.contacts import FIELDS, WAITING, Contact, count_older_waiting
 from distribution.store.leads import Lead
-from distribution.store.listed_contacts import LISTED, ListedContact, with_payloads
 from distribution.store.operator_pool import read_pool
 from distribution.store.pagination import Page, page_of
 from distribution.store.tables import contacts, leads, operators, sources

@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from distribution import normalize
 from distribution.errors import NotFound
 from distribution.ids import LOWEST_ID
+from distribution.store.bounded_payloads import LISTED, ListedContact, with_payloads
 from distribution.store.dialects import IDS
 from distribution.store.leads import Lead
-from distribution.store.listed_contacts import LISTED, ListedContact, with_payloads
 from distribution.store.pagination import Page, page_of
 from distribution.store.tables import contacts, leads
 

@@ -5,7 +5,7 @@ from random import Random
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.allocation.unit_of_work import UnitOfWork
+from distribution.allocation.allocator import Allocator
 from distribution.selection.pool import Pool
 from distribution.store.operator_pool import lock_pool
 
@@ -38,7 +38,7 @@ async def assign_waiting(
 
 async def assign_waiting_over(conn: AsyncConnection, pool: Pool, random: Random) -> Unserved:
     """`assign_waiting` with a pool that is locked already."""
-    unit = UnitOfWork(conn, pool, random)
-    unserved = await unit.assign_waiting()
-    await unit.flush()
+    allocator = Allocator(conn, pool, random)
+    unserved = await allocator.assign_waiting()
+    await allocator.flush()
     return unserved

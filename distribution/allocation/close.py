@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.allocation.allocator import Allocator
 from distribution.allocation.load_correction import correct_before_freeing
-from distribution.allocation.result import Result
-from distribution.allocation.unit_of_work import UnitOfWork
+from distribution.allocation.transaction_result import Result
 from distribution.audit import State, contact_state
 from distribution.errors import MessageRejected, ParkedCode, PoolOutdated
 from distribution.events import Change
@@ -92,7 +92,7 @@ async def close(
     pool, states = locked
     full = await contact_rows.with_leads(conn, {state.id for state in states if isinstance(state, ContactState)})
     await correct_before_freeing(conn, pool, (contact for contact, _, _ in full.values()))
-    unit = UnitOfWork(conn, pool, random)
+    allocator = Allocator(conn, pool, random)
     outcomes: list[CloseResult | MessageRejected] = []
     for closing, state in zip(closings, states, strict=True):
         if isinstance(state, MessageRejected):
@@ -102,10 +102,10 @@ async def close(
         is_new, before = contact.status != CLOSED, contact_state(contact)
         if is_new:
             _check_locked(pool, contact)
-            unit.close(full[state.id], closing.reason)
-        outcomes.append(CloseResult(contact, is_new, before, unit.recorder.changes.get(contact.id)))
-    unserved = await unit.assign_waiting()
-    return Result(outcomes, await unit.flush(), unserved)
+            allocator.close(full[state.id], closing.reason)
+        outcomes.append(CloseResult(contact, is_new, before, allocator.recorder.changes.get(contact.id)))
+    unserved = await allocator.assign_waiting()
+    return Result(outcomes, await allocator.flush(), unserved)
 
 
 def _check_locked(pool: Pool, contact: Contact) -> None:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.allocation.allocator import Allocator
 from distribution.allocation.load_correction import correct_before_freeing
-from distribution.allocation.unit_of_work import UnitOfWork
 from distribution.errors import Conflict, InvalidField, NotFound, PoolOutdated
 from distribution.selection.pool import Pool
 from distribution.store import contact_lookup
@@ -73,10 +73,10 @@ async def assign(
     if not await operator_rows.existing(conn, [operator_id]):
         raise InvalidField("operator_id", f"There is no operator {operator_id}.")
     over_limit = _check(pool, contact, operator_id, force=force)
-    unit = UnitOfWork(conn, pool, random)
-    unit.give(locked.held, operator_id, forced=over_limit)
-    unserved = await unit.assign_waiting()
-    await unit.flush()
+    allocator = Allocator(conn, pool, random)
+    allocator.give(locked.held, operator_id, forced=over_limit)
+    unserved = await allocator.assign_waiting()
+    await allocator.flush()
     return AssignResult(over_limit, unserved)
 
 
@@ -89,11 +89,11 @@ async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> M
     pool = await lock_pool(conn, ids={contact.source_id for contact in seen}, operator_ids=[operator_id])
     targets = await _still_held(conn, pool, operator_id, [contact.id for contact in seen])
     await correct_before_freeing(conn, pool, (contact for contact, _, _ in targets))
-    unit = UnitOfWork(conn, pool, random)
-    unserved = await unit.assign_waiting()
+    allocator = Allocator(conn, pool, random)
+    unserved = await allocator.assign_waiting()
     for target in targets:
-        unit.move_away(target)
-    await unit.flush()
+        allocator.move_away(target)
+    await allocator.flush()
     moved_to = {contact.id: contact.operator_id for contact, _, _ in targets}
     return MoveResult(moved_to, unserved)
 

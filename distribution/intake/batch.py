@@ -6,7 +6,7 @@ from random import Random
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.allocation.close import CloseResult
-from distribution.allocation.result import Result
+from distribution.allocation.transaction_result import Result
 from distribution.errors import MessageRejected
 from distribution.intake.parking import park
 from distribution.intake.process_commands import DecodedMessage, Outcome, process

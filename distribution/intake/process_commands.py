@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.allocation.close import CloseResult, LockedClosings, close, find, lock_for
-from distribution.allocation.result import Result
+from distribution.allocation.transaction_result import Result
 from distribution.audit import NAME_LENGTH, Action, AuditEntry, contact_state, entry, record_all
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.intake.submit import SubmitResult, submit_to

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.allocation.result import Result
+from distribution.allocation.transaction_result import Result
 from distribution.errors import Conflict, MessageRejected, NotFound
 from distribution.intake.decoder import Decoder
 from distribution.intake.parking import next_attempt, restored, storable_detail

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution import events
 from distribution.allocation.close import CloseResult
-from distribution.allocation.result import Result
+from distribution.allocation.transaction_result import Result
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.events import Change, body_of
 from distribution.ids import new_id

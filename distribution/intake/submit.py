@@ -7,12 +7,12 @@ from random import Random
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from distribution.allocation.allocator import Allocator
 from distribution.allocation.event_loop_yield import CooperativeYield
-from distribution.allocation.result import Result
-from distribution.allocation.unit_of_work import UnitOfWork
+from distribution.allocation.transaction_result import Result
 from distribution.errors import MessageRejected, ParkedCode
 from distribution.events import Change
-from distribution.intake import dedupe_window
+from distribution.intake import payload_dedupe
 from distribution.intake.idempotency import ExistingContact, Key, existing_contacts, key_among
 from distribution.messages import AS_WRITTEN, Submission, is_same_body
 from distribution.selection.pool import Pool, Source
@@ -56,13 +56,13 @@ async def submit_to(
         keys.append(key_among(first, existing, submission))
         if submission.source in sources and keys[-1] not in existing:
             first.setdefault(keys[-1], submission)
-    repeats = await dedupe_window.find(conn, first, sources)
+    repeats = await payload_dedupe.find(conn, first, sources)
     new = {key: submission for key, submission in first.items() if key not in repeats}
-    unit = UnitOfWork(conn, pool, random, claim)
-    unserved = await unit.assign_waiting() if new else frozenset[int]()
-    created = await _create(unit, new, [first[key] for key in repeats], sources)
-    publications = await unit.flush()
-    await dedupe_window.keep(conn, repeats, first, created, sources)
+    allocator = Allocator(conn, pool, random, claim)
+    unserved = await allocator.assign_waiting() if new else frozenset[int]()
+    created = await _create(allocator, new, [first[key] for key in repeats], sources)
+    publications = await allocator.flush()
+    await payload_dedupe.keep(conn, repeats, first, created, sources)
 
     new_ids = {contact.id for contact in created.values()}
 
@@ -72,7 +72,7 @@ async def submit_to(
         if key in existing:
             return _repeated(submission, existing[key], None)
         contact = repeats.contact_of(key, created)
-        change = unit.recorder.changes[contact.id] if contact.id in new_ids else None
+        change = allocator.recorder.changes[contact.id] if contact.id in new_ids else None
         if first[key] is submission:
             return SubmitResult(contact, is_new=key in created, change=change)
         return _repeated(submission, ExistingContact(contact, first[key].digest, AS_WRITTEN), change)
@@ -81,7 +81,7 @@ async def submit_to(
 
 
 async def _create(
-    unit: UnitOfWork, new: dict[Key, Submission], repeated: Sequence[Submission], sources: dict[str, Source]
+    allocator: Allocator, new: dict[Key, Submission], repeated: Sequence[Submission], sources: dict[str, Source]
 ) -> dict[Key, Contact]:
     """Create the new contacts; phones and e-mails of the repeated submissions fill blanks in their leads too."""
     details: dict[str, Details] = {}
@@ -90,13 +90,13 @@ async def _create(
         details.setdefault(submission.external_id, Details()).add(Details(*sent))
     if not details:
         return {}
-    leads = await lead_rows.find_or_make(unit.conn, details, datetime.now(UTC))
-    last_operators = await _last_operators(unit.conn, new.values(), leads, sources)
+    leads = await lead_rows.find_or_make(allocator.conn, details, datetime.now(UTC))
+    last_operators = await _last_operators(allocator.conn, new.values(), leads, sources)
     created, pauses = {}, CooperativeYield()
     for key, submission in new.items():
         lead, source = leads[submission.external_id], sources[submission.source]
-        last_operator_id = unit.last_given.get(lead.id, last_operators.get(lead.id)) if source.sticky else None
-        created[key] = unit.submit(submission, source.id, lead, last_operator_id)
+        last_operator_id = allocator.last_given.get(lead.id, last_operators.get(lead.id)) if source.sticky else None
+        created[key] = allocator.submit(submission, source.id, lead, last_operator_id)
         await pauses.after(len(source.weights))
     return created
 

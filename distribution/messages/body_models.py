@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from distribution.messages.idempotency_keys import MAX_KEY_BYTES, MAX_PRODUCER_BYTES
+from distribution.messages.idempotency_key_validation import MAX_KEY_BYTES, MAX_PRODUCER_BYTES
 
 MOST = 255
 KEY = (

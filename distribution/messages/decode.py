@@ -14,7 +14,7 @@ from distribution.messages.body_models import ClosingBody, SubmissionBody
 from distribution.messages.cloudevents import CLOUDEVENTS_TYPE, CloudEvent
 from distribution.messages.commands import Closing, Command, Submission
 from distribution.messages.digest import digest_of
-from distribution.messages.idempotency_keys import is_usable_key, usable_key, usable_producer
+from distribution.messages.idempotency_key_validation import is_usable_key, usable_key, usable_producer
 from distribution.messages.incoming import JSON_TYPE, Incoming, traceparent_of
 from distribution.messages.lossless_json import not_an_object, parsed, written
 from distribution.messages.validation_messages import describe

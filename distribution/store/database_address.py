@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from distribution.errors import DatabaseUnusable
-from distribution.store import connection_errors, libpq
+from distribution.store import connection_error_text, libpq
 
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 SCHEMES = {"postgres": DRIVERS[1], "postgresql": DRIVERS[1]}
@@ -85,7 +85,7 @@ def unusable(text: str, error: Exception) -> DatabaseUnusable:
     """Returns an error that says in one line which database cannot be used, and why; hides quoted secrets."""
     url = parse(text)
     # Secrets are hidden before the text is cut to one line: a secret may contain line breaks.
-    reason = (_hide_secrets(connection_errors.of_connecting(error), url) or type(error).__name__).splitlines()[0]
+    reason = (_hide_secrets(connection_error_text.of_connecting(error), url) or type(error).__name__).splitlines()[0]
     kind = f"{type(error).__name__}: " if isinstance(error, REFUSALS) else ""
     return DatabaseUnusable(f"the database at {shown(url)} (DATABASE_URL) cannot be used: {kind}{reason}")
 

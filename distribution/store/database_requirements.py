@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from distribution.store.postgresql import is_pooled
+from distribution.store.postgresql_engine import is_pooled
 
 OLDEST_POSTGRESQL = 130_000
 OLDEST_SQLITE = (3, 35, 0)

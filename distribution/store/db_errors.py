@@ -10,7 +10,7 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy import exc
 
 from distribution.errors import DatabaseUnavailable, LockedByOthers, PoolOutdated
-from distribution.store import connection_errors
+from distribution.store import connection_error_text
 
 
 class Failure(Enum):
@@ -121,7 +121,7 @@ def is_held_up(error: Exception) -> bool:
 
 def describe_error(error: Exception) -> str:
     """Returns the driver's own message in one line, without the statement and its values."""
-    lines = connection_errors.of_connecting(error).splitlines()
+    lines = connection_error_text.of_connecting(error).splitlines()
     return lines[0] if lines else type(error).__name__
 
 

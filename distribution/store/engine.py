@@ -12,7 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from distribution.store import database_address, postgresql, sqlite_driver
+from distribution.store import database_address, postgresql_engine, sqlite_driver
 from distribution.store.file_permissions import make_private
 
 BUSY_TIMEOUT_SECONDS = 10
@@ -35,7 +35,7 @@ def create_engine(database_url: str, *, patient: bool = False) -> AsyncEngine:
     PostgreSQL. `patient`: statements to PostgreSQL have no time limit.
     """
     url = database_address.parse(database_url)
-    return _sqlite(url) if url.get_backend_name() == "sqlite" else postgresql.create_engine(url, patient)
+    return _sqlite(url) if url.get_backend_name() == "sqlite" else postgresql_engine.create_engine(url, patient)
 
 
 async def dispose(engine: AsyncEngine) -> None:

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import migrations
 from distribution.errors import SchemaError
-from distribution.store import database_address, database_requirements, revisions
+from distribution.store import database_address, database_requirements, schema_revisions
 from distribution.store.engine import create_engine, reading
-from distribution.store.revisions import Stored
+from distribution.store.schema_revisions import Stored
 
 UPGRADE = "alembic upgrade head"
 
@@ -62,7 +62,7 @@ async def check(engine: AsyncEngine) -> None:
 
 def check_on(conn: Connection) -> None:
     """Check the schema on a connection."""
-    stored, known = revisions.stored(conn), known_revision()
+    stored, known = schema_revisions.stored(conn), known_revision()
     if not stored.runs(known):
         raise SchemaError(_refusal(stored, known))
 

@@ -49,7 +49,7 @@ class Mutant:
 
 
 DELIVERY_SETTLER, DELIVERY_BUFFER = "worker/consume/delivery_settler.py", "worker/consume/delivery_buffer.py"
-POOLS, CHANNELS = "distribution/store/operator_pool.py", "worker/broker/channels.py"
+POOLS, CHANNELS = "distribution/store/operator_pool.py", "worker/broker/aiormq_channels.py"
 BATCH = "        with self._metrics.batch_seconds.time(), self._relay.lend_confirmed_ids() as confirmed_ids:\n"
 APPLY = "            self._apply_results(publisher, self._note_unroutable)\n"
 RECONNECT = """            reports = publisher.take_reports()
@@ -103,7 +103,7 @@ MUTANTS = (
         ("change without its event",),
         (
             Edit(
-                "distribution/allocation/unit_of_work.py",
+                "distribution/allocation/allocator.py",
                 "        await outbox.insert(self.conn, publications, self.claim)\n",
                 "        if self.claim is None:\n            await outbox.insert(self.conn, publications, None)\n",
             ),
@@ -112,7 +112,7 @@ MUTANTS = (
     Mutant(
         "a contact's later events leave without waiting for the earlier",
         ("out of order",),
-        (Edit("distribution/store/leases.py", "free, ~blocked)", "free)"),),
+        (Edit("distribution/store/outbox_leases.py", "free, ~blocked)", "free)"),),
     ),
     Mutant(
         "a nack that reconnects",
@@ -134,7 +134,7 @@ MUTANTS = (
     Mutant(
         "waiting contacts are never served",
         ("waiting beside a free place",),
-        (Edit("distribution/allocation/unit_of_work.py", "while served < limit and", "while served < 0 and"),),
+        (Edit("distribution/allocation/allocator.py", "while served < limit and", "while served < 0 and"),),
     ),
     Mutant(
         "a deferral by the clock",

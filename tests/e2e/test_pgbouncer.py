@@ -15,7 +15,7 @@ from devservices.broker import Broker
 from devservices.pgbouncer import pgbouncer
 from devservices.postgres import Postgres
 from devservices.service import Service
-from distribution.store import postgresql
+from distribution.store import postgresql_engine
 from distribution.store.engine import create_engine, reading, transaction
 from tests.clients import bot_at
 from tests.e2e.cli import cli
@@ -66,10 +66,10 @@ async def test_what_a_session_is_told_each_transaction_is_told(pooled: AsyncEngi
         sessions = [(await conn.execute(SESSION)).one() for conn in (first, second)]
     assert {row[1:] for row in sessions} == {("30s", "UTC")}
     assert len({row[0] for row in sessions}) == 2
-    assert postgresql.is_pooled(pooled)
+    assert postgresql_engine.is_pooled(pooled)
     async with reading(engine) as conn:
         assert (await conn.execute(SESSION)).one()[1:] == ("30s", "UTC")
-    assert not postgresql.is_pooled(engine)
+    assert not postgresql_engine.is_pooled(engine)
 
 
 async def test_nothing_is_left_in_a_session(pooled: AsyncEngine) -> None:
@@ -89,7 +89,7 @@ async def test_it_is_found_out(postgres_server: Postgres, database_url: str, opt
         engine = create_engine(address(own, database_url))
         async with reading(engine) as conn:
             assert (await conn.execute(SESSION)).one()[1:] == ("30s", "UTC")
-        assert postgresql.is_pooled(engine)
+        assert postgresql_engine.is_pooled(engine)
         await engine.dispose()
 
 

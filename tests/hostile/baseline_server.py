@@ -7,7 +7,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from serving.config import Config
-from serving.limits import Limits
+from serving.connection_limits import Limits
 
 HEADERS = [(b"content-length", b"2")]
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.ids import new_id
-from distribution.store import leases, outbox
+from distribution.store import outbox, outbox_leases
 from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Claim, Kind, Publication
 from distribution.store.tables import outbox as outbox_table
@@ -41,7 +41,7 @@ async def claim(
 ) -> list[Publication]:
     """Claim what is free."""
     async with transaction(engine) as conn:
-        return await leases.claim(conn, kind, Claim(by or new_id(), lease), limit, max_bytes)
+        return await outbox_leases.claim(conn, kind, Claim(by or new_id(), lease), limit, max_bytes)
 
 
 async def pass_time(engine: AsyncEngine, seconds: float) -> None:
@@ -54,7 +54,7 @@ async def pass_time(engine: AsyncEngine, seconds: float) -> None:
 async def postpone(engine: AsyncEngine, rows: Iterable[Publication], pause: float) -> None:
     """The broker did not take them."""
     async with transaction(engine) as conn:
-        await leases.postpone(conn, {pause: [p.id for p in rows]})
+        await outbox_leases.postpone(conn, {pause: [p.id for p in rows]})
 
 
 async def forget(engine: AsyncEngine, done: Iterable[Publication]) -> None:

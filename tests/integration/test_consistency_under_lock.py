@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.admin import contacts, operators
 from distribution.allocation import reassignment
+from distribution.allocation.allocator import SERVE_LIMIT
 from distribution.allocation.reassignment import MoveResult
-from distribution.allocation.unit_of_work import SERVE_LIMIT
 from distribution.intake.batch import process_batch
 from distribution.messages import Incoming
 from distribution.optimistic_locking import Actor, Edit

@@ -21,7 +21,7 @@ from distribution.intake.lead_renormalization import renormalize
 from distribution.store import schema
 from distribution.store.database import Database
 from distribution.store.engine import reading, transaction
-from distribution.store.revisions import VERSION_TABLE, bookkeeping
+from distribution.store.schema_revisions import VERSION_TABLE, bookkeeping
 from distribution.store.tables import metadata
 
 ROOT = Path(schema.__file__).parents[2]

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.ids import new_id
-from distribution.store import clock, leases, outbox
+from distribution.store import clock, outbox, outbox_leases
 from distribution.store.engine import create_engine, reading, transaction
 from distribution.store.outbox import Claim, Kind
 from distribution.store.tables import outbox as outbox_table
@@ -114,7 +114,7 @@ async def test_a_lease_is_renewed_by_who_still_has_it(engine: AsyncEngine) -> No
     await pass_time(engine, 20)
     assert await claim(engine, limit=1) == [lost]
     async with transaction(engine) as conn:
-        assert await leases.renew(conn, Claim(me, 60), [p.id for p in rows]) == {kept.id}
+        assert await outbox_leases.renew(conn, Claim(me, 60), [p.id for p in rows]) == {kept.id}
     await pass_time(engine, 50)
     assert await claim(engine) == [lost]
 
@@ -124,7 +124,7 @@ async def test_what_is_released_is_anybodys(engine: AsyncEngine) -> None:
     row = publication(new_id(), 1)
     await put(engine, [row], Claim(new_id(), 100))
     async with transaction(engine) as conn:
-        await leases.release(conn, [row.id])
+        await outbox_leases.release(conn, [row.id])
     assert await claim(engine) == [row]
 
 
@@ -140,9 +140,9 @@ async def test_an_idle_publisher_only_reads(engine: AsyncEngine) -> None:
     """Whether there is anything to do is told without a claim, and what waits for an older event is nothing to do."""
     contact = new_id()
 
-    async def any_free(after: UUID = leases.EVERYTHING) -> bool:
+    async def any_free(after: UUID = outbox_leases.EVERYTHING) -> bool:
         async with reading(engine) as conn:
-            return await leases.any_free(conn, Kind.EVENT, after)
+            return await outbox_leases.any_free(conn, Kind.EVENT, after)
 
     assert not await any_free()
     await put(engine, rows := [publication(contact, 1), publication(contact, 2)])
@@ -166,8 +166,8 @@ async def test_locked_rows_are_not_waited_for(engine: AsyncEngine) -> None:
         await somebody.execute(sa.delete(outbox_table).where(outbox_table.c.id.in_([locked.id, stale[0].id])))
         async with asyncio.timeout(SOON_SECONDS):
             assert await outbox.delete_unlocked(conn, ids) == [locked.id]
-            assert await leases.postpone(conn, {5.0: [gone.id, released.id], 6.0: [locked.id]}) == [locked.id]
-            assert await leases.release(conn, [gone.id, released.id, locked.id]) == [locked.id]
+            assert await outbox_leases.postpone(conn, {5.0: [gone.id, released.id], 6.0: [locked.id]}) == [locked.id]
+            assert await outbox_leases.release(conn, [gone.id, released.id, locked.id]) == [locked.id]
             assert await outbox.delete_replies_before(conn, new_id(), most=10) == 1
         await somebody.rollback()
         assert await outbox.delete_unlocked(conn, ids) == []

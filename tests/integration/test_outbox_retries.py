@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.ids import new_id
-from distribution.store import leases, outbox
+from distribution.store import outbox, outbox_leases
 from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Kind
 from distribution.store.tables import outbox as outbox_table
@@ -77,7 +77,7 @@ async def test_retries_without_a_claim_are_the_longest_due(engine: AsyncEngine) 
     await put(engine, rows)
     await postpone(engine, rows, -5)
     async with transaction(engine) as conn:
-        await leases.release(conn, [rows[2].id])
+        await outbox_leases.release(conn, [rows[2].id])
     assert await claim(engine, Kind.RETRY, limit=1) == [replace(rows[2], attempts=1)]
 
 
@@ -87,5 +87,5 @@ async def test_retries_without_a_claim_are_within_the_bytes_first(engine: AsyncE
     await put(engine, rows)
     await postpone(engine, rows, -5)
     async with transaction(engine) as conn:
-        await leases.release(conn, [rows[2].id])
+        await outbox_leases.release(conn, [rows[2].id])
     assert await claim(engine, Kind.RETRY, max_bytes=100) == [replace(rows[2], attempts=1)]

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.store import schema
 from distribution.store.engine import reading, transaction
-from distribution.store.revisions import bookkeeping
+from distribution.store.schema_revisions import bookkeeping
 from tests.polling import until
 from tests.releases import LATER, ROOT, upgrade_to_later
 

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from serving.config import Config
-from serving.limits import Limits
+from serving.connection_limits import Limits
 from tests.integration.raw_http import EMPTY, GET, HALF, Wire, connected
 from tests.polling import until_true
 from worker.health import HealthServer

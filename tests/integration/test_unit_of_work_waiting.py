@@ -6,8 +6,8 @@ from random import Random
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from distribution.allocation.allocator import SERVE_LIMIT
 from distribution.allocation.assign_waiting import assign_waiting
-from distribution.allocation.unit_of_work import SERVE_LIMIT
 from distribution.store.engine import transaction
 from distribution.store.tables import source_operators
 from tests import factories as made

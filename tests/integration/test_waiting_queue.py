@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from distribution.allocation.allocator import SERVE_BYTES
 from distribution.allocation.assign_waiting import assign_waiting
-from distribution.allocation.unit_of_work import SERVE_BYTES
 from distribution.allocation.waiting_queue import OF_ONE_SOURCE, SIZED, WaitingQueue
 from distribution.ids import LOWEST_ID, new_id
 from distribution.store import decisions as decision_rows

@@ -9,7 +9,7 @@ import admin_api.app
 import migrations.program_compatibility
 import serving.config
 import worker.app
-import worker.cli.check
+import worker.cli.consistency
 import worker.cli.parked
 import worker.cli.publish
 import worker.cli.watch

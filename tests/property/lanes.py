@@ -13,7 +13,7 @@ from distribution.store.outbox import Publication
 from tests.property.outbox_model import LEASE_SECONDS, Connection, OutboxModel
 from worker.broker.publish_result import PublishResult
 from worker.publish.in_flight import EVENTS, RETRIES, LaneLimits
-from worker.publish.lane_state import Confirms, LaneState
+from worker.publish.lane_state_machine import Confirms, LaneState
 from worker.publish.outbox_buffer import Fault, Report
 from worker.publish.retry_policy import RetryBudget, RetryPolicy
 from worker.publish.unsettled_rows import Settlement, UnsettledRows

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from distribution.store.outbox import Kind, Publication
 from tests.publications import publication
-from worker.publish.lane_state import ClaimRequest
+from worker.publish.lane_state_machine import ClaimRequest
 from worker.publish.unsettled_rows import Settlement
 
 LEASE_SECONDS, RECENT_SECONDS = 15.0, 2.0
@@ -44,7 +44,7 @@ class OutboxModel:
         return event
 
     def claim(self, kind: Kind, request: ClaimRequest, now: float) -> list[Publication]:
-        """As `leases.claim` does."""
+        """As `outbox_leases.claim` does."""
         since = now - RECENT_SECONDS if request.recent else float("-inf")
         free = [row for row in self.rows.values() if row.written_at >= since and self._is_free(row, kind, now)]
         chosen: list[Row] = []
@@ -66,7 +66,7 @@ class OutboxModel:
         return free
 
     def renew(self, ids: Iterable[UUID], now: float) -> set[UUID]:
-        """As `leases.renew` does."""
+        """As `outbox_leases.renew` does."""
         ours = {one for one in ids if one in self.rows and self.rows[one].is_ours}
         renewed = ours - self.locked if self.updates else set()
         for row_id in renewed:

@@ -2,7 +2,7 @@
 
 from tests.publications import publication
 from worker.publish.in_flight import EVENTS
-from worker.publish.lane_state import LaneState
+from worker.publish.lane_state_machine import LaneState
 from worker.publish.retry_policy import RetryPolicy
 from worker.publish.unsettled_rows import UnsettledRows
 

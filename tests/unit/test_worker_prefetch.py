@@ -4,7 +4,7 @@ from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from worker.broker.channels import Delivery
+from worker.broker.aiormq_channels import Delivery
 from worker.consume.delivery_buffer import ALONE, BATCH_BYTES, BUFFER_BYTES, SAFE, SUSPECT, first_batch
 from worker.consume.prefetch import Prefetch
 

@@ -12,7 +12,7 @@ from yarl import URL
 
 from worker.aio import is_being_cancelled, running
 from worker.broker import tls
-from worker.broker.errors import LOST, ConnectionLost, NoBroker, describe_error, was_dropped
+from worker.broker.connection_errors import LOST, ConnectionLost, NoBroker, describe_error, was_dropped
 from worker.broker.urls import connect_seconds, host_port
 
 CLOSE_SECONDS = 3

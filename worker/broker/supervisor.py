@@ -12,7 +12,7 @@ from yarl import URL
 from worker.aio import running, wait_for_event
 from worker.broker import flow_control, tls
 from worker.broker.connection import Connection, close, connect, not_cancelled, until_lost
-from worker.broker.errors import LOST, describe_error
+from worker.broker.connection_errors import LOST, describe_error
 from worker.broker.topology import NotSetUp
 from worker.broker.urls import LONGEST_PAUSE_SECONDS, BrokerRotation, host_port
 from worker.metrics import Metrics

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from yarl import URL
 
-from worker.broker.errors import os_reason
+from worker.broker.connection_errors import os_reason
 
 NOT_VERIFIED = "no_verify_ssl"
 

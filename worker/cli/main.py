@@ -9,7 +9,7 @@ from distribution.startup import exit_with_error
 from distribution.terminal import tolerate_any_encoding, utf8_arguments
 from worker import __main__ as worker
 from worker.cli import parked
-from worker.cli.check import check
+from worker.cli.consistency import check
 from worker.cli.publish import publish
 from worker.cli.session import PROGRAM
 from worker.cli.watch import watch

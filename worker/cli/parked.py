@@ -13,7 +13,7 @@ from distribution.intake.parked_admin import ParkedFilter
 from distribution.store.parked_messages import STATES, Parked
 from distribution.terminal import escaped, escaped_json, say
 from worker.broker.connection import open_connection
-from worker.cli.options import list_words, one_of
+from worker.cli.choices import list_words, one_of
 from worker.cli.session import CliSession, looked_at, with_database
 from worker.consume.batch_committer import BatchCommitter
 from worker.consume.dead_letter_channel import DeadLetterChannel, dead_letters

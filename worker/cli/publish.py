@@ -19,7 +19,7 @@ from distribution.ids import new_id
 from distribution.messages import parsed, written
 from distribution.terminal import escaped, say
 from worker.broker.connection import open_connection
-from worker.cli.replies import REPLY_TO, Replies, describe_reply, is_parked
+from worker.cli.reply_receiver import REPLY_TO, Replies, describe_reply, is_parked
 from worker.cli.session import broker_settings, required, run
 from worker.settings import WorkerSettings
 

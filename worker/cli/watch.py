@@ -16,11 +16,11 @@ from distribution.events import TYPES
 from distribution.messages import parsed
 from distribution.terminal import escaped, escaped_json, say
 from worker.broker.connection import open_connection, until_lost
-from worker.broker.errors import ConnectionLost
+from worker.broker.connection_errors import ConnectionLost
 from worker.broker.topology import Topology
 from worker.broker.urls import host_port
-from worker.cli.options import list_words, one_of
-from worker.cli.replies import operator_and_reason
+from worker.cli.choices import list_words, one_of
+from worker.cli.reply_receiver import operator_and_reason
 from worker.cli.session import broker_settings, looked_at, required, run
 from worker.settings import WorkerSettings
 

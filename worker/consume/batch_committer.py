@@ -14,7 +14,7 @@ from distribution.errors import DatabaseUnavailable, LockedByOthers
 from distribution.intake.batch import BatchResult, process_batch
 from distribution.intake.process_commands import DecodedMessage, contacts_named, failed_alone, source_of
 from distribution.messages import Incoming
-from distribution.store import lock_diagnostics, outbox, sources
+from distribution.store import lock_waits, outbox, sources
 from distribution.store.database import Database, Work
 from distribution.store.db_errors import Failure, classify, describe_error
 from distribution.store.outbox import Claim
@@ -83,7 +83,7 @@ class BatchCommitter:
 
     async def locked_sources(self, codes: Collection[str]) -> set[str]:
         """Those of the sources that another transaction has locked."""
-        return await self._read(lambda conn: lock_diagnostics.locked_sources(conn, codes))
+        return await self._read(lambda conn: lock_waits.locked_sources(conn, codes))
 
     async def serve(self, source_ids: Collection[int]) -> None:
         """Assign waiting contacts of these sources, in as many transactions as needed."""
@@ -101,7 +101,7 @@ class BatchCommitter:
         wait = LockWaitMonitor(self._is_held_long, lock_seconds)
 
         async def limited(conn: AsyncConnection) -> T:
-            wait.pid = await lock_diagnostics.limit_wait(conn, lock_seconds)
+            wait.pid = await lock_waits.limit_wait(conn, lock_seconds)
             return await work(conn)
 
         try:
@@ -112,7 +112,7 @@ class BatchCommitter:
             raise
 
     async def _is_held_long(self, pid: int) -> bool | None:
-        return await self._read(lambda conn: lock_diagnostics.is_held_long(conn, pid))
+        return await self._read(lambda conn: lock_waits.is_held_long(conn, pid))
 
     async def _commit_around_locks(self, progress: BatchProgress, held: bool | None) -> None:
         """Commit what is not kept locked: first all sources that seem free together; then all, if many take turns.
@@ -123,7 +123,7 @@ class BatchCommitter:
         async def commit_left(lock_seconds: float) -> None:
             await self._commit_or_split(progress, [*progress.left.values()], lock_seconds)
 
-        table = await self._read(lock_diagnostics.locked_table)
+        table = await self._read(lock_waits.locked_table)
         if table:
             raise DatabaseUnavailable(table)
         left = list(progress.left.values())

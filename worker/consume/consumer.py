@@ -6,7 +6,7 @@ from itertools import groupby
 import structlog
 
 from worker.aio import first_of, running
-from worker.broker.channels import ConsumingChannel, Delivery
+from worker.broker.aiormq_channels import ConsumingChannel, Delivery
 from worker.broker.connection import Connection
 from worker.broker.topology import declare_needed
 from worker.consume.context import ConsumeContext

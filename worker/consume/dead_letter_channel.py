@@ -8,7 +8,7 @@ from pamqp.header import ContentHeader
 
 from distribution.intake.process_commands import DecodedMessage
 from distribution.messages import WHOLE_BYTES
-from worker.broker.channels import ConsumingChannel, Delivery
+from worker.broker.aiormq_channels import ConsumingChannel, Delivery
 from worker.consume.death_reason import death_reason
 from worker.consume.delivery_conversion import incoming_from_delivery
 from worker.settings import WorkerSettings

@@ -11,7 +11,7 @@ from distribution.intake.batch import BatchResult
 from distribution.intake.process_commands import DecodedMessage
 from worker.aio import wait_for_event
 from worker.broker.connection import Connection
-from worker.broker.errors import describe_error
+from worker.broker.connection_errors import describe_error
 from worker.consume.context import ConsumeContext
 from worker.consume.dead_letter_channel import DeadLetterChannel, dead_letters
 

@@ -9,8 +9,8 @@ from itertools import islice
 from aiormq.abc import DeliveredMessage
 
 from worker.aio import first_of
-from worker.broker.channels import ConsumingChannel, Delivery
-from worker.broker.errors import ConnectionLost
+from worker.broker.aiormq_channels import ConsumingChannel, Delivery
+from worker.broker.connection_errors import ConnectionLost
 
 SAFE, SUSPECT, ALONE = range(3)
 """Risks: delivered for the first time; redelivered once, so it may have ended a worker; redelivered again."""

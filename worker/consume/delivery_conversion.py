@@ -5,7 +5,7 @@ from typing import Any
 from aiormq.abc import DeliveredMessage
 
 from distribution.messages import Incoming
-from worker.broker.channels import Delivery
+from worker.broker.aiormq_channels import Delivery
 from worker.broker.tolerant_decoding import as_bytes
 
 

@@ -10,7 +10,7 @@ from distribution.errors import DatabaseUnavailable, LockedByOthers
 from distribution.intake.batch import BatchResult
 from distribution.intake.process_commands import DecodedMessage
 from worker.aio import first_of
-from worker.broker.channels import Delivery
+from worker.broker.aiormq_channels import Delivery
 from worker.consume.batch_committer import LOCK_SECONDS
 from worker.consume.context import ConsumeContext
 from worker.consume.delivery_buffer import DeliveryBuffer, ReturnedToBroker

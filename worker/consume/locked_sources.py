@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 
-from worker.broker.channels import Delivery
+from worker.broker.aiormq_channels import Delivery
 from worker.consume.batch_committer import LOCK_SECONDS, QUEUE_SECONDS
 from worker.consume.delivery_buffer import DeliveryBuffer, first_batch, risk, weight
 from worker.metrics import Metrics

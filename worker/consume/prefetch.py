@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from worker.broker.channels import Delivery
+from worker.broker.aiormq_channels import Delivery
 from worker.consume.delivery_buffer import ALONE, BUFFER_BYTES, weight
 
 FIRST_ESTIMATE_BYTES = 256 * 1024

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aio_pika.abc import AbstractQueue
 
 from worker.broker.connection import Connection
-from worker.broker.errors import ConnectionLost
+from worker.broker.connection_errors import ConnectionLost
 
 EVERY_SECONDS = 5
 ANSWER_SECONDS = 20

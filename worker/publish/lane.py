@@ -13,7 +13,7 @@ from worker.broker.topology import Topology
 from worker.failpoints import Failpoint, FailpointHook
 from worker.publish.event_log_redeclarer import EventLogRedeclarer
 from worker.publish.fault_attribution import attribute_fault
-from worker.publish.lane_state import Confirms, LaneState
+from worker.publish.lane_state_machine import Confirms, LaneState
 from worker.publish.leased_rows import LeasedRows
 from worker.publish.outbox_buffer import Attempt
 from worker.publish.publication_metrics import PublicationMetrics

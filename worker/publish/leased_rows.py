@@ -13,13 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.errors import DatabaseUnavailable
 from distribution.ids import first_id_at, new_id
-from distribution.store import leases, outbox
+from distribution.store import outbox, outbox_leases
 from distribution.store.database import Database
 from distribution.store.db_errors import Failure, classify, describe_error
 from distribution.store.outbox import Claim, Kind, Publication
 from worker.failpoints import Failpoint, FailpointHook
 from worker.publish.in_flight import LeasedPublication
-from worker.publish.lane_state import LEASE_SECONDS, ClaimRequest
+from worker.publish.lane_state_machine import LEASE_SECONDS, ClaimRequest
 from worker.publish.unsettled_rows import Settlement, UnsettledRows
 from worker.readiness import Readiness
 
@@ -87,14 +87,14 @@ class LeasedRows:
         take a poll of everything.
         """
         mine = self.claim_now()
-        after = first_id_at(datetime.now(UTC) - RECENT) if request.recent else leases.EVERYTHING
+        after = first_id_at(datetime.now(UTC) - RECENT) if request.recent else outbox_leases.EVERYTHING
         claimed: list[Publication] = []
         with self._failure_reported():
             async with self._database.reading() as conn:
-                is_any_free = await leases.any_free(conn, kind, after)
+                is_any_free = await outbox_leases.any_free(conn, kind, after)
             if is_any_free:
                 claimed = await self._database.run(
-                    lambda conn: leases.claim(conn, kind, mine, request.limit, request.max_bytes, after)
+                    lambda conn: outbox_leases.claim(conn, kind, mine, request.limit, request.max_bytes, after)
                 )
         return claimed, mine.since + mine.seconds
 
@@ -109,7 +109,7 @@ class LeasedRows:
         until = mine.since + mine.seconds
         renewed: set[UUID] = set()
         with self._failure_reported():
-            renewed = await self._database.run(lambda conn: leases.renew(conn, mine, ids))
+            renewed = await self._database.run(lambda conn: outbox_leases.renew(conn, mine, ids))
         for row_id in ending.keys() & renewed:
             ending[row_id].until = until
         self.unsettled.renewed(renewed, until)
@@ -156,8 +156,8 @@ async def _settle(conn: AsyncConnection, settlement: Settlement) -> set[UUID]:
     for row_id, quarantine in settlement.quarantined.items():
         pauses[quarantine.pause].append(row_id)
     left = await outbox.delete_unlocked(conn, list(settlement.confirmed))
-    left += await leases.postpone(conn, pauses)
-    left += await leases.release(conn, list(settlement.released))
+    left += await outbox_leases.postpone(conn, pauses)
+    left += await outbox_leases.release(conn, list(settlement.released))
     return set(left)
 
 

@@ -11,7 +11,7 @@ from pamqp import commands as spec
 from distribution.ids import time_of
 from distribution.messages import CLOUDEVENTS_TYPE
 from distribution.store.outbox import Publication
-from worker.broker.channels import PublishingChannel
+from worker.broker.aiormq_channels import PublishingChannel
 from worker.broker.publish_result import PublishResult
 from worker.publish.outbox_buffer import Report
 

@@ -9,17 +9,17 @@ from worker.aio import wait_for_event
 from worker.broker.connection import Connection
 from worker.broker.topology import Topology
 from worker.failpoints import FailpointHook
-from worker.incident_log import IncidentLog
 from worker.metrics import Metrics
 from worker.publish.in_flight import EVENTS, REPLIES, RETRIES
 from worker.publish.lane import Lane
-from worker.publish.lane_state import LEASE_SECONDS, LaneState
+from worker.publish.lane_state_machine import LEASE_SECONDS, LaneState
 from worker.publish.leased_rows import LeasedRows
-from worker.publish.outbox_cleanup import OutboxCleanup
+from worker.publish.outbox_backlog import OutboxBacklog
 from worker.publish.publication_metrics import PublicationMetrics
 from worker.publish.publisher import PublishTarget
 from worker.publish.relay_inbox import RelayInbox
 from worker.publish.retry_policy import ReplyRetryPolicy, RetryBudget, RetryPolicy
+from worker.rate_limited_log import RateLimitedLog
 from worker.readiness import Readiness
 
 TIDY_SECONDS, SETTLE_SECONDS, SETTLE_LAST_SECONDS = 5.0, 1.0, 0.1
@@ -47,8 +47,8 @@ class Relay:
     ) -> None:
         self._readiness, self._metrics = readiness, metrics
         self._rows = rows = LeasedRows(database, readiness, at_failpoint, lease_seconds)
-        self._cleanup = OutboxCleanup(database)
-        self._publication_metrics = PublicationMetrics(metrics, IncidentLog("worker.publish.relay"))
+        self._cleanup = OutboxBacklog(database)
+        self._publication_metrics = PublicationMetrics(metrics, RateLimitedLog("worker.publish.relay"))
         self._stopping = asyncio.Event()
         assignments = PublishTarget(topology.assignments, mandatory=bool(topology.event_log_max_age))
         leases = rows.unsettled, lease_seconds

@@ -7,7 +7,7 @@ from devservices.broker import Broker
 from tests.broker_setup import worker_connection
 from tests.clients import PATIENCE_SECONDS
 from tests.polling import until
-from worker.broker.channels import ConsumingChannel, Delivery
+from worker.broker.aiormq_channels import ConsumingChannel, Delivery
 from worker.consume.delivery_buffer import DeliveryBuffer
 
 MANY = 200

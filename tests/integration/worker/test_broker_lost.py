@@ -20,7 +20,7 @@ from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.health_pages import HealthPages
 from tests.polling import until
 from worker.app import CONSUMER_STOP_SECONDS, RELAY_STOP_SECONDS, SHORT_STOP_SECONDS
-from worker.broker.errors import LOST
+from worker.broker.connection_errors import LOST
 from worker.failpoints import Failpoint
 from worker.publish.in_flight import EVENTS
 from worker.publish.publisher import Publisher, PublishTarget

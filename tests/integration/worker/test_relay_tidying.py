@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
 from distribution.ids import first_id_at
-from distribution.store import leases
 from distribution.store import outbox as outbox_store
+from distribution.store import outbox_leases
 from distribution.store.database import Database
 from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Publication
@@ -25,7 +25,7 @@ from tests.integration.worker.harness import WorkerHarness
 from tests.integration.worker.published import NUMBER, Published
 from tests.polling import until
 from worker.broker.connection import until_lost
-from worker.broker.errors import ConnectionLost
+from worker.broker.connection_errors import ConnectionLost
 from worker.failpoints import Failpoint, no_failpoints
 from worker.metrics import Metrics
 from worker.publish.relay import Relay
@@ -96,7 +96,7 @@ async def test_tidying_that_fails_stops_nobody(world: WorkerHarness) -> None:
     rows = [publication(minutes_ago=11, reply=True), publication(11, reply=False)]
     async with transaction(world.engine) as conn:
         await outbox_store.insert(conn, rows, None)
-        await leases.postpone(conn, {LONG_SECONDS: [rows[1].id]})
+        await outbox_leases.postpone(conn, {LONG_SECONDS: [rows[1].id]})
     await refuse_deletes(world.engine)
     readiness = Said()
     relay = Relay(Database(world.engine, Random(1)), world.topology, readiness, Metrics(), no_failpoints)

@@ -15,7 +15,7 @@ from devservices.broker import Broker, broker
 from tests.clients import PATIENCE_SECONDS
 from tests.polling import until_true
 from worker.broker.connection import Connection, connect, open_connection, until_lost
-from worker.broker.errors import ConnectionLost, NoBroker
+from worker.broker.connection_errors import ConnectionLost, NoBroker
 from worker.broker.supervisor import ConnectionSupervisor
 from worker.broker.urls import parse
 from worker.metrics import Metrics

@@ -18,7 +18,7 @@ from devservices.rabbitmq_node import Certificates
 from tests.clients import PATIENCE_SECONDS
 from tests.integration.worker.certificate_files import CLIENT, CertificateFiles, papers
 from worker.broker.connection import Connection, open_connection
-from worker.broker.errors import NoBroker
+from worker.broker.connection_errors import NoBroker
 from worker.broker.supervisor import ConnectionSupervisor
 from worker.broker.urls import parse
 from worker.metrics import Metrics

@@ -13,8 +13,8 @@ from aio_pika.exceptions import (
     ProbableAuthenticationError,
 )
 
-from distribution.error_descriptions import causes, describe_tls_error
 from distribution.errors import DistributionError
+from distribution.tls_errors import causes, describe_tls_error
 
 LOST = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, EOFError)
 """Errors that mean that a connection was lost or could not be made."""

@@ -16,13 +16,13 @@ from worker.consume.batch_committer import BatchCommitter
 from worker.consume.context import ConsumeContext
 from worker.failpoints import no_failpoints
 from worker.metrics import Metrics
-from worker.periodic_tasks import PeriodicTasks
 from worker.publish.relay import Relay
 from worker.readiness import Readiness
+from worker.retry_and_sweep import RetryAndSweep
 from worker.settings import WorkerSettings
 
 
-class Failing(PeriodicTasks):
+class Failing(RetryAndSweep):
     """Fails once, then stops."""
 
     error: Exception | None
@@ -57,11 +57,11 @@ async def test_the_next_round_comes(error: Exception, is_defect: bool, tmp_path:
     relay = Relay(database, Topology("", "7D"), Readiness(), metrics, no_failpoints)
     batches, stopping = BatchCommitter(database), asyncio.Event()
     context = ConsumeContext(WorkerSettings(), database, batches, relay.inbox, Readiness(), metrics, stopping)
-    periodic_tasks = Failing(context)
-    periodic_tasks.error = error
+    tasks = Failing(context)
+    tasks.error = error
     with capture_logs() as logged:
-        await periodic_tasks.run()
+        await tasks.run()
     assert [line["event"] for line in logged] == ["sweep_failed"]
-    assert periodic_tasks.sweeps == 1
+    assert tasks.sweeps == 1
     assert (logged[0]["exc_info"] is not None) == is_defect
     await database.engine.dispose()

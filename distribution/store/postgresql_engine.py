@@ -15,7 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from distribution.store import connection_errors, libpq
+from distribution.store import connection_error_text, libpq
 from distribution.store.libpq import Host
 
 SERVER_SETTINGS = {"timezone": "UTC"}
@@ -136,6 +136,7 @@ def _connect_error(failures: list[tuple[Host, Exception]]) -> Exception:
         return failures[0][1]
     return Unreachable(
         "; ".join(
-            f"{host.name}: {connection_errors.of_connecting(error) or type(error).__name__}" for host, error in failures
+            f"{host.name}: {connection_error_text.of_connecting(error) or type(error).__name__}"
+            for host, error in failures
         )
     )

@@ -27,14 +27,14 @@ SWEEP_EVERY = 5
 """The sweep for missed contacts runs every so many rounds."""
 
 
-class PeriodicTasks:
+class RetryAndSweep:
     """Runs concurrently with the consumer, even without a broker connection."""
 
     def __init__(self, context: ConsumeContext) -> None:
         self._decoder, self._database = context.settings.decoder, context.database
         self._batches, self._relay = context.batches, context.relay
         self._metrics, self._stopping = context.metrics, context.stopping
-        self._log = structlog.get_logger("worker.periodic_tasks")
+        self._log = structlog.get_logger("worker.retry_and_sweep")
 
     async def run(self) -> None:
         """Run the tasks until stopped; while the database is unavailable, wait for it."""

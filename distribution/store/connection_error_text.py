@@ -4,7 +4,7 @@ import ssl
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
-from distribution.error_descriptions import causes, describe_tls_error
+from distribution.tls_errors import causes, describe_tls_error
 
 NO_TLS = "the server offers no TLS, which sslmode asks for"
 NOT_TAKEN = "the server takes no writes (a standby, or read-only), which target_session_attrs asks for"

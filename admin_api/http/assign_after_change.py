@@ -1,24 +1,13 @@
-"""Changes: who makes them, and the waiting contacts that can be assigned after them."""
+"""Assigns the waiting contacts that a change leaves to assign, in transactions of their own."""
 
 from collections.abc import Collection
-from typing import Any
 
 import structlog
 
 from admin_api.http.app_context import Context
-from admin_api.http.etag import parse_if_match
-from admin_api.http.operation import ApiRequest
 from distribution.allocation.assign_waiting import assign_all_waiting
-from distribution.optimistic_locking import Actor, Edit
 from distribution.store.database import Work
 from distribution.store.db_errors import describe_error
-
-
-def edit_of(call: ApiRequest[Any, Any, Any]) -> Edit:
-    """Returns who makes the change, and which versions of the object they expect."""
-    if call.identity is None:
-        raise LookupError("an operation that needs no token has no actor")
-    return Edit(Actor(call.identity.role.value, call.identity.name), parse_if_match(call.headers))
 
 
 async def change_and_assign(context: Context, work: Work[frozenset[int]]) -> None:

@@ -31,7 +31,7 @@ SERVE_BYTES = 8 * 2**20
 
 
 @dataclass(slots=True)
-class UnitOfWork:
+class Allocator:
     """What one transaction decides. Under `claim` the caller itself publishes the first events of contacts."""
 
     conn: AsyncConnection
