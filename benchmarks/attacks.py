@@ -15,8 +15,9 @@ from pamqp.commands import Basic
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.environment import BenchmarkRun
-from distribution.store.engine import create_engine, transaction
+from distribution.store.engine import create_engine
 from distribution.store.tables import operators, source_operators, sources
+from distribution.store.transactions import transaction
 
 SOURCE, SOURCE_ID, OPERATOR_ID = "hostile", 1_000, 1_000
 GARBAGE_REPLY_TO = "amq.rabbitmq.reply-to.g2dkABByZXBseUA.garbage=="

@@ -19,7 +19,8 @@ from benchmarks.past_contacts import History
 from benchmarks.throughput import OURS_POSTGRESQL, OURS_SQLITE, Run, measure
 from benchmarks.wait_until import PATIENCE_SECONDS, until
 from benchmarks.workload import Size, make_messages
-from distribution.store.engine import create_engine, reading
+from distribution.store.engine import create_engine
+from distribution.store.transactions import reading
 
 BACKLOG_PART = 2_000
 BACKLOG_IN_FLIGHT = 20_000

@@ -6,7 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from benchmarks.workload import Size
-from distribution.store.engine import create_engine, transaction
+from distribution.store.engine import create_engine
+from distribution.store.transactions import transaction
 
 CONTACTS_PER_LEAD = 4
 LEAST_LEADS = 5_000

@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from benchmarks.candidates import naive
 from benchmarks.environment import BenchmarkRun, CandidateError
 from benchmarks.workload import Message
-from distribution.store.engine import create_engine, reading
+from distribution.store.engine import create_engine
 from distribution.store.tables import contacts, operators, outbox, parked_messages
+from distribution.store.transactions import reading
 
 
 async def check(run: BenchmarkRun, messages: list[Message], contacts_before: int = 0) -> None:

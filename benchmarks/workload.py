@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from pamqp.commands import Basic
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from distribution.store.engine import transaction
 from distribution.store.tables import operators, source_operators, sources
+from distribution.store.transactions import transaction
 
 IN_FLIGHT = 500
 LIMIT = 10_000_000

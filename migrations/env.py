@@ -22,8 +22,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from distribution.errors import DistributionError
 from distribution.settings import SharedSettings, load
 from distribution.store import database_address, database_requirements, db_errors, schema, schema_revisions
-from distribution.store.engine import autocommit, create_engine, reading, transaction, uncommitted
+from distribution.store.engine import create_engine
 from distribution.store.tables import metadata
+from distribution.store.transactions import autocommit, reading, transaction, uncommitted
 from migrations.program_compatibility import programs_on
 
 MIGRATION_LOCK = 6_114_220_001

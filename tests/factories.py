@@ -15,9 +15,9 @@ from distribution.intake.decoder import Decoder
 from distribution.intake.process_commands import DecodedMessage
 from distribution.intake.sender_rules import ANYBODY, SenderRules
 from distribution.messages import CLOSE, Incoming, Submission, decode
-from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Claim
 from distribution.store.tables import audit_log, contacts, operators, outbox, parked_messages, source_operators, sources
+from distribution.store.transactions import reading, transaction
 
 MAX_BYTES = 256 * 1024
 SOURCE = "telegram-bot"

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.store.engine import reading
+from distribution.store.transactions import reading
 
 PAUSE_SECONDS = 0.05
 

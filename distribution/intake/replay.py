@@ -17,8 +17,8 @@ from distribution.intake.process_commands import DecodedMessage, MessageOutcome,
 from distribution.intake.replies import replies_to
 from distribution.store import outbox, parked_messages
 from distribution.store.db_errors import Failure, classify
-from distribution.store.engine import savepoint
 from distribution.store.parked_messages import DEFERRED, DROPPED, REJECTED, REPLAYED, Parked
+from distribution.store.transactions import savepoint
 
 CHUNK = 500
 CHUNK_BYTES = 4 * 1024 * 1024

@@ -1,8 +1,10 @@
-"""The database: tables, engine and transaction, plain query functions that take a connection.
+"""The database: tables, engine and transactions, plain query functions that take a connection.
 
 tables                   every table, as the newest revision has it
 column_types             column types of our own
-engine                   how to connect, and the only place that commits or rolls back
+engine                   makes and closes the connections to a database
+transactions             the only place that commits or rolls back
+sqlite_engine            connections to SQLite: WAL, every commit on disk, one writer at a time
 database_address         how DATABASE_URL is read, and what may be shown of it
 libpq                    libpq's parameters in it, as the driver takes them
 certificates             the TLS files that it names

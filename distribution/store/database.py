@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.backoff import Backoff
-from distribution.store import engine as engines
+from distribution.store import transactions
 from distribution.store.db_errors import Failure, classify, describe_error, unavailability_raised
 
 T = TypeVar("T")
@@ -50,16 +50,16 @@ class Database:
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """One transaction that only reads."""
         with unavailability_raised():
-            async with engines.reading(self.engine) as conn:
+            async with transactions.reading(self.engine) as conn:
                 yield conn
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """One transaction that only reads, with one snapshot for all its statements."""
         with unavailability_raised():
-            async with engines.snapshot(self.engine) as conn:
+            async with transactions.snapshot(self.engine) as conn:
                 yield conn
 
     async def _once(self, work: Work[T]) -> T:
-        async with engines.transaction(self.engine) as conn:
+        async with transactions.transaction(self.engine) as conn:
             return await work(conn)

@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 import migrations
 from distribution.errors import SchemaError
 from distribution.store import database_address, database_requirements, schema_revisions
-from distribution.store.engine import create_engine, reading
+from distribution.store.engine import create_engine
 from distribution.store.schema_revisions import Stored
+from distribution.store.transactions import reading
 
 UPGRADE = "alembic upgrade head"
 

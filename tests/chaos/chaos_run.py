@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from devservices.broker import Broker
 from devservices.postgres import Postgres
 from distribution.store import schema
-from distribution.store.engine import create_engine, transaction
+from distribution.store.engine import create_engine
+from distribution.store.transactions import transaction
 from tests.broker_setup import declare_at
 from tests.chaos import limit_trigger
 from tests.chaos.admin_client import AdminClient, admin_client

@@ -5,9 +5,9 @@ from collections import Counter
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from distribution.store.engine import reading
 from distribution.store.operator_pool import servable_sources
 from distribution.store.tables import contacts, decisions, operators, outbox, parked_messages, sources
+from distribution.store.transactions import reading
 from tests.chaos import limit_trigger
 from tests.chaos.bot import Bot
 from tests.chaos.judge import ContactRow, DecisionRow, Facts, OperatorRow

@@ -10,8 +10,8 @@ import httpx2
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.store.engine import reading
 from distribution.store.tables import contacts, outbox, parked_messages
+from distribution.store.transactions import reading
 from tests.clients import PATIENCE_SECONDS, Bot, Event, Subscriber, body, bot_at, message, subscribe
 from tests.e2e.programs import Process, Programs
 from tests.factories import count, loads

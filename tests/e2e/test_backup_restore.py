@@ -16,8 +16,9 @@ from devservices.broker import Broker
 from devservices.postgres import Postgres
 from devservices.server_process import Program
 from distribution.store import schema
-from distribution.store.engine import create_engine, dispose, reading
+from distribution.store.engine import create_engine, dispose
 from distribution.store.tables import contacts, decisions, outbox, parked_messages
+from distribution.store.transactions import reading
 from tests.clients import PATIENCE_SECONDS, Bot, Event, bot_at, message
 from tests.e2e.load import LIMITS, Load, under_load
 from tests.e2e.programs import Programs

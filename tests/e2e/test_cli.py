@@ -17,9 +17,9 @@ from devservices.app_process import app_environment
 from distribution.errors import ParkedCode
 from distribution.events import TYPES
 from distribution.messages import Incoming
-from distribution.store.engine import transaction
 from distribution.store.parked_messages import STATES
 from distribution.store.tables import contacts, operators, parked_messages
+from distribution.store.transactions import transaction
 from tests.clients import PATIENCE_SECONDS
 from tests.e2e.cli import cli, declared
 from tests.e2e.programs import Programs

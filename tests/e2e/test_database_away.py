@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from devservices.broker import Broker
 from devservices.postgres import Postgres
 from distribution.store import schema
-from distribution.store.engine import create_engine, dispose, reading, transaction
+from distribution.store.engine import create_engine, dispose
+from distribution.store.transactions import reading, transaction
 from tests.clients import PATIENCE_SECONDS, bot_at
 from tests.e2e.load import (
     LIMITS,

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
-from distribution.store.engine import transaction
+from distribution.store.transactions import transaction
 from tests.e2e.load import LIMITS, reckon, stay_broken, under_load, watched
 from tests.e2e.programs import Process, Programs
 from tests.factories import open_source

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
-from distribution.store.engine import reading, transaction
+from distribution.store.transactions import reading, transaction
 from tests.clients import PATIENCE_SECONDS
 from tests.e2e.load import LIMITS, long_or, reckon, under_load
 from tests.e2e.programs import Process, Programs

@@ -16,7 +16,8 @@ from devservices.pgbouncer import pgbouncer
 from devservices.postgres import Postgres
 from devservices.service import Service
 from distribution.store import postgresql_engine
-from distribution.store.engine import create_engine, reading, transaction
+from distribution.store.engine import create_engine
+from distribution.store.transactions import reading, transaction
 from tests.clients import bot_at
 from tests.e2e.cli import cli
 from tests.e2e.load import LIMITS, TOGETHER, has_some, publish_some, reckon, under_load

@@ -12,7 +12,7 @@ from devservices.app_process import app_environment
 from devservices.broker import Broker
 from distribution.admin.consistency import check
 from distribution.store import schema
-from distribution.store.engine import snapshot
+from distribution.store.transactions import snapshot
 from tests.e2e.load import LIMITS, reckon, under_load
 from tests.e2e.programs import Process, Programs
 from tests.factories import open_source

@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
+from distribution.store.transactions import reading
 from tests.broker_setup import declare_at
 from tests.chaos.worker_process import EXIT_STATUS
 from tests.clients import PATIENCE_SECONDS, body, bot_at, message

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
-from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
+from distribution.store.transactions import reading
 from tests.broker_setup import declare_at
 from tests.clients import PATIENCE_SECONDS, bot_at, message
 from tests.e2e.load import watched

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
+from distribution.store.transactions import reading
 from tests.hostile.generator import Generator
 from tests.hostile.sender import send
 from worker.broker.topology import Topology

@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.ids import new_id
 from distribution.store import outbox, outbox_leases
-from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Claim, Kind, Publication
 from distribution.store.tables import outbox as outbox_table
+from distribution.store.transactions import reading, transaction
 from tests.polling import until
 
 MEGABYTE = 1_000_000

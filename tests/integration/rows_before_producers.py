@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.messages import CLOUDEVENTS_TYPE, Incoming
 from distribution.messages.digest import ROUNDED, rounded_digest
-from distribution.store.engine import transaction
 from distribution.store.tables import contacts
+from distribution.store.transactions import transaction
 from tests.factories import (
     body,
     submission_of,

@@ -8,8 +8,8 @@ import httpx2
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.store.engine import reading
 from distribution.store.tables import outbox
+from distribution.store.transactions import reading
 from tests.factories import SOURCE, all_contacts, all_events, loads, make_operator, make_source, message, take
 from tests.integration.api_client import TOKENS, ClientOf, all_items, fields_of
 

@@ -17,7 +17,8 @@ from admin_api.http.app_context import Context
 from admin_api.http.auth import parse_tokens
 from distribution.intake.decoder import Decoder
 from distribution.store.database import Database
-from distribution.store.engine import create_engine, transaction
+from distribution.store.engine import create_engine
+from distribution.store.transactions import transaction
 from tests.factories import all_contacts, make_source, message, take
 from tests.integration.api_client import MAX_BYTES, ORIGIN, TOKENS, ClientOf, client
 from tests.polling import until

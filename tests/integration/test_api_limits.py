@@ -18,8 +18,8 @@ from admin_api.http.operation import Operation
 from admin_api.routes import all_operations
 from distribution.intake.decoder import Decoder
 from distribution.store.database import Database
-from distribution.store.engine import transaction
 from distribution.store.tables import MAX_ID, operators
+from distribution.store.transactions import transaction
 from tests.factories import make_source
 from tests.integration.api_client import MAX_BYTES, TOKENS, client
 

@@ -14,8 +14,8 @@ from distribution.errors import MessageRejected, ParkedCode
 from distribution.intake.parking import park
 from distribution.intake.replay import CHUNK
 from distribution.messages import CUT_BYTES, WHOLE_BYTES, Incoming
-from distribution.store.engine import transaction
 from distribution.store.pagination import LIST_BYTES
+from distribution.store.transactions import transaction
 from tests.factories import (
     all_contacts,
     all_events,

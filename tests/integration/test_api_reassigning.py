@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.admin import operators
 from distribution.allocation.reassignment import MOVE_LIMIT
 from distribution.optimistic_locking import Actor, Edit
-from distribution.store.engine import transaction
+from distribution.store.transactions import transaction
 from tests.factories import all_contacts, all_events, loads, make_operator, make_source, message, messages, take
 from tests.integration.api_client import all_items, fields_of
 

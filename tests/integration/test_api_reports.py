@@ -15,8 +15,8 @@ from distribution.allocation.load_correction import BY_ITSELF
 from distribution.audit import Action, record
 from distribution.optimistic_locking import Actor
 from distribution.store import broker_queue_depths
-from distribution.store.engine import transaction
 from distribution.store.tables import metadata
+from distribution.store.transactions import transaction
 from tests.factories import all_contacts, all_parked, as_sent, make_operator, make_source, message, messages, take
 from tests.integration.api_client import all_items, client
 from worker.cli.session import SHELL

@@ -19,8 +19,9 @@ from distribution.intake.replay import drop
 from distribution.messages import Incoming
 from distribution.optimistic_locking import Actor, Edit
 from distribution.store.database import Database
-from distribution.store.engine import create_engine, transaction
+from distribution.store.engine import create_engine
 from distribution.store.tables import outbox
+from distribution.store.transactions import transaction
 from tests.factories import all_parked, make_operator, make_source, message, messages, take
 from tests.integration.api_client import ORIGIN, TOKENS, client
 from tests.polling import until

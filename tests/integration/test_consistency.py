@@ -13,10 +13,11 @@ from distribution.admin.consistency import REPAIRED_AT_ONCE, FindingKind, Report
 from distribution.ids import new_id
 from distribution.optimistic_locking import Actor
 from distribution.store.database import Database
-from distribution.store.engine import create_engine, reading, snapshot, transaction
+from distribution.store.engine import create_engine
 from distribution.store.operator_pool import lock_pool
 from distribution.store.outbox import Publication, insert
 from distribution.store.tables import audit_log, contacts, decisions, operators, outbox, rosters
+from distribution.store.transactions import reading, snapshot, transaction
 from tests.factories import make_operator, make_source, messages, take
 
 WHO = Actor("shell", "olga")

@@ -15,8 +15,8 @@ from distribution.intake.batch import process_batch
 from distribution.messages import Incoming
 from distribution.optimistic_locking import Actor, Edit
 from distribution.store.database import Database
-from distribution.store.engine import reading, transaction
 from distribution.store.operator_pool import servable_sources
+from distribution.store.transactions import reading, transaction
 from tests.factories import (
     all_contacts,
     all_events,

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from devservices.app_process import app_environment
 from devservices.ports import free_ports
 from devservices.postgres import Postgres, postgres
-from distribution.store.engine import create_engine, reading
+from distribution.store.engine import create_engine
+from distribution.store.transactions import reading
 from tests.integration.postgres_servers import ask, become_standby, tell
 from tests.programs.forked import start
 

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.ids import first_id_at
 from distribution.messages import Incoming
-from distribution.store.engine import reading, transaction
 from distribution.store.tables import contact_keys, contact_payloads, contacts, sources
+from distribution.store.transactions import reading, transaction
 from tests import factories as made
 from tests.integration.concurrent_intake import WORKERS, side_by_side, worker
 from tests.integration.dedupe_source import HOUR, open_source

@@ -15,7 +15,7 @@ from distribution.intake.parking import park
 from distribution.intake.replay import CHUNK, CHUNK_BYTES, Replayed, replay_code, retry_due
 from distribution.messages import CLOSE, Incoming
 from distribution.store import parked_messages
-from distribution.store.engine import reading, transaction
+from distribution.store.transactions import reading, transaction
 from tests import factories as made
 
 FIRST_RETRY = timedelta(seconds=5)

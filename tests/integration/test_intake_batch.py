@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.ids import time_of
 from distribution.intake.batch import process_batch
 from distribution.messages import CLOUDEVENTS_TYPE, Incoming
-from distribution.store.engine import reading, transaction
 from distribution.store.tables import contacts, decisions, metadata, operators, sources
+from distribution.store.transactions import reading, transaction
 from tests import factories as made
 
 ODD_KEYS = (

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.allocation.assign_waiting import assign_waiting
 from distribution.messages import Incoming
-from distribution.store.engine import reading, transaction
 from distribution.store.tables import decisions, leads
+from distribution.store.transactions import reading, transaction
 from tests import factories as made
 from tests.integration.concurrent_intake import WORKERS, side_by_side, worker
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.messages import Incoming
-from distribution.store.engine import transaction
 from distribution.store.tables import contacts, parked_messages, sources
+from distribution.store.transactions import transaction
 from tests import factories as made
 
 BROKEN = {

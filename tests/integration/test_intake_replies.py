@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.intake.batch import BatchResult
 from distribution.messages import Incoming
-from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Claim, Publication
 from distribution.store.tables import outbox
+from distribution.store.transactions import reading, transaction
 from tests import factories as made
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -13,9 +13,9 @@ from distribution.intake.lead_renormalization import renormalize
 from distribution.normalize import RULE
 from distribution.store import outdated_normalizations
 from distribution.store.database import Database
-from distribution.store.engine import reading, transaction
 from distribution.store.outdated_normalizations import IDS_AT_ONCE, ROWS_AT_ONCE, NormalizedDetails
 from distribution.store.tables import leads
+from distribution.store.transactions import reading, transaction
 from tests.factories import make_source, message, take
 from tests.integration.api_client import all_items
 

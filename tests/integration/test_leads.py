@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.store.engine import reading
 from distribution.store.tables import leads
+from distribution.store.transactions import reading
 from tests import factories as made
 
 

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from distribution.messages import Incoming
-from distribution.store.engine import reading
 from distribution.store.tables import audit_log
+from distribution.store.transactions import reading
 from tests import factories as made
 
 LIMIT = 5

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.ids import new_id
 from distribution.store import schema
-from distribution.store.engine import reading, transaction
 from distribution.store.tables import contacts, decisions
+from distribution.store.transactions import reading, transaction
 from tests.factories import make_source, message, take
 
 NEW = ("producer", "format")

@@ -20,9 +20,9 @@ from distribution.ids import new_id
 from distribution.intake.lead_renormalization import renormalize
 from distribution.store import schema
 from distribution.store.database import Database
-from distribution.store.engine import reading, transaction
 from distribution.store.schema_revisions import VERSION_TABLE, bookkeeping
 from distribution.store.tables import metadata
+from distribution.store.transactions import reading, transaction
 
 ROOT = Path(schema.__file__).parents[2]
 Shape = dict[str, dict[str, Any]]

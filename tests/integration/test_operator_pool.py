@@ -7,9 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.errors import PoolOutdated
-from distribution.store.engine import create_engine, transaction
+from distribution.store.engine import create_engine
 from distribution.store.operator_pool import change_loads, lock_pool
 from distribution.store.tables import MAX_ID, operators, source_operators
+from distribution.store.transactions import transaction
 from tests import factories as made
 from tests.polling import until_blocked
 

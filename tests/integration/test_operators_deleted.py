@@ -24,9 +24,9 @@ from distribution.store import decisions as decision_rows
 from distribution.store import schema
 from distribution.store.database import Database
 from distribution.store.decisions import Decision
-from distribution.store.engine import reading, transaction
 from distribution.store.operator_pool import servable_sources
 from distribution.store.tables import contacts, operators, source_operators
+from distribution.store.transactions import reading, transaction
 from tests import factories as made
 from tests.integration.api_client import all_items, fields_of
 from tests.statement_counts import rows_read

@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.ids import new_id
 from distribution.store import clock, outbox, outbox_leases
-from distribution.store.engine import create_engine, reading, transaction
+from distribution.store.engine import create_engine
 from distribution.store.outbox import Claim, Kind
 from distribution.store.tables import outbox as outbox_table
+from distribution.store.transactions import reading, transaction
 from tests.integration.outbox_rows import MEGABYTE, claim, forget, left, pass_time, publication, put, replies
 
 SOON_SECONDS = 5

@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.ids import new_id
 from distribution.store import outbox, outbox_leases
-from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Kind
 from distribution.store.tables import outbox as outbox_table
+from distribution.store.transactions import reading, transaction
 from tests.integration.outbox_rows import claim, forget, pass_time, postpone, publication, put, replies
 
 SOON_SECONDS = 5

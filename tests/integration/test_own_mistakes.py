@@ -14,8 +14,8 @@ from distribution.intake.decoder import Decoder
 from distribution.intake.parked_admin import replay_all
 from distribution.optimistic_locking import Actor, Edit
 from distribution.store.database import Database
-from distribution.store.engine import transaction
 from distribution.store.outbox import Kind
+from distribution.store.transactions import transaction
 from tests.factories import MAX_BYTES, SOURCE, all_parked, arrival, as_sent, make_source, message
 from tests.integration.statement_mistakes import mistaken
 from worker.consume.batch_committer import BatchCommitter

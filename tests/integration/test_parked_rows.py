@@ -21,8 +21,8 @@ from distribution.intake.parking import park
 from distribution.intake.replay import replay_code
 from distribution.intake.sender_rules import SenderRules
 from distribution.messages import CLOSE, CLOUDEVENTS_TYPE, WHOLE_BYTES, Incoming
-from distribution.store.engine import transaction
 from distribution.store.tables import parked_messages
+from distribution.store.transactions import transaction
 from tests import factories as made
 from tests.integration.api_client import all_items
 from tests.integration.concurrent_intake import WORKERS, side_by_side, worker

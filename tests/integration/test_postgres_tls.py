@@ -11,7 +11,8 @@ import trustme
 from devservices.postgres import Postgres, postgres
 from distribution.errors import DatabaseUnusable
 from distribution.store.database_address import unusable
-from distribution.store.engine import create_engine, reading
+from distribution.store.engine import create_engine
+from distribution.store.transactions import reading
 from tests.integration.postgres_servers import put, settings, tell
 
 USED = sa.text("SELECT ssl, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()")

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.messages import Incoming
 from distribution.messages.digest import ROUNDED
-from distribution.store.engine import reading, transaction
 from distribution.store.tables import contacts
+from distribution.store.transactions import reading, transaction
 from tests.factories import (
     all_contacts,
     all_events,

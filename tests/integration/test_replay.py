@@ -9,8 +9,8 @@ from distribution.intake.batch import process_batch
 from distribution.intake.decoder import Decoder
 from distribution.intake.replay import replay_code
 from distribution.messages import Incoming
-from distribution.store.engine import reading, transaction
 from distribution.store.tables import contacts, parked_messages
+from distribution.store.transactions import reading, transaction
 from tests.clients import body, message
 from tests.factories import count, open_source, refuse_lead
 

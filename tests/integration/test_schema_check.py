@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.errors import SchemaError
 from distribution.store import schema
-from distribution.store.engine import create_engine, reading, transaction
+from distribution.store.engine import create_engine
 from distribution.store.tables import metadata
+from distribution.store.transactions import reading, transaction
 
 
 async def execute(engine: AsyncEngine, statement: str) -> None:

@@ -18,8 +18,8 @@ from distribution.intake.replay import retry_due
 from distribution.intake.sender_rules import SenderRules
 from distribution.messages import Incoming
 from distribution.optimistic_locking import Actor, Edit
-from distribution.store.engine import transaction
 from distribution.store.outbox import Publication
+from distribution.store.transactions import transaction
 from tests import factories as made
 
 OWN, OTHER = "hall", "stranger"

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.selection.deficit_redistribution import MOST
-from distribution.store.engine import reading, transaction
 from distribution.store.tables import source_operators
+from distribution.store.transactions import reading, transaction
 from tests.factories import message, open_source, take
 
 NEAR = 1e-6

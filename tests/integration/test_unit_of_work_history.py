@@ -15,8 +15,8 @@ from distribution.admin.contact_history import LEAST_COUNTED, history
 from distribution.allocation.assign_waiting import assign_waiting
 from distribution.allocation.reassignment import assign, lock_for, move_all
 from distribution.ids import isoformat
-from distribution.store.engine import reading, transaction
 from distribution.store.tables import decision_batches, operators, rosters, source_operators, sources
+from distribution.store.transactions import reading, transaction
 from tests import factories as made
 
 

@@ -13,8 +13,8 @@ from distribution.admin.contact_history import history
 from distribution.allocation.assign_waiting import assign_waiting
 from distribution.selection.explain import MAX_LISTED, MAX_NAMED
 from distribution.selection.pool import SMOOTH_WEIGHTED
-from distribution.store.engine import reading, transaction
 from distribution.store.tables import decision_batches, operators, rosters, source_operators, sources
+from distribution.store.transactions import reading, transaction
 from tests import factories as made
 from tests.factories import count
 from tests.statement_counts import silence

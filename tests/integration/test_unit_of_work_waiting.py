@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.allocation.allocator import SERVE_LIMIT
 from distribution.allocation.assign_waiting import assign_waiting
-from distribution.store.engine import transaction
 from distribution.store.tables import source_operators
+from distribution.store.transactions import transaction
 from tests import factories as made
 
 

@@ -12,9 +12,9 @@ from distribution.allocation.waiting_queue import OF_ONE_SOURCE, SIZED, WaitingQ
 from distribution.ids import LOWEST_ID, new_id
 from distribution.store import decisions as decision_rows
 from distribution.store.decisions import Decision
-from distribution.store.engine import reading, transaction
 from distribution.store.operator_pool import lock_pool
 from distribution.store.tables import contacts
+from distribution.store.transactions import reading, transaction
 from distribution.store.waiting_contacts import upcoming
 from tests import factories as made
 from tests.statement_counts import memory, plan_of, statements

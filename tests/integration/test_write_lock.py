@@ -7,8 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from distribution.store.db_errors import Failure, classify
-from distribution.store.engine import create_engine, reading, transaction
+from distribution.store.engine import create_engine
 from distribution.store.tables import write_probes
+from distribution.store.transactions import reading, transaction
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -9,8 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from distribution.store import schema
-from distribution.store.engine import create_engine, transaction
+from distribution.store.engine import create_engine
 from distribution.store.file_permissions import warn_of_readers
+from distribution.store.transactions import transaction
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077])

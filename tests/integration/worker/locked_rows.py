@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.store.engine import reading
 from distribution.store.tables import contacts, sources
+from distribution.store.transactions import reading
 from tests.clients import body, message
 from tests.factories import open_source
 from tests.integration.worker.harness import WorkerHarness

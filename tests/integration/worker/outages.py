@@ -9,7 +9,7 @@ import aiormq
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.store.engine import transaction
+from distribution.store.transactions import transaction
 from tests.clients import body, message
 from tests.integration.worker.harness import WorkerHarness
 from worker.database_outage import RetryDelays

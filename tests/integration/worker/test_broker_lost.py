@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from devservices.broker import Broker
 from distribution.ids import new_id
-from distribution.store.engine import transaction
 from distribution.store.outbox import Publication
 from distribution.store.tables import outbox
+from distribution.store.transactions import transaction
 from tests.clients import PATIENCE_SECONDS, Event, body, message
 from tests.factories import count, loads, open_source, statuses
 from tests.integration.worker.broker_state import close_connections, consumers

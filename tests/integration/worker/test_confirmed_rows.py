@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.ids import new_id
 from distribution.intake.process_commands import DecodedMessage
 from distribution.store.database import Database
-from distribution.store.engine import reading
 from distribution.store.outbox import Claim
 from distribution.store.tables import outbox
+from distribution.store.transactions import reading
 from tests import factories as made
 from tests.clients import body, message
 from tests.factories import count, open_source, refuse_lead

@@ -16,9 +16,9 @@ from distribution.intake.decoder import Decoder
 from distribution.intake.process_commands import DecodedMessage
 from distribution.messages import Incoming
 from distribution.store.database import Database
-from distribution.store.engine import reading, transaction
 from distribution.store.operator_pool import lock_pool
 from distribution.store.tables import contacts
+from distribution.store.transactions import reading, transaction
 from tests.clients import PATIENCE_SECONDS, body
 from tests.factories import count
 from tests.integration.worker.harness import WorkerHarness

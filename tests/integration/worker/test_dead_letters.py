@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.intake.replay import replay_code
-from distribution.store.engine import reading, transaction
 from distribution.store.tables import contacts, parked_messages
+from distribution.store.transactions import reading, transaction
 from tests.clients import PATIENCE_SECONDS, body, message
 from tests.e2e.locks import locked
 from tests.factories import count, open_source

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 import structlog.testing
 
 from distribution.store.database import Database
-from distribution.store.engine import create_engine, dispose, reading, transaction
+from distribution.store.engine import create_engine, dispose
 from distribution.store.tables import leads
+from distribution.store.transactions import reading, transaction
 from tests.clients import PATIENCE_SECONDS
 from tests.integration.worker.harness import WorkerHarness
 from tests.polling import until

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from distribution.store.engine import reading, transaction
 from distribution.store.tables import contacts, operators, outbox, parked_messages, source_operators, sources
+from distribution.store.transactions import reading, transaction
 from tests.clients import PATIENCE_SECONDS, body, message
 from tests.factories import count, open_source
 from tests.integration.worker.harness import WorkerHarness

@@ -13,9 +13,9 @@ from yarl import URL
 from devservices.broker import Broker
 from distribution.ids import new_id
 from distribution.store import outbox as outbox_store
-from distribution.store.engine import transaction
 from distribution.store.outbox import Publication
 from distribution.store.tables import contacts, outbox
+from distribution.store.transactions import transaction
 from tests.clients import Event, body, message
 from tests.factories import count, open_source
 from tests.integration.worker.harness import WorkerHarness

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from devservices.broker import Broker
 from distribution.store import clock
 from distribution.store.database import Database
-from distribution.store.engine import reading
 from distribution.store.tables import outbox
+from distribution.store.transactions import reading
 from tests import factories as made
 from tests.broker_setup import worker_connection
 from tests.factories import count, open_source

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker
-from distribution.store.engine import reading
 from distribution.store.tables import contacts, outbox
+from distribution.store.transactions import reading
 from tests.broker_setup import declare_at
 from tests.clients import Subscriber, body, bot_at, message, subscribe
 from tests.factories import count, open_source

@@ -15,9 +15,9 @@ from distribution.ids import first_id_at
 from distribution.store import outbox as outbox_store
 from distribution.store import outbox_leases
 from distribution.store.database import Database
-from distribution.store.engine import reading, transaction
 from distribution.store.outbox import Publication
 from distribution.store.tables import outbox
+from distribution.store.transactions import reading, transaction
 from tests import factories as made
 from tests.broker_setup import worker_connection
 from tests.factories import count, open_source

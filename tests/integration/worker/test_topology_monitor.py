@@ -14,7 +14,7 @@ from aiormq.exceptions import ChannelNotFoundEntity, ConnectionInternalError, Pu
 from devservices.broker import Broker
 from distribution.store import broker_queue_depths
 from distribution.store.database import Database
-from distribution.store.engine import reading
+from distribution.store.transactions import reading
 from tests.broker_setup import worker_connection
 from tests.clients import PATIENCE_SECONDS, body, message
 from tests.factories import open_source

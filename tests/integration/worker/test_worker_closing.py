@@ -12,8 +12,8 @@ from distribution.intake.decoder import Decoder
 from distribution.intake.parking import PAUSES
 from distribution.intake.replay import retry_due
 from distribution.messages import CLOSE, Incoming
-from distribution.store.engine import reading, transaction
 from distribution.store.tables import parked_messages
+from distribution.store.transactions import reading, transaction
 from tests.clients import Event, body, message
 from tests.factories import loads, open_source, statuses
 from tests.integration.worker.harness import WorkerHarness

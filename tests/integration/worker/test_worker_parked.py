@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from pamqp.commands import Basic
 
-from distribution.store.engine import reading
 from distribution.store.tables import contacts, parked_messages
+from distribution.store.transactions import reading
 from tests.clients import PATIENCE_SECONDS, body, message
 from tests.factories import count, open_source, refuse_lead
 from tests.integration.worker.failpoint_hooks import Crash, Passes

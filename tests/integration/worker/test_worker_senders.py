@@ -14,8 +14,8 @@ from yarl import URL
 
 from devservices.broker import Broker
 from distribution.messages import CLOSE
-from distribution.store.engine import transaction
 from distribution.store.tables import outbox, parked_messages
+from distribution.store.transactions import transaction
 from tests import factories as made
 from tests.clients import body, message
 from tests.factories import count, open_source
