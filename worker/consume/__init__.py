@@ -1,6 +1,6 @@
 """From a delivery to its acknowledgement.
 
-consumer                takes deliveries of one risk at a time, makes batches
+consumer                takes deliveries of one risk class at a time, makes batches
 context                 what the components that take work in have in common
 prefetch                how many deliveries to ask for
 delivery_buffer         deliveries of a channel: not processed yet, not acknowledged yet

@@ -1,4 +1,4 @@
-"""Consumes messages in risks and has them settled in batches."""
+"""Consumes messages, those of one risk class at a time, and has them settled in batches."""
 
 import asyncio
 from itertools import groupby
@@ -97,7 +97,7 @@ class Consumer:
             await self._settler.retry(buffer)
 
     async def _consume_expected(self, expected: int, channel: ConsumingChannel, buffer: DeliveryBuffer) -> int:
-        """Consume while all deliveries are of the expected risk, then settle the rest; returns the next risk."""
+        """Consume while all deliveries are of the expected risk class, then settle the rest; returns the next one."""
         if self._stopping.is_set():
             return expected
         asked, added_before = self._prefetch.number(expected), self._locked_sources.added
@@ -133,7 +133,7 @@ class Consumer:
     async def _cancel_consumer(
         self, channel: ConsumingChannel, buffer: DeliveryBuffer, tag: str, deliveries: list[Delivery]
     ) -> int | None:
-        """Cancel the consumer and settle what still arrives; returns its most suspicious risk, None if nothing came.
+        """Cancel the consumer and settle what still arrives; returns the riskiest class that came, None if nothing did.
 
         The broker's response follows all deliveries on their way, which may exceed the room in the buffer.
         """
@@ -160,7 +160,7 @@ class Consumer:
         return max(risks, default=None)
 
     async def _settle_by_risk(self, buffer: DeliveryBuffer, deliveries: list[Delivery]) -> None:
-        """Settle risk by risk, the safe ones first."""
+        """Settle one risk class after the other, the safe ones first."""
         for group_risk, group in groupby(sorted(deliveries, key=risk), risk):
             waiting = list(group)
             while waiting and not self._stopping.is_set():

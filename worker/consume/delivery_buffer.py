@@ -13,7 +13,7 @@ from worker.broker.aiormq_channels import ConsumingChannel, Delivery
 from worker.broker.connection_errors import ConnectionLost
 
 SAFE, SUSPECT, ALONE = range(3)
-"""Risks: delivered for the first time; redelivered once, so it may have ended a worker; redelivered again."""
+"""Risk classes: delivered for the first time; redelivered once, so it may have ended a worker; redelivered again."""
 BUFFER_BYTES = 16 * 1024 * 1024
 """Above this nothing more is read until the buffer is half empty."""
 BATCH_BYTES = 4 * 1024 * 1024
@@ -27,7 +27,7 @@ class ReturnedToBroker(Exception):
 
 
 def risk(delivery: DeliveredMessage) -> int:
-    """The risk of a delivery. On a first delivery `x-delivery-count` comes from the sender and is ignored."""
+    """The risk class of a delivery. On a first delivery `x-delivery-count` comes from the sender and is ignored."""
     if not delivery.redelivered:
         return SAFE
     count = (delivery.header.properties.headers or {}).get("x-delivery-count")

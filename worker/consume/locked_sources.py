@@ -86,7 +86,7 @@ class LockedSources:
         return None if soonest is None else max(0.0, soonest - time.monotonic())
 
     def first(self, source: str, batch_sizes: Mapping[int, int]) -> list[Delivery]:
-        """The oldest deliveries of a source, as many as make a batch of the first one's risk."""
+        """The oldest deliveries of a source, as many as make a batch of the first one's risk class."""
         waiting = self._sources[source].deliveries
         first_risk = risk(waiting[0])
         of_same_risk = list(

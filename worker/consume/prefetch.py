@@ -11,14 +11,14 @@ SLOWNESS = 64
 
 
 class Prefetch:
-    """Prefetches about BUFFER_BYTES, judging by recent deliveries. `batch_sizes`: messages in a batch of each risk."""
+    """Prefetches about BUFFER_BYTES, judging by recent deliveries. `batch_sizes`: messages in a batch of each risk class."""
 
     def __init__(self, batch_sizes: Mapping[int, int]) -> None:
         self._most = {risk: 2 * size for risk, size in batch_sizes.items()} | {ALONE: 1}
         self._estimate = float(FIRST_ESTIMATE_BYTES)
 
     def number(self, risk: int) -> int:
-        """The prefetch count for a risk."""
+        """The prefetch count for a risk class."""
         return max(1, min(self._most[risk], int(BUFFER_BYTES / self._estimate)))
 
     def saw(self, deliveries: Sequence[Delivery]) -> None:
