@@ -1,6 +1,5 @@
 """What README shows to copy does what it says."""
 
-import asyncio
 import json
 import os
 import re
@@ -8,17 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import aio_pika
 import httpx2
 
-from devservices.broker import Broker
-from distribution.messages import Incoming, Submission, decode
+from distribution.messages import Submission, decode
 from tests.integration.api_process import running
+from tests.integration.snippets import Exchanges, status
 
 README = Path(__file__).parents[2] / "README.md"
 TOKEN = "token-of-an-admin-0001"  # noqa: S105  # of this test
 CONTACT = {"source": "telegram-bot", "lead": {"external_id": "tg:1001"}, "message_id": "m-1"}
-SECONDS = 120
 
 
 def first_steps() -> list[str]:
@@ -47,22 +44,11 @@ def test_the_first_steps_of_an_admin(tmp_path: Path) -> None:
     assert closed["operator"]["name"] in ("Olga", "Ivan")  # by their weights; Petr had it, and went on holiday
 
 
-async def test_the_bot_of_the_first_steps_publishes_a_contact(rabbitmq: Broker) -> None:
+async def test_the_bot_of_the_first_steps_publishes_a_contact(exchanges: Exchanges) -> None:
     """As it stands there, with the broker of AMQP_URL."""
     (bot,) = [block for block in first_steps() if "aio_pika" in block]
-    async with await aio_pika.connect(rabbitmq.url) as connection:
-        channel = await connection.channel()
-        exchange = await channel.declare_exchange("contacts", aio_pika.ExchangeType.TOPIC, durable=True)
-        queue = await channel.declare_queue(exclusive=True)
-        await queue.bind(exchange, "contact.submit.#")
-        child = await asyncio.create_subprocess_exec(
-            "sh", "-ec", bot.replace(".venv/bin/python", sys.executable), env=os.environ | {"AMQP_URL": rabbitmq.url}
-        )
-        async with asyncio.timeout(SECONDS):
-            assert await child.wait() == 0
-        message = await queue.get()
-        await exchange.delete()
-    submission = decode(Incoming(message.body, message.message_id, message.type, message.content_type), 10_000)
+    assert await status(["sh", "-ec", bot.replace(".venv/bin/python", sys.executable)], exchanges) == 0
+    submission = decode(await exchanges.published(), 10_000)
     assert isinstance(submission, Submission)
     assert (submission.message_id, json.loads(submission.payload)) == ("tg-update-42", {"text": "Where is my order?"})
 
