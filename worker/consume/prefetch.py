@@ -11,7 +11,7 @@ SLOWNESS = 64
 
 
 class Prefetch:
-    """Prefetches about BUFFER_BYTES, judging by recent deliveries. `batch_sizes`: by risk class, messages in a batch."""
+    """Prefetches about BUFFER_BYTES, judging by recent deliveries. `batch_sizes`: of each risk class."""
 
     def __init__(self, batch_sizes: Mapping[int, int]) -> None:
         self._most = {risk: 2 * size for risk, size in batch_sizes.items()} | {ALONE: 1}
