@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker, broker
@@ -22,6 +23,7 @@ ADDRESS_OF = pytest.StashKey[AddressOf]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Share services among the test processes; in one of these, ask the process that started it."""
+    log_plain_tracebacks()
     given: dict[str, Any] | None = getattr(config, "workerinput", None)
     if given is not None:
         config.stash[ADDRESS_OF] = by_asking(*given["services"])
@@ -30,6 +32,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(shared.close)
     config.stash[SHARED] = shared
     config.stash[ADDRESS_OF] = shared.address_of
+
+
+def log_plain_tracebacks() -> None:
+    """Log tracebacks without local variables, as our programs do: formatting them took a test up to a minute."""
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], console])
 
 
 @pytest.hookimpl(optionalhook=True)

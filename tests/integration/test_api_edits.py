@@ -2,15 +2,24 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import UUID
 
 import httpx2
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from structlog.testing import capture_logs
 
+from admin_api.http.app_context import Context
+from admin_api.http.assign_after_change import change_and_assign
+from admin_api.http.auth import parse_tokens
+from distribution.intake.decoder import Decoder
+from distribution.store.database import Database
+from distribution.store.engine import create_engine, dispose
 from tests.factories import all_contacts, make_operator, make_source, message, messages, take
-from tests.integration.api_client import all_items
+from tests.integration.api_client import MAX_BYTES, all_items
 
 Edits = Mapping[str, tuple[str, str, Mapping[str, Any]]]
 
@@ -113,3 +122,17 @@ async def test_removal_heeds_the_version_too(admin: httpx2.AsyncClient) -> None:
         assert (await admin.delete(one, headers={"If-Match": "*"})).status_code == 404
     missing = await admin.post(f"/contacts/{UUID(int=1)}/close", headers={"If-Match": '"x"'})
     assert missing.status_code == 404
+
+
+async def test_a_change_stands_though_waiting_contacts_cannot_be_assigned_yet(tmp_path: Path) -> None:
+    """What is committed is not reported as a failure; the log says which sources still have contacts to assign."""
+    without_tables = create_engine(f"sqlite+aiosqlite:///{tmp_path}/empty.db")
+    context = Context(Database(without_tables, Random(1)), parse_tokens(""), Decoder(MAX_BYTES))
+
+    async def change(_: AsyncConnection) -> frozenset[int]:
+        return frozenset({7})
+
+    with capture_logs() as logged:
+        await change_and_assign(context, change)
+    assert [(line["event"], line["sources"]) for line in logged] == [("waiting_contacts_not_assigned", {7})]
+    await dispose(without_tables)

@@ -15,9 +15,10 @@ from structlog.testing import capture_logs
 from admin_api.app import create_app
 from admin_api.http.app_context import Context
 from admin_api.http.auth import parse_tokens
+from admin_api.readiness import READY_SECONDS, Readiness
 from distribution.intake.decoder import Decoder
 from distribution.store.database import Database
-from distribution.store.engine import create_engine
+from distribution.store.engine import create_engine, dispose
 from distribution.store.transactions import transaction
 from tests.factories import all_contacts, make_source, message, take
 from tests.integration.api_client import MAX_BYTES, ORIGIN, TOKENS, ClientOf, client
@@ -39,6 +40,17 @@ async def test_is_ready_with_the_known_schema(admin: httpx2.AsyncClient) -> None
     """200 and nothing in the way."""
     ready = await admin.get(f"{ORIGIN}/readyz")
     assert (ready.status_code, ready.json()) == (200, {"status": "ready", "problems": []})
+
+
+async def test_is_not_ready_while_the_database_is_silent() -> None:
+    """A server that accepts connections and says nothing is reported in time: a probe does not wait for it."""
+    server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    engine = create_engine(f"postgresql+asyncpg://u:p@127.0.0.1:{port}/x")
+    async with asyncio.timeout(2 * READY_SECONDS):
+        assert await Readiness().problem(engine) == "The database does not answer within 2 s."
+    await dispose(engine)
+    server.close()
 
 
 async def test_is_not_ready_with_another_schema(admin: httpx2.AsyncClient, engine: AsyncEngine) -> None:

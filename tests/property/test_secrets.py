@@ -68,13 +68,13 @@ def addresses(*schemes: str) -> st.SearchStrategy[str]:
 def nothing_left() -> Iterator[None]:
     """The log as it was before."""
     root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+    handlers, level, before = root.handlers, root.level, structlog.get_config()
     try:
         yield
     finally:
         root.handlers = handlers
         root.setLevel(level)
-        structlog.reset_defaults()
+        structlog.configure(**before)
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """Wrong tokens are slowed down, by client; a known one never."""
 
+import asyncio
+
 import pytest
 from starlette.datastructures import Headers
 from structlog.testing import capture_logs
 
 from admin_api.http.auth import Identity, Role, parse_tokens
 from admin_api.http.problems import RequestRejected
-from admin_api.http.token_guessing import BURST, MOST_ADDRESSES, GuessLimiter, client_of
+from admin_api.http.token_guessing import BURST, MOST_ADDRESSES, MOST_PAUSING, GuessLimiter, client_of
 
 GOOD, WRONG, ADDRESS, OTHER = "token-of-an-admin", "token-of-a-guess", "192.0.2.1", "192.0.2.2"
 TOKENS = parse_tokens(f"admin:{GOOD}")
@@ -61,6 +63,20 @@ async def test_a_known_token_is_taken_from_whoever_guessed(guesses: GuessLimiter
         await refusal(guesses)
     assert await guesses.identify(bearer(GOOD), ADDRESS, TOKENS) == Identity(Role.ADMIN)
     assert (await refusal(guesses)).status == 429
+
+
+async def test_guesses_hold_few_connections(clock: Clock) -> None:
+    """Only so many responses come late at a time; all others are refused at once, so that connections are left."""
+    guesses = GuessLimiter(burst=1, pause=3600, clock=clock)
+    await refusal(guesses)
+    pausing = [asyncio.create_task(refusal(guesses)) for _ in range(MOST_PAUSING)]
+    async with asyncio.timeout(5):
+        await asyncio.sleep(0)
+        assert (await refusal(guesses)).status == 429
+    assert not any(task.done() for task in pausing)
+    for task in pausing:
+        task.cancel()
+    await asyncio.gather(*pausing, return_exceptions=True)
 
 
 async def test_each_client_is_counted_by_itself(guesses: GuessLimiter) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,12 @@ def without_unknown_fields(described: dict[str, Any]) -> dict[str, Any]:
 def test_the_file_is_what_the_code_makes() -> None:
     """`make asyncapi` writes it anew."""
     assert FILE.read_text(encoding="utf-8") == written()
+
+
+def test_the_command_prints_the_document(capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m admin_api.asyncapi` prints what is served and nothing else, so that a file can be made of it."""
+    runpy.run_module("admin_api.asyncapi", run_name="__main__")
+    assert capsys.readouterr().out == written()
 
 
 def test_it_is_of_this_release(described: dict[str, Any]) -> None:

@@ -16,14 +16,14 @@ FORGED = "x\n2026-11-25T00:00:00Z [info     ] worker_stopped\x1b[2J\x9b31m\u202e
 @pytest.fixture
 def console(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """What the log writes; everything as it was afterwards."""
-    root, written = logging.getLogger(), io.StringIO()
+    root, written, before = logging.getLogger(), io.StringIO(), structlog.get_config()
     handlers, level = root.handlers, root.level
     monkeypatch.setattr(sys, "stderr", written)
     logs.configure(as_json=False, level="info")
     yield written
     root.handlers = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 def lines(written: io.StringIO) -> list[str]:

@@ -22,29 +22,35 @@ class Pulse:
     unsettled: int
 
 
-async def watch_over(connection: Connection, queue: str, pulse: Callable[[], Pulse]) -> None:
+async def watch_over(
+    connection: Connection,
+    queue: str,
+    pulse: Callable[[], Pulse],
+    every_seconds: float = EVERY_SECONDS,
+    answer_seconds: float = ANSWER_SECONDS,
+) -> None:
     """Query the queue periodically; raise ConnectionLost if messages are ready and we get none."""
     channel = await connection.channel(publisher_confirms=False)
     suspicion: tuple[str, Pulse] | None = None
     while True:
-        await asyncio.sleep(EVERY_SECONDS)  # what must be noticed is that nothing happens
+        await asyncio.sleep(every_seconds)  # what must be noticed is that nothing happens
         before = pulse()
-        problem = _problem(await _answer(channel.get_queue(queue), pulse), before)
+        problem = _problem(await _answer(channel.get_queue(queue), pulse, answer_seconds), before)
         current = (problem, before) if problem and pulse() == before else None
         if problem and current == suspicion:
             raise ConnectionLost(problem)
         suspicion = current
 
 
-async def _answer(request: Awaitable[AbstractQueue], pulse: Callable[[], Pulse]) -> AbstractQueue:
+async def _answer(request: Awaitable[AbstractQueue], pulse: Callable[[], Pulse], seconds: float) -> AbstractQueue:
     """The broker's response, which follows the deliveries on their way: wait as long as those arrive."""
     answer = asyncio.ensure_future(request)
     try:
         while not answer.done():
             before = pulse()
-            await asyncio.wait({answer}, timeout=ANSWER_SECONDS)
+            await asyncio.wait({answer}, timeout=seconds)
             if not answer.done() and pulse() == before:
-                raise ConnectionLost(f"the broker did not answer within {ANSWER_SECONDS} s")
+                raise ConnectionLost(f"the broker did not answer within {seconds:g} s")
         return answer.result()
     finally:
         answer.cancel()
