@@ -12,6 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+TURN_SECONDS = 0.001
 INSTRUCTIONS = 10
 Number = TypeVar("Number", int, float)
 
@@ -97,7 +98,7 @@ async def silence() -> AsyncIterator[Effort[float]]:
         while True:
             now = time.thread_time()
             effort.number, last = max(effort.number, now - last), now
-            await asyncio.sleep(0)  # what is measured: how long until the next turn
+            await asyncio.sleep(TURN_SECONDS)  # a turn now and then: without a pause, the database's thread gets none
 
     gc.freeze()  # otherwise a collection scans all objects of the whole test run
     working = asyncio.create_task(others())

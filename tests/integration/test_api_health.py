@@ -44,12 +44,15 @@ async def test_is_ready_with_the_known_schema(admin: httpx2.AsyncClient) -> None
 
 async def test_is_not_ready_while_the_database_is_silent() -> None:
     """A server that accepts connections and says nothing is reported in time: a probe does not wait for it."""
-    server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    accepted: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: accepted.append(writer), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     engine = create_engine(f"postgresql+asyncpg://u:p@127.0.0.1:{port}/x")
     async with asyncio.timeout(2 * READY_SECONDS):
         assert await Readiness().problem(engine) == "The database does not answer within 2 s."
     await dispose(engine)
+    for writer in accepted:
+        writer.close()
     server.close()
 
 
