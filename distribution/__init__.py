@@ -9,6 +9,7 @@ tls_errors          what caused a connection error, what a TLS error means
 ids                 time-ordered ids of contacts and events
 backoff             pauses between attempts that grow as long as the attempts fail
 normalize/          phone numbers and e-mail addresses in their normal form
+schedules/          operators' working hours; pure
 terminal            text from outside, made harmless for a terminal
 reply_queues        the queues that replies may go to
 event_shapes        the shapes of events

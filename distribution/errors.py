@@ -82,6 +82,16 @@ class InvalidField(DistributionError):
         self.message = message
 
 
+class InvalidFields(DistributionError):
+    """Values are wrong; `errors` are (field, message) of each, with an empty field for the whole."""
+
+    code = "invalid_field"
+
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" if field else message for field, message in errors))
+        self.errors = errors
+
+
 class SettingsError(DistributionError):
     """A setting is wrong; the message is the one line the process prints before it stops."""
 
