@@ -15,8 +15,8 @@ from admin_api.settings import AdminSettings
 from distribution.startup import exit_with_error, start
 from distribution.store.database import Database
 from distribution.store.engine import create_engine
+from serving.client_limits import Limits, body_seconds, connections_within
 from serving.config import Config
-from serving.connection_limits import Limits, body_seconds, connections_within
 
 PROGRAM = "admin_api"
 STOP_SECONDS = 15

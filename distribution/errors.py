@@ -85,8 +85,6 @@ class InvalidField(DistributionError):
 class InvalidFields(DistributionError):
     """Values are wrong; `errors` are (field, message) of each, with an empty field for the whole."""
 
-    code = "invalid_field"
-
     def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{field}: {message}" if field else message for field, message in errors))
         self.errors = errors

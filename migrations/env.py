@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from distribution.errors import DistributionError
 from distribution.settings import SharedSettings, load
-from distribution.store import database_address, database_requirements, db_errors, schema, schema_revisions
+from distribution.store import database_address, database_requirements, db_errors, schema, schema_version
 from distribution.store.engine import create_engine
 from distribution.store.tables import metadata
 from distribution.store.transactions import autocommit, reading, transaction, uncommitted
@@ -51,7 +51,7 @@ def run(conn: Connection) -> None:
     context.configure(
         connection=conn,
         target_metadata=metadata,
-        version_table=schema_revisions.VERSION_TABLE,
+        version_table=schema_version.VERSION_TABLE,
         transactional_ddl=True,
         transaction_per_migration=True,
         render_as_batch=True,
@@ -69,14 +69,14 @@ def is_ours(name: str | None, kind: str, _: object) -> bool:
 def write_programs(ctx: Any, step: Any, heads: Collection[Any], run_args: Any) -> None:  # noqa: ARG001 - Alembic's names
     """Record with each revision, in its transaction, which programs run on it."""
     revision = next(iter(heads), None)
-    schema_revisions.write(ctx.connection, revision, programs_on(context.script, revision))
+    schema_version.write(ctx.connection, revision, programs_on(context.script, revision))
 
 
 def _prepare(conn: Connection) -> bool:
     """Whether the schema is newer than these revisions, and may stay so; raises SchemaError if not."""
-    found = schema_revisions.stored(conn)
+    found = schema_version.stored(conn)
     if not schema.is_newer(found):
-        schema_revisions.adopt(conn)
+        schema_version.adopt(conn)
         return False
     if _is_upgrade() and found.runs(schema.known_revision()):
         log.warning("the schema %s is newer than this program, which runs on it: left as it is", found.revision)

@@ -6,7 +6,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from serving.connection_limits import Limits
+from serving.client_limits import Limits
 from serving.connections import Connections
 
 HEADERS = [("X-Content-Type-Options", "nosniff")]

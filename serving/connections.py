@@ -9,7 +9,7 @@ from collections import Counter
 from enum import IntEnum
 from typing import Protocol
 
-from serving.connection_limits import Limits
+from serving.client_limits import Limits
 from serving.rate_limited_log import RateLimitedLog
 
 LOGGER = "serving"

@@ -10,7 +10,7 @@ topology_monitor   declares deleted queues and exchanges again, measures queues
 retry_and_sweep    retries deferred messages, assigns waiting contacts that were missed
 lead_renormalizer  recomputes normalized phones and e-mails of leads after an upgrade
 database_outage    pauses between retries while the database is unavailable
-rate_limited_log   one log line per incident, not per occurrence
+incident_log       one log line per incident, not per occurrence
 failpoints         points in the path of a delivery or an event that failure tests hook into
 aio                waiting for events; telling our own cancellation from the library's
 readiness          problems that make the worker unready, and details for operators

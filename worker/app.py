@@ -40,7 +40,11 @@ EXIT_AT_ONCE = 130
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """Work, what besides the process's `stopping` makes it end, and how many seconds it may then take."""
+    """Work, what ends it, and how many seconds it may then take.
+
+    Work that takes in ends on the process's `stopping` and by `stops`; work that publishes by `stops` alone (`tidying`
+    by those of `relay`).
+    """
 
     name: str
     work: Coroutine[None, None, None]

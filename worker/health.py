@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from serving.client_limits import Limits, connections_within
 from serving.config import Config
-from serving.connection_limits import Limits, connections_within
 from worker.metrics import Metrics
 from worker.readiness import Readiness
 

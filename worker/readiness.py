@@ -26,8 +26,8 @@ class Readiness:
         """Something an operator should look at although the worker is ready; an empty text if there is nothing."""
         if text:
             self.details[component] = text
-        else:
-            self.details.pop(component, None)
+        elif self.details.pop(component, None) is None:
+            return
         self._changed.set()
 
     async def until(self, condition: Callable[["Readiness"], bool]) -> None:

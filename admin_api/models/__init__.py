@@ -1,5 +1,5 @@
 """Request bodies, queries, response bodies and serializers, one file per noun.
 
-common                                                      what several nouns share
+common  what several nouns share
 operators, sources, contacts, leads, parked, stats, audit   the nouns
 """

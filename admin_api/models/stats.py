@@ -31,7 +31,7 @@ class ParkedCount(TypedDict):
     count: int
 
 
-class OutboxBacklog(TypedDict):
+class OutboxHousekeeping(TypedDict):
     """How many events and replies are unpublished, and when the oldest was written; null if there is none."""
 
     rows: int
@@ -56,7 +56,7 @@ class StatsShape(TypedDict):
     sources: list[SourceWaiting]
     totals: Totals
     parked: list[ParkedCount]
-    outbox: OutboxBacklog
+    outbox: OutboxHousekeeping
     dead: int | None
 
 

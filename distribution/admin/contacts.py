@@ -18,7 +18,7 @@ from distribution.messages import Closing
 from distribution.optimistic_locking import Edit, version_of
 from distribution.selection.explain import MAX_COUNTED, unblocked_by
 from distribution.store.bounded_payloads import LISTED, ListedContact, with_payloads
-from distribution.store.contact_lookup import ContactState
+from distribution.store.contact_states import ContactState
 from distribution.store.contacts import FIELDS, WAITING, Contact, count_older_waiting
 from distribution.store.leads import Lead
 from distribution.store.operator_pool import read_pool

@@ -15,10 +15,10 @@ from distribution.errors import MessageRejected, ParkedCode, PoolOutdated
 from distribution.events import Change
 from distribution.messages import ROUNDED, Closing
 from distribution.selection.pool import Pool
-from distribution.store import contact_lookup
+from distribution.store import contact_states
 from distribution.store import contacts as contact_rows
 from distribution.store import sources as source_rows
-from distribution.store.contact_lookup import ContactState
+from distribution.store.contact_states import ContactState
 from distribution.store.contacts import ACTIVE, CLOSED, Contact
 from distribution.store.operator_pool import lock_pool
 
@@ -49,9 +49,9 @@ async def find(conn: AsyncConnection, closings: Sequence[Closing]) -> list[Conta
     keys = {
         (ids[c.source], c.message_id) for c in closings if c.contact_id is None and c.source in ids and c.message_id
     }
-    by_key = await contact_lookup.by_message_ids(conn, sorted(keys)) if keys else {}
+    by_key = await contact_states.by_message_ids(conn, sorted(keys)) if keys else {}
     named = {c.contact_id for c in closings if c.contact_id is not None}
-    by_id = await contact_lookup.by_ids(conn, named) if named else {}
+    by_id = await contact_states.by_ids(conn, named) if named else {}
 
     def find_one(closing: Closing) -> ContactState | MessageRejected:
         if closing.contact_id is None:

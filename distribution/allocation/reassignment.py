@@ -12,7 +12,7 @@ from distribution.allocation.allocator import Allocator
 from distribution.allocation.load_correction import correct_before_freeing
 from distribution.errors import Conflict, InvalidField, NotFound, PoolOutdated
 from distribution.selection.pool import Pool
-from distribution.store import contact_lookup
+from distribution.store import contact_states
 from distribution.store import contacts as contact_rows
 from distribution.store import operators as operator_rows
 from distribution.store.contacts import ACTIVE, CLOSED, Contact, ContactWithLead
@@ -50,7 +50,7 @@ class AssignResult(NamedTuple):
 
 async def lock_for(conn: AsyncConnection, contact_id: UUID, operator_id: int) -> LockedContact:
     """Lock what is needed to give a contact to an operator; raises PoolOutdated if it moved before it was locked."""
-    seen = (await contact_lookup.by_ids(conn, [contact_id])).get(contact_id)
+    seen = (await contact_states.by_ids(conn, [contact_id])).get(contact_id)
     if seen is None:
         raise NotFound("contact", contact_id)
     current = {seen.operator_id} if seen.operator_id is not None else set()
@@ -85,7 +85,7 @@ async def move_all(conn: AsyncConnection, random: Random, operator_id: int) -> M
 
     Call it again in a new transaction until none is moved. An operator found active under the lock keeps its contacts.
     """
-    seen = await contact_lookup.oldest_active(conn, operator_id, MOVE_LIMIT)
+    seen = await contact_states.oldest_active(conn, operator_id, MOVE_LIMIT)
     pool = await lock_pool(conn, ids={contact.source_id for contact in seen}, operator_ids=[operator_id])
     targets = await _still_held(conn, pool, operator_id, [contact.id for contact in seen])
     await correct_before_freeing(conn, pool, (contact for contact, _, _ in targets))

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from distribution.messages import AS_WRITTEN, Submission, is_same_body
 from distribution.selection.pool import Source
-from distribution.store import contact_keys
 from distribution.store import contacts as contact_rows
+from distribution.store import dedupe_keys
 from distribution.store.contacts import Contact, ContactKey
 
 Key = tuple[str, str, str]
@@ -63,7 +63,7 @@ async def _by_further_keys(
 ) -> dict[Key, ExistingContact]:
     further = ((submission, source) for submission, source in with_sources if source.has_contact_keys)
     keys = {ContactKey(source.id, s.message_id, s.producer): key_of(s) for s, source in further}
-    matches = await contact_keys.by_keys(conn, sorted(keys)) if keys else {}
+    matches = await dedupe_keys.by_keys(conn, sorted(keys)) if keys else {}
     return {keys[key]: ExistingContact(contact, digest, AS_WRITTEN) for key, (contact, digest) in matches.items()}
 
 

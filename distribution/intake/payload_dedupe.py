@@ -15,9 +15,9 @@ from distribution.ids import first_id_at
 from distribution.intake.idempotency import Key
 from distribution.messages import Submission, parsed, written
 from distribution.selection.pool import Source
-from distribution.store import contact_keys
-from distribution.store.contact_keys import FurtherKey, PayloadLookup
+from distribution.store import dedupe_keys
 from distribution.store.contacts import Contact
+from distribution.store.dedupe_keys import FurtherKey, PayloadLookup
 
 DIGESTED_AT_ONCE = 256 * 1024
 """Characters of payloads to hash before yielding to other tasks: about 10 ms."""
@@ -57,7 +57,7 @@ async def find(conn: AsyncConnection, new: Mapping[Key, Submission], sources: Ma
     repeats = Repeats(digests=await _digests(with_window))
     now = datetime.now(UTC)
     lookups = {_lookup(sources[key[0]], digest, now) for key, digest in repeats.digests.items()}
-    existing = await contact_keys.by_payloads(conn, sorted(lookups))
+    existing = await dedupe_keys.by_payloads(conn, sorted(lookups))
     firsts: dict[tuple[int, str], Key] = {}
     for key, digest in repeats.digests.items():
         payload = sources[key[0]].id, digest
@@ -103,11 +103,11 @@ async def keep(
         for key in repeats
     ]
     unmarked = {sources[code].id for code, *_ in repeats if not sources[code].has_contact_keys}
-    await contact_keys.insert(conn, keys, unmarked)
+    await dedupe_keys.insert(conn, keys, unmarked)
     newest = {
         (sources[key[0]].id, digest): created[key].id for key, digest in repeats.digests.items() if key in created
     }
-    await contact_keys.keep_payloads(conn, newest)
+    await dedupe_keys.keep_payloads(conn, newest)
 
 
 def payload_digest(submission: Submission) -> str:

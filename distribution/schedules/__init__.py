@@ -5,7 +5,7 @@ schedule     working hours in a time zone
 parse        a schedule from JSON, with every fault by field
 serialize    a schedule as JSON
 zones        time zones by name, and when their offset changes
-wall_clock   which times on the wall are within the hours, in whatever zone
+local_hours  which times on the wall are within the hours, in whatever zone
 opening      whether it is open at a moment, and when that changes
 """
 

@@ -16,7 +16,7 @@ MARGIN = timedelta(days=2)
 
 def is_open(schedule: Schedule, moment: datetime) -> bool:
     """Whether the moment is within the hours."""
-    return schedule.wall_clock.is_open(moment.astimezone(schedule.zone))
+    return schedule.local_hours.is_open(moment.astimezone(schedule.zone))
 
 
 def next_change(schedule: Schedule, moment: datetime) -> datetime | None:
@@ -24,7 +24,7 @@ def next_change(schedule: Schedule, moment: datetime) -> datetime | None:
     was_open = is_open(schedule, moment)
     while True:
         wall = moment.astimezone(schedule.zone).replace(tzinfo=None)
-        flip = schedule.wall_clock.next_flip(wall)
+        flip = schedule.local_hours.next_flip(wall)
         ahead = None if flip is None else flip - wall
         # Beyond the margin from both, clocks that are changed still show a time between the two: nothing flips.
         until = moment + (MARGIN if ahead is None or ahead > 2 * MARGIN else ahead)

@@ -5,7 +5,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from distribution.schedules.hours import DatedException, Hours
-from distribution.schedules.wall_clock import WallClock
+from distribution.schedules.local_hours import LocalHours
 from distribution.schedules.zones import zone_named
 
 
@@ -26,6 +26,6 @@ class Schedule:
         return zone_named(self.time_zone)
 
     @cached_property
-    def wall_clock(self) -> WallClock:
+    def local_hours(self) -> LocalHours:
         """The hours by the time on the wall, prepared for look-ups."""
-        return WallClock([hours or () for hours in self.weekly], self.exceptions)
+        return LocalHours([hours or () for hours in self.weekly], self.exceptions)

@@ -15,20 +15,20 @@ file_permissions         SQLite's files belong to their owner alone
 sqlite_driver            SQLite's driver with fewer changes of thread
 database                 a process's database: units of work, retried if they lost a race; reads
 schema                   whether the database has a schema that this code runs on
-schema_revisions         which revision it has, and which programs run on it, as the database records it
+schema_version           which revision it has, and which programs run on it, as the database records it
 broker_queue_depths      how many messages the broker's queues held when a worker last measured
 lock_waits               how long to wait for locks, and what is locked
 outbox                   what has to be published
 outbox_leases            who publishes which rows of it, and until when
 clock                    the database's own clock
-contact_keys             further keys of contacts, and the newest contact of each payload
+dedupe_keys              further keys of contacts, and the newest contact of each payload
 waiting_contacts         which contacts wait, read from the index alone, and how large contacts are
 consistency              recounts the rows that counters count
 bulk                     many rows in one statement, which is built once
 dialects                 what is written differently on PostgreSQL and on SQLite
 pagination               one page of a list, bounded in rows and bytes
 bounded_payloads         contacts as lists show them, payloads up to a total
-contact_lookup           contacts without their payloads, before they are locked
+contact_states           contacts without their payloads, before they are locked
 db_errors                what a failed transaction means, and its description
 operator_pool            locks and reads the operators and sources that a transaction decides over
 decisions                a row per change, with its reason

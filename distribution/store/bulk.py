@@ -49,7 +49,7 @@ def _insert_arrays(table: sa.Table, names: tuple[str, ...], skip_known: bool, af
 
 @cache
 def _new(table: sa.Table, names: tuple[str, ...]) -> ValuesTable:
-    return ValuesTable("new", **{name: table.c[name].type for name in names})
+    return ValuesTable("inserted", **{name: table.c[name].type for name in names})
 
 
 @cache

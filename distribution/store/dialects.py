@@ -24,7 +24,9 @@ POSTGRESQL = "postgresql"
 class ValuesTable(sa.TableClause):
     """Rows passed as parameters, as a table to join with: unnest on PostgreSQL, json_each on SQLite.
 
-    Building a statement costs more than running it: build it once, and run it with the parameters of `bound`.
+    Building a statement costs more than running it: build it once, and run it with the parameters of `bound`. In one
+    statement each needs a name of its own, which names its parameters; a subquery that uses one of the outer query
+    correlates, as with any table.
     """
 
     inherit_cache = True
@@ -65,7 +67,9 @@ class ValuesTable(sa.TableClause):
 @compiles(ValuesTable)
 def _compile_values_table(table: ValuesTable, compiler: SQLCompiler, **options: Any) -> str:
     rendered = table.on_postgresql() if compiler.dialect.name == POSTGRESQL else table.on_sqlite()
-    # Columns name the table, not what it is rendered as: to the check for unjoined tables that would look unjoined.
+    # SQLAlchemy's check for unjoined tables must see the table, which the columns name, and not what it is rendered as.
+    if (linter := options.get("from_linter")) is not None:
+        linter.froms[table] = table.name
     return compiler.process(rendered, **options | {"from_linter": None})
 
 
@@ -88,7 +92,8 @@ class ByDialect(FunctionElement[T]):
 @compiles(ByDialect)
 def _compile_by_dialect(element: ByDialect[Any], compiler: SQLCompiler, **options: Any) -> str:
     on_postgresql, on_sqlite = element.clauses
-    return compiler.process(on_postgresql if compiler.dialect.name == POSTGRESQL else on_sqlite, **options)
+    chosen = on_postgresql if compiler.dialect.name == POSTGRESQL else on_sqlite
+    return f"({compiler.process(chosen, **options)})"
 
 
 def octets(column: sa.Column[Any]) -> sa.ColumnElement[int]:

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import migrations
 from distribution.errors import SchemaError
-from distribution.store import database_address, database_requirements, schema_revisions
+from distribution.store import database_address, database_requirements, schema_version
 from distribution.store.engine import create_engine
-from distribution.store.schema_revisions import Stored
+from distribution.store.schema_version import Stored
 from distribution.store.transactions import reading
 
 UPGRADE = "alembic upgrade head"
@@ -63,7 +63,7 @@ async def check(engine: AsyncEngine) -> None:
 
 def check_on(conn: Connection) -> None:
     """Check the schema on a connection."""
-    stored, known = schema_revisions.stored(conn), known_revision()
+    stored, known = schema_version.stored(conn), known_revision()
     if not stored.runs(known):
         raise SchemaError(_refusal(stored, known))
 

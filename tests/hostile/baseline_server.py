@@ -6,8 +6,8 @@ import sys
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from serving.client_limits import Limits
 from serving.config import Config
-from serving.connection_limits import Limits
 
 HEADERS = [(b"content-length", b"2")]
 

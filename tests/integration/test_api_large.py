@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from distribution.audit import Action, record
 from distribution.messages import Incoming
 from distribution.optimistic_locking import Actor
-from distribution.store.contact_lookup import MOVED_BYTES
+from distribution.store.contact_states import MOVED_BYTES
 from distribution.store.pagination import LIST_BYTES
 from distribution.store.transactions import transaction
 from tests.factories import make_operator, make_source, message, take

@@ -20,7 +20,7 @@ from distribution.ids import new_id
 from distribution.intake.lead_renormalization import renormalize
 from distribution.store import schema
 from distribution.store.database import Database
-from distribution.store.schema_revisions import VERSION_TABLE, bookkeeping
+from distribution.store.schema_version import VERSION_TABLE, bookkeeping
 from distribution.store.tables import metadata
 from distribution.store.transactions import reading, transaction
 

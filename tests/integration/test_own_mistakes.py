@@ -22,7 +22,7 @@ from worker.consume.batch_committer import BatchCommitter
 from worker.failpoints import no_failpoints
 from worker.publish.lane_state_machine import ClaimRequest
 from worker.publish.leased_rows import LeasedRows
-from worker.publish.outbox_backlog import OutboxBacklog
+from worker.publish.outbox_housekeeping import OutboxHousekeeping
 from worker.readiness import Readiness
 
 EDIT = Edit(Actor("admin"))
@@ -73,7 +73,7 @@ async def test_the_relay_does_not_wait_for_the_database(engine: AsyncEngine) -> 
     with mistaken(engine, "SELECT"), pytest.raises(DBAPIError):
         await rows.claim(Kind.EVENT, ClaimRequest(10, 1_000, recent=False, began=0.0))
     with mistaken(engine, "SELECT"), pytest.raises(DBAPIError):
-        await OutboxBacklog(database).count_retries(10)
+        await OutboxHousekeeping(database).count_retries(10)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

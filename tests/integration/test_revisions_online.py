@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from distribution.store import schema
-from distribution.store.schema_revisions import bookkeeping
+from distribution.store.schema_version import bookkeeping
 from distribution.store.transactions import reading, transaction
 from tests.polling import until
 from tests.releases import LATER, ROOT, upgrade_to_later

@@ -12,8 +12,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
+from serving.client_limits import Limits
 from serving.config import Config
-from serving.connection_limits import Limits
 from tests.integration.raw_http import EMPTY, GET, HALF, Wire, connected
 from tests.polling import until_true
 from worker.health import HealthServer

@@ -12,7 +12,7 @@ from distribution.store.outbox import Kind
 from worker.failpoints import no_failpoints
 from worker.publish.lane_state_machine import ClaimRequest
 from worker.publish.leased_rows import LeasedRows
-from worker.publish.outbox_backlog import OutboxBacklog
+from worker.publish.outbox_housekeeping import OutboxHousekeeping
 from worker.readiness import Readiness
 
 
@@ -28,7 +28,7 @@ async def test_a_connection_that_is_lost_while_it_is_made_is_an_outage() -> None
     claimed, _ = await rows.claim(Kind.EVENT, ClaimRequest(10, 1_000, recent=False, began=0.0))
     assert claimed == []
     assert "outbox" in readiness.problems
-    cleanup = OutboxBacklog(Database(engine, Random(1)))
+    cleanup = OutboxHousekeeping(Database(engine, Random(1)))
     assert await cleanup.delete_stale_replies(timedelta(minutes=10)) == 0
     assert await cleanup.count_retries(10) is None
     await engine.dispose()

@@ -8,6 +8,7 @@ from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed, C
 
 from tests.publications import publication
 from worker.broker.publish_result import PublishResult
+from worker.incident_log import INCIDENTS_AT_MOST, QUIET_SECONDS, IncidentLog
 from worker.publish.fault_attribution import attribute_fault
 from worker.publish.outbox_buffer import Fault
 from worker.publish.retry_policy import (
@@ -20,7 +21,6 @@ from worker.publish.retry_policy import (
     RetryPolicy,
     backoff,
 )
-from worker.rate_limited_log import INCIDENTS_AT_MOST, QUIET_SECONDS, RateLimitedLog
 
 
 def test_events_are_tried_ever_more_rarely_and_never_given_up() -> None:
@@ -104,10 +104,10 @@ def test_who_is_blamed_for_the_end_of_a_channel(reasons: list[BaseException], ex
     assert attribute_fault(*reasons) is expected
 
 
-def logged(act: Callable[[RateLimitedLog], None], clock: Callable[[], float]) -> list[dict[str, object]]:
+def logged(act: Callable[[IncidentLog], None], clock: Callable[[], float]) -> list[dict[str, object]]:
     """The lines that are logged meanwhile."""
     with structlog.testing.capture_logs() as lines:
-        act(RateLimitedLog("worker.publish.relay", clock))
+        act(IncidentLog("worker.publish.relay", clock))
     return [dict(line) for line in lines]
 
 
@@ -115,7 +115,7 @@ def test_an_incident_is_logged_once_and_then_counted() -> None:
     """The next line, a minute later, says how often it came."""
     now = [0.0]
 
-    def act(incidents: RateLimitedLog) -> None:
+    def act(incidents: IncidentLog) -> None:
         for _ in range(1000):
             incidents.tell("event_refused", "contact.assigned.web")
         now[0] = QUIET_SECONDS + 1
@@ -127,7 +127,7 @@ def test_an_incident_is_logged_once_and_then_counted() -> None:
 def test_names_that_a_sender_chooses_do_not_fill_the_log() -> None:
     """A few incidents are told apart, all others are one."""
 
-    def act(incidents: RateLimitedLog) -> None:
+    def act(incidents: IncidentLog) -> None:
         for n in range(1000):
             incidents.tell("reply_dropped", f"queue-{n}")
 

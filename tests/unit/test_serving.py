@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from serving.connection_limits import BODY_SECONDS, FEWEST_CONNECTIONS, RESERVED_FILES, body_seconds, connections_within
+from serving.client_limits import BODY_SECONDS, FEWEST_CONNECTIONS, RESERVED_FILES, body_seconds, connections_within
 from serving.rate_limited_log import MOST_KNOWN, MOST_SHOWN, RateLimitedLog
 from tests.polling import until_true
 

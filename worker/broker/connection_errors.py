@@ -27,8 +27,6 @@ class ConnectionLost(ConnectionError):
 class NoBroker(DistributionError):
     """No broker could be connected to; the message gives the reason for each."""
 
-    code = "no_broker"
-
 
 def describe_error(error: BaseException) -> str:
     """The most informative cause, in one line."""

@@ -16,8 +16,6 @@ DELIVERY_LIMIT = 20
 class TopologyMismatch(DistributionError):
     """One of our objects exists with other arguments; retrying would not help."""
 
-    code = "topology_mismatch"
-
 
 class NotSetUp(ConnectionError):
     """An object is missing, or we may not declare it; an operator can change that while the worker waits."""

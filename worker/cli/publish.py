@@ -32,8 +32,6 @@ SHORT_STRING_BYTES = 255
 class BadLine(DistributionError):
     """A line that is not a message."""
 
-    code = "bad_line"
-
 
 @dataclass(frozen=True, slots=True)
 class Message:

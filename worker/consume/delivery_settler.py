@@ -16,7 +16,7 @@ from worker.consume.context import ConsumeContext
 from worker.consume.delivery_buffer import DeliveryBuffer, ReturnedToBroker
 from worker.consume.delivery_conversion import incoming_from_delivery
 from worker.consume.locked_sources import LockedSources
-from worker.consume.refused_replies import RefusedReplies
+from worker.consume.refused_reply_to import RefusedReplyTo
 from worker.database_outage import DatabaseOutage
 from worker.failpoints import Failpoint
 
@@ -48,7 +48,7 @@ class DeliverySettler:
         self._batches, self._relay = context.batches, context.relay
         self._readiness, self._metrics = context.readiness, context.metrics
         self._at_failpoint, self._stopping = context.at_failpoint, context.stopping
-        self._decoder, self._refused_replies = settings.decoder, RefusedReplies(context.metrics)
+        self._decoder, self._refused_replies = settings.decoder, RefusedReplyTo(context.metrics)
         self._outage = DatabaseOutage(context.readiness, context.retry_delays)
         self._hold_seconds = context.retry_delays.hold
         self._failed: list[DecodedDelivery] = []

@@ -20,5 +20,5 @@ publisher             publishes to one exchange, collects the result of each pub
 event_log_redeclarer  declares exchange and event log, again if the log was deleted
 fault_attribution     whether a publication caused the end of a channel
 publication_metrics   results of publications as metrics and log lines
-outbox_backlog        deletes stale replies, counts what waits for a retry
+outbox_housekeeping   deletes stale replies, counts what waits for a retry
 """

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from worker.broker.publish_result import PublishResult
+from worker.incident_log import IncidentLog
 from worker.metrics import Metrics
 from worker.publish.outbox_buffer import Attempt
-from worker.rate_limited_log import RateLimitedLog
 
 REASONS = {
     PublishResult.REFUSED: "a queue that should get it is full or cannot take it",
@@ -20,7 +20,7 @@ PATTERN_WORDS = 3
 class PublicationMetrics:
     """Counts and logs results. The log never contains message content."""
 
-    def __init__(self, metrics: Metrics, incidents: RateLimitedLog) -> None:
+    def __init__(self, metrics: Metrics, incidents: IncidentLog) -> None:
         self._metrics, self._incidents = metrics, incidents
 
     def count(self, attempts: Sequence[Attempt]) -> None:

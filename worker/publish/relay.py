@@ -9,17 +9,17 @@ from worker.aio import wait_for_event
 from worker.broker.connection import Connection
 from worker.broker.topology import Topology
 from worker.failpoints import FailpointHook
+from worker.incident_log import IncidentLog
 from worker.metrics import Metrics
 from worker.publish.in_flight import EVENTS, REPLIES, RETRIES
 from worker.publish.lane import Lane
 from worker.publish.lane_state_machine import LEASE_SECONDS, LaneState
 from worker.publish.leased_rows import LeasedRows
-from worker.publish.outbox_backlog import OutboxBacklog
+from worker.publish.outbox_housekeeping import OutboxHousekeeping
 from worker.publish.publication_metrics import PublicationMetrics
 from worker.publish.publisher import PublishTarget
 from worker.publish.relay_inbox import RelayInbox
 from worker.publish.retry_policy import ReplyRetryPolicy, RetryBudget, RetryPolicy
-from worker.rate_limited_log import RateLimitedLog
 from worker.readiness import Readiness
 
 TIDY_SECONDS, SETTLE_SECONDS, SETTLE_LAST_SECONDS = 5.0, 1.0, 0.1
@@ -47,8 +47,8 @@ class Relay:
     ) -> None:
         self._readiness, self._metrics = readiness, metrics
         self._rows = rows = LeasedRows(database, readiness, at_failpoint, lease_seconds)
-        self._cleanup = OutboxBacklog(database)
-        self._publication_metrics = PublicationMetrics(metrics, RateLimitedLog("worker.publish.relay"))
+        self._housekeeping = OutboxHousekeeping(database)
+        self._publication_metrics = PublicationMetrics(metrics, IncidentLog("worker.publish.relay"))
         self._stopping = asyncio.Event()
         assignments = PublishTarget(topology.assignments, mandatory=bool(topology.event_log_max_age))
         leases = rows.unsettled, lease_seconds
@@ -87,7 +87,7 @@ class Relay:
                 await self._settle()
             if time.monotonic() >= tidy_at and not self._rows.is_backing_off:
                 await self._delete_stale_replies()
-                self._report_retries(await self._cleanup.count_retries(COUNTED_AT_MOST))
+                self._report_retries(await self._housekeeping.count_retries(COUNTED_AT_MOST))
                 tidy_at = time.monotonic() + TIDY_SECONDS
             await wait_for_event(self._stopping, SETTLE_SECONDS)
         while any(lane.is_serving for lane in self._lanes):
@@ -108,7 +108,7 @@ class Relay:
 
     async def _delete_stale_replies(self) -> None:
         """In short transactions, so that others can run in between."""
-        while not self._stopping.is_set() and (number := await self._cleanup.delete_stale_replies(REPLY_AGE)):
+        while not self._stopping.is_set() and (number := await self._housekeeping.delete_stale_replies(REPLY_AGE)):
             self._publication_metrics.count_stale(number)
 
     def _report_retries(self, number: int | None) -> None:

@@ -16,6 +16,7 @@ from tests.integration.worker.harness import WorkerHarness
 from tests.polling import until, until_true
 from worker.broker.connection import Connection
 from worker.failpoints import Failpoint, no_failpoints
+from worker.incident_log import IncidentLog
 from worker.metrics import Metrics
 from worker.publish.in_flight import REPLIES
 from worker.publish.lane import Lane
@@ -24,7 +25,6 @@ from worker.publish.leased_rows import LeasedRows
 from worker.publish.publication_metrics import PublicationMetrics
 from worker.publish.publisher import PublishTarget
 from worker.publish.retry_policy import RetryPolicy
-from worker.rate_limited_log import RateLimitedLog
 from worker.readiness import Readiness
 
 # What is shown here has nothing to do with which database there is.
@@ -58,7 +58,7 @@ async def test_a_lane_whose_channel_ended_closes_the_others(world: WorkerHarness
     def unconfirmed() -> float:
         return metrics.registry.get_sample_value("contacts_published_total", {"result": "reply_unconfirmed"}) or 0.0
 
-    outcomes, target = PublicationMetrics(metrics, RateLimitedLog("test")), PublishTarget(exchange, mandatory=False)
+    outcomes, target = PublicationMetrics(metrics, IncidentLog("test")), PublishTarget(exchange, mandatory=False)
     state = LaneState(IMPATIENT, RetryPolicy(), rows.unsettled, all_suspect=True)
     lane = Lane(state, target, rows, outcomes, see, lambda: False)
     async with await worker_connection(rabbitmq.url) as connection:

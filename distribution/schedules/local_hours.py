@@ -18,7 +18,7 @@ STEADY: tuple[Edges, ...] = ((), (0,))
 """Closed all day, open all day."""
 
 
-class WallClock:
+class LocalHours:
     """The hours of every day. Days are proleptic ordinals, as `date.toordinal` counts them."""
 
     def __init__(self, weekly: Sequence[Hours], exceptions: Sequence[DatedException]) -> None:

@@ -11,12 +11,12 @@ LOG_EVERY_SECONDS = 60.0
 SHOWN = 100
 
 
-class RefusedReplies:
+class RefusedReplyTo:
     """Counts them all, and logs one a minute."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._refused, self._log_at = metrics.replies_refused, 0.0
-        self._log = structlog.get_logger("worker.consume.refused_replies")
+        self._log = structlog.get_logger("worker.consume.refused_reply_to")
 
     def note(self, message: Incoming, decoded: Incoming) -> None:
         """Report it if decoding took the `reply_to` from a message."""

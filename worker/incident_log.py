@@ -10,7 +10,7 @@ QUIET_SECONDS = 60.0
 INCIDENTS_AT_MOST = 20
 
 
-class RateLimitedLog:
+class IncidentLog:
     """Logs the first occurrence of each incident, then at most once a minute how often it occurred since.
 
     `about`, which distinguishes incidents of one event, may be a sender's choice: INCIDENTS_AT_MOST are distinguished

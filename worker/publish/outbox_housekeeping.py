@@ -15,7 +15,7 @@ from worker.publish.leased_rows import raise_unless_from_database
 STALE_AT_ONCE = 5_000
 
 
-class OutboxBacklog:
+class OutboxHousekeeping:
     """Outbox work that is not urgent: if it fails, the lanes do not pause."""
 
     def __init__(self, database: Database) -> None:
