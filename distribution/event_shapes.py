@@ -15,7 +15,7 @@ class LeadReference(TypedDict):
     """A lead as events show it."""
 
     id: int
-    external_id: Annotated[str, Field(description="The customer's id at the bot.")]
+    external_id: Annotated[str, Field(description="The customer's id, as the bot knows it.")]
     phone: Annotated[str | None, Field(description="As it was sent; null if unknown.")]
     email: Annotated[str | None, Field(description="As it was sent; null if unknown.")]
 
@@ -55,7 +55,7 @@ class ContactChange(TypedDict):
     ]
     payload: Annotated[Any, Field(description="The payload as it was submitted, any JSON value.")]
     sequence: Annotated[int, Field(description="Counts the events of the contact from 1.", ge=1)]
-    reason: Annotated[str | None, Field(description="The reason for the decision, or what the closing said.")]
+    reason: Annotated[str | None, Field(description="The reason for the decision, or for the closing.")]
 
 
 class Rejection(TypedDict):

@@ -7,13 +7,13 @@ from random import Random
 from typing import Any
 
 import pytest
-import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.broker import Broker, broker
 from devservices.postgres import Postgres, postgres
 from distribution.store import schema
 from distribution.store.engine import create_engine
+from tests.plain_tracebacks import log_plain_tracebacks
 from tests.shared_services import AddressOf, SharedServices, by_asking
 
 BACKENDS = ("sqlite", "postgresql")
@@ -32,12 +32,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(shared.close)
     config.stash[SHARED] = shared
     config.stash[ADDRESS_OF] = shared.address_of
-
-
-def log_plain_tracebacks() -> None:
-    """Log tracebacks without local variables, as our programs do: formatting them took a test up to a minute."""
-    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], console])
 
 
 @pytest.hookimpl(optionalhook=True)

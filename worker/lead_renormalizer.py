@@ -35,7 +35,7 @@ class LeadRenormalizer:
             except Exception as error:
                 # No failure here may end the worker, whose main work is something else.
                 defect = None if isinstance(error, DatabaseUnavailable) else error
-                self._log.warning("spelling_failed", reason=describe_error(error), exc_info=defect)
+                self._log.warning("lead_renormalization_failed", reason=describe_error(error), exc_info=defect)
             await wait_for_event(self._stopping, backoff.pause())
 
     async def round(self) -> None:
@@ -49,4 +49,4 @@ class LeadRenormalizer:
             last = last_done
             await wait_for_event(self._stopping, STEP_PAUSE_SECONDS)
         if total:
-            self._log.info("leads_spelled_anew", leads=total)
+            self._log.info("leads_renormalized", leads=total)

@@ -10,7 +10,7 @@ from distribution.events import ASSIGNED, CLOSED, PARKED, REASSIGNED, TYPES, WAI
 from distribution.messages import BODIES, CLOSE, CLOUDEVENTS_TYPE, JSON_TYPE, SUBMIT
 
 SUMMARIES = {
-    SUBMIT: "Asks for a contact.",
+    SUBMIT: "Submits a contact.",
     CLOSE: "Closes a contact, named by its id or by the key it was submitted with.",
     ASSIGNED: "An operator has the contact for the first time.",
     WAITING: "No operator can take the contact now.",

@@ -24,10 +24,13 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._requests = Counter(
-            "contacts_api_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
+            "contacts_api_requests", "Requests handled.", ("route", "method", "status"), registry=self.registry
         )
         self._seconds = Histogram(
-            "contacts_api_request_duration_seconds", "Time to answer.", ("route", "method"), registry=self.registry
+            "contacts_api_request_duration_seconds",
+            "Time per request.",
+            ("route", "method"),
+            registry=self.registry,
         )
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:

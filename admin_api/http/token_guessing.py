@@ -51,7 +51,7 @@ class GuessLimiter:
         raise RequestRejected(
             429,
             "too-many-wrong-tokens",
-            "Too many unknown tokens came from this address; a known one is taken at any time.",
+            "Too many unknown tokens came from this address; a known one is accepted at any time.",
             headers={"Retry-After": str(ceil(seconds)), "Connection": "close"},
         )
 

@@ -42,7 +42,7 @@ async def show_operator(call: ApiRequest[int]) -> ApiResponse:
 
 
 async def change_operator(call: ApiRequest[int, OperatorChange, OperatorChangeQuery]) -> ApiResponse:
-    """Change an operator, and assign waiting contacts to the places this frees; the response has the load after that.
+    """Change an operator, and assign waiting contacts to the places this frees; the response has the load afterwards.
 
     With `reassign` its contacts go to others or back to waiting, and keep their age.
     """

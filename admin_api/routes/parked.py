@@ -73,7 +73,7 @@ OPERATIONS = (
     Operation(
         "POST",
         f"{PATH}/replay",
-        "Try parked messages of a code again",
+        "Replay all parked messages of a code",
         replay_code,
         ADMINS,
         {200: ReplayShape},

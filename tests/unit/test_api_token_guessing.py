@@ -71,7 +71,7 @@ async def test_guesses_hold_few_connections(clock: Clock) -> None:
     await refusal(guesses)
     pausing = [asyncio.create_task(refusal(guesses)) for _ in range(MOST_PAUSING)]
     async with asyncio.timeout(5):
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a turn, in which all of them begin to pause
         assert (await refusal(guesses)).status == 429
     assert not any(task.done() for task in pausing)
     for task in pausing:

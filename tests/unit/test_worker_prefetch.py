@@ -43,7 +43,7 @@ def test_large_messages_come_by_few_at_once() -> None:
 
 
 def test_suspects_come_by_few_whatever_their_size() -> None:
-    """The own limits of each risk stay."""
+    """Each risk class keeps its own limits."""
     prefetch = Prefetch(TOGETHER)
     prefetch.saw([of(10)] * 500)
     assert (prefetch.number(SUSPECT), prefetch.number(ALONE)) == (50, 1)

@@ -23,7 +23,7 @@ ADVICE = {
     "rejected": "Find out which other program consumes the queue, then replay it.",
 }
 BY_POLICY = "Replay it, and have the limit on the time in the queue (message-ttl) lifted."
-UNSAID = "it does not say why; somebody may have published it to {queue}"
+UNSAID = "it does not say why; it may have been published to {queue} directly"
 LOOK_AT_IT = "Look at its properties before you replay it."
 
 

@@ -40,7 +40,7 @@ async def test_a_database_that_fails_ends_nothing(tmp_path: Path) -> None:
     spelling = LeadRenormalizer(Database(engine, Random(1)), "", stopping)
 
     async def is_said() -> bool:
-        return any(entry["event"] == "spelling_failed" for entry in said)
+        return any(entry["event"] == "lead_renormalization_failed" for entry in said)
 
     with structlog.testing.capture_logs() as said:
         running = asyncio.create_task(spelling.run())
