@@ -20,8 +20,9 @@ ABOUT = {
     "description": (
         "A *lead* (a customer) sends a *contact* (one enquiry) through a *source* (a bot, a channel). It becomes "
         "`active` with an *operator* who has a weight for the source and a free place, or `waiting` until one has."
-        "\n\nTimes are ISO 8601 in UTC. `next_cursor` is where the next page starts. Errors are `application/problem+json`"
-        " (RFC 9457). Objects carry an `ETag`; an edit with `If-Match` gets 412 if the object has changed since."
+        "\n\nTimes are ISO 8601 in UTC. `next_cursor` is where the next page starts. Errors are"
+        " `application/problem+json` (RFC 9457). Objects carry an `ETag`; an edit with `If-Match` gets 412 if the"
+        " object has changed since."
     ),
 }
 SERVERS = [{"url": "/", "description": "The server that serves this document."}]
