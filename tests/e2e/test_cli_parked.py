@@ -69,7 +69,7 @@ async def test_what_the_broker_gave_up_is_collected_and_replayed(programs: Progr
         assert (collected.status, collected.out) == (0, "2 messages collected\n")
         assert (await channel.queue_declare(topology.dead, passive=True)).message_count == 0
     cut, row = (await cli(programs, "parked", "list", "--code", "undelivered")).out.splitlines()
-    assert "web/killer: The broker gave the message up: it does not say why; somebody may have published it" in row
+    assert "web/killer: The broker gave the message up: it does not say why; it may have been published" in row
     assert (await cli(programs, "parked", "replay", row.split()[0])).status == 0
     assert await count(engine, contacts) == 1
     refused = await cli(programs, "parked", "replay", cut.split()[0])
