@@ -111,7 +111,7 @@ async def a_days_work(
         await olga.put("/sources/1/operators", json=weights),
         await olga.post("/sources", json={"code": "telegram-bot"}),
         await unnamed.patch("/operators/1", json={"name": "Olga P."}),
-        await unnamed.patch("/operators/1", json={"name": "Nobody"}, headers={"If-Match": '"old"'}),
+        await unnamed.patch("/operators/1", json={"name": "Renamed"}, headers={"If-Match": '"old"'}),
         await olga.patch("/sources/1", json={"sticky": True}),
     ]
     body = {"source": "telegram-bot", "lead": {"external_id": "x"}, "message_id": "m"}

@@ -47,7 +47,7 @@ class Lanes(RuleBasedStateMachine):
         self.given_up: set[UUID] = set()
         """Sent, and given up without a result: a copy may be confirmed at any time."""
         self.let_go: set[UUID] = set()
-        """Not sent because the lease could not be renewed; whoever claims it next publishes it."""
+        """Not sent because the lease could not be renewed; the worker that claims it next publishes it."""
         self.can_renew = True
         """Whether each lease could be renewed so far."""
 

@@ -16,7 +16,7 @@ for number in range(500):
         os._exit(0)
     if number == 10:
         pathlib.Path("begun").touch()
-time.sleep(60)  # likewise
+time.sleep(60)  # until it is killed, as its children
 """
 
 

@@ -134,7 +134,7 @@ class BatchCommitter:
             with suppress(LockedByOthers):  # the steps that follow try the same messages again
                 await self._commit_or_split(progress, free, RETRY_LOCK_SECONDS)
         if not held:
-            with suppress(LockedByOthers):  # likewise
+            with suppress(LockedByOthers):  # the free sources are tried once more below
                 await _try_longer(commit_left, QUEUE_SECONDS)
         for code in dict.fromkeys(codes[id(decoded)] for decoded in free):
             group = [decoded for decoded in progress.left.values() if codes[id(decoded)] == code]

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from devservices.broker import Broker
 from tests.broker_setup import declare_at
 from tests.clients import bot_at, listen, subscribe
+from tests.integration.worker.certificate_files import CertificateFiles, papers
 from tests.integration.worker.harness import WorkerHarness
 from worker.broker.topology import Topology
 from worker.settings import WorkerSettings
@@ -51,3 +52,15 @@ async def world(engine: AsyncEngine, database_url: str, rabbitmq: Broker, prefix
             replies_to,
             replies,
         )
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> CertificateFiles:
+    """The authority of the broker."""
+    return papers(tmp_path_factory.mktemp("tls") / "ours")
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> CertificateFiles:
+    """Another authority, which the broker does not know."""
+    return papers(tmp_path_factory.mktemp("tls") / "theirs")

@@ -16,7 +16,7 @@ from yarl import URL
 from devservices.broker import Broker, broker
 from devservices.rabbitmq_node import Certificates
 from tests.clients import PATIENCE_SECONDS
-from tests.integration.worker.certificate_files import CLIENT, CertificateFiles, papers
+from tests.integration.worker.certificate_files import CLIENT, CertificateFiles
 from worker.broker.connection import Connection, open_connection
 from worker.broker.connection_errors import NoBroker
 from worker.broker.supervisor import ConnectionSupervisor
@@ -28,18 +28,6 @@ from worker.settings import WorkerSettings
 # The broker's alert, or what is said where it hung up before that could be read.
 OUR_CERTIFICATE = "the broker (refuses|may have refused) our certificate"
 SECRET = "s3cr3t-w0rd"  # noqa: S105  # not one
-
-
-@pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> CertificateFiles:
-    """The authority of the broker."""
-    return papers(tmp_path_factory.mktemp("tls") / "ours")
-
-
-@pytest.fixture(scope="module")
-def theirs(tmp_path_factory: pytest.TempPathFactory) -> CertificateFiles:
-    """Another authority, which the broker does not know."""
-    return papers(tmp_path_factory.mktemp("tls") / "theirs")
 
 
 @pytest.fixture(scope="module")

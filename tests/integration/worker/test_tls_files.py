@@ -3,7 +3,6 @@
 import asyncio
 from pathlib import Path
 
-import pytest
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -14,23 +13,11 @@ from pydantic import SecretStr
 
 from devservices.app_process import app_environment
 from tests.clients import PATIENCE_SECONDS
-from tests.integration.worker.certificate_files import CertificateFiles, papers
+from tests.integration.worker.certificate_files import CertificateFiles
 from tests.programs.forked import start
 from worker.settings import WorkerSettings
 
 SECRET = "s3cr3t-w0rd"  # noqa: S105  # not one
-
-
-@pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> CertificateFiles:
-    """The authority of the broker."""
-    return papers(tmp_path_factory.mktemp("tls") / "ours")
-
-
-@pytest.fixture(scope="module")
-def theirs(tmp_path_factory: pytest.TempPathFactory) -> CertificateFiles:
-    """Another authority, which the broker does not know."""
-    return papers(tmp_path_factory.mktemp("tls") / "theirs")
 
 
 async def errors_of_worker(folder: Path, **settings: str) -> str:
